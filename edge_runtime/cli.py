@@ -1,0 +1,33 @@
+"""What every command of the project shares: exit codes and how errors look."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+from edge_runtime.errors import FetalHeadError
+
+
+def run_command(main: Callable[[list[str]], int]) -> NoReturn:
+    """Run a command and exit: 0 done, 1 the work failed, 2 the call was wrong, 130 stopped by Ctrl-C.
+
+    Expected errors are printed as one message without a traceback.
+
+    Args:
+        main: Takes the arguments after the program's name, returns the exit code.
+    """
+    try:
+        code = main(sys.argv[1:])
+        sys.stdout.flush()
+    except FetalHeadError as error:
+        print(f"error: {error}", file=sys.stderr)
+        code = error.exit_code
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        code = 130
+    except BrokenPipeError:  # the reader of a pipe left; that is not ours to report
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code)

@@ -1,0 +1,171 @@
+"""Scores of a predicted mask and its head circumference, one definition each.
+
+Per image, at the image's own resolution; then mean, SD and a bootstrap 95 % interval over images. The ``paper_*``
+figures follow Wang, Silvestre and Curran (2023), who pool pixels over batches: only to compare with their table.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.ellipse import outline_points
+
+BOOTSTRAP_SAMPLES = 2000
+PAPER_BATCH = 10
+"""Images the paper pools its pixels over."""
+
+
+@dataclass(frozen=True)
+class ImageScore:
+    """Scores of one image.
+
+    Attributes:
+        image: Name of the image file.
+        dice: Dice of the head, 0 to 1; 0 for an empty prediction.
+        foreground_iou: Intersection over union of the head, 0 to 1.
+        mean_iou: Mean of the head's and the background's IoU, 0 to 1.
+        pixel_accuracy: Share of pixels classified right, 0 to 1.
+        hausdorff_mm: Hausdorff distance between the two outlines in mm; None for an empty prediction.
+        hc_difference_mm: Predicted less reference head circumference in mm; None where no HC was measured.
+        reason: Why no HC was measured, else None.
+    """
+
+    image: str
+    dice: float
+    foreground_iou: float
+    mean_iou: float
+    pixel_accuracy: float
+    hausdorff_mm: float | None
+    hc_difference_mm: float | None
+    reason: str | None = None
+
+
+def overlap(predicted: NDArray[np.bool_], reference: NDArray[np.bool_]) -> tuple[float, float, float, float]:
+    """Dice, foreground IoU, mean IoU over both classes, pixel accuracy of two boolean masks of one shape.
+
+    A class that neither mask holds counts as 1 (nothing to find, nothing claimed).
+    """
+    both = int(np.count_nonzero(predicted & reference))
+    either = int(np.count_nonzero(predicted | reference))
+    neither = predicted.size - either
+    foreground = both / either if either else 1.0
+    background = neither / (predicted.size - both) if predicted.size > both else 1.0
+    dice = 2 * both / (both + either) if either else 1.0
+    return dice, foreground, (foreground + background) / 2, (both + neither) / predicted.size
+
+
+def hausdorff(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    """Hausdorff distance between two point sets (N, 2) and (M, 2), in their unit; the larger of both directions."""
+    worst = 0.0
+    for first, second in ((a, b), (b, a)):
+        squared = (second**2).sum(axis=1)
+        for part in np.array_split(first, max(1, len(first) // 512)):
+            distance = (part**2).sum(axis=1)[:, None] + squared - 2 * part @ second.T
+            worst = max(worst, float(distance.min(axis=1).max()))
+    return math.sqrt(max(worst, 0.0))
+
+
+def score_image(
+    image: str,
+    predicted: NDArray[np.bool_],
+    reference: NDArray[np.bool_],
+    *,
+    pixel_size_mm: float,
+    hc_mm: float | None,
+    reference_hc_mm: float,
+    reason: str | None = None,
+    distances: bool = True,
+) -> ImageScore:
+    """Score one prediction.
+
+    Args:
+        image: Name to report.
+        predicted: Predicted mask, bool (H, W).
+        reference: Reference mask, bool (H, W).
+        pixel_size_mm: Side of a pixel in mm.
+        hc_mm: Measured head circumference in mm, None where it was refused.
+        reference_hc_mm: Reference head circumference in mm.
+        reason: Why ``hc_mm`` is None.
+        distances: Compute the Hausdorff distance too, which takes most of the time.
+    """
+    dice, foreground, mean, accuracy = overlap(predicted, reference)
+    distance = None
+    if distances and predicted.any() and reference.any():
+        outlines = [outline_points(np.pad(mask, 1), 0.5) for mask in (predicted, reference)]
+        distance = hausdorff(*outlines) * pixel_size_mm
+    difference = None if hc_mm is None else hc_mm - reference_hc_mm
+    return ImageScore(image, dice, foreground, mean, accuracy, distance, difference, reason)
+
+
+def summarize_values(values: Sequence[float], seed: int = 0) -> dict[str, float | int | None]:
+    """Count, mean, SD (n - 1), median, 95th percentile, extremes and a percentile-bootstrap 95 % interval of the mean."""
+    data = np.asarray(values, dtype=np.float64)
+    if data.size == 0:
+        return {"n": 0, "mean": None}
+    rng = np.random.default_rng(seed)
+    means = data[rng.integers(0, data.size, (BOOTSTRAP_SAMPLES, data.size))].mean(axis=1)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return {
+        "n": int(data.size),
+        "mean": float(data.mean()),
+        "sd": float(data.std(ddof=1)) if data.size > 1 else 0.0,
+        "ci95_low": float(low),
+        "ci95_high": float(high),
+        "median": float(np.median(data)),
+        "p95": float(np.percentile(data, 95)),
+        "min": float(data.min()),
+        "max": float(data.max()),
+    }
+
+
+def summarize(scores: Sequence[ImageScore]) -> dict[str, Any]:
+    """Summaries of every score over images.
+
+    Returns:
+        ``n_images``, ``n_hc_refused`` and one :func:`summarize_values` a metric: ``dice``, ``foreground_iou``,
+        ``mean_iou``, ``pixel_accuracy``, ``hausdorff_mm``, ``hc_difference_mm`` (the literature's DF) and
+        ``hc_absolute_difference_mm`` (ADF). HC figures are over images with an HC; the refused are counted.
+    """
+    out: dict[str, Any] = {
+        "n_images": len(scores),
+        "n_hc_refused": sum(s.hc_difference_mm is None for s in scores),
+    }
+    for name in ("dice", "foreground_iou", "mean_iou", "pixel_accuracy", "hausdorff_mm", "hc_difference_mm"):
+        out[name] = summarize_values([v for s in scores if (v := getattr(s, name)) is not None])
+    differences = [abs(s.hc_difference_mm) for s in scores if s.hc_difference_mm is not None]
+    out["hc_absolute_difference_mm"] = summarize_values(differences)
+    return out
+
+
+def scores_to_json(scores: Sequence[ImageScore]) -> list[dict[str, Any]]:
+    """Scores as plain dictionaries, in order."""
+    return [asdict(s) for s in scores]
+
+
+def paper_pooled(predicted: NDArray[np.bool_], reference: NDArray[np.bool_]) -> dict[str, float]:
+    """The paper's figures: pixel accuracy over all pixels; Dice and IoU pooled per batch of 10, averaged over batches.
+
+    Args:
+        predicted: bool (N, H, W) at network resolution.
+        reference: bool (N, H, W), the paper's filled contours at network resolution.
+
+    Returns:
+        ``paper_pixel_accuracy``, ``paper_dice``, ``paper_miou`` (which is the foreground IoU), each 0 to 1.
+    """
+    dice, iou = [], []
+    for start in range(0, len(predicted), PAPER_BATCH):
+        batch = slice(start, start + PAPER_BATCH)
+        d, i, _, _ = overlap(predicted[batch], reference[batch])
+        dice.append(d)
+        iou.append(i)
+    return {
+        "paper_pixel_accuracy": float(np.mean(predicted == reference)),
+        "paper_dice": float(np.mean(dice)),
+        "paper_miou": float(np.mean(iou)),
+    }

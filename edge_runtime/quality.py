@@ -1,0 +1,79 @@
+"""Whether a result may be shown, and the figures that say why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.postprocess import Head
+
+# Wide limits: each is far outside what good frames give (python -m benchmarks run prints how many it refuses).
+MIN_CONTRAST = 4.0
+MIN_AREA_FRACTION = 0.01
+MAX_AREA_FRACTION = 0.95
+MAX_ELLIPSE_RESIDUAL = 0.12
+MIN_AXIS_RATIO = 0.5
+MAX_BORDER_CONTACT = 0.35
+HC_RANGE_MM = (30.0, 450.0)
+"""Head circumferences a fetus can have, with room: HC18's lie between 44 and 346 mm."""
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Figures behind the decision to show or refuse.
+
+    Attributes:
+        contrast: SD of the network's input in grey levels, 0 to 127.5.
+        regions: Separate regions above the threshold; 1 is what a head gives.
+        area_fraction: Share of the frame that is head, 0 to 1.
+        ellipse_residual: RMS distance of the outline from its ellipse, relative to the radius.
+        axis_ratio: Shorter over longer axis of the ellipse, 0 to 1; 0 without an ellipse.
+        border_contact: Share of the outline on the frame's border, 0 to 1.
+    """
+
+    contrast: float
+    regions: int
+    area_fraction: float
+    ellipse_residual: float
+    axis_ratio: float
+    border_contact: float
+
+
+def judge(head: Head, network_input: NDArray[np.uint8]) -> tuple[Quality, str | None]:
+    """Judge a result.
+
+    Args:
+        head: What was found.
+        network_input: uint8 (h, w), what the network saw.
+
+    Returns:
+        The figures, and the reason to refuse the measurement, or None where it may be shown.
+    """
+    ellipse = head.ellipse
+    ratio = ellipse.semi_minor / ellipse.semi_major if ellipse else 0.0
+    contrast = float(network_input.std())
+    quality = Quality(
+        contrast, head.regions, head.area_fraction, head.ellipse_residual, ratio, head.border_contact
+    )
+    reason = None
+    if contrast < MIN_CONTRAST:
+        reason = f"no image: the frame is all but uniform (contrast {contrast:.1f}, at least {MIN_CONTRAST} is needed)"
+    elif head.regions == 0:
+        reason = "no head found"
+    elif not MIN_AREA_FRACTION <= head.area_fraction <= MAX_AREA_FRACTION:
+        reason = f"no head found: the region covers {head.area_fraction:.1%} of the frame"
+    elif ellipse is None or ratio < MIN_AXIS_RATIO or head.ellipse_residual > MAX_ELLIPSE_RESIDUAL:
+        reason = f"the outline is not a head's ellipse (residual {head.ellipse_residual:.3f}, axis ratio {ratio:.2f})"
+    elif head.border_contact > MAX_BORDER_CONTACT:
+        reason = f"the head leaves the frame ({head.border_contact:.0%} of its outline is on the border)"
+    return quality, reason
+
+
+def check_circumference(hc_mm: float) -> str | None:
+    """Reason to refuse a head circumference in mm that no fetus has, or None."""
+    low, high = HC_RANGE_MM
+    if low <= hc_mm <= high:
+        return None
+    return f"{hc_mm:.1f} mm is no fetal head circumference ({low:.0f} to {high:.0f} mm): check the pixel size"

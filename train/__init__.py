@@ -1,0 +1,1 @@
+"""Train the paper's fine-tuning strategies, and ours, on HC18."""

@@ -1,0 +1,80 @@
+"""``python -m train``: train strategies."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from edge_runtime.cli import run_command
+from edge_runtime.optional import require
+from train.config import PROTOCOLS, TrainConfig
+from train.data import find_data
+from train.progress import say
+from train.strategies import STRATEGIES, get_strategy
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
+    listing = "\n".join(f"  {s.name:<20} {s.summary}" for s in STRATEGIES.values())
+    parser = argparse.ArgumentParser(
+        prog="python -m train",
+        description="Train fetal-head segmentation networks on HC18 and write checkpoints.",
+        epilog=f"strategies:\n{listing}\n\nexample: python -m train --strategy edge --epochs 30",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--strategy", required=True, metavar="NAME", help="one of those below, or 'all'")
+    parser.add_argument("--protocol", choices=PROTOCOLS, default="honest", help="preset of all settings (default: honest)")
+    parser.add_argument("--data", metavar="DIR", help="HC18's folder, 'phantom' or 'download'; default: searched for")
+    parser.add_argument("--out", type=Path, default=Path("checkpoints"), help="folder of checkpoints (default: %(default)s)")
+    parser.add_argument("--epochs", type=int, help="default: the protocol's")
+    parser.add_argument("--image-size", type=int, nargs=2, metavar=("H", "W"), help="multiples of 16; default: the strategy's")
+    parser.add_argument("--batch-size", type=int, help="default: the protocol's")
+    parser.add_argument("--lr", type=float, help="learning rate; default: the protocol's")
+    parser.add_argument("--encoder-weights", metavar="SOURCE", help="imagenet, random or a .safetensors file")
+    parser.add_argument("--seed", type=int, help="default: 0")
+    parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto", help="default: %(default)s")
+    parser.add_argument("--device", choices=("auto", "cuda", "mps", "cpu"), default="auto", help="default: %(default)s")
+    parser.add_argument("--limit", type=int, metavar="N", help="only N images of each part, to try things out")
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--resume", action="store_true", help="go on where an interrupted run stopped; skip complete ones")
+    group.add_argument("--overwrite", action="store_true", help="replace checkpoints that are there")
+    return parser
+
+
+def main(argv: list[str]) -> int:
+    """Run the command; returns its exit code."""
+    args = build_parser().parse_args(argv)
+    strategies = list(STRATEGIES.values()) if args.strategy == "all" else [get_strategy(args.strategy)]
+    require("torch")
+    from train.loop import pick_device, pick_precision, train
+    from train.model import check_image_size
+
+    device = pick_device(args.device)
+    dataset = find_data(args.data)
+    say(f"data: {dataset.title}, {len(dataset.samples)} images in {dataset.root}")
+    for strategy in strategies:
+        size = check_image_size(tuple(args.image_size) if args.image_size else strategy.image_size)
+        config = TrainConfig(
+            image_size=size,
+            protocol=args.protocol,
+            encoder_weights=strategy.encoder_weights,
+            precision=pick_precision(args.precision, device),  # type: ignore[arg-type]
+        )
+        asked = ("epochs", "batch_size", "lr", "encoder_weights", "seed")
+        config = replace(config, **{**PROTOCOLS[args.protocol], **{k: v for k in asked if (v := getattr(args, k)) is not None}})
+        train(
+            strategy,
+            config,
+            dataset,
+            args.out / strategy.name,
+            device=device,
+            resume=args.resume,
+            overwrite=args.overwrite,
+            limit=args.limit,
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    run_command(main)

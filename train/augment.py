@@ -1,0 +1,75 @@
+"""Augmentations of a batch, in torch, from a seeded generator."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from torch import Generator, Tensor
+
+AugmentName = Literal["none", "paper", "ours"]
+Augment = Callable[[Tensor, Tensor, Generator], tuple[Tensor, Tensor]]
+
+
+def _uniform(n: int, low: float, high: float, generator: Generator) -> Tensor:
+    return torch.rand(n, generator=generator) * (high - low) + low
+
+
+def _sign(n: int, share: float, generator: Generator) -> Tensor:
+    """-1 with the given probability, else 1."""
+    return 1 - 2 * (torch.rand(n, generator=generator) < share).float()
+
+
+def _warp(
+    images: Tensor, masks: Tensor, angle: Tensor, scale: Tensor, shift: Tensor, flip_x: Tensor, flip_y: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Rotate (radians), scale, shift (in half sides) and flip images and masks (N, 1, H, W) alike; zeros come in."""
+    height, width = images.shape[2:]
+    cos, sin = torch.cos(angle) / scale, torch.sin(angle) / scale
+    aspect = height / width
+    theta = torch.stack(
+        [
+            torch.stack([cos * flip_x, -sin * aspect * flip_x, shift[:, 0]], dim=1),
+            torch.stack([sin / aspect * flip_y, cos * flip_y, shift[:, 1]], dim=1),
+        ],
+        dim=1,
+    )
+    both = torch.cat([images, masks], dim=1)
+    grid = torch.nn.functional.affine_grid(theta, list(both.shape), align_corners=False)
+    both = torch.nn.functional.grid_sample(both, grid, mode="bilinear", align_corners=False)
+    return both[:, :1], both[:, 1:]
+
+
+def _none(images: Tensor, masks: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+    return images, masks
+
+
+def _paper(images: Tensor, masks: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+    """Rotation by up to 25 degrees always, horizontal flip 0.5, vertical flip 0.1."""
+    n = len(images)
+    angle = _uniform(n, -math.radians(25), math.radians(25), generator)
+    flip_x, flip_y = _sign(n, 0.5, generator), _sign(n, 0.1, generator)
+    images, masks = _warp(images, masks, angle, torch.ones(n), torch.zeros(n, 2), flip_x, flip_y)
+    return images, (masks > 0.5).float()
+
+
+def _ours(images: Tensor, masks: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+    """Rotation, scale, shift, flips; gain, gamma, and noise that grows with the signal, as speckle does."""
+    n = len(images)
+    angle = _uniform(n, -math.radians(30), math.radians(30), generator)
+    scale = torch.exp(_uniform(n, math.log(0.8), math.log(1.2), generator))
+    shift = _uniform(2 * n, -0.12, 0.12, generator).view(n, 2)
+    flip_x, flip_y = _sign(n, 0.5, generator), _sign(n, 0.2, generator)
+    images, masks = _warp(images, masks, angle, scale, shift, flip_x, flip_y)
+    gamma = torch.exp(_uniform(n, math.log(0.65), math.log(1.5), generator)).view(n, 1, 1, 1)
+    gain = _uniform(n, 0.75, 1.3, generator).view(n, 1, 1, 1)
+    speckle = _uniform(n, 0.0, 0.12, generator).view(n, 1, 1, 1)
+    noise = torch.randn(images.shape, generator=generator)
+    images = gain * images.clamp(0, 1) ** gamma * (1 + speckle * noise)
+    return images.clamp(0, 1), masks
+
+
+AUGMENTS: dict[AugmentName, Augment] = {"none": _none, "paper": _paper, "ours": _ours}
+"""Each takes images and masks, float32 (N, 1, H, W) in [0, 1], and a generator; returns the same shapes."""

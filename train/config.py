@@ -1,0 +1,92 @@
+"""Training settings: one frozen dataclass, and the two protocols they come in."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+from edge_runtime.errors import ModelError, UsageError
+from train.augment import AugmentName
+from train.data import MaskKind
+from train.splits import SplitName
+
+LossName = Literal["bce", "bce_dice"]
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything that decides the result of a run, besides strategy, data and seed of the split.
+
+    Attributes:
+        image_size: (height, width) of the input in pixels, multiples of 16.
+        protocol: Name of the preset it started from.
+        split: ``paper`` or ``grouped``.
+        mask: ``ellipse`` (interior of the reference ellipse) or ``contour`` (the paper's filled outline).
+        augment: ``none``, ``paper`` or ``ours``.
+        loss: ``bce`` or ``bce_dice`` (their sum).
+        optimizer: ``adam`` or ``adamw`` (weight decay 0.01).
+        schedule: ``constant`` or ``one_cycle`` (30 % warm-up, cosine).
+        lr: Learning rate, the peak where it varies.
+        batch_size: Images a step.
+        epochs: Passes over the training part.
+        keep: ``last`` epoch, or ``best`` mean Dice on the validation part.
+        encoder_weights: ``imagenet``, ``random`` or the path of a safetensors file.
+        precision: ``float32`` or ``bfloat16`` (autocast).
+        seed: Of initial weights, order and augmentation.
+    """
+
+    image_size: tuple[int, int]
+    protocol: str = "honest"
+    split: SplitName = "grouped"
+    mask: MaskKind = "ellipse"
+    augment: AugmentName = "ours"
+    loss: LossName = "bce_dice"
+    optimizer: Literal["adam", "adamw"] = "adamw"
+    schedule: Literal["constant", "one_cycle"] = "one_cycle"
+    lr: float = 1.5e-3
+    batch_size: int = 8
+    epochs: int = 30
+    keep: Literal["last", "best"] = "best"
+    encoder_weights: str = "imagenet"
+    precision: Literal["float32", "bfloat16"] = "float32"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, low, high in (("lr", 0.0, 10.0), ("batch_size", 1, 4096), ("epochs", 1, 100000), ("seed", 0, 2**31)):
+            value = getattr(self, name)
+            if not low <= value <= high or (name == "lr" and value <= 0):
+                raise UsageError(f"--{name.replace('_', '-')} is {value}; it lies between {low} and {high}.")
+
+    def to_json(self) -> dict[str, Any]:
+        """As a plain dictionary."""
+        return asdict(self)
+
+    @staticmethod
+    def from_json(values: dict[str, Any]) -> TrainConfig:
+        """Back from :meth:`to_json`.
+
+        Raises:
+            ModelError: Fields are missing or unknown.
+        """
+        known = {f.name for f in fields(TrainConfig)}
+        if set(values) != known:
+            raise ModelError(f"The checkpoint's settings differ from this version's: {sorted(set(values) ^ known)}.")
+        return TrainConfig(**{**values, "image_size": tuple(values["image_size"])})
+
+
+PROTOCOLS: dict[str, dict[str, Any]] = {
+    "honest": {},
+    "paper": {
+        "split": "paper",
+        "mask": "contour",
+        "augment": "paper",
+        "loss": "bce",
+        "optimizer": "adam",
+        "schedule": "constant",
+        "lr": 1e-4,
+        "batch_size": 10,
+        "epochs": 20,
+        "keep": "last",
+    },
+}
+"""``honest``: exams kept apart, the epoch chosen on a validation part. ``paper``: as Wang et al. (2023) trained."""

@@ -1,0 +1,179 @@
+"""Networks: built from a strategy, frozen as it says, folded to the one-channel input contract."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import segmentation_models_pytorch as smp
+import torch
+from torch import Tensor, nn
+
+from edge_runtime.errors import UsageError
+from train.strategies import Strategy
+
+IMAGE_SIZE_STEP = 16
+"""Each side of an input is a multiple of this many pixels: the plain U-Net halves four times, and the decoder of
+segmentation-models-pytorch resizes to each skip's own size, so an odd size at its fifth level (240 / 32 = 7.5) is fine."""
+
+
+class PlainUNet(nn.Module):
+    """U-Net of Ronneberger et al. (2015) with padding and batch norm: 31,037,633 parameters with three channels in."""
+
+    def __init__(self, in_channels: int) -> None:
+        super().__init__()
+        widths = (64, 128, 256, 512, 1024)
+        self.down = nn.ModuleList(_double(a, b) for a, b in zip((in_channels, *widths[:-1]), widths, strict=True))
+        self.up = nn.ModuleList(nn.ConvTranspose2d(2 * w, w, 2, stride=2) for w in widths[-2::-1])
+        self.merge = nn.ModuleList(_double(2 * w, w) for w in widths[-2::-1])
+        self.head = nn.Conv2d(widths[0], 1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits (N, 1, H, W) of images (N, C, H, W)."""
+        skips = []
+        for i, block in enumerate(self.down):
+            x = block(x if i == 0 else nn.functional.max_pool2d(x, 2))
+            skips.append(x)
+        for up, merge, skip in zip(self.up, self.merge, skips[-2::-1], strict=True):
+            x = merge(torch.cat([skip, up(x)], dim=1))
+        return self.head(x)  # type: ignore[no-any-return]
+
+
+def _double(a: int, b: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for i, o in ((a, b), (b, b)):
+        layers += [nn.Conv2d(i, o, 3, padding=1, bias=False), nn.BatchNorm2d(o), nn.ReLU(inplace=True)]
+    return nn.Sequential(*layers)
+
+
+class HeadNet(nn.Module):
+    """A network behind the project's input contract: one grey channel in [0, 1] in, one logit a pixel out.
+
+    Attributes:
+        strategy: What it was built from.
+        net: The network itself, with ``strategy.in_channels`` inputs; three get the grey channel three times.
+    """
+
+    def __init__(self, strategy: Strategy) -> None:
+        super().__init__()
+        self.strategy = strategy
+        self.net: nn.Module
+        if strategy.architecture == "plain-unet":
+            self.net = PlainUNet(strategy.in_channels)
+        else:
+            self.net = smp.Unet(
+                "mobilenet_v2",
+                encoder_weights=None,
+                decoder_channels=strategy.decoder_channels,
+                decoder_interpolation=strategy.upsampling,
+                in_channels=strategy.in_channels,
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits float32 (N, 1, H, W) of grey images (N, 1, H, W) in [0, 1]."""
+        if self.strategy.in_channels != 1:
+            x = x.expand(-1, self.strategy.in_channels, -1, -1)
+        return self.net(x)  # type: ignore[no-any-return]
+
+    def parts(self) -> dict[str, nn.Module]:
+        """The modules a strategy can name as trainable."""
+        if isinstance(self.net, PlainUNet):
+            return {"all": self.net}
+        blocks = list(self.net.decoder.blocks.children())
+        if len(blocks) != 5:
+            raise RuntimeError(f"segmentation-models-pytorch made {len(blocks)} decoder blocks where 5 are expected")
+        named: dict[str, nn.Module] = {f"decoder.{i}": block for i, block in enumerate(blocks)}
+        named |= {"encoder": self.net.encoder, "decoder": self.net.decoder, "head": self.net.segmentation_head}
+        return named | {"all": self.net}
+
+
+def load_encoder(model: HeadNet, tensors: dict[str, Tensor]) -> None:
+    """Load encoder weights trained for RGB; a one-channel encoder gets the sum over the three colours.
+
+    The sum makes a grey image give exactly what the RGB network gives for three equal channels.
+
+    Args:
+        model: Not a plain U-Net.
+        tensors: State of smp's ``mobilenet_v2`` encoder with three input channels.
+
+    Raises:
+        UsageError: The tensors are not those of this encoder.
+    """
+    state = dict(tensors)
+    first = "features.0.0.weight"
+    if model.strategy.in_channels == 1 and first in state:
+        state[first] = state[first].sum(dim=1, keepdim=True)
+    try:
+        model.net.encoder.load_state_dict(state)  # type: ignore[operator, union-attr]
+    except RuntimeError as error:
+        detail = str(error).splitlines()[1].strip()
+        raise UsageError(
+            f"These are not weights of a mobilenet_v2 encoder: {detail} "
+            "Make a fitting file with: python -m train.weights --help"
+        ) from error
+
+
+def freeze(model: HeadNet) -> None:
+    """Let only the parts its strategy names learn (sets ``requires_grad``)."""
+    model.requires_grad_(False)
+    parts = model.parts()
+    for name in model.strategy.trainable:
+        parts[name].requires_grad_(True)
+
+
+def set_train_mode(model: HeadNet) -> None:
+    """Switch to training; batch norm of frozen parts follows the strategy's ``frozen_batch_norm``."""
+    model.train()
+    if model.strategy.frozen_batch_norm == "fixed":
+        for module in model.modules():
+            if isinstance(module, nn.BatchNorm2d) and not module.weight.requires_grad:
+                module.eval()
+
+
+def count_trainable(model: nn.Module) -> int:
+    """Number of parameters that learn."""
+    return sum(p.numel() for p in model.parameters() if p.requires_grad)
+
+
+def single_channel(model: HeadNet) -> HeadNet:
+    """The same function with a one-channel first convolution: its weights summed over the three equal channels.
+
+    Exact up to the order of float32 additions. The model given is not changed.
+    """
+    if model.strategy.in_channels == 1:
+        return model
+    state = dict(model.net.state_dict())
+    first = next(iter(state))  # both networks register their input convolution first; loading checks the shapes
+    state[first] = state[first].sum(dim=1, keepdim=True)
+    folded = HeadNet(replace(model.strategy, in_channels=1))
+    folded.net.load_state_dict(state)
+    return folded.train(model.training)
+
+
+def check_image_size(size: tuple[int, int]) -> tuple[int, int]:
+    """Check a network input size.
+
+    Raises:
+        UsageError: A side is not a multiple of 32 between 64 and 1024.
+    """
+    if any(side % IMAGE_SIZE_STEP or not 64 <= side <= 1024 for side in size):
+        raise UsageError(
+            f"The image size {size[0]} {size[1]} (height width) does not fit: each side is a multiple of "
+            f"{IMAGE_SIZE_STEP} between 64 and 1024. For HC18's 540x800 frames, 160 240 or 192 288 keep the aspect."
+        )
+    return size
+
+
+def load_safetensors(path: Path) -> dict[str, Tensor]:
+    """Read tensors from a safetensors file.
+
+    Raises:
+        UsageError: The file is missing or is not a safetensors file.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise UsageError(f"{path} cannot be read as safetensors weights: {error}") from error

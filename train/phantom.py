@@ -1,0 +1,94 @@
+"""A procedural stand-in for HC18: speckle, a skull ellipse, shadows, known geometry. Not ultrasound, and it says so."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.ellipse import Ellipse
+from edge_runtime.optional import require
+from edge_runtime.preprocess import resize
+
+MARKER = "PHANTOM.txt"
+SIZE = (540, 800)
+VERSION = 1
+"""Of the drawing below: raise it when a change alters the images."""
+
+
+def make_phantom(seed: int, size: tuple[int, int] = SIZE) -> tuple[NDArray[np.uint8], Ellipse, float]:
+    """Draw one phantom.
+
+    Args:
+        seed: Same seed, same image.
+        size: (height, width) in pixels.
+
+    Returns:
+        The frame uint8 (H, W), the skull's ellipse in pixels, and the pixel size in mm.
+    """
+    rng = np.random.default_rng([VERSION, seed])
+    height, width = size
+    major = rng.uniform(0.30, 0.44) * height * 1.2
+    skull = Ellipse(
+        float(width * rng.uniform(0.44, 0.56)),
+        float(height * rng.uniform(0.46, 0.54)),
+        float(major),
+        float(major * rng.uniform(0.72, 0.84)),
+        float(rng.uniform(0, 180)),
+    )
+    y, x = np.mgrid[0:height, 0:width].astype(np.float64)
+    radius = skull.radius(np.stack([x.ravel(), y.ravel()], axis=1)).reshape(size)
+    echo = np.where(radius < 1, 0.16, 0.30 + 0.10 * resize(rng.random((6, 9)), size))
+    wall = np.exp(-(((radius - 1.0) * skull.semi_minor / 6.0) ** 2))
+    # the skull reflects most where the beam (from above) meets it at a right angle
+    facing = 0.45 + 0.55 * np.abs(y - skull.center_y) / (np.hypot(x - skull.center_x, y - skull.center_y) + 1)
+    echo += 0.75 * wall * facing
+    midline = np.exp(-(((y - skull.center_y) * np.cos(np.radians(skull.angle_deg))
+                        - (x - skull.center_x) * np.sin(np.radians(skull.angle_deg))) / 3.0) ** 2)
+    echo += 0.18 * midline * (radius < 0.85)
+    for _ in range(int(rng.integers(1, 4))):  # acoustic shadows
+        at, spread = rng.uniform(0, width), rng.uniform(10, 40)
+        echo *= 1 - 0.5 * np.exp(-(((x - at) / spread) ** 2)) * (y > height * rng.uniform(0.1, 0.6))
+    grain = resize(rng.rayleigh(1.0, (height // 2, width // 3)), size)
+    sector = np.hypot(x - width / 2, y + 0.35 * height) < 1.33 * height
+    sector &= np.abs(x - width / 2) < (y + 0.35 * height) * 1.05
+    image = np.where(sector, 255 * echo * (0.45 + 0.55 * grain / 1.25), 0)
+    return np.clip(image, 0, 255).astype(np.uint8), skull, float(rng.uniform(0.08, 0.25))
+
+
+def make_dataset(root: Path, count: int = 60) -> Path:
+    """Write phantoms in HC18's layout; a folder that already holds them is kept.
+
+    Args:
+        root: Folder to make.
+        count: Number of images, one exam each.
+
+    Returns:
+        ``root``.
+    """
+    note = f"procedural phantom, version {VERSION}, {count} images; not ultrasound\n"
+    if (root / MARKER).exists() and (root / MARKER).read_text() == note:
+        return root
+    pil = require("PIL.Image")
+    building = root.with_name(f"{root.name}.tmp")
+    shutil.rmtree(building, ignore_errors=True)
+    (building / "training_set").mkdir(parents=True)
+    rows = []
+    for i in range(count):
+        frame, skull, pixel_size = make_phantom(i)
+        pil.fromarray(frame).save(building / "training_set" / f"{i:03d}_HC.png")
+        y, x = np.mgrid[0 : SIZE[0], 0 : SIZE[1]].astype(np.float64)
+        radius = skull.radius(np.stack([x.ravel(), y.ravel()], axis=1)).reshape(SIZE)
+        line = np.abs(radius - 1) * skull.semi_minor < 1.5
+        pil.fromarray(np.where(line, 255, 0).astype(np.uint8)).save(building / "training_set" / f"{i:03d}_HC_Annotation.png")
+        rows.append((f"{i:03d}_HC.png", pixel_size, skull.perimeter * pixel_size))
+    with (building / "training_set_pixel_size_and_HC.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("filename", "pixel size(mm)", "head circumference (mm)"), *rows])
+    (building / MARKER).write_text(note)
+    if root.exists():
+        shutil.rmtree(root)
+    building.rename(root)
+    return root

@@ -1,0 +1,100 @@
+"""Which images train, choose and test."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from edge_runtime.errors import InputError
+from train.data import Dataset, Sample
+
+SplitName = Literal["paper", "grouped"]
+SPLITS: tuple[SplitName, ...] = ("paper", "grouped")
+VAL_SHARE = 0.1
+"""Share of exams (of the training list) that ``grouped`` sets aside to choose the epoch on."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Names of the images of each part, each sorted.
+
+    Attributes:
+        name: ``paper`` or ``grouped``.
+        train: Trained on.
+        val: The epoch is chosen on these; empty for ``paper``, which keeps the last.
+        test: Reported.
+    """
+
+    name: str
+    train: tuple[str, ...]
+    val: tuple[str, ...]
+    test: tuple[str, ...]
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the three lists."""
+        text = "\n".join(f"{part} {name}" for part in ("train", "val", "test") for name in getattr(self, part))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+def make_split(dataset: Dataset, name: SplitName, seed: int = 0) -> Split:
+    """Divide a data set.
+
+    ``paper`` is the lists ``splits/paper_train.txt`` and ``paper_test.txt`` where present, else a seeded 80/20 over
+    images. ``grouped`` has no exam on two sides: its test part is what ``paper_test.txt`` holds of exams that
+    ``paper_train.txt`` lacks; train and val are ``paper_train.txt`` divided by exam. Without lists, 80/10/10 by exam.
+
+    Args:
+        dataset: What to divide.
+        name: ``paper`` or ``grouped``.
+        seed: Of the random divisions.
+    """
+    lists = _paper_lists(dataset)
+    if name == "paper":
+        train, test = lists or _take(sorted(dataset.samples), 0.2, seed)
+        return Split(name, tuple(sorted(train)), (), tuple(sorted(test)))
+    if lists:
+        train, test = lists
+        seen = {_exam(n) for n in train}
+        test = [n for n in test if _exam(n) not in seen]
+        train_exams, val_exams = _take(sorted(seen), VAL_SHARE, seed)
+    else:
+        train = test = list(dataset.samples)
+        rest, test_exams = _take(sorted({_exam(n) for n in train}), 0.1, seed)
+        train_exams, val_exams = _take(rest, 1 / 9, seed)
+        test = [n for n in test if _exam(n) in set(test_exams)]
+    parts = [tuple(sorted(n for n in train if _exam(n) in set(exams))) for exams in (train_exams, val_exams)]
+    return Split(name, parts[0], parts[1], tuple(sorted(test)))
+
+
+def paper_test(dataset: Dataset) -> list[Sample]:
+    """All images of ``paper_test.txt``, or of the seeded ``paper`` split's test part."""
+    return dataset.select(make_split(dataset, "paper").test)
+
+
+def _exam(name: str) -> str:
+    return name.split("_")[0]
+
+
+def _take(items: list[str], share: float, seed: int) -> tuple[list[str], list[str]]:
+    """Divide a sorted list into the rest and a random share (at least one of each)."""
+    if len(items) < 2:
+        raise InputError(f"A split needs at least two images of different exams; there are {len(items)}.")
+    shuffled = random.Random(seed).sample(items, len(items))
+    count = min(max(1, round(share * len(items))), len(items) - 1)
+    return shuffled[count:], shuffled[:count]
+
+
+def _paper_lists(dataset: Dataset) -> tuple[list[str], list[str]] | None:
+    folder = dataset.root / "splits"
+    paths = [folder / "paper_train.txt", folder / "paper_test.txt"]
+    if not all(p.exists() for p in paths):
+        return None
+    train, test = (p.read_text().split() for p in paths)
+    missing = sorted(set(train + test) - set(dataset.samples))
+    if missing:
+        raise InputError(f"{folder} lists {len(missing)} images that {dataset.root} lacks, the first is {missing[0]}.")
+    return train, test

