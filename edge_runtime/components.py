@@ -14,9 +14,7 @@ def _runs(mask: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp], 
     return rows, starts, ends
 
 
-def _roots(
-    rows: NDArray[np.intp], starts: NDArray[np.intp], ends: NDArray[np.intp], reach: int
-) -> NDArray[np.intp]:
+def _roots(rows: NDArray[np.intp], starts: NDArray[np.intp], ends: NDArray[np.intp], reach: int) -> NDArray[np.intp]:
     """Component of each run; ``reach`` is 1 where diagonal neighbours touch (8-connectivity), else 0."""
     parent = list(range(len(rows)))
 

@@ -104,7 +104,7 @@ def score_image(
 
 
 def summarize_values(values: Sequence[float], seed: int = 0) -> dict[str, float | int | None]:
-    """Count, mean, SD (n - 1), median, 95th percentile, extremes and a percentile-bootstrap 95 % interval of the mean."""
+    """Count, mean, SD (n - 1), median, 95th percentile, extremes, percentile-bootstrap 95 % interval of the mean."""
     data = np.asarray(values, dtype=np.float64)
     if data.size == 0:
         return {"n": 0, "mean": None}

@@ -65,9 +65,9 @@ def to_gray(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """
     frame = check_frame(frame)
     if frame.ndim == 2:
-        return frame
+        return np.asarray(frame)
     if frame.shape[2] == 1:
-        return frame[:, :, 0]
+        return np.asarray(frame[:, :, 0])
     red, green, blue = (frame[:, :, c].astype(np.int32) * _LUMA[c] for c in range(3))
     return ((red + green + blue + 500) // 1000).astype(np.uint8)
 
@@ -96,7 +96,7 @@ def _resize_rows(values: NDArray[np.float32], n_out: int) -> NDArray[np.float32]
     if values.shape[0] == n_out:
         return values
     index, weight = _taps(values.shape[0], n_out)
-    out = values[index[0]] * weight[0][:, None]
+    out: NDArray[np.float32] = values[index[0]] * weight[0][:, None]
     for k in range(1, len(index)):
         out += values[index[k]] * weight[k][:, None]
     return out
@@ -124,7 +124,7 @@ def prepare(frame: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8
         size: (height, width) of the network's input, in pixels.
 
     Returns:
-        uint8 array of shape ``size``. The network reads byte / 255; a ``full_int8`` model takes these bytes as they are.
+        uint8 array of shape ``size``. The network reads byte / 255; a ``full_int8`` model takes the bytes.
     """
     return np.rint(resize(to_gray(frame), size)).astype(np.uint8)
 
@@ -143,4 +143,4 @@ def to_frame_xy(
         (N, 2) float64.
     """
     scale = np.array([frame_size[1] / network_size[1], frame_size[0] / network_size[0]])
-    return (points + 0.5) * scale - 0.5
+    return np.asarray((points + 0.5) * scale - 0.5)

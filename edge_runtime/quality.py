@@ -54,9 +54,7 @@ def judge(head: Head, network_input: NDArray[np.uint8]) -> tuple[Quality, str | 
     ellipse = head.ellipse
     ratio = ellipse.semi_minor / ellipse.semi_major if ellipse else 0.0
     contrast = float(network_input.std())
-    quality = Quality(
-        contrast, head.regions, head.area_fraction, head.ellipse_residual, ratio, head.border_contact
-    )
+    quality = Quality(contrast, head.regions, head.area_fraction, head.ellipse_residual, ratio, head.border_contact)
     reason = None
     if contrast < MIN_CONTRAST:
         reason = f"no image: the frame is all but uniform (contrast {contrast:.1f}, at least {MIN_CONTRAST} is needed)"

@@ -24,20 +24,30 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--strategy", required=True, metavar="NAME", help="one of those below, or 'all'")
-    parser.add_argument("--protocol", choices=PROTOCOLS, default="honest", help="preset of all settings (default: honest)")
+    parser.add_argument(
+        "--protocol", choices=PROTOCOLS, default="honest", help="preset of all settings (default: honest)"
+    )
     parser.add_argument("--data", metavar="DIR", help="HC18's folder, 'phantom' or 'download'; default: searched for")
-    parser.add_argument("--out", type=Path, default=Path("checkpoints"), help="folder of checkpoints (default: %(default)s)")
+    parser.add_argument(
+        "--out", type=Path, default=Path("checkpoints"), help="folder of checkpoints (default: %(default)s)"
+    )
     parser.add_argument("--epochs", type=int, help="default: the protocol's")
-    parser.add_argument("--image-size", type=int, nargs=2, metavar=("H", "W"), help="multiples of 16; default: the strategy's")
+    parser.add_argument(
+        "--image-size", type=int, nargs=2, metavar=("H", "W"), help="multiples of 16; default: the strategy's"
+    )
     parser.add_argument("--batch-size", type=int, help="default: the protocol's")
     parser.add_argument("--lr", type=float, help="learning rate; default: the protocol's")
     parser.add_argument("--encoder-weights", metavar="SOURCE", help="imagenet, random or a .safetensors file")
     parser.add_argument("--seed", type=int, help="default: 0")
-    parser.add_argument("--precision", choices=("auto", "float32", "bfloat16"), default="auto", help="default: %(default)s")
+    parser.add_argument(
+        "--precision", choices=("auto", "float32", "bfloat16"), default="auto", help="default: %(default)s"
+    )
     parser.add_argument("--device", choices=("auto", "cuda", "mps", "cpu"), default="auto", help="default: %(default)s")
     parser.add_argument("--limit", type=int, metavar="N", help="only N images of each part, to try things out")
     group = parser.add_mutually_exclusive_group()
-    group.add_argument("--resume", action="store_true", help="go on where an interrupted run stopped; skip complete ones")
+    group.add_argument(
+        "--resume", action="store_true", help="go on where an interrupted run stopped; skip complete ones"
+    )
     group.add_argument("--overwrite", action="store_true", help="replace checkpoints that are there")
     return parser
 
@@ -62,7 +72,9 @@ def main(argv: list[str]) -> int:
             precision=pick_precision(args.precision, device),  # type: ignore[arg-type]
         )
         asked = ("epochs", "batch_size", "lr", "encoder_weights", "seed")
-        config = replace(config, **{**PROTOCOLS[args.protocol], **{k: v for k in asked if (v := getattr(args, k)) is not None}})
+        config = replace(
+            config, **{**PROTOCOLS[args.protocol], **{k: v for k in asked if (v := getattr(args, k)) is not None}}
+        )
         train(
             strategy,
             config,

@@ -86,7 +86,9 @@ def load_checkpoint(folder: Path) -> Checkpoint:
     """
     path = folder / INFO
     if not path.exists():
-        raise UsageError(f"{folder} holds no checkpoint ({INFO} is missing). Train one: python -m train --strategy edge")
+        raise UsageError(
+            f"{folder} holds no checkpoint ({INFO} is missing). Train one: python -m train --strategy edge"
+        )
     try:
         info = json.loads(path.read_text())
         version = info.get("schema_version")
@@ -101,8 +103,9 @@ def load_checkpoint(folder: Path) -> Checkpoint:
             raise ModelError(f"{folder / WEIGHTS} is not the file its {INFO} describes: sha256 {sha256}. Restore it.")
         fields = {k: tuple(v) if isinstance(v, list) else v for k, v in info["strategy"].items()}
         model = HeadNet(Strategy(**fields))
-        model.net.load_state_dict({k: v.float() if v.is_floating_point() else v
-                                   for k, v in load_safetensors(folder / WEIGHTS).items()})
+        model.net.load_state_dict(
+            {k: v.float() if v.is_floating_point() else v for k, v in load_safetensors(folder / WEIGHTS).items()}
+        )
         config = TrainConfig.from_json(info["config"])
     except (ValueError, KeyError, TypeError, AttributeError, RuntimeError, OSError) as error:
         raise ModelError(f"{folder} is not a usable checkpoint: {type(error).__name__}: {error}") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import math
 import os
@@ -27,6 +26,8 @@ MaskKind = Literal["ellipse", "contour"]
 
 IMAGES = "training_set"
 TABLE = "training_set_pixel_size_and_HC.csv"
+LOCAL = Path("data/hc18")
+"""Where a download is put, and looked for."""
 HC_COLUMN = "head circumference (mm)"
 LINE_LEVEL = 127
 """Annotation pixels brighter than this belong to the line."""
@@ -68,7 +69,7 @@ class Sample:
 
         Args:
             kind: ``ellipse``: the interior of :meth:`ellipse`. ``contour``: the paper's, the filled outline with its
-                line (where the outline leaves the frame, the gap at the border is closed first, or the fill would leak).
+                line (the interior is added where the outline leaves the frame and a fill would leak).
         """
         line = _line(self.annotation)
         interior = self.ellipse().interior(line.shape)
@@ -138,7 +139,9 @@ def read_dataset(root: Path) -> Dataset:
     for path in sorted(p for p in images.glob("*.png") if not p.stem.endswith("_Annotation")):
         annotation = path.with_name(f"{path.stem}_Annotation.png")
         if not annotation.exists():
-            raise InputError(f"{path} has no annotation: {annotation.name} is missing. Restore it or move the image away.")
+            raise InputError(
+                f"{path} has no annotation: {annotation.name} is missing. Restore it or move the image away."
+            )
         if path.name not in rows:
             raise InputError(f"{table} has no row for {path.name}. Add one, or move the image away.")
         pixel_size, hc = (_positive(rows[path.name], c, table, path.name) for c in (PIXEL_SIZE_COLUMN, HC_COLUMN))
@@ -158,6 +161,12 @@ def _positive(row: dict[str, str], column: str, table: Path, name: str) -> float
     return value
 
 
+def find_local() -> Path | None:
+    """The folder that holds HC18 on this machine: ``$HC18_DIR``, ``data/hc18``, ``../shared/hc18``; None without one."""
+    places = (os.environ.get("HC18_DIR"), LOCAL, Path("../shared/hc18"))
+    return next((Path(place) for place in places if place and Path(place).exists()), None)
+
+
 def find_data(data: str | None) -> Dataset:
     """Find the data: ``--data``, ``$HC18_DIR``, ``data/hc18``, ``../shared/hc18``, a download, else the phantom.
 
@@ -171,19 +180,19 @@ def find_data(data: str | None) -> Dataset:
         return read_dataset(phantom.make_dataset(Path("data/phantom")))
     if data and data != "download":
         return read_dataset(Path(data))
-    local = Path("data/hc18")
-    if not data:
-        for place in (os.environ.get("HC18_DIR"), local, Path("../shared/hc18")):
-            if place and Path(place).exists():
-                return read_dataset(Path(place))
+    if not data and (place := find_local()):
+        return read_dataset(place)
     from train.download import DownloadError, download
 
     try:
-        return read_dataset(download(local))
+        return read_dataset(download(LOCAL))
     except DownloadError as error:
         if data == "download":
             raise
-        print(f"HC18 is not at hand and could not be downloaded ({error})\nUsing the procedural phantom instead.", flush=True)
+        print(
+            f"HC18 is not at hand and could not be downloaded ({error})\nUsing the procedural phantom instead.",
+            flush=True,
+        )
         return read_dataset(phantom.make_dataset(Path("data/phantom")))
 
 

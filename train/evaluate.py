@@ -18,7 +18,11 @@ Predict = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 
 def score_sample(
-    sample: Sample, network_input: NDArray[np.uint8], logits: NDArray[np.float32], distances: bool = True
+    sample: Sample,
+    network_input: NDArray[np.uint8],
+    logits: NDArray[np.float32],
+    distances: bool = True,
+    threshold: float = 0.5,
 ) -> ImageScore:
     """Score logits of one image at its original resolution, refusals as the runtime makes them.
 
@@ -27,9 +31,10 @@ def score_sample(
         network_input: What the network saw, uint8 (h, w).
         logits: What it answered, float32 (h, w).
         distances: Compute the Hausdorff distance too.
+        threshold: Probability above which a pixel is head.
     """
     reference = sample.mask()
-    head = find_head(logits, (reference.shape[0], reference.shape[1]))
+    head = find_head(logits, (reference.shape[0], reference.shape[1]), threshold)
     _, reason = judge(head, network_input)
     hc = head.ellipse.perimeter * sample.pixel_size_mm if head.ellipse and not reason else None
     return score_image(
@@ -44,18 +49,21 @@ def score_sample(
     )
 
 
-def evaluate(predict: Predict, samples: Sequence[Sample], size: tuple[int, int]) -> list[ImageScore]:
+def evaluate(
+    predict: Predict, samples: Sequence[Sample], size: tuple[int, int], threshold: float = 0.5
+) -> list[ImageScore]:
     """Score a predictor on samples.
 
     Args:
         predict: From prepared frame to logits.
         samples: What to score on.
         size: (height, width) of the network's input.
+        threshold: Probability above which a pixel is head.
     """
     scores = []
     for sample in samples:
         network_input = prepare(sample.frame(), size)
-        scores.append(score_sample(sample, network_input, predict(network_input)))
+        scores.append(score_sample(sample, network_input, predict(network_input), threshold=threshold))
     return scores
 
 

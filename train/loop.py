@@ -7,7 +7,6 @@ import platform
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -158,7 +157,9 @@ class Run:
         ours, theirs = self.config.to_json(), state["config"]
         changed = {k: (theirs.get(k), v) for k, v in ours.items() if _plain(theirs.get(k)) != _plain(v)}
         if changed:
-            raise UsageError(f"{path} was saved under other settings (then, now): {changed}. Resume with the same ones.")
+            raise UsageError(
+                f"{path} was saved under other settings (then, now): {changed}. Resume with the same ones."
+            )
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.history, self.best = state["history"], state["best"]
@@ -242,25 +243,30 @@ def train(
         say(f"{strategy.name}: {folder} is complete; nothing to resume.")
         return
     if not resume and not overwrite and ((folder / INFO).exists() or state.exists()):
-        raise UsageError(f"{folder} already holds a run of {strategy.name}. Add --resume to go on, --overwrite to start anew.")
+        raise UsageError(
+            f"{folder} already holds a run of {strategy.name}. Add --resume to go on, --overwrite to start anew."
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         state.with_suffix(".tmp").touch()
     except OSError as error:
         raise UsageError(f"{folder} cannot be written: {error}. Choose another --out.") from error
+    commit = git_commit()  # now, not at the end: hours of work on the tree may lie between
     split = make_split(dataset, config.split)
     parts = {name: dataset.select(getattr(split, name)[:limit]) for name in ("train", "val", "test")}
     run = Run(strategy, config, device)
+    count = sum(p.numel() for p in run.model.parameters())
     say(
-        f"{strategy.name}: {count_trainable(run.model):,} of {sum(p.numel() for p in run.model.parameters()):,} parameters "
-        f"learn; {len(parts['train'])} images, {len(parts['val'])} to choose on, {len(parts['test'])} to test "
-        f"({dataset.title}, split {split.name}); {config.image_size[0]}x{config.image_size[1]}, {device.type}, {config.precision}"
+        f"{strategy.name}: {count_trainable(run.model):,} of {count:,} parameters learn; "
+        f"{len(parts['train'])} images, {len(parts['val'])} to choose on, {len(parts['test'])} to test "
+        f"({dataset.title}, split {split.name}); "
+        f"{config.image_size[0]}x{config.image_size[1]}, {device.type}, {config.precision}"
     )
     if resume and state.exists():
         run.restore(state)
         say(f"resumed after epoch {len(run.history)}")
     _fit(run, parts, state)
-    _finish(run, dataset, split, parts, folder, limit)
+    _finish(run, dataset, split, parts, folder, limit, commit)
 
 
 def _fit(run: Run, parts: dict[str, list[Sample]], state: Path) -> None:
@@ -282,7 +288,13 @@ def _fit(run: Run, parts: dict[str, list[Sample]], state: Path) -> None:
 
 
 def _finish(
-    run: Run, dataset: Dataset, split: Split, parts: dict[str, list[Sample]], folder: Path, limit: int | None
+    run: Run,
+    dataset: Dataset,
+    split: Split,
+    parts: dict[str, list[Sample]],
+    folder: Path,
+    limit: int | None,
+    commit: str | None,
 ) -> None:
     """Score the network as it is stored, on the test part, and write the checkpoint."""
     config, model = run.config, run.model
@@ -293,7 +305,11 @@ def _finish(
     predict = make_predictor(model, run.device)
     scores = evaluate(predict, parts["test"], config.image_size)
     metrics = summarize(scores)
-    kept = max(run.history, key=lambda e: e["val_dice"])["epoch"] if config.keep == "best" and parts["val"] else config.epochs
+    kept = (
+        max(run.history, key=lambda e: e["val_dice"])["epoch"]
+        if config.keep == "best" and parts["val"]
+        else config.epochs
+    )
     facts = {
         "data": {
             "title": dataset.title,
@@ -310,7 +326,7 @@ def _finish(
         "metrics": {split.name: metrics, "paper_pooled": evaluate_paper(predict, parts["test"], config.image_size)},
         "per_image": scores_to_json(scores),
         "device": {"type": run.device.type, "threads": torch.get_num_threads(), "machine": platform.machine()},
-        "git_commit": git_commit(),
+        "git_commit": commit,
         "tools": tool_versions(TOOLS),
     }
     save_checkpoint(folder, model.cpu(), config, facts)

@@ -14,7 +14,7 @@ from train.strategies import Strategy
 
 IMAGE_SIZE_STEP = 16
 """Each side of an input is a multiple of this many pixels: the plain U-Net halves four times, and the decoder of
-segmentation-models-pytorch resizes to each skip's own size, so an odd size at its fifth level (240 / 32 = 7.5) is fine."""
+segmentation-models-pytorch resizes to each skip's own size, so that 240 / 32 = 7.5 at its fifth level is fine."""
 
 
 class PlainUNet(nn.Module):

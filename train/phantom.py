@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.ellipse import Ellipse
+from edge_runtime.errors import UsageError
 from edge_runtime.optional import require
 from edge_runtime.preprocess import resize
 
@@ -40,15 +41,15 @@ def make_phantom(seed: int, size: tuple[int, int] = SIZE) -> tuple[NDArray[np.ui
         float(rng.uniform(0, 180)),
     )
     y, x = np.mgrid[0:height, 0:width].astype(np.float64)
-    radius = skull.radius(np.stack([x.ravel(), y.ravel()], axis=1)).reshape(size)
+    radius = _radius(skull, size)
     echo = np.where(radius < 1, 0.16, 0.30 + 0.10 * resize(rng.random((6, 9)), size))
     wall = np.exp(-(((radius - 1.0) * skull.semi_minor / 6.0) ** 2))
     # the skull reflects most where the beam (from above) meets it at a right angle
     facing = 0.45 + 0.55 * np.abs(y - skull.center_y) / (np.hypot(x - skull.center_x, y - skull.center_y) + 1)
     echo += 0.75 * wall * facing
-    midline = np.exp(-(((y - skull.center_y) * np.cos(np.radians(skull.angle_deg))
-                        - (x - skull.center_x) * np.sin(np.radians(skull.angle_deg))) / 3.0) ** 2)
-    echo += 0.18 * midline * (radius < 0.85)
+    angle = np.radians(skull.angle_deg)
+    off_axis = (y - skull.center_y) * np.cos(angle) - (x - skull.center_x) * np.sin(angle)
+    echo += 0.18 * np.exp(-((off_axis / 3.0) ** 2)) * (radius < 0.85)  # the midline echo
     for _ in range(int(rng.integers(1, 4))):  # acoustic shadows
         at, spread = rng.uniform(0, width), rng.uniform(10, 40)
         echo *= 1 - 0.5 * np.exp(-(((x - at) / spread) ** 2)) * (y > height * rng.uniform(0.1, 0.6))
@@ -57,6 +58,12 @@ def make_phantom(seed: int, size: tuple[int, int] = SIZE) -> tuple[NDArray[np.ui
     sector &= np.abs(x - width / 2) < (y + 0.35 * height) * 1.05
     image = np.where(sector, 255 * echo * (0.45 + 0.55 * grain / 1.25), 0)
     return np.clip(image, 0, 255).astype(np.uint8), skull, float(rng.uniform(0.08, 0.25))
+
+
+def _radius(skull: Ellipse, size: tuple[int, int]) -> NDArray[np.float64]:
+    """Normalized radius of every pixel, (H, W): 1 on the skull."""
+    y, x = np.mgrid[0 : size[0], 0 : size[1]].astype(np.float64)
+    return skull.radius(np.stack([x.ravel(), y.ravel()], axis=1)).reshape(size)
 
 
 def make_dataset(root: Path, count: int = 60) -> Path:
@@ -68,7 +75,12 @@ def make_dataset(root: Path, count: int = 60) -> Path:
 
     Returns:
         ``root``.
+
+    Raises:
+        UsageError: The folder is there and holds something else.
     """
+    if root.exists() and not (root / MARKER).exists():
+        raise UsageError(f"{root} is there and is no phantom; it is not written over. Move it away.")
     note = f"procedural phantom, version {VERSION}, {count} images; not ultrasound\n"
     if (root / MARKER).exists() and (root / MARKER).read_text() == note:
         return root
@@ -79,16 +91,14 @@ def make_dataset(root: Path, count: int = 60) -> Path:
     rows = []
     for i in range(count):
         frame, skull, pixel_size = make_phantom(i)
-        pil.fromarray(frame).save(building / "training_set" / f"{i:03d}_HC.png")
-        y, x = np.mgrid[0 : SIZE[0], 0 : SIZE[1]].astype(np.float64)
-        radius = skull.radius(np.stack([x.ravel(), y.ravel()], axis=1)).reshape(SIZE)
-        line = np.abs(radius - 1) * skull.semi_minor < 1.5
-        pil.fromarray(np.where(line, 255, 0).astype(np.uint8)).save(building / "training_set" / f"{i:03d}_HC_Annotation.png")
+        line = np.where(np.abs(_radius(skull, SIZE) - 1) * skull.semi_minor < 1.5, 255, 0).astype(np.uint8)
+        for name, pixels in ((f"{i:03d}_HC.png", frame), (f"{i:03d}_HC_Annotation.png", line)):
+            pil.fromarray(pixels).save(building / "training_set" / name)
         rows.append((f"{i:03d}_HC.png", pixel_size, skull.perimeter * pixel_size))
     with (building / "training_set_pixel_size_and_HC.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("filename", "pixel size(mm)", "head circumference (mm)"), *rows])
     (building / MARKER).write_text(note)
-    if root.exists():
+    if (root / MARKER).exists():  # of another version or count
         shutil.rmtree(root)
     building.rename(root)
     return root

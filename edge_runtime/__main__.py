@@ -1,0 +1,66 @@
+"""``python -m edge_runtime``: measure, bench, info, verify."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from edge_runtime import __version__, commands
+from edge_runtime.cli import run_command
+
+_EPILOG = """examples:
+  python -m edge_runtime measure frame.png --pixel-size-mm 0.15
+  python -m edge_runtime measure *.png --pixel-size-csv sizes.csv --mask-dir masks --json
+  python -m edge_runtime bench --threads 4
+
+Research use only; not a medical device."""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
+    parser = argparse.ArgumentParser(
+        prog="python -m edge_runtime",
+        description="Measure fetal head circumference with a quantized network on this device's CPU.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=__version__)
+    sub = parser.add_subparsers(dest="command", required=True)
+
+    model = argparse.ArgumentParser(add_help=False)
+    model.add_argument("--model", type=Path, metavar="FILE", help=".tflite file, manifest beside it (default: shipped)")
+    model.add_argument("--json", action="store_true", help="JSON for programs instead of text")
+    runs = argparse.ArgumentParser(add_help=False)
+    runs.add_argument("--threads", type=int, default=1, help="CPU threads (default: %(default)s)")
+
+    measure = sub.add_parser("measure", parents=[model, runs], help="masks and head circumferences of image files")
+    measure.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="8-bit image files, grey or colour")
+    size = measure.add_mutually_exclusive_group()
+    size.add_argument("--pixel-size-mm", metavar="X", help="side of a pixel in mm, for all images")
+    size.add_argument("--pixel-size-csv", type=Path, metavar="CSV", help="columns 'filename' and 'pixel size(mm)'")
+    measure.add_argument("--mask-dir", type=Path, metavar="DIR", help="write masks here: PNG, 0/255, same file name")
+    measure.set_defaults(run=commands.measure)
+
+    bench = sub.add_parser("bench", parents=[runs], help="latency and memory of models on this device")
+    bench.add_argument("--model", type=Path, nargs="+", metavar="FILE", help=".tflite files (default: shipped)")
+    bench.add_argument("--json", action="store_true", help="one JSON document instead of a table")
+    bench.add_argument("--frames", type=int, default=50, help="frames timed (default: %(default)s)")
+    bench.add_argument("--warmup", type=int, default=5, help="frames before, untimed (default: %(default)s)")
+    bench.set_defaults(run=commands.bench)
+
+    info = sub.add_parser("info", parents=[model], help="what a model is, and what this device is")
+    info.set_defaults(run=commands.info)
+    verify = sub.add_parser("verify", parents=[model], help="check a model's hash, contract and one inference")
+    verify.set_defaults(run=commands.verify)
+    return parser
+
+
+def main(argv: list[str]) -> int:
+    """Run the command; returns its exit code."""
+    args = build_parser().parse_args(argv)
+    code: int = args.run(args)
+    return code
+
+
+if __name__ == "__main__":
+    run_command(main)

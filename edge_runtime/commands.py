@@ -1,0 +1,152 @@
+"""What the commands of ``python -m edge_runtime`` do."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_runtime.bench import STAGES, BenchConfig, bench_model, synthetic_frame
+from edge_runtime.device import fingerprint
+from edge_runtime.errors import FetalHeadError, UsageError
+from edge_runtime.image_io import read_image, write_mask
+from edge_runtime.pixel_sizes import check_pixel_size, pixel_size_of, read_csv
+from edge_runtime.segmenter import DEFAULT_MODEL, Measurement, Segmenter
+
+
+def _pixel_size_source(args: argparse.Namespace) -> Callable[[Path], float | None]:
+    """A function from image to its pixel size in mm; what can be checked before the first image is."""
+    if args.pixel_size_mm is not None:
+        size = check_pixel_size(args.pixel_size_mm, "--pixel-size-mm")
+        return lambda image: size
+    if args.pixel_size_csv is not None:
+        rows = read_csv(args.pixel_size_csv)
+        sizes = {image: pixel_size_of(rows, image.name, args.pixel_size_csv) for image in args.images}
+        return lambda image: sizes[image]
+    return lambda image: None
+
+
+def _check_mask_names(images: list[Path], folder: Path) -> None:
+    """Refuse to write two masks to one file, or a mask over an image."""
+    names = [image.name for image in images]
+    twice = sorted({n for n in names if names.count(n) > 1})
+    if twice:
+        raise UsageError(
+            f"{len(twice)} file names of images come twice (first: {twice[0]}); their masks would overwrite each other."
+        )
+    for image in images:
+        if (folder / image.name).resolve() == image.resolve():
+            raise UsageError(f"--mask-dir {folder} is the images' own folder; the masks would overwrite them.")
+
+
+def _record(image: Path, result: Measurement) -> dict[str, Any]:
+    latency = result.latency_ms
+    return {
+        "image": image.name,
+        "head_circumference_mm": result.head_circumference_mm,
+        "reason": result.reason,
+        "pixel_size_mm": result.pixel_size_mm and list(result.pixel_size_mm),
+        "ellipse": result.ellipse and asdict(result.ellipse),
+        "quality": asdict(result.quality),
+        "latency_ms": {**asdict(latency), "total": latency.total},
+    }
+
+
+def measure(args: argparse.Namespace) -> int:
+    """Measure image files; an unreadable one is reported, the others are still measured, and the exit code is 1."""
+    pixel_size = _pixel_size_source(args)
+    if args.mask_dir is not None:
+        _check_mask_names(args.images, args.mask_dir)
+    segmenter = Segmenter.load(args.model, threads=args.threads)
+    code = 0
+    for image in args.images:
+        try:
+            result = segmenter.measure(read_image(image), pixel_size(image))
+        except FetalHeadError as error:
+            code = max(code, error.exit_code)
+            print(f"error: {error}", file=sys.stderr)
+            if args.json:
+                print(
+                    json.dumps({"image": image.name, "head_circumference_mm": None, "reason": str(error)}), flush=True
+                )
+            continue
+        if args.mask_dir is not None:
+            write_mask(args.mask_dir / image.name, result.mask)
+        if args.json:
+            print(json.dumps(_record(image, result), allow_nan=False), flush=True)
+        else:
+            hc = result.head_circumference_mm
+            text = f"HC {hc:7.1f} mm" if hc is not None else f"no HC: {result.reason}"
+            print(f"{image.name:<24} {text}   ({result.latency_ms.total:.1f} ms)", flush=True)
+    if not args.json:
+        print("Research use only; not a medical device.")
+    return code
+
+
+def bench(args: argparse.Namespace) -> int:
+    """Measure latency and memory of models, one after the other in this process."""
+    config = BenchConfig(frames=args.frames, warmup=args.warmup, threads=args.threads)
+    results = [bench_model(model, config) for model in args.model or [None]]
+    if args.json:
+        print(json.dumps({"schema_version": 1, "device": fingerprint(), "results": results}, allow_nan=False))
+        return 0
+    print(f"{'artifact':<28} {'MB':>6} {'first ms':>9}" + "".join(f" {stage + ' p50/p90 ms':>22}" for stage in STAGES))
+    for r in results:
+        pairs = [(r["latency_ms"][stage]["p50"], r["latency_ms"][stage]["p90"]) for stage in STAGES]
+        cells = "".join(f" {p50:>13.2f} / {p90:>6.2f}" for p50, p90 in pairs)
+        print(f"{r['artifact']:<28} {r['size_bytes'] / 1e6:>6.2f} {r['time_to_first_result_ms']:>9.1f}{cells}")
+    peak = results[-1]["peak_memory_bytes"]
+    print(
+        f"{config.frames} frames of 540x800, {config.threads} thread(s), {results[0]['backend']}"
+        + (f"; peak memory of this process {peak / 1e6:.0f} MB" if peak else "")
+    )
+    return 0
+
+
+def info(args: argparse.Namespace) -> int:
+    """Print what a model's manifest and the device say."""
+    segmenter = Segmenter.load(args.model)
+    manifest, device = segmenter.manifest, fingerprint()
+    if args.json:
+        print(json.dumps({"manifest": manifest.to_json(), "device": device, "backend": segmenter.backend}))
+        return 0
+    source = manifest.calibration
+    shown = {
+        "model": f"{manifest.name} ({manifest.model_bytes / 1e6:.2f} MB, sha256 {manifest.model_sha256[:16]}...)",
+        "input": f"{manifest.input.dtype} {manifest.input.shape}, from grey frames of any size",
+        "output": f"{manifest.output.dtype} {manifest.output.shape}, logits; head above {manifest.threshold}",
+        "calibrated on": f"{source.get('title', 'nothing')} ({source.get('count', 0)} images)",
+        "backend": f"{segmenter.backend} {device['tools'].get(segmenter.backend, '')}",
+        "device": f"{device['model'] or 'unknown model'}, {device['cpu']}, {device['cores']} cores, {device['os']}",
+        "for": manifest.intended_use,
+        "limits": manifest.limits,
+    }
+    for key, value in shown.items():
+        print(f"{key + ':':<15}{value}")
+    return 0
+
+
+def verify(args: argparse.Namespace) -> int:
+    """Check a model as far as this device can: hash, contract, a deterministic and finite inference."""
+    path = args.model or DEFAULT_MODEL
+    segmenter = Segmenter.load(path)
+    frame = synthetic_frame()
+    first, second = segmenter.logits(frame), segmenter.logits(frame)
+    if not np.isfinite(first).all() or not np.array_equal(first, second):
+        raise FetalHeadError(
+            f"{path}: two runs on one frame differ or are not finite. This device or backend is broken."
+        )
+    if first.min() == first.max():
+        raise FetalHeadError(f"{path}: the output is constant ({first.min()}). This device or backend is broken.")
+    done = {"model": segmenter.manifest.name, "sha256": segmenter.manifest.model_sha256, "backend": segmenter.backend}
+    if args.json:
+        print(json.dumps({**done, "ok": True}))
+    else:
+        print(f"{done['model']}: hash, tensors and a repeated inference are right ({done['backend']}).")
+    return 0

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+HC18 = Path(os.environ.get("HC18_DIR", ROOT.parent / "shared" / "hc18"))
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="session")
+def hc18() -> Path:
+    """The real images. CI has them beside the checkout; elsewhere these tests are left out, and pytest says so."""
+    if not HC18.exists():
+        if os.environ.get("CI"):
+            pytest.fail(f"CI needs HC18 in {HC18}")
+        pytest.skip(f"HC18 is not in {HC18}")
+    return HC18
+
+
+@pytest.fixture(scope="session")
+def run() -> Run:
+    """Run a command of the project as a user would: ``run("train", "--strategy", "edge")``."""
+
+    def call(module: str, *args: object, cwd: Path = ROOT, env: dict[str, str] | None = None, timeout: int = 600):
+        environment = {**os.environ, "PYTHONPATH": str(ROOT), **(env or {})}
+        command = [sys.executable, "-m", module, *map(str, args)]
+        return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=timeout)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def phantom(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small phantom data set in HC18's layout."""
+    from train.phantom import make_dataset
+
+    return make_dataset(tmp_path_factory.mktemp("phantom") / "data", count=20)

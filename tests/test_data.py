@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import csv
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge_runtime.ellipse import fit_ellipse, outline_points
+from edge_runtime.errors import InputError, UsageError
+from train.data import TABLE, find_data, read_dataset
+from train.phantom import MARKER, make_dataset, make_phantom
+from train.splits import make_split
+
+LEAVE_THE_FRAME = ("186_HC.png", "346_HC.png", "628_2HC.png", "787_HC.png")
+
+
+@pytest.fixture
+def copy(phantom: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(phantom, tmp_path / "copy"))
+
+
+def edit_table(root: Path, name: str, values: list[str] | None) -> None:
+    rows = list(csv.reader((root / TABLE).open()))
+    rows = [r if r[0] != name else [name, *values] for r in rows if r[0] != name or values is not None]
+    with (root / TABLE).open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+
+
+@pytest.mark.slow
+def test_reference_masks_of_all_images_give_the_tables_circumference_within_a_tenth_of_a_millimetre(hc18: Path) -> None:
+    worst = ("", 0.0)
+    samples = read_dataset(hc18).samples
+    for sample in samples.values():
+        found = fit_ellipse(outline_points(sample.mask(), 0.5)).perimeter * sample.pixel_size_mm
+        worst = max(worst, (sample.name, abs(found - sample.hc_mm)), key=lambda w: w[1])
+    assert len(samples) == 930
+    assert worst[1] < 0.1, worst
+
+
+def test_contour_masks_are_larger_by_the_line_and_do_not_leak(hc18: Path) -> None:
+    dataset = read_dataset(hc18)
+    for name in ("010_HC.png", *LEAVE_THE_FRAME):
+        sample = dataset.samples[name]
+        ellipse, contour = sample.mask("ellipse"), sample.mask("contour")
+        assert ellipse.shape == sample.frame().shape
+        assert 1.0 < contour.sum() / ellipse.sum() < 1.06, name
+        assert (ellipse & ~contour).sum() < 0.001 * ellipse.sum()
+
+
+def test_phantoms_are_repeatable_measurable_and_say_what_they_are(phantom: Path) -> None:
+    frame, skull, pixel_size = make_phantom(3)
+    again, _, _ = make_phantom(3)
+    assert np.array_equal(frame, again)
+    dataset = read_dataset(phantom)
+    assert dataset.is_phantom and "not ultrasound" in dataset.title
+    sample = dataset.samples["003_HC.png"]
+    assert sample.hc_mm == pytest.approx(skull.perimeter * pixel_size)
+    assert sample.ellipse().perimeter == pytest.approx(skull.perimeter, rel=1e-3)
+
+
+def test_a_phantom_is_not_written_over_other_data(tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("keep me")
+    with pytest.raises(UsageError, match="not written over"):
+        make_dataset(tmp_path)
+    assert (tmp_path / "mine.txt").exists()
+
+
+def test_data_is_found_in_the_stated_order(phantom: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    monkeypatch.delenv("HC18_DIR", raising=False)
+    monkeypatch.setenv("HC18_URL", "http://127.0.0.1:9")  # nothing listens there
+    shared = Path(shutil.copytree(phantom, tmp_path / "shared" / "hc18"))
+    assert find_data(None).root.resolve() == shared
+    local = Path(shutil.copytree(phantom, work / "data" / "hc18"))
+    assert find_data(None).root.resolve() == local
+    monkeypatch.setenv("HC18_DIR", str(phantom))
+    assert find_data(None).root == phantom
+    assert find_data(str(shared)).root == shared
+
+
+def test_without_data_or_network_the_phantom_is_used_and_announced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HC18_DIR", raising=False)
+    monkeypatch.setenv("HC18_URL", "http://127.0.0.1:9")
+    dataset = find_data(None)
+    assert dataset.is_phantom and (dataset.root / MARKER).exists()
+    assert "phantom instead" in capsys.readouterr().out
+
+
+def test_an_image_without_annotation_is_an_error_with_its_name(copy: Path) -> None:
+    (copy / "training_set" / "004_HC_Annotation.png").unlink()
+    with pytest.raises(InputError, match=r"004_HC\.png has no annotation"):
+        read_dataset(copy)
+
+
+def test_an_image_without_a_row_is_an_error_with_its_name(copy: Path) -> None:
+    edit_table(copy, "004_HC.png", None)
+    with pytest.raises(InputError, match=r"no row for 004_HC\.png"):
+        read_dataset(copy)
+
+
+@pytest.mark.parametrize("value", ["0", "-0.1", "nan", "inf", "wide", ""])
+def test_an_impossible_pixel_size_is_an_error_with_its_value(copy: Path, value: str) -> None:
+    edit_table(copy, "004_HC.png", [value, "200"])
+    with pytest.raises(InputError, match=r"pixel size\(mm\)' of 004_HC\.png"):
+        read_dataset(copy)
+
+
+def test_an_empty_annotation_is_an_error_with_its_name(copy: Path) -> None:
+    from edge_runtime.image_io import write_mask
+
+    write_mask(copy / "training_set" / "004_HC_Annotation.png", np.zeros((540, 800), bool))
+    with pytest.raises(InputError, match=r"004_HC_Annotation\.png"):
+        read_dataset(copy).samples["004_HC.png"].mask()
+
+
+def test_a_folder_of_another_layout_is_an_error_that_tells_the_layout(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="training_set"):
+        read_dataset(tmp_path)
+
+
+def test_grouped_shares_no_exam_between_its_parts(hc18: Path, phantom: Path) -> None:
+    for dataset in (read_dataset(hc18), read_dataset(phantom)):
+        split = make_split(dataset, "grouped")
+        exams = [{name.split("_")[0] for name in part} for part in (split.train, split.val, split.test)]
+        assert all(exams)
+        assert not (exams[0] & exams[1] or exams[0] & exams[2] or exams[1] & exams[2])
+
+
+def test_the_splits_of_hc18_are_the_lists(hc18: Path) -> None:
+    dataset = read_dataset(hc18)
+    train, test = ((hc18 / "splits" / f"paper_{p}.txt").read_text().split() for p in ("train", "test"))
+    paper, grouped = make_split(dataset, "paper"), make_split(dataset, "grouped")
+    assert (set(paper.train), set(paper.test), paper.val) == (set(train), set(test), ())
+    assert set(grouped.train) | set(grouped.val) == set(train)
+    assert len(grouped.test) == 69 and set(grouped.test) < set(test)
+    assert make_split(dataset, "grouped") == grouped
+    assert make_split(dataset, "grouped", seed=1).val != grouped.val
+
+
+def test_a_list_that_names_a_missing_image_is_an_error(copy: Path) -> None:
+    (copy / "splits").mkdir()
+    (copy / "splits" / "paper_train.txt").write_text("000_HC.png\n999_HC.png\n")
+    (copy / "splits" / "paper_test.txt").write_text("001_HC.png\n")
+    with pytest.raises(InputError, match=r"999_HC\.png"):
+        make_split(read_dataset(copy), "paper")

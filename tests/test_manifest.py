@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tiny_model import make_artifact
+
+from edge_runtime import ModelError, Segmenter, UsageError
+from edge_runtime.manifest import load_manifest, manifest_path
+
+
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_artifact(tmp_path_factory.mktemp("pristine"), "full_int8")
+
+
+@pytest.fixture
+def artifact(pristine: Path, tmp_path: Path) -> Path:
+    for path in (pristine, manifest_path(pristine)):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    return tmp_path / pristine.name
+
+
+def edit(artifact: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    values = json.loads(manifest_path(artifact).read_text())
+    change(values)
+    manifest_path(artifact).write_text(json.dumps(values))
+
+
+def test_an_intact_artifact_loads(artifact: Path) -> None:
+    assert Segmenter.load(artifact).manifest == load_manifest(artifact)
+
+
+def test_a_model_without_manifest_is_refused(artifact: Path) -> None:
+    manifest_path(artifact).unlink()
+    with pytest.raises(ModelError, match="has no manifest"):
+        Segmenter.load(artifact)
+
+
+def test_a_missing_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no model file"):
+        Segmenter.load(tmp_path / "none.tflite")
+
+
+@pytest.mark.parametrize("damage", ["bit", "cut", "longer", "empty"])
+def test_a_corrupted_model_is_refused_before_it_is_parsed(
+    artifact: Path, damage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = artifact.read_bytes()
+    half = len(data) // 2
+    changed = {
+        "bit": data[:half] + bytes([data[half] ^ 1]) + data[half + 1 :],
+        "cut": data[:half],
+        "longer": data + b"\0",
+        "empty": b"",
+    }[damage]
+    artifact.write_bytes(changed)
+
+    def parsed(*args: object) -> None:
+        pytest.fail("the interpreter was given unchecked bytes")
+
+    monkeypatch.setattr("edge_runtime.backend.load_backend", parsed)
+    with pytest.raises(ModelError, match=r"damaged"):
+        Segmenter.load(artifact)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda m: m.update(schema_version=2), "schema version 2"),
+        (lambda m: m.pop("schema_version"), "schema_version"),
+        (lambda m: m["input"].update(shape=[1, 64, 64, 1]), "preprocessing makes"),
+        (lambda m: m["input"].update(shape=[1, 96, 144, 3]), "shape"),
+        (lambda m: m["input"].update(dtype="float32"), "manifest says float32"),
+        (lambda m: m["input"].update(scale=0.02), "1/255"),
+        (lambda m: m["output"].update(scale=m["output"]["scale"] * 2), "quantization"),
+        (lambda m: m["output"].update(dtype="complex64"), "complex64"),
+        (lambda m: m["preprocessing"].update(resize_rule="nearest"), "resize rule 'nearest'"),
+        (lambda m: m["preprocessing"].update(scale=1.0), "byte / 255"),
+        (lambda m: m.update(threshold=1.5), "threshold"),
+        (lambda m: m.update(surprise=1), "surprise"),
+        (lambda m: m.pop("output"), "output"),
+    ],
+)
+def test_a_manifest_that_does_not_fit_is_refused_with_the_reason(artifact: Path, change: Any, said: str) -> None:
+    edit(artifact, change)
+    with pytest.raises(ModelError, match=said):
+        Segmenter.load(artifact)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "\x00\xff", "[" * 100_000])
+def test_a_manifest_that_is_no_manifest_is_refused(artifact: Path, text: str) -> None:
+    manifest_path(artifact).write_text(text, encoding="latin-1")
+    with pytest.raises(ModelError, match="not a usable manifest"):
+        Segmenter.load(artifact)
+
+
+def test_bytes_that_are_no_model_are_refused_even_with_the_right_hash(artifact: Path) -> None:
+    import hashlib
+
+    data = b"TFL3" * 1000
+    artifact.write_bytes(data)
+    edit(artifact, lambda m: m.update(model_sha256=hashlib.sha256(data).hexdigest(), model_bytes=len(data)))
+    with pytest.raises(ModelError, match="cannot run"):
+        Segmenter.load(artifact)
