@@ -69,7 +69,7 @@ def to_gray(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
     if frame.shape[2] == 1:
         return np.asarray(frame[:, :, 0])
     red, green, blue = (frame[:, :, c].astype(np.int32) * _LUMA[c] for c in range(3))
-    return ((red + green + blue + 500) // 1000).astype(np.uint8)
+    return np.asarray((red + green + blue + 500) // 1000, dtype=np.uint8)
 
 
 @lru_cache(maxsize=32)

@@ -1,0 +1,58 @@
+"""What must hold of the files themselves."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import subprocess
+from pathlib import Path
+
+from conftest import ROOT
+
+
+def tracked() -> list[Path]:
+    listed = subprocess.run(["git", "-C", ROOT, "ls-files"], capture_output=True, text=True, check=True)
+    return [ROOT / name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
+
+
+def test_no_hc18_image_is_committed(hc18: Path) -> None:
+    theirs = {hashlib.sha256(p.read_bytes()).hexdigest() for p in (hc18 / "training_set").iterdir()}
+    assert not [p for p in tracked() if hashlib.sha256(p.read_bytes()).hexdigest() in theirs]
+    assert not [p for p in tracked() if re.fullmatch(r"\d{3}_\d?HC.*\.png", p.name)]
+
+
+def test_no_registry_host_and_no_path_of_a_machine_is_committed() -> None:
+    hosts = ("pypi" + ".org", "files.python" + "hosted", "registry.npm" + "js", "/work" + "/", "/root" + "/")
+    found = []
+    for path in tracked():
+        try:
+            text = path.read_text()
+        except UnicodeDecodeError:
+            continue
+        found += [(path.name, host) for host in hosts if host in text]
+    assert not found
+
+
+def test_the_readme_names_only_files_and_commands_that_exist() -> None:
+    readme = (ROOT / "README.md").read_text()
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"^make (\w+)", readme, flags=re.MULTILINE):
+        assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
+    for module in set(re.findall(r"python -m ([a-z_.]+)", readme)) - {"venv", "pip"}:
+        path = ROOT / module.replace(".", "/")
+        assert (path / "__main__.py").exists() or path.with_suffix(".py").exists(), module
+    for link in re.findall(r"\]\((?!http)([^)#]+)\)", readme):
+        assert (ROOT / link).exists(), link
+
+
+def test_arrows_do_not_turn() -> None:
+    """Light code never imports heavy code: the runtime imports no stage, training imports neither export nor benchmarks."""
+    forbidden = {
+        "edge_runtime": ("train", "export", "benchmarks"),
+        "train": ("export", "benchmarks"),
+        "export": ("benchmarks",),
+    }
+    for package, others in forbidden.items():
+        for path in (ROOT / package).rglob("*.py"):
+            for other in others:
+                assert not re.search(rf"^\s*(from|import) {other}\b", path.read_text(), flags=re.MULTILINE), path
