@@ -92,6 +92,7 @@ class Manifest:
         tools: Versions.
         intended_use: What it is for.
         limits: What it is not.
+        request_sha256: Of all the export was asked for, from what and with which tools; the same means nothing to redo.
         schema_version: Of this format.
     """
 
@@ -112,6 +113,7 @@ class Manifest:
     tools: dict[str, str] = field(default_factory=dict)
     intended_use: str = "Research on fetal head circumference from 2-D ultrasound in the standard plane."
     limits: str = "Not a medical device. Not for diagnosis. Trained on HC18: one hospital, two scanner types."
+    request_sha256: str | None = None
     schema_version: int = SCHEMA_VERSION
 
     def __post_init__(self) -> None:

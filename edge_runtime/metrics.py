@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -146,6 +146,39 @@ def summarize(scores: Sequence[ImageScore]) -> dict[str, Any]:
 def scores_to_json(scores: Sequence[ImageScore]) -> list[dict[str, Any]]:
     """Scores as plain dictionaries, in order."""
     return [asdict(s) for s in scores]
+
+
+def scores_from_json(values: Sequence[dict[str, Any]]) -> list[ImageScore]:
+    """Back from :func:`scores_to_json`; what a later version added is left out."""
+    names = [f.name for f in fields(ImageScore)]
+    return [ImageScore(**{name: value[name] for name in names}) for value in values]
+
+
+@dataclass(frozen=True)
+class Shifts:
+    """Differences of one set of scores from a baseline's, image by image.
+
+    Attributes:
+        dice_points: Difference of Dice in points of 100, of every image that both have; negative is worse.
+        hc_mm: Difference of the head circumference in mm, of every image that both measured.
+        n_refused_by_one: Images that one of the two refused to measure and the other did not.
+    """
+
+    dice_points: list[float]
+    hc_mm: list[float]
+    n_refused_by_one: int
+
+
+def paired_shifts(scores: Sequence[ImageScore], baseline: Sequence[ImageScore]) -> Shifts:
+    """What a conversion changed, say: scores less the baseline's, paired by the image's name."""
+    by_name = {b.image: b for b in baseline}
+    pairs = [(s, by_name[s.image]) for s in scores if s.image in by_name]
+    hcs = [(s.hc_difference_mm, b.hc_difference_mm) for s, b in pairs]
+    return Shifts(
+        [100 * (s.dice - b.dice) for s, b in pairs],
+        [s - b for s, b in hcs if s is not None and b is not None],
+        sum((s is None) != (b is None) for s, b in hcs),
+    )
 
 
 def paper_pooled(predicted: NDArray[np.bool_], reference: NDArray[np.bool_]) -> dict[str, float]:

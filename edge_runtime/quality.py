@@ -19,6 +19,8 @@ MAX_BORDER_CONTACT = 0.35
 HC_RANGE_MM = (30.0, 450.0)
 """Head circumferences a fetus can have, with room: HC18's lie between 44 and 346 mm."""
 
+NO_PIXEL_SIZE = "no pixel size was given"
+
 
 @dataclass(frozen=True)
 class Quality:
@@ -69,9 +71,28 @@ def judge(head: Head, network_input: NDArray[np.uint8]) -> tuple[Quality, str | 
     return quality, reason
 
 
-def check_circumference(hc_mm: float) -> str | None:
-    """Reason to refuse a head circumference in mm that no fetus has, or None."""
+def measure_head(
+    head: Head, network_input: NDArray[np.uint8], pixel_size_mm: tuple[float, float] | None
+) -> tuple[Quality, float | None, str | None]:
+    """Measure a head, or refuse: the one path from what was found to a number that may be shown.
+
+    Args:
+        head: What was found.
+        network_input: uint8 (h, w), what the network saw.
+        pixel_size_mm: (x, y) in mm, None where it is not known.
+
+    Returns:
+        The figures behind the decision; the head circumference in mm, None where it is refused or no pixel size is
+        known; and the reason why it is None.
+    """
+    quality, reason = judge(head, network_input)
+    if reason is not None or head.ellipse is None:
+        return quality, None, reason
+    if pixel_size_mm is None:
+        return quality, None, NO_PIXEL_SIZE
+    hc_mm = head.ellipse.scaled(*pixel_size_mm).perimeter
     low, high = HC_RANGE_MM
     if low <= hc_mm <= high:
-        return None
-    return f"{hc_mm:.1f} mm is no fetal head circumference ({low:.0f} to {high:.0f} mm): check the pixel size"
+        return quality, hc_mm, None
+    reason = f"{hc_mm:.1f} mm is no fetal head circumference ({low:.0f} to {high:.0f} mm): check the pixel size"
+    return quality, None, reason

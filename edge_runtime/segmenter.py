@@ -16,7 +16,7 @@ from edge_runtime.errors import UsageError
 from edge_runtime.manifest import Manifest, load_manifest, read_model
 from edge_runtime.postprocess import Head, find_head
 from edge_runtime.preprocess import check_frame, prepare
-from edge_runtime.quality import Quality, check_circumference, judge
+from edge_runtime.quality import NO_PIXEL_SIZE, Quality, measure_head
 
 DEFAULT_MODEL = Path(__file__).resolve().parent / "models" / "edge-full_int8.tflite"
 """The model the wheel ships."""
@@ -134,15 +134,8 @@ class Segmenter:
         """
         sizes = None if pixel_size_mm is None else _pixel_sizes(pixel_size_mm)
         head, network_input, latency = self._find(frame)
-        quality, reason = judge(head, network_input)
-        ellipse = head.ellipse if reason is None else None
-        hc = None
-        if ellipse is not None and sizes is None:
-            reason = "no pixel size was given"
-        elif ellipse is not None and sizes is not None:
-            hc = ellipse.scaled(*sizes).perimeter
-            reason = check_circumference(hc)
-            hc = hc if reason is None else None
+        quality, hc, reason = measure_head(head, network_input, sizes)
+        ellipse = head.ellipse if reason in (None, NO_PIXEL_SIZE) else None
         return Measurement(hc, reason, ellipse, head.mask, quality, latency, sizes)
 
     def _find(self, frame: NDArray[np.uint8]) -> tuple[Head, NDArray[np.uint8], Latency]:

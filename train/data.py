@@ -162,7 +162,7 @@ def _positive(row: dict[str, str], column: str, table: Path, name: str) -> float
 
 
 def find_local() -> Path | None:
-    """The folder that holds HC18 on this machine: ``$HC18_DIR``, ``data/hc18``, ``../shared/hc18``; None without one."""
+    """The folder that holds HC18 on this machine: ``$HC18_DIR``, ``data/hc18``, ``../shared/hc18``; else None."""
     places = (os.environ.get("HC18_DIR"), LOCAL, Path("../shared/hc18"))
     return next((Path(place) for place in places if place and Path(place).exists()), None)
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from edge_runtime.metrics import ImageScore, paper_pooled, score_image
 from edge_runtime.postprocess import find_head
 from edge_runtime.preprocess import prepare, resize
-from edge_runtime.quality import judge
+from edge_runtime.quality import measure_head
 from train.data import Sample
 
 Predict = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
@@ -35,8 +35,7 @@ def score_sample(
     """
     reference = sample.mask()
     head = find_head(logits, (reference.shape[0], reference.shape[1]), threshold)
-    _, reason = judge(head, network_input)
-    hc = head.ellipse.perimeter * sample.pixel_size_mm if head.ellipse and not reason else None
+    _, hc, reason = measure_head(head, network_input, (sample.pixel_size_mm, sample.pixel_size_mm))
     return score_image(
         sample.name,
         head.mask,

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
+
+import numpy as np
 
 from edge_runtime.errors import InputError
 from train.data import Dataset, Sample
@@ -72,6 +75,17 @@ def make_split(dataset: Dataset, name: SplitName, seed: int = 0) -> Split:
 def paper_test(dataset: Dataset) -> list[Sample]:
     """All images of ``paper_test.txt``, or of the seeded ``paper`` split's test part."""
     return dataset.select(make_split(dataset, "paper").test)
+
+
+def spread(samples: Sequence[Sample], count: int) -> list[Sample]:
+    """At most ``count`` samples, evenly spaced in the order of their head circumference, the extremes included.
+
+    Head circumference follows gestational age, and with it what a frame looks like.
+    """
+    ordered = sorted(samples, key=lambda s: (s.hc_mm, s.name))
+    if count >= len(ordered):
+        return ordered
+    return [ordered[i] for i in np.linspace(0, len(ordered) - 1, count).round().astype(int)]
 
 
 def _exam(name: str) -> str:

@@ -1,0 +1,1 @@
+"""Measure artifacts on this machine, and turn the measurements into reports."""

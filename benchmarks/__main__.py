@@ -1,0 +1,94 @@
+"""``python -m benchmarks``: run, report, compare."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from benchmarks import compare, report, run
+from edge_runtime.cli import run_command
+from train.splits import SPLITS
+
+_EPILOG = """examples:
+  python -m benchmarks run                            every artifact in artifacts/, on HC18's test images
+  python -m benchmarks run --data phantom --frames 20 a quick look, without HC18
+  python -m benchmarks report                         the newest result, as reports/report.html and report.md
+  python -m benchmarks compare old.json new.json
+
+exit codes: 0 done, 1 an artifact or a result file could not be used, 2 the call was wrong
+
+Research use only; not a medical device."""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description="Measure artifacts on this machine: latency, memory, size, accuracy, and what a recipe costs.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    sub = parser.add_subparsers(dest="command", required=True)
+    _add_run(sub.add_parser("run", help="measure artifacts and write one JSON document", description=run.run.__doc__))
+
+    report_parser = sub.add_parser("report", help="turn results into Markdown and a self-contained HTML page")
+    report_parser.add_argument(
+        "results", nargs="*", type=Path, metavar="RESULT.json", help="default: the newest in benchmarks/results"
+    )
+    report_parser.add_argument(
+        "--out", type=Path, default=Path("reports"), metavar="DIR", help="where to (default: %(default)s)"
+    )
+    report_parser.add_argument(
+        "--data", metavar="DIR", help="for overlays: HC18's folder or 'phantom' (default: searched for, not downloaded)"
+    )
+    report_parser.add_argument(
+        "--artifacts", type=Path, default=Path("artifacts"), metavar="DIR", help="for overlays (default: %(default)s)"
+    )
+    report_parser.add_argument(
+        "--overlay", metavar="NAME", help="artifact that overlays show (default: full_int8 of the highest Dice)"
+    )
+    report_parser.set_defaults(action=report.run)
+
+    compare_parser = sub.add_parser("compare", help="compare two results, artifact by artifact")
+    compare_parser.add_argument("before", type=Path, metavar="A.json")
+    compare_parser.add_argument("after", type=Path, metavar="B.json")
+    compare_parser.set_defaults(action=compare.run)
+    return parser
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "places",
+        nargs="*",
+        type=Path,
+        default=[Path("artifacts")],
+        metavar="FOLDER_OR_FILE",
+        help="folders of artifacts, searched with what they hold, or .tflite files (default: artifacts)",
+    )
+    parser.add_argument("--data", metavar="DIR", help="HC18's folder, 'phantom' or 'download'; default: searched for")
+    parser.add_argument(
+        "--split-part", choices=SPLITS, default="grouped", help="whose test part is scored (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--images", type=int, metavar="N", help="score N of its images, evenly spaced by head size (default: all)"
+    )
+    parser.add_argument("--frames", type=int, default=50, help="frames timed, a round (default: %(default)s)")
+    parser.add_argument("--warmup", type=int, default=5, help="frames before, untimed, a round (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=2, help="rounds over all artifacts (default: %(default)s)")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: %(default)s)")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE.json", help="default: benchmarks/results/<machine>-<date>.json, numbered"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace the file --out names")
+    parser.set_defaults(action=run.run)
+
+
+def main(argv: list[str]) -> int:
+    """Run the command; returns its exit code."""
+    args = build_parser().parse_args(argv)
+    code: int = args.action(args)
+    return code
+
+
+if __name__ == "__main__":
+    run_command(main)

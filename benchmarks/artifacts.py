@@ -1,0 +1,96 @@
+"""Which model files a benchmark measures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_runtime.errors import FetalHeadError, ModelError, UsageError
+from edge_runtime.manifest import Manifest, load_manifest, manifest_path
+
+REFERENCE_RECIPE = "float32"
+"""The recipe the others are compared with."""
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A model file to measure.
+
+    Attributes:
+        path: The .tflite file.
+        manifest: What it is; None where the manifest cannot be used.
+        error: Why the manifest cannot be used, else None.
+    """
+
+    path: Path
+    manifest: Manifest | None
+    error: str | None = None
+
+    @property
+    def name(self) -> str:
+        """``<strategy>-<recipe>``; the file's name where the manifest cannot be used."""
+        return self.manifest.name if self.manifest else self.path.stem
+
+    def describe_error(self, error: FetalHeadError | str) -> str:
+        """An error's text for a result file: without this machine's folders."""
+        return str(error).replace(f"{self.path.parent}/", "")
+
+
+def find_artifacts(places: Sequence[Path]) -> list[Artifact]:
+    """Find model files with their manifests.
+
+    A damaged manifest is kept as the artifact's error, so that the others are still measured.
+
+    Args:
+        places: Folders, searched with what they hold, and .tflite files.
+
+    Returns:
+        Sorted by strategy; of each, float32 first, then from large to small. Those with a damaged manifest come last.
+
+    Raises:
+        UsageError: A place does not exist, holds no artifact, or two artifacts have one name.
+    """
+    paths: dict[Path, Path] = {}  # by real path: a file that two places reach counts once
+    for place in places:
+        paths.update((path.resolve(), path) for path in _models(place))
+    artifacts = sorted((_read(path) for path in paths.values()), key=_order)
+    seen: dict[str, Path] = {}
+    for artifact in artifacts:
+        if artifact.name in seen:
+            raise UsageError(
+                f"{seen[artifact.name]} and {artifact.path} are both called {artifact.name}; a result could not tell "
+                "them apart. Name one of them, or measure them into two result files and compare those."
+            )
+        seen[artifact.name] = artifact.path
+    return artifacts
+
+
+def _models(place: Path) -> list[Path]:
+    if place.is_file() and place.suffix == ".tflite":
+        return [place]
+    if not place.is_dir():
+        raise UsageError(
+            f"{place} is neither a folder nor a .tflite file. Make artifacts with: python -m export --checkpoint all"
+        )
+    models = sorted(path for path in place.rglob("*.tflite") if manifest_path(path).is_file())
+    if not models:
+        raise UsageError(
+            f"{place} holds no artifact (a .tflite file with its .json manifest beside it). "
+            "Make some with: python -m export --checkpoint all"
+        )
+    return models
+
+
+def _read(path: Path) -> Artifact:
+    try:
+        return Artifact(path, load_manifest(path))
+    except ModelError as error:
+        return Artifact(path, None, str(error))
+
+
+def _order(artifact: Artifact) -> tuple[bool, str, bool, int, str]:
+    manifest = artifact.manifest
+    if manifest is None:
+        return True, "", False, 0, artifact.name
+    return False, manifest.strategy, manifest.recipe != REFERENCE_RECIPE, -manifest.model_bytes, artifact.name

@@ -1,0 +1,146 @@
+"""A page of headings, text, tables and figures, as Markdown and as one self-contained HTML file."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import PurePosixPath
+
+FIGURES = "figures"
+"""Folder beside the Markdown file that its pictures lie in."""
+
+_MIME = {".svg": "image/svg+xml", ".png": "image/png"}
+
+_STYLE = """
+:root { color-scheme: light; }
+body { font: 16px/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff; max-width: 1240px;
+       margin: 2rem auto; padding: 0 1rem; }
+h1, h2, h3 { line-height: 1.25; margin: 2rem 0 .5rem; }
+h1 { margin-top: 0; } h2 { border-top: 1px solid #ccc; padding-top: 1.5rem; }
+.wide { overflow-x: auto; }
+table { border-collapse: collapse; font-size: .85rem; margin: .5rem 0 1rem; }
+th, td { padding: .3rem .6rem; border-bottom: 1px solid #ddd; text-align: right; vertical-align: top;
+         font-variant-numeric: tabular-nums; }
+td { white-space: nowrap; }
+th { border-bottom: 2px solid #888; vertical-align: bottom; }
+th:first-child, td:first-child, .facts th, .facts td { text-align: left; }
+.facts td + td { white-space: normal; }
+figure { margin: 1rem 0 2rem; } figure img { max-width: 100%; height: auto; }
+figcaption { font-size: .9rem; color: #444; max-width: 60rem; }
+.warning { border-left: 4px solid #b35900; background: #fff6e9; padding: .6rem 1rem; }
+"""
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A heading.
+
+    Attributes:
+        text: Of it.
+        level: 1 to 3.
+    """
+
+    text: str
+    level: int = 2
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """Plain text.
+
+    Attributes:
+        text: Of it.
+        warning: Set apart, not to be missed.
+    """
+
+    text: str
+    warning: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of text.
+
+    Attributes:
+        header: Titles of the columns.
+        rows: Cells, as many as the header has.
+        facts: Its cells are words, not numbers: aligned to the left.
+    """
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    facts: bool = False
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture.
+
+    Attributes:
+        name: File name, .svg or .png.
+        data: The file's bytes.
+        alt: What it shows, for those who do not see it.
+        caption: Below it.
+    """
+
+    name: str
+    data: bytes
+    alt: str
+    caption: str
+
+
+Block = Heading | Paragraph | Table | Figure
+
+
+def to_markdown(blocks: Sequence[Block]) -> str:
+    """The page as Markdown; its figures are files in :data:`FIGURES`, which the caller writes."""
+    return "\n\n".join(_markdown(block) for block in blocks) + "\n"
+
+
+def _markdown(block: Block) -> str:
+    if isinstance(block, Heading):
+        return f"{'#' * block.level} {_plain(block.text)}"
+    if isinstance(block, Paragraph):
+        return f"> **Note:** {_plain(block.text)}" if block.warning else _plain(block.text)
+    if isinstance(block, Figure):
+        return f"![{_plain(block.alt)}]({FIGURES}/{block.name})\n\n*{_plain(block.caption)}*"
+    align = [":---"] + [":---" if block.facts else "---:"] * (len(block.header) - 1)
+    rows = [[_plain(cell) for cell in row] for row in (block.header, *block.rows)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in (rows[0], align, *rows[1:]))
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown shows as it is: result files are other people's, their names may hold anything."""
+    for character in "\\`*_<>[]|":
+        text = text.replace(character, f"\\{character}")
+    return " ".join(text.split())
+
+
+def to_html(title: str, blocks: Sequence[Block]) -> str:
+    """The page as one HTML file that loads nothing from anywhere."""
+    body = "\n".join(_html(block) for block in blocks)
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
+    )
+
+
+def _html(block: Block) -> str:
+    if isinstance(block, Heading):
+        return f"<h{block.level}>{escape(block.text)}</h{block.level}>"
+    if isinstance(block, Paragraph):
+        kind = ' class="warning"' if block.warning else ""
+        return f"<p{kind}>{escape(block.text)}</p>"
+    if isinstance(block, Figure):
+        uri = f"data:{_MIME[PurePosixPath(block.name).suffix]};base64,{base64.b64encode(block.data).decode()}"
+        return (
+            f'<figure><img src="{uri}" alt="{escape(block.alt)}">'
+            f"<figcaption>{escape(block.caption)}</figcaption></figure>"
+        )
+    head = "".join(f"<th>{escape(cell)}</th>" for cell in block.header)
+    rows = "\n".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in block.rows)
+    kind = ' class="facts"' if block.facts else ""
+    return f'<div class="wide"><table{kind}>\n<tr>{head}</tr>\n{rows}\n</table></div>'
