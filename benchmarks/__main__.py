@@ -1,11 +1,11 @@
-"""``python -m benchmarks``: run, report, compare."""
+"""``python -m benchmarks``: run, report, compare, picture, pages."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from benchmarks import compare, report, run
+from benchmarks import compare, pages, picture, report, run
 from edge_runtime.cli import run_command
 from train.splits import SPLITS
 
@@ -53,6 +53,14 @@ def build_parser() -> argparse.ArgumentParser:
     compare_parser.add_argument("before", type=Path, metavar="A.json")
     compare_parser.add_argument("after", type=Path, metavar="B.json")
     compare_parser.set_defaults(action=compare.run)
+
+    picture_parser = sub.add_parser("picture", help="draw the shipped model's outline on a phantom, for the README")
+    picture_parser.add_argument("--out", type=Path, default=Path("docs/phantom.png"), help="default: %(default)s")
+    picture_parser.set_defaults(action=picture.run)
+
+    pages_parser = sub.add_parser("pages", help="write the figures of README.md and MODEL_CARD.md from results")
+    pages_parser.add_argument("results", nargs="+", type=Path, metavar="RESULT.json", help="one for each test part")
+    pages_parser.set_defaults(action=pages.run)
     return parser
 
 

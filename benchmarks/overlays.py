@@ -108,11 +108,11 @@ def _overlay(segmenter: Segmenter, dataset: Dataset, sample: Sample, score: dict
         hc = f"HC {sample.hc_mm + difference:.1f} mm, reference {sample.hc_mm:.1f} mm ({difference:+.1f} mm)"
     caption = f"{title.capitalize()} image: {sample.name}, Dice {score['dice']:.2%}, {hc}. Data: {dataset.title}."
     alt = f"{sample.name} with the reference ellipse (orange, dashed) and the predicted outline (blue)"
-    return Figure(f"overlay-{title}.png", _draw(segmenter, sample), alt, caption)
+    return Figure(f"overlay-{title}.png", draw_overlay(segmenter, sample), alt, caption)
 
 
-def _draw(segmenter: Segmenter, sample: Sample) -> bytes:
-    """The frame at its own size with both outlines, as PNG."""
+def draw_overlay(segmenter: Segmenter, sample: Sample) -> bytes:
+    """A frame at its own size with the reference ellipse and the outline the model draws, as PNG."""
     frame = sample.frame()
     height, width = frame.shape
     mask, ellipse = segmenter.segment(frame), sample.ellipse().outline()

@@ -46,7 +46,7 @@ def test_the_readme_names_only_files_and_commands_that_exist() -> None:
 
 
 def test_arrows_do_not_turn() -> None:
-    """Light code never imports heavy code: the runtime imports no stage, training imports neither export nor benchmarks."""
+    """Light code never imports heavy code: the runtime imports no stage, training neither export nor benchmarks."""
     forbidden = {
         "edge_runtime": ("train", "export", "benchmarks"),
         "train": ("export", "benchmarks"),

@@ -72,11 +72,6 @@ def make_split(dataset: Dataset, name: SplitName, seed: int = 0) -> Split:
     return Split(name, parts[0], parts[1], tuple(sorted(test)))
 
 
-def paper_test(dataset: Dataset) -> list[Sample]:
-    """All images of ``paper_test.txt``, or of the seeded ``paper`` split's test part."""
-    return dataset.select(make_split(dataset, "paper").test)
-
-
 def spread(samples: Sequence[Sample], count: int) -> list[Sample]:
     """At most ``count`` samples, evenly spaced in the order of their head circumference, the extremes included.
 

@@ -1,0 +1,1 @@
+"""From checkpoints to verified TensorFlow Lite artifacts: torch, ONNX, onnx2tf, TFLiteConverter."""

@@ -1,0 +1,189 @@
+"""Artifacts on disk: a .tflite file and its manifest beside it, both whole or not there."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edge_runtime.backend import Network, describe_tensor, load_backend
+from edge_runtime.errors import FetalHeadError, ModelError, UsageError
+from edge_runtime.files import write_bytes, write_json
+from edge_runtime.manifest import Manifest, Preprocessing, load_manifest, manifest_path, read_model
+from edge_runtime.provenance import git_commit, tool_versions
+from edge_runtime.segmenter import DEFAULT_MODEL
+from export.recipes import Recipe
+from train.checkpoint import Checkpoint
+
+THRESHOLD = 0.5
+"""Probability above which a pixel is head: what the losses train for."""
+
+TOOLS = (
+    "torch", "segmentation-models-pytorch", "onnx", "onnxruntime", "onnxsim", "onnx2tf", "tensorflow", "tf-keras",
+    "ai-edge-litert", "tflite-runtime", "numpy",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A converted network.
+
+    Attributes:
+        manifest: What it is.
+        data: The .tflite file's bytes.
+    """
+
+    manifest: Manifest
+    data: bytes
+
+    def network(self, threads: int = 1) -> Network:
+        """Ready to run."""
+        return Network(self.data, self.manifest, threads)
+
+
+def artifact_path(out: Path, strategy: str, recipe: str) -> Path:
+    """``<out>/<strategy>/<strategy>-<recipe>.tflite``."""
+    return out / strategy / f"{strategy}-{recipe}.tflite"
+
+
+def provenance(checkpoint: Checkpoint) -> dict[str, Any]:
+    """What a manifest says of its checkpoint."""
+    info = checkpoint.info
+    return {
+        "sha256": checkpoint.sha256,
+        "data": info.get("data", {}),
+        "config": info["config"],
+        "kept_epoch": info.get("kept_epoch"),
+        "git_commit": info.get("git_commit"),
+        "tools": info.get("tools", {}),
+    }
+
+
+def describe(data: bytes, checkpoint: Checkpoint, recipe: Recipe, calibration: dict[str, Any]) -> Artifact:
+    """Make an artifact of a converter's output, its parity and accuracy still empty.
+
+    Args:
+        data: The .tflite file's bytes.
+        checkpoint: What was converted.
+        recipe: How.
+        calibration: Record of the calibration set; empty where the recipe uses none.
+
+    Raises:
+        ModelError: The network does not keep the input contract, or is not what its recipe says.
+    """
+    name = f"{checkpoint.strategy.name}-{recipe.name}"
+    try:
+        interpreter = load_backend()[1].Interpreter(model_content=data, num_threads=1)
+        interpreter.allocate_tensors()
+        _check_edges(interpreter, recipe)
+        manifest = Manifest(
+            name=name,
+            strategy=checkpoint.strategy.name,
+            recipe=recipe.name,
+            model_sha256=hashlib.sha256(data).hexdigest(),
+            model_bytes=len(data),
+            input=describe_tensor(interpreter.get_input_details()[0]),
+            output=describe_tensor(interpreter.get_output_details()[0]),
+            preprocessing=Preprocessing(*checkpoint.config.image_size),
+            threshold=THRESHOLD,
+            calibration=calibration,
+            checkpoint=provenance(checkpoint),
+            git_commit=git_commit(),
+            tools=tool_versions(TOOLS),
+        )
+    except (ValueError, RuntimeError) as error:
+        raise ModelError(f"{name}: the converted network cannot be used: {error}. It was not written.") from error
+    return Artifact(manifest, data)
+
+
+def _check_edges(interpreter: Any, recipe: Recipe) -> None:
+    """Check the edges' dtype and, where everything is to be an integer, that no tensor inside is floating-point."""
+    for details in (*interpreter.get_input_details(), *interpreter.get_output_details()):
+        dtype = describe_tensor(details).dtype
+        if dtype != recipe.edges:
+            raise ValueError(f"tensor '{details['name']}' is {dtype} where the recipe says {recipe.edges}")
+    if recipe.activations == "int8":
+        floats = [d["name"] for d in interpreter.get_tensor_details() if d["dtype"].__name__.startswith("float")]
+        if floats:
+            raise ValueError(f"{len(floats)} of its tensors are still floating-point, the first is '{floats[0]}'")
+
+
+def write_artifact(artifact: Artifact, out: Path) -> Path:
+    """Write an artifact, the manifest last: a model without one is not run.
+
+    Args:
+        artifact: Verified.
+        out: Folder of artifacts.
+
+    Returns:
+        The .tflite file.
+
+    Raises:
+        UsageError: The place cannot be written.
+    """
+    path = artifact_path(out, artifact.manifest.strategy, artifact.manifest.recipe)
+    _write(path, artifact.data, artifact.manifest)
+    return path
+
+
+def _write(path: Path, data: bytes, manifest: Manifest) -> None:
+    try:  # between the two writes the old manifest would describe the new model
+        manifest_path(path).unlink(missing_ok=True)
+    except OSError as error:
+        raise UsageError(f"{manifest_path(path)} cannot be replaced: {error}. Choose another --out.") from error
+    write_bytes(path, data)
+    write_json(manifest_path(path), manifest.to_json())
+
+
+def read_artifact(path: Path) -> Manifest | None:
+    """The manifest of an artifact that is there, whole and readable by this version, else None."""
+    try:
+        manifest = load_manifest(path)
+        read_model(path, manifest)
+    except FetalHeadError:
+        return None
+    return manifest
+
+
+def check_writable(folder: Path) -> None:
+    """Fail before long work rather than after it.
+
+    Raises:
+        UsageError: The folder cannot be made or written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".writable-"):
+            pass
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be written: {error}. Choose another --out.") from error
+
+
+def ship(paths: Sequence[Path], target: Path = DEFAULT_MODEL) -> Path:
+    """Copy an artifact to where the wheel takes its default model from.
+
+    Args:
+        paths: Exported .tflite files, the one to ship among them.
+        target: Where to.
+
+    Returns:
+        ``target``.
+
+    Raises:
+        UsageError: The artifact the wheel ships is not among them, or was not calibrated on HC18.
+    """
+    path = next((p for p in paths if p.name == target.name), None)
+    if path is None:
+        raise UsageError(f"The wheel ships {target.stem}, and it was not exported. Add its checkpoint.")
+    manifest = load_manifest(path)
+    title = manifest.calibration.get("title")
+    if title != "HC18":
+        raise UsageError(
+            f"{manifest.name} was calibrated on {title}; the wheel ships one calibrated on HC18. "
+            "Give --data the folder of HC18."
+        )
+    _write(target, read_model(path, manifest), manifest)
+    return target

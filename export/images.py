@@ -1,0 +1,106 @@
+"""Which images the export uses for what: calibration, parity with torch, accuracy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.preprocess import prepare
+from train.checkpoint import Checkpoint
+from train.data import Dataset, Sample
+from train.splits import SPLITS, Split, make_split
+
+
+@dataclass(frozen=True)
+class Images:
+    """Samples and what the network sees of them.
+
+    Attributes:
+        samples: In order.
+        frame_sizes: (H, W) of each sample's own frame, in pixels.
+        inputs: uint8 (N, h, w), as :func:`edge_runtime.preprocess.prepare` makes them.
+    """
+
+    samples: tuple[Sample, ...]
+    frame_sizes: tuple[tuple[int, int], ...]
+    inputs: NDArray[np.uint8]
+
+
+def load_images(samples: Sequence[Sample], size: tuple[int, int]) -> Images:
+    """Read and prepare samples, exactly as training does.
+
+    Args:
+        samples: What to read, at least one.
+        size: (h, w) of the network's input in pixels.
+    """
+    frame_sizes, inputs = [], []
+    for sample in samples:
+        frame = sample.frame()
+        frame_sizes.append((frame.shape[0], frame.shape[1]))
+        inputs.append(prepare(frame, size))
+    return Images(tuple(samples), tuple(frame_sizes), np.stack(inputs))
+
+
+def spread(samples: Sequence[Sample], count: int) -> list[Sample]:
+    """At most ``count`` samples, evenly spaced in the order of their head circumference, the extremes included.
+
+    Head circumference follows gestational age, and with it what a frame looks like.
+    """
+    ordered = sorted(samples, key=lambda s: (s.hc_mm, s.name))
+    if count >= len(ordered):
+        return ordered
+    return [ordered[i] for i in np.linspace(0, len(ordered) - 1, count).round().astype(int)]
+
+
+def calibration_samples(dataset: Dataset, split: Split, count: int) -> list[Sample]:
+    """What the ranges of a calibrated recipe are taken from: images of the training part, no other."""
+    return spread(dataset.select(split.train), count)
+
+
+def parity_samples(dataset: Dataset, split: Split, count: int) -> list[Sample]:
+    """What artifacts are compared with torch on: the validation part, or the training part where there is none."""
+    return spread(dataset.select(split.val or split.train), count)
+
+
+def accuracy_parts(dataset: Dataset, split: Split, count: int | None) -> dict[str, list[Sample]]:
+    """What accuracy is measured on: the split's test part, and the other split's where it holds nothing seen before.
+
+    With HC18's published lists these are all of ``paper_test.txt`` and, within it, the exams that
+    ``paper_train.txt`` lacks. Without the lists two random splits overlap, and only the checkpoint's own is left.
+
+    Args:
+        dataset: Where from.
+        split: What the checkpoint was trained on.
+        count: At most this many images of each part; None for all.
+
+    Returns:
+        Samples by name of the part, ``grouped_test`` or ``paper_test``, the split's own first; no empty one.
+    """
+    tests = {split.name: split.test}
+    tests |= {name: make_split(dataset, name).test for name in SPLITS if name != split.name}
+    seen = {*split.train, *split.val}
+    return {
+        f"{name}_test": spread(dataset.select(names), count or len(names))
+        for name, names in tests.items()
+        if names and not seen & set(names)
+    }
+
+
+def split_of(checkpoint: Checkpoint, dataset: Dataset) -> Split:
+    """The split a checkpoint was trained on, as far as this data set allows to tell.
+
+    HC18 as downloaded lacks the lists ``splits/paper_*.txt``, and a random split in their place would put images the
+    checkpoint has seen into the test part. Then the test part is what the checkpoint says it was tested on, and all
+    images of other exams count as seen.
+    """
+    split = make_split(dataset, checkpoint.config.split)
+    data = checkpoint.info.get("data", {})
+    if data.get("title") != dataset.title or data.get("split_sha256") in (None, split.sha256):
+        return split
+    tested = sorted({score["image"] for score in checkpoint.info.get("per_image", [])} & set(dataset.samples))
+    exams = {dataset.samples[name].exam for name in tested}
+    seen = tuple(name for name, sample in dataset.samples.items() if sample.exam not in exams)
+    return Split(split.name, seen, (), tuple(tested))

@@ -1,0 +1,105 @@
+"""What one export is: the checkpoint, the images chosen for it, what was asked for."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from edge_runtime.provenance import git_commit, tool_versions
+from export.artifact import TOOLS
+from export.calibrate import calibration_record
+from export.images import accuracy_parts, calibration_samples, parity_samples, split_of
+from export.recipes import Recipe
+from train.checkpoint import Checkpoint
+from train.data import Dataset, Sample, hash_samples
+from train.splits import Split
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to export, and how thoroughly to check it.
+
+    Attributes:
+        recipes: Which, in the order of :data:`export.recipes.RECIPES`.
+        out: Folder of artifacts.
+        calibration_images: At most this many.
+        verify_images: Compared with torch, at most this many.
+        accuracy_images: Scored, at most this many of each test part; None for all.
+        force: Export also what is up to date.
+    """
+
+    recipes: tuple[Recipe, ...]
+    out: Path
+    calibration_images: int = 100
+    verify_images: int = 16
+    accuracy_images: int | None = None
+    force: bool = False
+
+
+@dataclass(frozen=True)
+class Job:
+    """A checkpoint, and the images chosen for its export.
+
+    Attributes:
+        checkpoint: What to export.
+        dataset: Where the images are from.
+        split: Their division.
+        calibration: Chosen for calibration; empty where no recipe needs it.
+        parity: Chosen to compare with torch.
+        parts: Chosen to measure accuracy on, by part.
+        options: As asked for.
+    """
+
+    checkpoint: Checkpoint
+    dataset: Dataset
+    split: Split
+    calibration: tuple[Sample, ...]
+    parity: tuple[Sample, ...]
+    parts: Mapping[str, list[Sample]]
+    options: Options
+
+    @property
+    def name(self) -> str:
+        """The strategy's."""
+        return self.checkpoint.strategy.name
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(h, w) of the network's input in pixels."""
+        return self.checkpoint.config.image_size
+
+    def calibration_record(self, recipe: Recipe) -> dict[str, Any]:
+        """What the manifest says of the calibration of a recipe."""
+        return calibration_record(self.dataset, self.split, self.calibration) if recipe.calibrated else {}
+
+
+def plan(checkpoint: Checkpoint, dataset: Dataset, options: Options) -> Job:
+    """Choose the images of an export; nothing is converted yet."""
+    split = split_of(checkpoint, dataset)
+    calibrated = any(recipe.calibrated for recipe in options.recipes)
+    chosen = calibration_samples(dataset, split, options.calibration_images) if calibrated else []
+    parity = parity_samples(dataset, split, options.verify_images)
+    parts = accuracy_parts(dataset, split, options.accuracy_images)
+    return Job(checkpoint, dataset, split, tuple(chosen), tuple(parity), parts, options)
+
+
+def request_sha256(job: Job, recipe: Recipe) -> str | None:
+    """Hash of all an artifact depends on; None where the source tree is not a clean commit and may have changed."""
+    commit = git_commit()
+    if commit is None or commit.endswith("-dirty"):
+        return None
+    request = {
+        "checkpoint": job.checkpoint.sha256,
+        "size": job.size,
+        "recipe": asdict(recipe),
+        "calibration": job.calibration_record(recipe),
+        "parity": hash_samples(job.parity),
+        "accuracy": {part: hash_samples(samples) for part, samples in job.parts.items()},
+        "git_commit": commit,
+        "tools": tool_versions(TOOLS),
+    }
+    return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,157 @@
+"""One checkpoint to its verified artifacts."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from edge_runtime.manifest import Manifest
+from edge_runtime.metrics import ImageScore
+from export.accuracy import Exam, accuracy, make_exam, take
+from export.artifact import Artifact, artifact_path, describe, read_artifact, write_artifact
+from export.calibrate import calibrate
+from export.convert import ONNX, to_saved_model, to_tflite
+from export.images import load_images
+from export.job import Job, Options, plan, request_sha256
+from export.recipes import RECIPES, Recipe
+from export.sizes import hint
+from export.to_onnx import onnx_predictor
+from export.verify import Parity, Reference, check, compare, make_reference, run_on
+from export.worker import ConversionError
+from train.checkpoint import Checkpoint
+from train.data import Dataset
+from train.loop import make_predictor
+from train.progress import say
+
+FLOAT32 = RECIPES["float32"]
+ACCURACY_THREADS = 2
+"""Threads accuracy is measured with; parity is measured with one."""
+
+UNSUITED = (
+    "Up to the float32 SavedModel the conversion is right, so it is this recipe that loses too much on this network: "
+    "use another (--recipes), or train longer."
+)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What every artifact of a checkpoint is held against.
+
+    Attributes:
+        reference: Torch's answers.
+        onnx: How far ONNX lies from them.
+        saved_model: How far the SavedModel lies from them.
+        exam: What accuracy is measured on; None where no image is fair to test on.
+    """
+
+    reference: Reference
+    onnx: Parity
+    saved_model: Parity
+    exam: Exam | None
+
+
+def export_checkpoint(checkpoint: Checkpoint, dataset: Dataset, options: Options) -> dict[Path, Manifest]:
+    """Export a checkpoint in every recipe asked for; artifacts that are up to date stay as they are.
+
+    Args:
+        checkpoint: What to export.
+        dataset: Where calibration and test images come from.
+        options: What to make.
+
+    Returns:
+        Manifests of all artifacts asked for, by .tflite file.
+
+    Raises:
+        ConversionError: A converter failed.
+        ParityError: An artifact does not compute what torch does. It is not written; those before it are.
+        UsageError: The folder of artifacts cannot be written.
+    """
+    job = plan(checkpoint, dataset, options)
+    requests = {recipe.name: request_sha256(job, recipe) for recipe in options.recipes}
+    paths = [artifact_path(options.out, job.name, name) for name in requests]
+    found = {path: manifest for path in paths if (manifest := read_artifact(path))}
+    current = [m for m in found.values() if m.request_sha256 and m.request_sha256 == requests.get(m.recipe)]
+    if len(current) == len(requests) and not options.force:
+        say(f"{job.name}: {len(current)} artifacts are up to date (--force exports them again)")
+        return found
+    if found:
+        say(f"{job.name}: {len(found)} artifacts of an earlier export are replaced")
+    with tempfile.TemporaryDirectory(prefix="fetal-head-edge-") as folder:
+        return _export(job, requests, Path(folder))
+
+
+def _export(job: Job, requests: Mapping[str, str | None], folder: Path) -> dict[Path, Manifest]:
+    bench = _prepare(job, folder)
+    calibration = calibrate(job.calibration, job.size) if job.calibration else None
+    against = f"{job.name}-{FLOAT32.name}"
+    baseline: dict[str, ImageScore] = {}
+    if bench.exam and FLOAT32 not in job.options.recipes:
+        against, baseline = f"{job.name} in float32 (ONNX)", take(onnx_predictor(folder / ONNX), bench.exam)
+    manifests: dict[Path, Manifest] = {}
+    for recipe in job.options.recipes:
+        started = time.monotonic()
+        data = to_tflite(folder, recipe, calibration)
+        converted = time.monotonic()
+        artifact = describe(data, job.checkpoint, recipe, job.calibration_record(recipe))
+        parity = compare(bench.reference, run_on(artifact.network(), bench.reference.images))
+        check(artifact.manifest.name, parity, recipe.tolerance, UNSUITED)
+        scores = take(artifact.network(ACCURACY_THREADS), bench.exam) if bench.exam else {}
+        baseline = baseline or scores  # float32 is the first recipe where it is asked for
+        manifest = replace(
+            artifact.manifest,
+            parity=_parity_record(job, recipe, parity, bench),
+            accuracy=accuracy(bench.exam, scores, baseline, against) if bench.exam else {"title": None, "parts": {}},
+            request_sha256=requests[recipe.name],
+        )
+        path = write_artifact(Artifact(manifest, data), job.options.out)
+        say(
+            f"  {manifest.name}: {len(data) / 1e6:.2f} MB, converted in {converted - started:.1f} s, "
+            f"verified and measured in {time.monotonic() - converted:.1f} s"
+        )
+        manifests[path] = manifest
+    return manifests
+
+
+def _prepare(job: Job, folder: Path) -> Bench:
+    """Ask torch; convert to ONNX and a SavedModel, and hold both to torch before any recipe is converted."""
+    predict = make_predictor(job.checkpoint.model, torch.device("cpu"))
+    reference = make_reference(predict, load_images(job.parity, job.size))
+    say(
+        f"{job.name} at {job.size[0]}x{job.size[1]}: {job.dataset.title}, split {job.split.name}; "
+        f"{len(job.calibration)} images to calibrate on, {len(job.parity)} to compare with torch "
+        f"({int(reference.clear.sum())} clear)"
+    )
+    advice = hint(job.checkpoint.strategy, job.size)
+    started = time.monotonic()
+    try:
+        answers = to_saved_model(job.checkpoint.model, job.size, reference.images.inputs, folder)
+    except ConversionError as error:
+        raise ConversionError(f"{job.name}: {error}\n{advice}") from error
+    onnx = compare(reference, run_on(onnx_predictor(folder / ONNX), reference.images))
+    saved_model = compare(reference, answers)
+    check(f"{job.name} as ONNX", onnx, FLOAT32.tolerance, "This is torch's exporter; report it with the checkpoint.")
+    check(f"{job.name} as converted by onnx2tf", saved_model, FLOAT32.tolerance, advice)
+    say(
+        f"  ONNX and onnx2tf in {time.monotonic() - started:.1f} s, as torch: "
+        f"largest logit difference {saved_model.max_logit_difference:.1e}"
+    )
+    exam = make_exam(job.dataset, job.parts, job.size, job.options.accuracy_images) if job.parts else None
+    return Bench(reference, onnx, saved_model, exam)
+
+
+def _parity_record(job: Job, recipe: Recipe, parity: Parity, bench: Bench) -> dict[str, Any]:
+    """What a manifest says of parity: the figures, what they were taken on, and what they were held to."""
+    return {
+        "title": job.dataset.title,
+        "images": [sample.name for sample in job.parity],
+        **asdict(parity),
+        "tolerance": asdict(recipe.tolerance),
+        "onnx": asdict(bench.onnx),
+        "saved_model": asdict(bench.saved_model),
+    }

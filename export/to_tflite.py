@@ -1,0 +1,111 @@
+"""What runs in a converter's own process: onnx2tf, and TFLiteConverter set as a recipe says.
+
+Imported by :mod:`export.worker` alone. Importing it imports TensorFlow.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.recipes import Recipe
+
+# Set before TensorFlow is imported. No GPU: it would only be initialized. No network: nothing here needs it.
+os.environ.update(CUDA_VISIBLE_DEVICES="-1", TF_CPP_MIN_LOG_LEVEL="3", TF_ENABLE_ONEDNN_OPTS="0", HF_HUB_OFFLINE="1")
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Drop what C++ code writes to stderr; Python errors are raised as ever."""
+    saved, sink = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(sink, 2)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(sink)
+
+
+with _quiet():  # TensorFlow's import prints a screenful about CUDA that no setting turns off
+    import onnx
+    import onnx2tf
+    import onnxsim
+    import tensorflow as tf
+
+SIGNATURE_INPUT = "frame"
+SIGNATURE_OUTPUT = "logits"
+
+
+def onnx_to_saved_model(source: str, folder: str, images: NDArray[np.uint8], answers: str) -> None:
+    """Convert an ONNX network (1, 1, h, w) into a SavedModel (1, h, w, 1), and run it on images.
+
+    Args:
+        source: The .onnx file.
+        folder: SavedModel to write.
+        images: uint8 (N, h, w), to ask the converted network.
+        answers: .npy file to write its logits to, float32 (N, h, w).
+    """
+    # onnx2tf calls onnxsim as a command, which is on PATH only where the environment is activated; without it the
+    # decoder's sizes stay symbolic and the conversion fails. So it is called here, as a library.
+    network, same = onnxsim.simplify(onnx.load(source))
+    if not same:
+        raise RuntimeError("onnxsim changed what the network computes")
+    simplified = Path(folder).with_suffix(".simplified.onnx")
+    onnx.save(network, simplified)
+    # disable_model_save: onnx2tf would also write two .tflite files that nobody asked for.
+    model = onnx2tf.convert(
+        input_onnx_file_path=str(simplified),
+        output_folder_path=folder,
+        not_use_onnxsim=True,
+        disable_model_save=True,
+        verbosity="warn",
+    )
+    # The weights are constants of the graph. Saving the function alone takes 0.6 s, the Keras model 17 s.
+    function = tf.function(
+        lambda frame: {SIGNATURE_OUTPUT: model(frame)},
+        input_signature=[tf.TensorSpec(model.inputs[0].shape, tf.float32, SIGNATURE_INPUT)],
+    )
+    tf.saved_model.save(tf.Module(), folder, signatures=function.get_concrete_function())
+    logits = [function(tf.constant(scaled(image)))[SIGNATURE_OUTPUT].numpy()[0, :, :, 0] for image in images]
+    np.save(answers, np.stack(logits))
+
+
+def saved_model_to_tflite(folder: str, recipe: Recipe, images: NDArray[np.uint8] | None, target: str) -> None:
+    """Convert a SavedModel as a recipe says.
+
+    Args:
+        folder: The SavedModel.
+        recipe: How.
+        images: Calibration images, uint8 (N, h, w), where the recipe needs them.
+        target: .tflite file to write.
+    """
+    converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+    configure(converter, recipe, images)
+    Path(target).write_bytes(converter.convert())
+
+
+def configure(converter: Any, recipe: Recipe, images: NDArray[np.uint8] | None) -> None:
+    """Set a ``tf.lite.TFLiteConverter`` as a recipe says."""
+    if recipe.weights != "float32":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]  # per-channel int8 unless told otherwise
+    if recipe.weights == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    if recipe.calibrated:
+        if images is None:
+            raise ValueError(f"recipe {recipe.name} needs calibration images")
+        converter.representative_dataset = lambda: ([scaled(image)] for image in images)
+        # The only set given: an operation without an int8 kernel then fails the conversion instead of staying float.
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = converter.inference_output_type = tf.as_dtype(recipe.edges)
+
+
+def scaled(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """An image as the network was trained on it: float32 (1, h, w, 1), byte / 255."""
+    return (image.astype(np.float32) / np.float32(255))[None, :, :, None]

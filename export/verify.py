@@ -1,0 +1,191 @@
+"""Hold a converted network to torch on real images: logits, masks, head circumference.
+
+Only such a comparison shows a wrong conversion: onnx2tf 1.29.24 converts some input sizes wrongly without a word.
+
+Logits are compared on every image. Masks and head circumferences are held to a tolerance on *clear* images only, those
+on which torch's own answer is definite: the runtime would show its circumference, and few pixels lie near the
+threshold. A network after one epoch answers nearly 0 everywhere; rounding to int8 then flips many pixels, which says
+nothing of the conversion. Its artifacts pass on their logits alone, and ``n_clear`` 0 in the manifest says so. That no
+layout is wrong does not depend on it: the SavedModel all artifacts are made from is float32, and held to its tolerance.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.errors import FetalHeadError
+from edge_runtime.metrics import overlap
+from edge_runtime.postprocess import Head, find_head
+from edge_runtime.quality import judge
+from export.images import Images
+from export.recipes import Tolerance
+from train.data import Sample
+from train.evaluate import Predict
+
+UNDECIDED_LOGIT = 1.0
+"""Pixels with a logit nearer to 0 (probability 0.27 to 0.73) count as undecided."""
+
+MAX_UNDECIDED = 0.05
+"""Share of undecided pixels above which an image is not clear. Trained networks leave 1 to 2 % undecided."""
+
+MAX_SQNR_DB = 200.0
+"""Stands for infinity (identical logits) in JSON, which has no infinity."""
+
+
+class ParityError(FetalHeadError):
+    """An artifact differs from torch by more than its recipe allows."""
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How far an artifact lies from torch.
+
+    Attributes:
+        n_images: Images compared.
+        n_clear: How many of them are clear (see the module).
+        max_logit_difference: Largest absolute difference of a logit, over all pixels of all images.
+        mean_logit_difference: Mean absolute difference.
+        sqnr_db: Variance of torch's logits over the mean squared difference, in dB, at most 200.
+        mask_dice_mean: Mean Dice between torch's and the artifact's masks at the frames' size, over all images.
+        mask_dice_worst: Least of them.
+        clear_mask_dice_mean: Mean Dice over clear images; None where there are none.
+        hc_shift_mean_mm: Mean absolute change of the head circumference in mm, over clear images; None likewise. A
+            circumference that is no longer measured counts with its full length.
+        hc_shift_max_mm: Largest of them.
+    """
+
+    n_images: int
+    n_clear: int
+    max_logit_difference: float
+    mean_logit_difference: float
+    sqnr_db: float
+    mask_dice_mean: float
+    mask_dice_worst: float
+    clear_mask_dice_mean: float | None
+    hc_shift_mean_mm: float | None
+    hc_shift_max_mm: float | None
+
+    def to_json(self) -> dict[str, Any]:
+        """As a plain dictionary."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Torch's answers.
+
+    Attributes:
+        images: What it was asked.
+        logits: float32 (N, h, w).
+        heads: What the runtime makes of each.
+        clear: bool (N,), whether each image is clear.
+    """
+
+    images: Images
+    logits: NDArray[np.float32]
+    heads: tuple[Head, ...]
+    clear: NDArray[np.bool_]
+
+
+def run_on(predict: Predict, images: Images) -> NDArray[np.float32]:
+    """Logits float32 (N, h, w) of images."""
+    return np.stack([predict(x) for x in images.inputs])
+
+
+def make_reference(predict: Predict, images: Images) -> Reference:
+    """Ask torch, once for all artifacts.
+
+    Args:
+        predict: Torch's network.
+        images: What to ask it.
+    """
+    logits = run_on(predict, images)
+    heads = _heads(logits, images)
+    clear = [
+        judge(head, x)[1] is None and float(np.mean(np.abs(y) < UNDECIDED_LOGIT)) <= MAX_UNDECIDED
+        for head, x, y in zip(heads, images.inputs, logits, strict=True)
+    ]
+    return Reference(images, logits, heads, np.array(clear))
+
+
+def _heads(logits: NDArray[np.float32], images: Images) -> tuple[Head, ...]:
+    return tuple(find_head(y, size) for y, size in zip(logits, images.frame_sizes, strict=True))
+
+
+def compare(reference: Reference, logits: NDArray[np.float32]) -> Parity:
+    """Compare an artifact's logits with torch's.
+
+    Args:
+        reference: Torch's answers.
+        logits: The artifact's, float32 (N, h, w), on the same images.
+    """
+    samples, clear = reference.images.samples, reference.clear
+    difference = np.abs(logits.astype(np.float64) - reference.logits)
+    heads = _heads(logits, reference.images)
+    dice = np.array([overlap(b.mask, a.mask)[0] for a, b in zip(reference.heads, heads, strict=True)])
+    shifts = [
+        abs(_hc_mm(b, sample) - _hc_mm(a, sample))
+        for a, b, sample, is_clear in zip(reference.heads, heads, samples, clear, strict=True)
+        if is_clear
+    ]
+    return Parity(
+        n_images=len(samples),
+        n_clear=int(clear.sum()),
+        max_logit_difference=float(difference.max()),
+        mean_logit_difference=float(difference.mean()),
+        sqnr_db=_sqnr_db(reference.logits, difference),
+        mask_dice_mean=float(dice.mean()),
+        mask_dice_worst=float(dice.min()),
+        clear_mask_dice_mean=float(dice[clear].mean()) if shifts else None,
+        hc_shift_mean_mm=float(np.mean(shifts)) if shifts else None,
+        hc_shift_max_mm=max(shifts) if shifts else None,
+    )
+
+
+def _hc_mm(head: Head, sample: Sample) -> float:
+    return head.ellipse.perimeter * sample.pixel_size_mm if head.ellipse else 0.0
+
+
+def _sqnr_db(reference: NDArray[np.float32], difference: NDArray[np.float64]) -> float:
+    noise, signal = float(np.mean(difference**2)), float(reference.astype(np.float64).var())
+    if noise == 0:
+        return MAX_SQNR_DB
+    return min(MAX_SQNR_DB, 10 * math.log10(max(signal, 1e-30) / noise))
+
+
+def check(name: str, parity: Parity, tolerance: Tolerance, hint: str) -> None:
+    """Refuse an artifact that lies too far from torch.
+
+    Args:
+        name: Of the artifact.
+        parity: How far it lies.
+        tolerance: How far it may lie.
+        hint: The next step, appended to the message.
+
+    Raises:
+        ParityError: A figure is out of its tolerance, or not finite.
+    """
+    limits = (
+        ("largest logit difference", parity.max_logit_difference, "at most", tolerance.max_logit_difference, ""),
+        ("mean logit difference", parity.mean_logit_difference, "at most", tolerance.mean_logit_difference, ""),
+        ("logit SQNR", parity.sqnr_db, "at least", tolerance.sqnr_db, " dB"),
+        ("mean mask Dice", parity.clear_mask_dice_mean, "at least", tolerance.mask_dice, ""),
+        ("mean HC shift", parity.hc_shift_mean_mm, "at most", tolerance.hc_shift_mm, " mm"),
+    )
+    failed = [
+        f"{what} {value:.4g}{unit} (allowed: {word} {limit:g}{unit})"
+        for what, value, word, limit, unit in limits
+        if value is not None
+        and limit is not None
+        and not (value <= limit if word == "at most" else value >= limit)  # NaN fails both
+    ]
+    if failed:
+        raise ParityError(
+            f"{name} does not compute what torch does, on {parity.n_images} images: {'; '.join(failed)}. "
+            f"It was not written. {hint}"
+        )

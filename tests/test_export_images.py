@@ -1,0 +1,99 @@
+"""Which images the export calibrates on, compares on and tests on."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from random_checkpoint import make_checkpoint
+
+from edge_runtime.preprocess import prepare
+from export.calibrate import calibrate, calibration_record
+from export.images import accuracy_parts, calibration_samples, parity_samples, split_of, spread
+from train.checkpoint import load_checkpoint
+from train.data import read_dataset
+from train.splits import SPLITS, make_split
+
+SIZE = (64, 96)
+
+
+@pytest.mark.parametrize("name", SPLITS)
+def test_calibration_is_from_training_images_alone(hc18: Path, name: str) -> None:
+    dataset = read_dataset(hc18)
+    split = make_split(dataset, name)  # type: ignore[arg-type]
+    chosen = {s.name for s in calibration_samples(dataset, split, 100)}
+    tested = set((hc18 / "splits" / "paper_test.txt").read_text().split())
+    assert len(chosen) == 100
+    assert not chosen & tested
+    assert not chosen & {*split.val, *split.test}
+
+
+def test_calibration_is_deterministic_and_spans_the_circumferences(phantom: Path) -> None:
+    dataset = read_dataset(phantom)
+    split = make_split(dataset, "grouped")
+    chosen = calibration_samples(dataset, split, 5)
+    assert chosen == calibration_samples(dataset, split, 5)
+    sizes = [s.hc_mm for s in dataset.select(split.train)]
+    assert (chosen[0].hc_mm, chosen[-1].hc_mm) == (min(sizes), max(sizes))
+    assert spread(chosen, 99) == chosen
+
+
+def test_calibration_is_prepared_as_in_training_with_the_full_range(phantom: Path) -> None:
+    dataset = read_dataset(phantom)
+    samples = calibration_samples(dataset, make_split(dataset, "grouped"), 3)
+    inputs = calibrate(samples, SIZE)
+    expected = np.stack([prepare(s.frame(), SIZE) for s in samples])
+    assert inputs.dtype == np.uint8
+    assert (inputs[0, 0, 0], inputs[0, 0, -1]) == (0, 255)
+    assert np.count_nonzero(inputs != expected) <= 2
+
+
+def test_every_calibration_file_is_hashed(phantom: Path) -> None:
+    dataset = read_dataset(phantom)
+    split = make_split(dataset, "grouped")
+    samples = calibration_samples(dataset, split, 3)
+    record = calibration_record(dataset, split, samples)
+    assert record["title"].startswith("procedural phantom")
+    assert record["count"] == 3
+    for sample in samples:
+        assert record["sha256"][sample.name] == hashlib.sha256(sample.path.read_bytes()).hexdigest()
+
+
+def test_parity_is_on_validation_images_where_there_are_any(phantom: Path) -> None:
+    dataset = read_dataset(phantom)
+    grouped, paper = (make_split(dataset, name) for name in ("grouped", "paper"))
+    assert {s.name for s in parity_samples(dataset, grouped, 99)} == set(grouped.val)
+    assert {s.name for s in parity_samples(dataset, paper, 99)} == set(paper.train)
+
+
+def test_accuracy_is_on_both_published_lists(hc18: Path) -> None:
+    dataset = read_dataset(hc18)
+    parts = accuracy_parts(dataset, make_split(dataset, "grouped"), None)
+    assert {part: len(samples) for part, samples in parts.items()} == {"grouped_test": 69, "paper_test": 131}
+    assert len(accuracy_parts(dataset, make_split(dataset, "paper"), 7)["paper_test"]) == 7
+
+
+def test_no_accuracy_on_images_a_random_split_has_trained_on(phantom: Path) -> None:
+    dataset = read_dataset(phantom)
+    for name in SPLITS:
+        split = make_split(dataset, name)
+        for samples in accuracy_parts(dataset, split, None).values():
+            assert not {s.name for s in samples} & {*split.train, *split.val}
+
+
+def test_another_division_of_the_same_data_falls_back_on_what_was_tested(phantom: Path, tmp_path: Path) -> None:
+    dataset = read_dataset(phantom)
+    checkpoint = load_checkpoint(make_checkpoint(tmp_path / "edge"))
+    tested = list(dataset.samples)[:2]
+    info = {
+        **checkpoint.info,
+        "data": {"title": dataset.title, "split_sha256": "of the published lists"},
+        "per_image": [{"image": name} for name in tested],
+    }
+    split = split_of(replace(checkpoint, info=info), dataset)
+    assert split.test == tuple(tested)
+    assert len(split.train) == len(dataset.samples) - 2
+    assert split_of(checkpoint, dataset) == make_split(dataset, "grouped")

@@ -1,0 +1,126 @@
+"""Parity with torch: what it measures, what it refuses, and that it sees a conversion that is really wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import Run
+from numpy.typing import NDArray
+from random_checkpoint import make_checkpoint
+
+from export.images import Images, load_images
+from export.recipes import RECIPES
+from export.sizes import hint, measured, nearest_right
+from export.to_onnx import onnx_predictor, write_onnx
+from export.verify import ParityError, check, compare, make_reference
+from train.checkpoint import load_checkpoint
+from train.data import read_dataset
+from train.loop import make_predictor
+from train.strategies import STRATEGIES
+
+SIZE = (96, 144)
+
+
+@pytest.fixture(scope="module")
+def images(phantom: Path) -> Images:
+    return load_images(list(read_dataset(phantom).samples.values())[:4], SIZE)
+
+
+def head_logits(images: Images, scale: float = 8.0) -> NDArray[np.float32]:
+    """Logits of a network that knows the reference: definite inside and outside, steep at the outline."""
+    logits = []
+    for sample in images.samples:
+        height, width = sample.mask().shape
+        ellipse = sample.ellipse().scaled(SIZE[1] / width, SIZE[0] / height)
+        y, x = np.mgrid[0 : SIZE[0], 0 : SIZE[1]]
+        radius = ellipse.radius(np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float64)).reshape(SIZE)
+        logits.append(scale * np.tanh(20 * (1 - radius)))
+    return np.stack(logits).astype(np.float32)
+
+
+def reference_of(images: Images, logits: NDArray[np.float32]):
+    answers = iter(logits)
+    return make_reference(lambda frame: next(answers), images)
+
+
+def test_the_same_logits_pass_every_recipe(images: Images) -> None:
+    logits = head_logits(images)
+    parity = compare(reference_of(images, logits), logits)
+    assert (parity.n_images, parity.n_clear, parity.mask_dice_worst, parity.hc_shift_max_mm) == (4, 4, 1.0, 0.0)
+    for recipe in RECIPES.values():
+        check("edge", parity, recipe.tolerance, "")
+
+
+def test_figures_are_what_they_say(images: Images) -> None:
+    logits = head_logits(images)
+    parity = compare(reference_of(images, logits), logits + np.float32(0.5))
+    assert parity.max_logit_difference == pytest.approx(0.5, abs=1e-5)
+    assert parity.mean_logit_difference == pytest.approx(0.5, abs=1e-5)
+    assert parity.sqnr_db == pytest.approx(10 * np.log10(logits.astype(np.float64).var() / 0.25), abs=1e-3)
+    assert parity.hc_shift_mean_mm is not None and parity.hc_shift_mean_mm > 0
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_shifted_mask_fails_every_recipe(images: Images, recipe: str) -> None:
+    logits = head_logits(images)
+    parity = compare(reference_of(images, logits), np.roll(logits, 12, axis=2))
+    with pytest.raises(ParityError, match="mean mask Dice") as caught:
+        check("edge-x", parity, RECIPES[recipe].tolerance, "Do this.")
+    assert caught.value.exit_code == 1
+    assert "not written" in str(caught.value) and str(caught.value).endswith("Do this.")
+
+
+def test_nan_and_a_lost_head_fail(images: Images) -> None:
+    logits = head_logits(images)
+    reference = reference_of(images, logits)
+    tolerance = RECIPES["full_int8"].tolerance
+    with pytest.raises(ParityError):
+        check("edge", compare(reference, np.full_like(logits, np.nan)), tolerance, "")
+    with pytest.raises(ParityError, match="mean HC shift"):
+        check("edge", compare(reference, np.minimum(logits, -0.5)), tolerance, "")
+
+
+def test_undecided_networks_are_judged_by_their_logits_alone(images: Images) -> None:
+    logits = head_logits(images, scale=0.3)
+    noise = np.random.default_rng(0).normal(0, 0.3, logits.shape).astype(np.float32)
+    parity = compare(reference_of(images, logits), logits + noise)
+    assert (parity.n_clear, parity.clear_mask_dice_mean) == (0, None)
+    check("edge", parity, RECIPES["full_int8"].tolerance, "")
+    with pytest.raises(ParityError, match="SQNR"):
+        check("edge", parity, RECIPES["float32"].tolerance, "")
+
+
+def test_three_equal_channels_fold_into_one_on_the_way_to_onnx(tmp_path: Path) -> None:
+    checkpoint = load_checkpoint(make_checkpoint(tmp_path / "paper", "decoder-all"))
+    assert checkpoint.strategy.in_channels == 3
+    write_onnx(checkpoint.model, (64, 96), tmp_path / "network.onnx")
+    predict = onnx_predictor(tmp_path / "network.onnx")
+    frame = np.random.default_rng(0).integers(0, 256, (64, 96), dtype=np.uint8)
+    expected = make_predictor(checkpoint.model, torch.device("cpu"))(frame)
+    assert np.abs(predict(frame) - expected).max() < 1e-4
+
+
+def test_nearest_sizes_are_right_and_sorted() -> None:
+    edge = STRATEGIES["edge"]
+    assert measured(edge)[128, 192] is False
+    sizes = nearest_right(edge, (128, 192))
+    assert len(sizes) == 3
+    distances = [abs(h - 128) + abs(w - 192) for h, w in sizes]
+    assert distances == sorted(distances)
+    assert all(measured(edge)[size] for size in sizes)
+    assert "known to be one" in hint(edge, (128, 192))
+
+
+@pytest.mark.slow
+def test_verify_catches_a_size_onnx2tf_converts_wrongly(run: Run, phantom: Path, tmp_path: Path) -> None:
+    checkpoint = make_checkpoint(tmp_path / "edge", size=(128, 192))
+    out = tmp_path / "out"
+    result = run("export", "--checkpoint", checkpoint, "--data", phantom, "--out", out, "--recipes", "float32")
+    assert result.returncode == 1
+    assert "as converted by onnx2tf does not compute what torch does" in result.stderr
+    for height, width in nearest_right(STRATEGIES["edge"], (128, 192)):
+        assert f"{height} {width}" in result.stderr
+    assert not [p for p in out.rglob("*") if p.is_file()]
