@@ -1,4 +1,4 @@
-"""``python -m benchmarks pages``: the figures in README.md and MODEL_CARD.md, written from result files, never typed."""
+"""``python -m benchmarks pages``: the figures in README.md and MODEL_CARD.md, written from result files."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ def _accuracy(document: dict[str, Any]) -> str:
         ("mean HC shift (mm)", lambda r: _cost_of(r, "hc_absolute_shift_mm")),
     )
     text = (
-        f"{conditions['data']}, {conditions['n_images']} images of the `{conditions['split']}` split's test part; mean per "
-        "image at original resolution, [bootstrap 95 % interval]. ADF and DF: mean absolute and mean difference of HC."
+        f"{conditions['data']}, {conditions['n_images']} images of the `{conditions['split']}` split's test part; "
+        "mean per image at original resolution, [bootstrap 95 % interval]. ADF and DF: mean absolute and mean difference of HC."
     )
     return f"{_table(document['results'], columns)}\n\n{text}"
 
@@ -96,8 +96,8 @@ def _cost(document: dict[str, Any]) -> str:
     tools = device["tools"]
     text = (
         f"{device['cpu']} ({device['machine']}, {device['cores']} cores, a shared virtual machine), "
-        f"{conditions['threads']} thread, {conditions['rounds']} alternating rounds of {conditions['frames']} frames of "
-        f"HC18, ai-edge-litert {tools.get('ai-edge-litert')}, numpy {tools.get('numpy')}, {conditions['date'][:10]}. "
+        f"{conditions['threads']} thread, {conditions['rounds']} alternating rounds of {conditions['frames']} frames "
+        f"of HC18, ai-edge-litert {tools.get('ai-edge-litert')}, numpy {tools.get('numpy')}, {conditions['date'][:10]}. "
         "Not measured on a Raspberry Pi or a phone yet."
     )
     return f"{_table(document['results'], columns)}\n\n{text}"

@@ -15,6 +15,7 @@ _EXTRAS = {
     "tensorflow": ("tensorflow", "export"),
     "onnx2tf": ("onnx2tf", "export"),
     "onnxruntime": ("onnxruntime", "export"),
+    "onnxsim": ("onnxsim", "export"),
 }
 
 

@@ -68,7 +68,7 @@ def run_apart(function: str, *arguments: Any, log: Path) -> None:
         ConversionError: It raised or died; the message ends with the tail of the log.
         FetalHeadError: TensorFlow or onnx2tf is not installed; the message names the extra.
     """
-    for package in ("tensorflow", "onnx2tf"):
+    for package in ("tensorflow", "onnx2tf", "onnxsim"):
         if importlib.util.find_spec(package) is None:  # importing them here would take seconds
             require(package)
     process = _context().Process(target=_child, args=(function, arguments, str(log)), daemon=True)
