@@ -74,7 +74,8 @@ def _accuracy(document: dict[str, Any]) -> str:
     )
     text = (
         f"{conditions['data']}, {conditions['n_images']} images of the `{conditions['split']}` split's test part; "
-        "mean per image at original resolution, [bootstrap 95 % interval]. ADF and DF: mean absolute and mean difference of HC."
+        "mean per image at original resolution, [bootstrap 95 % interval]. "
+        "ADF and DF: mean absolute and mean difference of HC."
     )
     return f"{_table(document['results'], columns)}\n\n{text}"
 
@@ -97,8 +98,8 @@ def _cost(document: dict[str, Any]) -> str:
     text = (
         f"{device['cpu']} ({device['machine']}, {device['cores']} cores, a shared virtual machine), "
         f"{conditions['threads']} thread, {conditions['rounds']} alternating rounds of {conditions['frames']} frames "
-        f"of HC18, ai-edge-litert {tools.get('ai-edge-litert')}, numpy {tools.get('numpy')}, {conditions['date'][:10]}. "
-        "Not measured on a Raspberry Pi or a phone yet."
+        f"of HC18, ai-edge-litert {tools.get('ai-edge-litert')}, numpy {tools.get('numpy')}, "
+        f"{conditions['date'][:10]}. Not measured on a Raspberry Pi or a phone yet."
     )
     return f"{_table(document['results'], columns)}\n\n{text}"
 

@@ -34,7 +34,7 @@ def test_nothing_of_the_papers_test_list_was_trained_or_calibrated_on(hc18: Path
     assert info["data"]["split_sha256"] == split.sha256
     held = set((hc18 / "splits" / "paper_test.txt").read_text().split())
     assert not held & (set(split.train) | set(split.val))
-    calibrated = set(manifest.calibration["files"])
+    calibrated = set(manifest.calibration["sha256"])
     assert calibrated and calibrated <= set(split.train)
 
 
@@ -56,7 +56,7 @@ def test_measure_on_the_131_test_images_reaches_the_stated_figures(run: Run, hc1
         difference[s.name] = None if hc is None else hc - s.hc_mm
     for names, part in ((grouped, "grouped_test"), (set(lines), "paper_test")):
         kept = [abs(d) for n in names if (d := difference[n]) is not None]
-        stated = load_manifest(DEFAULT_MODEL).accuracy[part]
+        stated = load_manifest(DEFAULT_MODEL).accuracy["parts"][part]
         assert np.mean([dice[n] for n in names]) == pytest.approx(stated["dice"]["mean"], abs=1e-4)
         assert np.mean(kept) == pytest.approx(stated["hc_absolute_difference_mm"]["mean"], abs=0.01)
         assert len(names) - len(kept) == stated["n_hc_refused"]
