@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_runtime.metrics import ImageScore, summarize
+from edge_runtime.metrics import ImageScore, paired_shifts, summarize
 from export.images import Images, load_images
 from train.data import Dataset, Sample
 from train.evaluate import Predict, score_sample
@@ -83,16 +83,11 @@ def degradation(scores: Sequence[ImageScore], baseline: Sequence[ImageScore], ag
         ``hc_shift_mm``, the mean change of the head circumference; ``hc_absolute_shift_mm``, the mean of its absolute
         values; ``n_hc``, images measured by both, which the two are taken over (both None where there are none).
     """
-    pairs = list(zip(scores, baseline, strict=True))
-    shifts = [
-        a.hc_difference_mm - b.hc_difference_mm
-        for a, b in pairs
-        if a.hc_difference_mm is not None and b.hc_difference_mm is not None
-    ]
+    paired = paired_shifts(scores, baseline)
     return {
         "against": against,
-        "dice_points": 100 * float(np.mean([a.dice - b.dice for a, b in pairs])),
-        "hc_shift_mm": float(np.mean(shifts)) if shifts else None,
-        "hc_absolute_shift_mm": float(np.mean(np.abs(shifts))) if shifts else None,
-        "n_hc": len(shifts),
+        "dice_points": float(np.mean(paired.dice_points)),
+        "hc_shift_mm": float(np.mean(paired.hc_mm)) if paired.hc_mm else None,
+        "hc_absolute_shift_mm": float(np.mean(np.abs(paired.hc_mm))) if paired.hc_mm else None,
+        "n_hc": len(paired.hc_mm),
     }

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from edge_runtime.preprocess import prepare
 from train.checkpoint import Checkpoint
 from train.data import Dataset, Sample
-from train.splits import SPLITS, Split, make_split
+from train.splits import SPLITS, Split, make_split, spread
 
 
 @dataclass(frozen=True)
@@ -42,17 +42,6 @@ def load_images(samples: Sequence[Sample], size: tuple[int, int]) -> Images:
         frame_sizes.append((frame.shape[0], frame.shape[1]))
         inputs.append(prepare(frame, size))
     return Images(tuple(samples), tuple(frame_sizes), np.stack(inputs))
-
-
-def spread(samples: Sequence[Sample], count: int) -> list[Sample]:
-    """At most ``count`` samples, evenly spaced in the order of their head circumference, the extremes included.
-
-    Head circumference follows gestational age, and with it what a frame looks like.
-    """
-    ordered = sorted(samples, key=lambda s: (s.hc_mm, s.name))
-    if count >= len(ordered):
-        return ordered
-    return [ordered[i] for i in np.linspace(0, len(ordered) - 1, count).round().astype(int)]
 
 
 def calibration_samples(dataset: Dataset, split: Split, count: int) -> list[Sample]:
