@@ -16,7 +16,7 @@ from edge_runtime.preprocess import resize
 
 MARKER = "PHANTOM.txt"
 SIZE = (540, 800)
-VERSION = 1
+VERSION = 2
 """Of the drawing below: raise it when a change alters the images."""
 
 
@@ -28,7 +28,7 @@ def make_phantom(seed: int, size: tuple[int, int] = SIZE) -> tuple[NDArray[np.ui
         size: (height, width) in pixels.
 
     Returns:
-        The frame uint8 (H, W), the skull's ellipse in pixels, and the pixel size in mm.
+        The frame uint8 (H, W), the ellipse of the skull's outer edge in pixels, and the pixel size in mm.
     """
     rng = np.random.default_rng([VERSION, seed])
     height, width = size
@@ -43,7 +43,8 @@ def make_phantom(seed: int, size: tuple[int, int] = SIZE) -> tuple[NDArray[np.ui
     y, x = np.mgrid[0:height, 0:width].astype(np.float64)
     radius = _radius(skull, size)
     echo = np.where(radius < 1, 0.16, 0.30 + 0.10 * resize(rng.random((6, 9)), size))
-    wall = np.exp(-(((radius - 1.0) * skull.semi_minor / 6.0) ** 2))
+    # HC is drawn on the skull's outer edge: the wall's echo, 6 pixels to either side, lies within the ellipse
+    wall = np.exp(-(((radius - 1.0) * skull.semi_minor / 6.0 + 1.0) ** 2))
     # the skull reflects most where the beam (from above) meets it at a right angle
     facing = 0.45 + 0.55 * np.abs(y - skull.center_y) / (np.hypot(x - skull.center_x, y - skull.center_y) + 1)
     echo += 0.75 * wall * facing
@@ -57,7 +58,7 @@ def make_phantom(seed: int, size: tuple[int, int] = SIZE) -> tuple[NDArray[np.ui
     sector = np.hypot(x - width / 2, y + 0.35 * height) < 1.33 * height
     sector &= np.abs(x - width / 2) < (y + 0.35 * height) * 1.05
     image = np.where(sector, 255 * echo * (0.45 + 0.55 * grain / 1.25), 0)
-    return np.clip(image, 0, 255).astype(np.uint8), skull, float(rng.uniform(0.08, 0.25))
+    return np.clip(image, 0, 255).astype(np.uint8), skull, float(rng.uniform(80, 330) / skull.perimeter)
 
 
 def _radius(skull: Ellipse, size: tuple[int, int]) -> NDArray[np.float64]:
