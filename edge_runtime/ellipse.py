@@ -136,7 +136,8 @@ def fit_ellipse(points: NDArray[np.float64]) -> Ellipse:
     linear = np.stack([x, y, np.ones_like(x)], axis=1)
     s1, s2, s3 = quadratic.T @ quadratic, quadratic.T @ linear, linear.T @ linear
     try:
-        t = -np.linalg.solve(s3, s2.T)
+        # column by column: given a matrix, OpenBLAS starts a thread that then spins on a second core for 20 ms
+        t = -np.stack([np.linalg.solve(s3, row) for row in s2], axis=1)
         m = s1 + s2 @ t
         vectors = np.linalg.eig(np.stack([m[2] / 2, -m[1], m[0] / 2]))[1].real
     except np.linalg.LinAlgError as error:
