@@ -9,6 +9,8 @@ from pathlib import Path
 
 from conftest import ROOT
 
+from benchmarks.pages import PAGES, fill, sources
+
 
 def tracked() -> list[Path]:
     listed = subprocess.run(["git", "-C", ROOT, "ls-files"], capture_output=True, text=True, check=True)
@@ -43,6 +45,16 @@ def test_the_readme_names_only_files_and_commands_that_exist() -> None:
         assert (path / "__main__.py").exists() or path.with_suffix(".py").exists(), module
     for link in re.findall(r"\]\((?!http)([^)#]+)\)", readme):
         assert (ROOT / link).exists(), link
+
+
+def test_the_figures_of_the_pages_are_those_of_the_committed_results() -> None:
+    for page in PAGES:
+        text = (ROOT / page).read_text()
+        results = sources(text)
+        assert len(results) == 2, page
+        assert fill(text, results, page) == text, (
+            f"{page}: call python -m benchmarks pages {' '.join(map(str, results))}"
+        )
 
 
 def test_arrows_do_not_turn() -> None:
