@@ -20,10 +20,10 @@ help:  ## show the commands
 setup: $(READY)  ## make .venv with everything, pinned by constraints.txt
 
 $(READY): pyproject.toml constraints.txt
-	@python=$$(PYTHON="$(PYTHON)" ./.ci/find-python)
-	@echo "Setting up .venv with $$python: some minutes, about 9 GB with CUDA's libraries."
-	@$(if $(TORCH_INDEX),,echo "No CUDA wanted? Stop, and call: make setup TORCH_INDEX=URL  with the CPU wheels' address (pytorch.org, Get started, CPU): 6 GB less.")
-	@"$$python" -m venv .venv
+	@python=$$(PYTHON="$(PYTHON)" ./.ci/find-python); \
+	echo "Setting up .venv with $$python: some minutes, about 9 GB with CUDA's libraries."; \
+	$(if $(TORCH_INDEX),,echo "No CUDA wanted? Stop, and call: make setup TORCH_INDEX=URL (the CPU wheels' address, see pytorch.org, Get started): 6 GB less.";) \
+	"$$python" -m venv .venv
 	@.venv/bin/pip install --quiet --disable-pip-version-check -c constraints.txt \
 	  $(if $(TORCH_INDEX),--extra-index-url "$(TORCH_INDEX)") -e '.[litert,tflite,images,train,export,report,dev]'
 	@touch $@
