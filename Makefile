@@ -9,6 +9,7 @@ READY := .venv/.ready
 STRATEGY ?= edge
 DATA ?=
 EPOCHS ?=
+OUT ?= checkpoints
 PYTHON ?=
 TORCH_INDEX ?=
 DATA_FLAG = $(if $(DATA),--data "$(DATA)")
@@ -29,8 +30,8 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 	@echo "Ready. Next: make export, make test, or .venv/bin/python -m train --help"
 
-train: $(READY)  ## train STRATEGY (default edge; or all) on DATA for EPOCHS
-	$(PY) -m train --strategy $(STRATEGY) $(DATA_FLAG) $(if $(EPOCHS),--epochs $(EPOCHS)) --resume
+train: $(READY)  ## train STRATEGY (default edge; or all) on DATA for EPOCHS, into OUT
+	$(PY) -m train --strategy $(STRATEGY) $(DATA_FLAG) $(if $(EPOCHS),--epochs $(EPOCHS)) --out "$(OUT)" --resume
 
 export: $(READY)  ## export every checkpoint in all recipes to artifacts/, verified
 	$(PY) -m export --checkpoint all --recipes all $(DATA_FLAG)

@@ -240,7 +240,7 @@ def train(
     state = folder / STATE
     if (folder / INFO).exists() and resume:
         load_checkpoint(folder)
-        say(f"{strategy.name}: {folder} is complete; nothing to resume.")
+        say(f"{strategy.name}: {folder} is complete; nothing to resume. To train anew: another --out, or --overwrite.")
         return
     if not resume and not overwrite and ((folder / INFO).exists() or state.exists()):
         raise UsageError(
