@@ -3,43 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
-from functools import cached_property
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.artifacts import REFERENCE_RECIPE, Artifact
 from edge_runtime.metrics import ImageScore, Shifts, paired_shifts, scores_from_json, summarize_values
 from edge_runtime.segmenter import Segmenter
-from train.data import MaskKind, Sample
+from train.data import Sample
 from train.evaluate import evaluate
-
-
-class CachedSample(Sample):
-    """A sample whose image and reference mask are read once, since several artifacts are scored on it."""
-
-    @cached_property
-    def _frame(self) -> NDArray[np.uint8]:
-        return super().frame()
-
-    @cached_property
-    def _mask(self) -> NDArray[np.bool_]:
-        return super().mask()
-
-    def frame(self) -> NDArray[np.uint8]:
-        """The image in grey, uint8 (H, W)."""
-        return self._frame
-
-    def mask(self, kind: MaskKind = "ellipse") -> NDArray[np.bool_]:
-        """The reference mask, bool (H, W)."""
-        return self._mask if kind == "ellipse" else super().mask(kind)
-
-
-def cache(samples: Sequence[Sample]) -> list[Sample]:
-    """The same samples, each read from disk once; about 0.9 MB an image of 540x800."""
-    return [CachedSample(**{f.name: getattr(sample, f.name) for f in fields(sample)}) for sample in samples]
 
 
 def score(artifact: Artifact, samples: Sequence[Sample], threads: int) -> list[ImageScore]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.document import load_document
-from benchmarks.tables import Column, Result, interval, number, pick
+from benchmarks.tables import Column, Result, cells, interval, number, pick
 from edge_runtime.errors import UsageError
 from edge_runtime.files import write_bytes
 from train.progress import say
@@ -110,6 +110,6 @@ def _pair(result: Result, stage: str) -> str:
 
 
 def _table(results: Sequence[Result], columns: Sequence[Column]) -> str:
-    lines = [[title for title, _ in columns], ["---"] + ["---:"] * (len(columns) - 1)]
-    lines += [[cell(result) for _, cell in columns] for result in results]
+    header, rows = cells(results, columns)
+    lines = [header, ["---"] + ["---:"] * (len(columns) - 1), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from benchmarks.accuracy import cache, degradation, score
+from benchmarks.accuracy import degradation, score
 from benchmarks.artifacts import Artifact, find_artifacts
 from benchmarks.document import RESULTS, SCHEMA_VERSION
 from benchmarks.latency import measure_rounds
@@ -24,7 +24,7 @@ from edge_runtime.files import write_json
 from edge_runtime.metrics import scores_to_json, summarize
 from edge_runtime.provenance import git_commit
 from edge_runtime.segmenter import MAX_THREADS
-from train.data import Dataset, Sample, find_data, hash_samples
+from train.data import Dataset, Sample, cache, find_data, hash_samples
 from train.progress import say
 from train.splits import Split, make_split, spread
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.errors import FetalHeadError, ModelError
 from edge_runtime.manifest import Manifest, TensorSpec
+from edge_runtime.preprocess import to_unit
 
 BACKENDS = {"ai-edge-litert": "ai_edge_litert.interpreter", "tflite-runtime": "tflite_runtime.interpreter"}
 """Distribution name to module, in order of preference."""
@@ -81,7 +82,7 @@ class Network:
         elif spec.dtype == "int8":
             tensor = (frame.astype(np.int16) - 128).astype(np.int8)
         else:
-            tensor = frame.astype(np.float32) / np.float32(255)
+            tensor = to_unit(frame)
         self._interpreter.set_tensor(self._input, tensor[None, :, :, None])
 
     def invoke(self) -> None:

@@ -65,9 +65,9 @@ def to_gray(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """
     frame = check_frame(frame)
     if frame.ndim == 2:
-        return np.asarray(frame)
+        return frame
     if frame.shape[2] == 1:
-        return np.asarray(frame[:, :, 0])
+        return frame[:, :, 0]
     red, green, blue = (frame[:, :, c].astype(np.int32) * _LUMA[c] for c in range(3))
     return np.asarray((red + green + blue + 500) // 1000, dtype=np.uint8)
 
@@ -127,6 +127,11 @@ def prepare(frame: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8
         uint8 array of shape ``size``. The network reads byte / 255; a ``full_int8`` model takes the bytes.
     """
     return np.rint(resize(to_gray(frame), size)).astype(np.uint8)
+
+
+def to_unit(frame: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The network's real input of a prepared frame, byte / 255: float32 in [0, 1], of the frame's shape."""
+    return frame.astype(np.float32) / np.float32(255)
 
 
 def to_frame_xy(

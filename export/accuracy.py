@@ -10,7 +10,7 @@ import numpy as np
 
 from edge_runtime.metrics import ImageScore, paired_shifts, summarize
 from export.images import Images, load_images
-from train.data import Dataset, Sample
+from train.data import Dataset, Sample, cache
 from train.evaluate import Predict, score_sample
 
 
@@ -43,8 +43,9 @@ def make_exam(
         limit: Recorded: the cap that the parts were chosen with.
     """
     union = {s.name: s for samples in parts.values() for s in samples}
+    images = load_images(cache(list(union.values())), size)
     names = {part: tuple(s.name for s in samples) for part, samples in parts.items()}
-    return Exam(dataset.title, names, load_images(list(union.values()), size), limit)
+    return Exam(dataset.title, names, images, limit)
 
 
 def take(predict: Predict, exam: Exam) -> dict[str, ImageScore]:

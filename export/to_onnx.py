@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from edge_runtime.optional import require
+from edge_runtime.preprocess import to_unit
 from export.worker import ConversionError
 from train.evaluate import Predict
 from train.model import HeadNet, single_channel
@@ -58,7 +59,6 @@ def onnx_predictor(path: Path) -> Predict:
     session = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
     def predict(frame: NDArray[np.uint8]) -> NDArray[np.float32]:
-        values = frame.astype(np.float32) / np.float32(255)
-        return np.asarray(session.run([OUTPUT], {INPUT: values[None, None]})[0][0, 0])
+        return np.asarray(session.run([OUTPUT], {INPUT: to_unit(frame)[None, None]})[0][0, 0])
 
     return predict

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.preprocess import to_unit
 from export.recipes import Recipe
 
 # Set before TensorFlow is imported. No GPU: it would only be initialized. No network: nothing here needs it.
@@ -108,4 +109,4 @@ def configure(converter: Any, recipe: Recipe, images: NDArray[np.uint8] | None) 
 
 def scaled(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     """An image as the network was trained on it: float32 (1, h, w, 1), byte / 255."""
-    return (image.astype(np.float32) / np.float32(255))[None, :, :, None]
+    return to_unit(image)[None, :, :, None]

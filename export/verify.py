@@ -12,8 +12,7 @@ layout is wrong does not depend on it: the SavedModel all artifacts are made fro
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,10 +68,6 @@ class Parity:
     clear_mask_dice_mean: float | None
     hc_shift_mean_mm: float | None
     hc_shift_max_mm: float | None
-
-    def to_json(self) -> dict[str, Any]:
-        """As a plain dictionary."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)

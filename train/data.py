@@ -6,8 +6,8 @@ import hashlib
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, fields
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -78,6 +78,31 @@ class Sample:
         filled = fill_holes(line)
         leaked = np.count_nonzero(filled) < 0.9 * np.count_nonzero(interior)
         return filled | interior if leaked else filled
+
+
+class CachedSample(Sample):
+    """A sample whose image and reference mask are read once, where it is scored more than once."""
+
+    @cached_property
+    def _frame(self) -> NDArray[np.uint8]:
+        return super().frame()
+
+    @cached_property
+    def _mask(self) -> NDArray[np.bool_]:
+        return super().mask()
+
+    def frame(self) -> NDArray[np.uint8]:
+        """The image in grey, uint8 (H, W)."""
+        return self._frame
+
+    def mask(self, kind: MaskKind = "ellipse") -> NDArray[np.bool_]:
+        """The reference mask, bool (H, W)."""
+        return self._mask if kind == "ellipse" else super().mask(kind)
+
+
+def cache(samples: Sequence[Sample]) -> list[Sample]:
+    """The same samples, each read from disk once; about 0.9 MB an image of 540x800."""
+    return [CachedSample(**{f.name: getattr(sample, f.name) for f in fields(sample)}) for sample in samples]
 
 
 def _line(path: Path) -> NDArray[np.bool_]:

@@ -17,12 +17,12 @@ from torch import Tensor
 
 from edge_runtime.errors import UsageError
 from edge_runtime.metrics import scores_to_json, summarize
-from edge_runtime.preprocess import prepare, resize
+from edge_runtime.preprocess import prepare, resize, to_unit
 from edge_runtime.provenance import git_commit, tool_versions
 from train.augment import AUGMENTS
 from train.checkpoint import INFO, load_checkpoint, save_checkpoint, stored_dtype
 from train.config import TrainConfig
-from train.data import Dataset, Sample, hash_samples
+from train.data import Dataset, Sample, cache, hash_samples
 from train.evaluate import Predict, evaluate, evaluate_paper, score_sample
 from train.model import HeadNet, count_trainable, freeze, load_encoder, set_train_mode
 from train.progress import Progress, say
@@ -103,7 +103,7 @@ def make_predictor(model: HeadNet, device: torch.device) -> Predict:
     """A function from a prepared frame uint8 (h, w) to logits float32 (h, w)."""
 
     def predict(frame: NDArray[np.uint8]) -> NDArray[np.float32]:
-        x = torch.from_numpy(frame.astype(np.float32) / np.float32(255))[None, None].to(device)
+        x = torch.from_numpy(to_unit(frame))[None, None].to(device)
         with torch.inference_mode():
             return np.asarray(model(x)[0, 0].float().cpu().numpy())
 
@@ -254,6 +254,7 @@ def train(
     commit = git_commit()  # now, not at the end: hours of work on the tree may lie between
     split = make_split(dataset, config.split)
     parts = {name: dataset.select(getattr(split, name)[:limit]) for name in ("train", "val", "test")}
+    parts["val"] = cache(parts["val"])  # scored after every epoch
     run = Run(strategy, config, device)
     count = sum(p.numel() for p in run.model.parameters())
     say(
