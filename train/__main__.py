@@ -40,6 +40,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--encoder-weights", metavar="SOURCE", help="imagenet, random or a .safetensors file")
     parser.add_argument("--seed", type=int, help="default: 0")
     parser.add_argument(
+        "--train-images", type=int, metavar="N", help="train on N of the training part's images; default: all"
+    )
+    parser.add_argument(
         "--precision", choices=("auto", "float32", "bfloat16"), default="auto", help="default: %(default)s"
     )
     parser.add_argument("--device", choices=("auto", "cuda", "mps", "cpu"), default="auto", help="default: %(default)s")
@@ -71,7 +74,7 @@ def main(argv: list[str]) -> int:
             encoder_weights=strategy.encoder_weights,
             precision=pick_precision(args.precision, device),  # type: ignore[arg-type]
         )
-        asked = ("epochs", "batch_size", "lr", "encoder_weights", "seed")
+        asked = ("epochs", "batch_size", "lr", "encoder_weights", "seed", "train_images")
         config = replace(
             config, **{**PROTOCOLS[args.protocol], **{k: v for k in asked if (v := getattr(args, k)) is not None}}
         )

@@ -33,6 +33,8 @@ class TrainConfig:
         encoder_weights: ``imagenet``, ``random`` or the path of a safetensors file.
         precision: ``float32`` or ``bfloat16`` (autocast).
         seed: Of initial weights, order and augmentation.
+        train_images: Train on this many images of the training part, drawn at random (the same for every strategy and
+            seed, a smaller set within each larger one); None for all.
     """
 
     image_size: tuple[int, int]
@@ -50,12 +52,15 @@ class TrainConfig:
     encoder_weights: str = "imagenet"
     precision: Literal["float32", "bfloat16"] = "float32"
     seed: int = 0
+    train_images: int | None = None
 
     def __post_init__(self) -> None:
         for name, low, high in (("lr", 0.0, 10.0), ("batch_size", 1, 4096), ("epochs", 1, 100000), ("seed", 0, 2**31)):
             value = getattr(self, name)
             if not low <= value <= high or (name == "lr" and value <= 0):
                 raise UsageError(f"--{name.replace('_', '-')} is {value}; it lies between {low} and {high}.")
+        if self.train_images is not None and self.train_images < 2:
+            raise UsageError(f"--train-images is {self.train_images}; batch norm needs at least 2.")
 
     def to_json(self) -> dict[str, Any]:
         """As a plain dictionary."""
@@ -68,6 +73,7 @@ class TrainConfig:
         Raises:
             ModelError: Fields are missing or unknown.
         """
+        values = {"train_images": None, **values}  # checkpoints of version 0.1 were trained on all and do not say so
         known = {f.name for f in fields(TrainConfig)}
         if set(values) != known:
             raise ModelError(f"The checkpoint's settings differ from this version's: {sorted(set(values) ^ known)}.")

@@ -26,7 +26,7 @@ from train.data import Dataset, Sample, cache, hash_samples
 from train.evaluate import Predict, evaluate, evaluate_paper, score_sample
 from train.model import HeadNet, count_trainable, freeze, load_encoder, set_train_mode
 from train.progress import Progress, say
-from train.splits import Split, make_split
+from train.splits import Split, draw, make_split
 from train.strategies import Strategy
 from train.weights import find_encoder_weights
 
@@ -253,7 +253,10 @@ def train(
         raise UsageError(f"{folder} cannot be written: {error}. Choose another --out.") from error
     commit = git_commit()  # now, not at the end: hours of work on the tree may lie between
     split = make_split(dataset, config.split)
-    parts = {name: dataset.select(getattr(split, name)[:limit]) for name in ("train", "val", "test")}
+    names = {"train": split.train, "val": split.val, "test": split.test}
+    if config.train_images is not None:
+        names["train"] = tuple(draw(split.train, config.train_images))
+    parts = {part: dataset.select(chosen[:limit]) for part, chosen in names.items()}
     parts["val"] = cache(parts["val"])  # scored after every epoch
     run = Run(strategy, config, device)
     count = sum(p.numel() for p in run.model.parameters())

@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from edge_runtime.errors import InputError
+from edge_runtime.errors import InputError, UsageError
 from train.data import Dataset, Sample
 
 SplitName = Literal["paper", "grouped"]
@@ -70,6 +70,17 @@ def make_split(dataset: Dataset, name: SplitName, seed: int = 0) -> Split:
         test = [n for n in test if _exam(n) in set(test_exams)]
     parts = [tuple(sorted(n for n in train if _exam(n) in set(exams))) for exams in (train_exams, val_exams)]
     return Split(name, parts[0], parts[1], tuple(sorted(test)))
+
+
+def draw(names: Sequence[str], count: int) -> list[str]:
+    """So many of a split's names, at random but always the same, sorted; fewer are a part of more.
+
+    Raises:
+        UsageError: There are not so many.
+    """
+    if count > len(names):
+        raise UsageError(f"--train-images is {count}; the training part holds {len(names)} images.")
+    return sorted(random.Random(0).sample(sorted(names), len(names))[:count])
 
 
 def spread(samples: Sequence[Sample], count: int) -> list[Sample]:
