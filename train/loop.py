@@ -321,6 +321,7 @@ def _finish(
             "split_sha256": split.sha256,
             "sha256": hash_samples([s for part in parts.values() for s in part]),
             "images": {name: len(part) for name, part in parts.items()},
+            "files": {name: [sample.name for sample in part] for name, part in parts.items()},
             "limit": limit,
         },
         "trainable_parameters": count_trainable(model),
