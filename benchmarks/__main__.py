@@ -1,18 +1,18 @@
-"""``python -m benchmarks``: run, report, compare, picture, pages."""
+"""``python -m benchmarks``: run, report, compare, study, train-speed, picture, pages."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from benchmarks import compare, pages, picture, report, run
+from benchmarks import compare, driver, pages, picture, report, run, training_speed
 from edge_runtime.cli import run_command
 from train.splits import SPLITS
 
 _EPILOG = """examples:
   python -m benchmarks run                            every artifact in artifacts/, on HC18's test images
   python -m benchmarks run --data phantom --frames 20 a quick look, without HC18
-  python -m benchmarks report                         the newest result, as reports/report.html and report.md
+  python -m benchmarks report                         reports/report.html, the newest result; results.html, the training
   python -m benchmarks compare old.json new.json
 
 exit codes: 0 done, 1 an artifact or a result file could not be used, 2 the call was wrong
@@ -31,7 +31,8 @@ def build_parser() -> argparse.ArgumentParser:
     sub = parser.add_subparsers(dest="command", required=True)
     _add_run(sub.add_parser("run", help="measure artifacts and write one JSON document", description=run.run.__doc__))
 
-    report_parser = sub.add_parser("report", help="turn results into Markdown and a self-contained HTML page")
+    report_text = "turn results of this suite into Markdown and self-contained HTML pages"
+    report_parser = sub.add_parser("report", help=report_text, description=report.run.__doc__)
     report_parser.add_argument(
         "results", nargs="*", type=Path, metavar="RESULT.json", help="default: the newest in benchmarks/results"
     )
@@ -54,12 +55,22 @@ def build_parser() -> argparse.ArgumentParser:
     compare_parser.add_argument("after", type=Path, metavar="B.json")
     compare_parser.set_defaults(action=compare.run)
 
+    study_text = "train every run behind docs/results.md, export it, write its result file"
+    driver.add_arguments(sub.add_parser("study", help=study_text, description=driver.__doc__))
+
+    speed_text = "images a second of the training loop, against a plain one"
+    training_speed.add_arguments(sub.add_parser("train-speed", help=speed_text, description=training_speed.__doc__))
+
     picture_parser = sub.add_parser("picture", help="draw the shipped model's outline on a phantom, for the README")
     picture_parser.add_argument("--out", type=Path, default=Path("docs/phantom.png"), help="default: %(default)s")
     picture_parser.set_defaults(action=picture.run)
 
-    pages_parser = sub.add_parser("pages", help="write the figures of README.md and MODEL_CARD.md from results")
-    pages_parser.add_argument("results", nargs="+", type=Path, metavar="RESULT.json", help="one for each test part")
+    pages_text = "write docs/results.md and the figures of README.md and MODEL_CARD.md from committed results"
+    pages_parser = sub.add_parser("pages", help=pages_text)
+    pages_parser.add_argument(
+        "results", nargs="*", type=Path, metavar="RESULT.json",
+        help="of one device, one for each test part (default: those the README names)",
+    )  # fmt: skip
     pages_parser.set_defaults(action=pages.run)
     return parser
 

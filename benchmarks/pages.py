@@ -1,4 +1,4 @@
-"""``python -m benchmarks pages``: the figures in README.md and MODEL_CARD.md, written from result files."""
+"""``python -m benchmarks pages``: docs/results.md, and the figures in README.md and MODEL_CARD.md."""
 
 from __future__ import annotations
 
@@ -8,25 +8,38 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks import results_page
 from benchmarks.document import load_document
+from benchmarks.findings import Documents
+from benchmarks.render import markdown_files, write_files
 from benchmarks.tables import Column, Result, cells, interval, number, pick
+from benchmarks.training import load_all
 from edge_runtime.errors import UsageError
-from edge_runtime.files import write_bytes
-from train.progress import say
 
-PAGES = (Path("README.md"), Path("MODEL_CARD.md"))
+README, RESULTS_PAGE = Path("README.md"), Path("docs/results.md")
+PAGES = (README, Path("MODEL_CARD.md"))
+TRAINING_BEGIN = "<!-- training: python -m benchmarks pages -->"
 BEGIN, END = "<!-- figures: python -m benchmarks pages {} -->", "<!-- end of figures -->"
+_TRAINING = re.compile(TRAINING_BEGIN + ".*?<!-- end of figures -->", re.DOTALL)
 _MARKED = re.compile(BEGIN.format("([^>]*?)") + ".*?" + END, re.DOTALL)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the figures of result files between the marks of each page."""
-    for page in PAGES:
-        before = page.read_text()
-        after = fill(before, args.results, page)
-        write_bytes(page, after.encode())
-        say(f"{page}: {'changed' if after != before else 'as it was'}")
+    """Write the pages that are committed."""
+    results = args.results or sources(README.read_text())
+    runs = load_all()
+    files = {page: fill(page.read_text(), results, page).encode() for page in PAGES}
+    if runs:
+        files[README] = fill_training(files[README].decode(), runs).encode()
+        files |= markdown_files(results_page.build(runs), RESULTS_PAGE)
+    write_files(files)
     return 0
+
+
+def fill_training(text: str, runs: Documents) -> str:
+    """The README with its table of strategies renewed."""
+    body = results_page.overview(runs)
+    return _TRAINING.sub(lambda _: f"{TRAINING_BEGIN}\n{body}\n{END}", text)
 
 
 def sources(text: str) -> list[Path]:

@@ -16,8 +16,8 @@ from benchmarks.accuracy import find_reference, shifts
 from benchmarks.tables import NOT_MEASURED, Result, pick
 from edge_runtime.optional import require
 
-_STYLES = (("#0072B2", "o"), ("#E69F00", "s"), ("#009E73", "^"), ("#D55E00", "D"), ("#CC79A7", "v"), ("#56B4E9", "P"))
-_RC = {
+STYLES = (("#0072B2", "o"), ("#E69F00", "s"), ("#009E73", "^"), ("#D55E00", "D"), ("#CC79A7", "v"), ("#56B4E9", "P"))
+RC = {
     "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -81,9 +81,9 @@ def tradeoff(points: Sequence[Point], x_label: str) -> bytes:
     Returns:
         An SVG file.
     """
-    with require("matplotlib").rc_context(_RC):
+    with require("matplotlib").rc_context(RC):
         height = max(4.6, 2.0 + 0.33 * len({p.strategy for p in points}))
-        figure, axes = _figure(8.6, height)
+        figure, axes = figure_and_axes(8.6, height)
         for strategy in dict.fromkeys(p.strategy for p in points):
             line = sorted((p.x, p.dice) for p in points if p.strategy == strategy)
             axes.plot(*zip(*line, strict=True), color="#999999", linewidth=0.8, zorder=1)
@@ -100,7 +100,7 @@ def tradeoff(points: Sequence[Point], x_label: str) -> bytes:
         figure.legend(loc="upper center", bbox_to_anchor=(0.45, 1.0), ncols=6, frameon=False)
         figure.subplots_adjust(left=0.09, right=0.80, bottom=0.6 / height, top=1 - 0.5 / height)
         _name_strategies(figure, axes, points)
-        return _svg(figure)
+        return to_svg(figure)
 
 
 def recipe_costs(results: Sequence[Result]) -> bytes | None:
@@ -120,8 +120,8 @@ def recipe_costs(results: Sequence[Result]) -> bytes | None:
     labels = [str(result["recipe"] if one else result["artifact"]) for result, _ in rows]
     styles = _styles([result["recipe"] for result in results])
     colors = [styles[result["recipe"]][0] for result, _ in rows]
-    with require("matplotlib").rc_context(_RC):
-        figure, (left, right) = _figure(8.6, 1.1 + 0.34 * len(rows), columns=2)
+    with require("matplotlib").rc_context(RC):
+        figure, (left, right) = figure_and_axes(8.6, 1.1 + 0.34 * len(rows), columns=2)
         for axes, values, title in (
             (left, [s.dice_points for _, s in rows], "Dice difference (percentage points)"),
             (right, [s.hc_mm for _, s in rows], "HC shift (mm)"),
@@ -134,7 +134,7 @@ def recipe_costs(results: Sequence[Result]) -> bytes | None:
         right.sharey(left)
         right.tick_params(labelleft=False)
         figure.set_layout_engine("constrained")
-        return _svg(figure)
+        return to_svg(figure)
 
 
 def _strips(axes: Any, values: Sequence[Sequence[float]], colors: Sequence[str]) -> None:
@@ -158,10 +158,10 @@ def _strips(axes: Any, values: Sequence[Sequence[float]], colors: Sequence[str])
 
 def _styles(recipes: Sequence[str | None]) -> dict[str | None, tuple[str, str]]:
     """Colour and marker of each recipe, in order of appearance."""
-    return {recipe: _STYLES[i % len(_STYLES)] for i, recipe in enumerate(dict.fromkeys(recipes))}
+    return {recipe: STYLES[i % len(STYLES)] for i, recipe in enumerate(dict.fromkeys(recipes))}
 
 
-def _figure(width: float, height: float, columns: int = 1) -> tuple[Any, Any]:
+def figure_and_axes(width: float, height: float, columns: int = 1) -> tuple[Any, Any]:
     """A figure in inches and its axes, without pyplot's global state."""
     figure = require("matplotlib.figure").Figure(figsize=(width, height))
     return figure, figure.subplots(1, columns)
@@ -205,7 +205,8 @@ def _apart(heights: Sequence[float], gap: float) -> list[float]:
     return moved
 
 
-def _svg(figure: Any) -> bytes:
+def to_svg(figure: Any) -> bytes:
+    """The figure as an SVG file, the same bytes for the same figure."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     return buffer.getvalue()

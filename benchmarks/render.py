@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
+
+from edge_runtime.files import write_bytes
+from train.progress import say
 
 FIGURES = "figures"
 """Folder beside the Markdown file that its pictures lie in."""
@@ -97,6 +100,21 @@ Block = Heading | Paragraph | Table | Figure
 def to_markdown(blocks: Sequence[Block]) -> str:
     """The page as Markdown; its figures are files in :data:`FIGURES`, which the caller writes."""
     return "\n\n".join(_markdown(block) for block in blocks) + "\n"
+
+
+def markdown_files(blocks: Sequence[Block], page: Path) -> dict[Path, bytes]:
+    """A page as Markdown and its figures, by path."""
+    figures = {page.parent / FIGURES / block.name: block.data for block in blocks if isinstance(block, Figure)}
+    return {**figures, page: to_markdown(blocks).encode()}
+
+
+def write_files(files: Mapping[Path, bytes]) -> None:
+    """Write pages and their figures, and say of each page what became of it."""
+    for path, data in files.items():
+        before = path.read_bytes() if path.exists() else None
+        write_bytes(path, data)
+        if path.parent.name != FIGURES:
+            say(f"{path}: {'written' if before is None else 'as it was' if before == data else 'replaced'}")
 
 
 def _markdown(block: Block) -> str:

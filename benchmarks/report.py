@@ -1,4 +1,4 @@
-"""``python -m benchmarks report``: result files as Markdown and as a self-contained HTML page."""
+"""``python -m benchmarks report``: device results as Markdown and HTML, and the page of the training results."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from benchmarks import plots
+from benchmarks import plots, results_page
 from benchmarks.artifacts import REFERENCE_RECIPE
 from benchmarks.document import load_document, newest_result
 from benchmarks.overlays import choose_result, draw_overlays
-from benchmarks.render import FIGURES, Block, Figure, Heading, Paragraph, Table, to_html, to_markdown
+from benchmarks.render import Block, Figure, Heading, Paragraph, Table, markdown_files, to_html, write_files
 from benchmarks.tables import ACCURACY, DEGRADATION, NOT_MEASURED, SPEED, Column, cells, number
+from benchmarks.training import load_all
 from edge_runtime.errors import FetalHeadError
-from edge_runtime.files import write_bytes
 from edge_runtime.optional import require
 from train.progress import say
 
@@ -45,7 +45,7 @@ _DEVICE_FACTS = {
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write report.md, its figures, and report.html."""
+    """Write report.md, its figures and report.html, and the training results' page, results.md and results.html."""
     require("matplotlib")
     paths = args.results or [newest_result()]
     documents = [load_document(path) for path in paths]
@@ -56,14 +56,13 @@ def run(args: argparse.Namespace) -> int:
     ]
     for i, (path, document) in enumerate(zip(paths, documents, strict=True)):
         blocks += _section(path, document, args, "" if len(documents) == 1 else f"{i + 1}-")
-    files = {args.out / FIGURES / block.name: block.data for block in blocks if isinstance(block, Figure)}
-    files[args.out / "report.md"] = to_markdown(blocks).encode()
+    files = markdown_files(blocks, args.out / "report.md")
     files[args.out / "report.html"] = to_html(TITLE, blocks).encode()
-    for path, data in files.items():
-        replaced = path.exists()
-        write_bytes(path, data)
-        if path.parent == args.out:
-            say(f"{'replaced' if replaced else 'wrote'} {path}")
+    if runs := load_all():
+        page = results_page.build(runs)
+        files |= markdown_files(page, args.out / "results.md")
+        files[args.out / "results.html"] = to_html(results_page.TITLE, page).encode()
+    write_files(files)
     return 0
 
 

@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     if not 1 <= args.threads <= MAX_THREADS:
         raise UsageError(f"--threads is {args.threads}; it lies between 1 and {MAX_THREADS}.")
     artifacts = find_artifacts(args.places)
-    out = _checked_out(args.out, args.overwrite)
+    out = checked_out(args.out, args.overwrite)
     images = _scored_images(args)
     device, conditions = fingerprint(), _conditions(args, images)
     say(f"data: {images.dataset.title}, {len(images.samples)} images of {args.split_part}'s test part")
@@ -82,7 +82,7 @@ def run(args: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def _checked_out(out: Path | None, overwrite: bool) -> Path | None:
+def checked_out(out: Path | None, overwrite: bool) -> Path | None:
     """Refuse what cannot or must not be written before minutes are spent on measuring."""
     if out is None:
         return None

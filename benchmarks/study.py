@@ -1,0 +1,93 @@
+"""The training runs behind the results page: what they are, by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from edge_runtime.errors import UsageError
+from train.strategies import STRATEGIES
+
+SMALL = (128, 128)
+ASPECT = (160, 240)
+"""Input of every strategy in the honest setting: it keeps the aspect of HC18's 540x800 frames."""
+
+
+@dataclass(frozen=True)
+class StudyRun:
+    """One training run.
+
+    Attributes:
+        strategy: Name of the strategy.
+        protocol: ``paper`` or ``honest``.
+        image_size: (height, width) of the input in pixels.
+        train_images: Images of the training part; None for all.
+        seed: Of initial weights, order and augmentation.
+        exported: Exported in all recipes and measured.
+    """
+
+    strategy: str
+    protocol: str
+    image_size: tuple[int, int] = (256, 256)
+    train_images: int | None = None
+    seed: int = 0
+    exported: bool = True
+
+    @property
+    def name(self) -> str:
+        """``<strategy>-<protocol>``, then the size where it is not 256x256, the images and the seed where given."""
+        height, width = self.image_size
+        parts = [self.strategy, self.protocol]
+        if self.image_size != (256, 256):
+            parts.append(str(height) if height == width else f"{height}x{width}")
+        if self.train_images:
+            parts.append(f"n{self.train_images}")
+        if self.seed:
+            parts.append(f"seed{self.seed}")
+        return "-".join(parts)
+
+    @property
+    def arguments(self) -> list[str]:
+        """Of ``python -m train``."""
+        arguments = ["--strategy", self.strategy, "--protocol", self.protocol]
+        arguments += ["--image-size", *map(str, self.image_size)]
+        if self.train_images:
+            arguments += ["--train-images", str(self.train_images)]
+        if self.seed:
+            arguments += ["--seed", str(self.seed)]
+        return arguments
+
+    @property
+    def command(self) -> str:
+        """What trains it alone."""
+        return " ".join(["python -m train", *self.arguments, "--out", f"runs/{self.name}"])
+
+
+def _runs() -> list[StudyRun]:
+    table = [s.name for s in STRATEGIES.values() if s.paper_row and s.name != "unet-scratch"] + ["full"]
+    runs = [StudyRun(name, "paper") for name in table]
+    runs += [StudyRun(s, "paper", SMALL, exported=False) for s in ("decoder-all", "encoder-only")]
+    runs += [
+        StudyRun(s, "paper", SMALL, train_images=n, exported=False)
+        for n in (399, 239, 79)
+        for s in ("decoder-all", "encoder-only")
+    ]
+    runs += [StudyRun("edge", "honest", ASPECT, seed=seed) for seed in range(3)]
+    runs += [StudyRun(s, "honest", ASPECT) for s in ("decoder-all", "encoder-only", "full")]
+    runs += [StudyRun("decoder-all", "honest", ASPECT, seed=seed, exported=False) for seed in (1, 2)]
+    runs += [StudyRun("unet-scratch", "paper", SMALL), StudyRun("decoder-all", "paper", (512, 512))]
+    return runs
+
+
+STUDY = {run.name: run for run in _runs()}
+"""Every run by name, in the order they are done."""
+
+
+def get_run(name: str) -> StudyRun:
+    """Look a run up.
+
+    Raises:
+        UsageError: No such run; the message lists those there are.
+    """
+    if name not in STUDY:
+        raise UsageError(f"The study has no run '{name}'. Its runs are:\n" + "\n".join(f"  {n}" for n in STUDY))
+    return STUDY[name]

@@ -1,0 +1,175 @@
+"""The study: its runs, its driver, and the page made from their results."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ROOT
+from training_results import GROUPED, make_all, make_result
+
+from benchmarks import findings, results_page
+from benchmarks.__main__ import main
+from benchmarks.pages import RESULTS_PAGE
+from benchmarks.render import Heading, Paragraph, Table, markdown_files, to_html
+from benchmarks.study import STUDY, StudyRun, get_run
+from benchmarks.training import load_all, load_training
+from edge_runtime.errors import ModelError, UsageError
+from train.__main__ import build_parser
+from train.strategies import STRATEGIES
+
+SMALL = "decoder-all-paper-128"
+
+
+def study(phantom: Path, folder: Path, *more: str) -> int:
+    places = ["--runs", str(folder / "runs"), "--results", str(folder / "results")]
+    return main(["study", SMALL, "--data", str(phantom), *places, "--epochs", "1", "--limit", "3", *more])
+
+
+def test_the_study_holds_every_row_of_the_table_and_every_commands_arguments_exist() -> None:
+    paper = {run.strategy for run in STUDY.values() if run.protocol == "paper"}
+    assert paper == set(STRATEGIES) - {"edge"}
+    for name, run in STUDY.items():
+        python, _, module, *arguments = shlex.split(run.command)
+        assert (python, module, run.name) == ("python", "train", name)
+        args = build_parser().parse_args(arguments)
+        assert (args.strategy, args.protocol, tuple(args.image_size)) == (run.strategy, run.protocol, run.image_size)
+        assert (args.train_images, args.seed or 0, args.out) == (run.train_images, run.seed, Path("runs") / name)
+
+
+def test_an_unknown_run_lists_those_there_are() -> None:
+    with pytest.raises(UsageError, match="decoder-all-paper-512"):
+        get_run("decoder-all-paper-64")
+
+
+def test_the_driver_writes_a_result_once(phantom: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert study(phantom, tmp_path) == 0
+    path = tmp_path / "results" / f"{SMALL}.json"
+    result = load_training(path)
+    assert result["run"]["name"] == SMALL and result["config"]["epochs"] == 1 and result["exports"] is None
+    assert len(result["history"]) == 1 and len(result["per_image"]) == 3
+    assert str(tmp_path) not in path.read_text() and str(phantom) not in path.read_text()
+    written = path.stat().st_mtime_ns
+    assert study(phantom, tmp_path) == 0
+    assert "0 of 1 runs to do" in capsys.readouterr().out and path.stat().st_mtime_ns == written
+    path.unlink()  # the checkpoint is complete: the result is made from it, nothing is trained again
+    assert study(phantom, tmp_path) == 0 and load_training(path)["history"] == result["history"]
+    assert "nothing to resume" in (tmp_path / "runs" / SMALL / "log.txt").read_text()
+
+
+def test_a_run_that_fails_is_reported_and_leaves_no_result(
+    phantom: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "runs" / SMALL).mkdir(parents=True)
+    (tmp_path / "runs" / SMALL / "decoder-all").write_text("a file where a folder belongs")
+    assert study(phantom, tmp_path) == 1
+    assert f"{SMALL}: failed" in capsys.readouterr().out and not (tmp_path / "results").exists()
+
+
+def test_shortened_runs_stay_away_from_the_committed_results(phantom: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--results another folder"):
+        main(["study", SMALL, "--data", str(phantom), "--runs", str(tmp_path)])
+
+
+def test_list_tells_what_is_open(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / f"{SMALL}.json").write_text("{}")
+    assert main(["study", "--list", "--results", str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(STUDY) and [line for line in lines if line.startswith("done")] == [
+        line for line in lines if f"runs/{SMALL}" == line.split()[-1]
+    ]
+
+
+def test_a_result_that_lacks_a_field_is_named(tmp_path: Path) -> None:
+    document = make_result(STUDY[SMALL])
+    del document["metrics"]["paper"]["dice"]
+    (tmp_path / "a.json").write_text(json.dumps(document))
+    with pytest.raises(ModelError, match=r"paper\.dice"):
+        load_training(tmp_path / "a.json")
+
+
+def test_the_page_shows_the_results_and_names_what_is_missing() -> None:
+    documents = make_all()
+    del documents["full-paper"], documents["unet-scratch-paper-128"]
+    blocks = results_page.build(documents)
+    warnings = [block.text for block in blocks if isinstance(block, Paragraph) and block.warning]
+    assert len(warnings) == 1 and "2 of" in warnings[0]
+    assert "full-paper" in warnings[0] and "unet-scratch-paper-128" in warnings[0]
+    titles = [block.text for block in blocks if isinstance(block, Heading)]
+    assert "The plain U-Net" not in titles and "Quantized" in titles
+    text = " ".join(cell for block in blocks if isinstance(block, Table) for row in block.rows for cell in row)
+    dice = 100 * documents["decoder-all-paper"]["metrics"]["paper"]["dice"]["mean"]
+    assert f"{dice:.2f}" in text and "97.77 / 96.28 / 92.87" in text
+    assert "python -m train --strategy edge --protocol honest --image-size 160 240 --seed 2" in text
+    assert "96.28" in results_page.overview(documents) and "http" not in to_html("x", blocks).split("<body>")[0]
+
+
+def test_without_any_result_the_page_says_so() -> None:
+    blocks = results_page.build({})
+    assert any(
+        isinstance(block, Paragraph) and block.warning and block.text.startswith("Not trained yet") for block in blocks
+    )
+
+
+def run_with(dice: dict[str, float], run: str, **changes: Any) -> dict[str, Any]:
+    document = make_result(STUDY[run])
+    document["per_image"] = [{"image": name, "dice": v, "hc_difference_mm": 0.0} for name, v in dice.items()]
+    return {**document, **changes}
+
+
+@pytest.mark.parametrize(("shift", "verdict"), [(0.01, "confirmed"), (-0.01, "refuted"), (0.0, "not decided")])
+def test_a_claim_is_decided_by_the_paired_interval(shift: float, verdict: str) -> None:
+    base = {f"{i}.png": 0.95 + 0.001 * (i % 3) for i in range(30)}
+    other = {name: v + (0.0002 if i % 2 else -0.0002) for i, (name, v) in enumerate(base.items())}
+    documents = {
+        "decoder-all-paper": run_with({name: v + shift for name, v in base.items()}, "decoder-all-paper"),
+        "decoder-0-paper": run_with(other, "decoder-0-paper"),
+    }
+    best = next(f for f in findings.claims(documents) if f.claim.startswith("decoder-all is the best"))
+    assert best.verdict == verdict and f"{100 * shift:+.2f}".replace("+0.00", "0.00") in best.evidence
+
+
+def test_no_loss_is_a_margin_and_missing_runs_are_not_measured() -> None:
+    base = {f"{i}.png": 0.95 for i in range(30)}
+    documents = {
+        "decoder-all-paper": run_with({name: v - 0.0005 for name, v in base.items()}, "decoder-all-paper"),
+        "full-paper": run_with(base, "full-paper"),
+    }
+    by_claim = {f.claim: f for f in findings.claims(documents)}
+    assert next(f for c, f in by_claim.items() if "costs nothing" in c).verdict == "confirmed"
+    assert next(f for c, f in by_claim.items() if "85.8 %" in c).verdict == findings.MISSING
+
+
+def test_flaws_are_the_differences_they_are_named_for() -> None:
+    run = make_result(STUDY["decoder-all-paper"])
+    run["metrics"]["paper_pooled"] |= {"paper_dice": 0.97, "paper_dice_per_image": 0.96}
+    run["metrics"]["paper"]["dice"]["mean"] = 0.955
+    for score in run["per_image"]:
+        score["dice"] = 0.95 if score["image"] in GROUPED else 0.96
+    pooled, reference, split = findings.flaws({"decoder-all-paper": run}, GROUPED)
+    assert [row[2][:5] for row in (pooled, reference, split)] == ["+1.00", "+0.50", "+1.00"]
+    assert findings.flaws({}, GROUPED) == []
+
+
+def test_the_committed_page_is_made_from_the_committed_results() -> None:
+    runs = load_all()
+    assert runs, "no training results are committed"
+    page = ROOT / RESULTS_PAGE
+    files = markdown_files(results_page.build(runs), page)
+    assert files[page].decode() == page.read_text(), "call python -m benchmarks pages"
+    assert all(path.exists() for path in files)
+
+
+def test_committed_results_are_those_of_the_study_on_hc18() -> None:
+    for name, document in load_all().items():
+        run = document["run"]
+        expected = StudyRun(
+            run["strategy"], run["protocol"], tuple(run["image_size"]), run["train_images"], run["seed"]
+        )
+        assert expected.name == name and name in STUDY
+        assert document["data"]["title"] == "HC18" and document["data"]["limit"] is None
+        assert document["config"]["epochs"] == {"paper": 20, "honest": 30}[run["protocol"]]
+        assert not document["git_commit"].endswith("-dirty"), f"{name} was trained on uncommitted code"
