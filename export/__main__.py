@@ -146,17 +146,22 @@ def export(
     failures: list[dict[str, str]] = []
     code = 0
     seen: dict[str, Path] = {}
+
+    def failed(error: FetalHeadError) -> None:
+        nonlocal code
+        print(f"error: {error}", file=sys.stderr, flush=True)
+        failures.append({"checkpoint": str(folder), "error": str(error)})
+        code = max(code, error.exit_code)
+
     for folder in folders:
         try:
             checkpoint = load_checkpoint(folder)
             first = seen.setdefault(checkpoint.strategy.name, folder)
             if first != folder:
                 raise UsageError(f"{folder} and {first} are both {checkpoint.strategy.name}: export them to two --out.")
-            manifests |= export_checkpoint(checkpoint, dataset, options)
+            manifests |= export_checkpoint(checkpoint, dataset, options, failed)
         except FetalHeadError as error:
-            print(f"error: {error}", file=sys.stderr, flush=True)
-            failures.append({"checkpoint": str(folder), "error": str(error)})
-            code = max(code, error.exit_code)
+            failed(error)
     if manifests:
         say(f"\n{table(list(manifests.values()))}\nverified artifacts: {len(manifests)}, in {args.out}")
     if args.ship:

@@ -79,15 +79,20 @@ def accuracy_parts(dataset: Dataset, split: Split, count: int | None) -> dict[st
 
 
 def split_of(checkpoint: Checkpoint, dataset: Dataset) -> Split:
-    """The split a checkpoint was trained on, as far as this data set allows to tell.
+    """The split a checkpoint was trained on: the files it names, where this data set has them.
 
-    HC18 as downloaded lacks the lists ``splits/paper_*.txt``, and a random split in their place would put images the
-    checkpoint has seen into the test part. Then the test part is what the checkpoint says it was tested on, and all
-    images of other exams count as seen.
+    A checkpoint of version 0.1 names none. HC18 as downloaded lacks the lists ``splits/paper_*.txt``, and a random
+    split in their place would put images the checkpoint has seen into the test part. Then the test part is what the
+    checkpoint says it was tested on, and all images of other exams count as seen.
     """
     split = make_split(dataset, checkpoint.config.split)
     data = checkpoint.info.get("data", {})
-    if data.get("title") != dataset.title or data.get("split_sha256") in (None, split.sha256):
+    if data.get("title") != dataset.title:
+        return split
+    files = {part: tuple(names) for part, names in data.get("files", {}).items()}
+    if files and {name for names in files.values() for name in names} <= dataset.samples.keys():
+        return Split(split.name, files["train"], files["val"], files["test"])
+    if data.get("split_sha256") in (None, split.sha256):
         return split
     tested = sorted({score["image"] for score in checkpoint.info.get("per_image", [])} & set(dataset.samples))
     exams = {dataset.samples[name].exam for name in tested}

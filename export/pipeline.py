@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 
@@ -22,7 +22,7 @@ from export.job import Job, Options, plan, request_sha256
 from export.recipes import RECIPES, Recipe
 from export.sizes import hint
 from export.to_onnx import onnx_predictor
-from export.verify import Parity, Reference, check, compare, make_reference, run_on
+from export.verify import Parity, ParityError, Reference, check, compare, make_reference, run_on
 from export.worker import ConversionError
 from train.checkpoint import Checkpoint
 from train.data import Dataset
@@ -56,20 +56,28 @@ class Bench:
     exam: Exam | None
 
 
-def export_checkpoint(checkpoint: Checkpoint, dataset: Dataset, options: Options) -> dict[Path, Manifest]:
+def _raise(error: ParityError) -> NoReturn:
+    raise error
+
+
+def export_checkpoint(
+    checkpoint: Checkpoint, dataset: Dataset, options: Options, failed: Callable[[ParityError], None] = _raise
+) -> dict[Path, Manifest]:
     """Export a checkpoint in every recipe asked for; artifacts that are up to date stay as they are.
 
     Args:
         checkpoint: What to export.
         dataset: Where calibration and test images come from.
         options: What to make.
+        failed: Told of a recipe that loses too much on this network; where it returns, the other recipes go on.
 
     Returns:
         Manifests of all artifacts asked for, by .tflite file.
 
     Raises:
         ConversionError: A converter failed.
-        ParityError: An artifact does not compute what torch does. It is not written; those before it are.
+        ParityError: The conversion is wrong before any recipe, or (by ``failed``) a recipe loses too much. Such an
+            artifact is not written; those before it are.
         UsageError: The folder of artifacts cannot be written.
     """
     job = plan(checkpoint, dataset, options)
@@ -83,10 +91,12 @@ def export_checkpoint(checkpoint: Checkpoint, dataset: Dataset, options: Options
     if found:
         say(f"{job.name}: {len(found)} artifacts of an earlier export are replaced")
     with tempfile.TemporaryDirectory(prefix="fetal-head-edge-") as folder:
-        return _export(job, requests, Path(folder))
+        return _export(job, requests, Path(folder), failed)
 
 
-def _export(job: Job, requests: Mapping[str, str | None], folder: Path) -> dict[Path, Manifest]:
+def _export(
+    job: Job, requests: Mapping[str, str | None], folder: Path, failed: Callable[[ParityError], None]
+) -> dict[Path, Manifest]:
     bench = _prepare(job, folder)
     calibration = calibrate(job.calibration, job.size) if job.calibration else None
     against = f"{job.name}-{FLOAT32.name}"
@@ -100,7 +110,13 @@ def _export(job: Job, requests: Mapping[str, str | None], folder: Path) -> dict[
         converted = time.monotonic()
         artifact = describe(data, job.checkpoint, recipe, job.calibration_record(recipe))
         parity = compare(bench.reference, run_on(artifact.network(), bench.reference.images))
-        check(artifact.manifest.name, parity, recipe.tolerance, UNSUITED)
+        try:
+            check(artifact.manifest.name, parity, recipe.tolerance, UNSUITED)
+        except ParityError as error:
+            if recipe == FLOAT32:
+                raise  # the others are measured against it
+            failed(error)
+            continue
         scores = take(artifact.network(ACCURACY_THREADS), bench.exam) if bench.exam else {}
         baseline = baseline or scores  # float32 is the first recipe where it is asked for
         manifest = replace(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from edge_runtime import Segmenter
 from export.job import Options
 from export.pipeline import export_checkpoint
 from export.recipes import RECIPES
+from export.verify import ParityError
 from train.checkpoint import load_checkpoint
 from train.data import read_dataset
 from train.splits import make_split
@@ -150,3 +151,16 @@ def test_what_is_up_to_date_is_left_alone(
     export_checkpoint(checkpoint, dataset, options)
     assert "replaced" in capsys.readouterr().out
     assert path.stat().st_mtime_ns > first
+
+
+@pytest.mark.slow
+def test_a_recipe_that_loses_too_much_is_not_written_and_the_others_are(exported: Exported, tmp_path: Path) -> None:
+    checkpoint, dataset = load_checkpoint(exported.checkpoints / "edge"), read_dataset(exported.data)
+    impossible = replace(RECIPES["dynamic_int8"], tolerance=replace(RECIPES["dynamic_int8"].tolerance, sqnr_db=1000.0))
+    options = Options((impossible, RECIPES["float16"]), tmp_path, verify_images=2, accuracy_images=1)
+    failures: list[ParityError] = []
+    (path,) = export_checkpoint(checkpoint, dataset, options, failures.append)
+    assert path.name == "edge-float16.tflite" and not list(tmp_path.rglob("*dynamic*"))
+    assert len(failures) == 1 and "edge-dynamic_int8" in str(failures[0]) and "SQNR" in str(failures[0])
+    with pytest.raises(ParityError):
+        export_checkpoint(checkpoint, dataset, replace(options, force=True))

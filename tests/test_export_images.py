@@ -97,3 +97,16 @@ def test_another_division_of_the_same_data_falls_back_on_what_was_tested(phantom
     assert split.test == tuple(tested)
     assert len(split.train) == len(dataset.samples) - 2
     assert split_of(checkpoint, dataset) == make_split(dataset, "grouped")
+
+
+def test_the_files_a_checkpoint_names_are_its_split(phantom: Path, tmp_path: Path) -> None:
+    dataset = read_dataset(phantom)
+    checkpoint = load_checkpoint(make_checkpoint(tmp_path / "edge"))
+    names = list(dataset.samples)
+    files = {"train": names[:6], "val": [names[6]], "test": names[7:9]}
+    info = {**checkpoint.info, "data": {"title": dataset.title, "split_sha256": "of a subset", "files": files}}
+    split = split_of(replace(checkpoint, info=info), dataset)
+    assert (split.train, split.val, split.test) == (tuple(names[:6]), (names[6],), tuple(names[7:9]))
+    info["data"]["files"] = {**files, "train": ["not_here_HC.png"]}
+    info["per_image"] = [{"image": names[7]}]
+    assert split_of(replace(checkpoint, info=info), dataset).test == (names[7],)
