@@ -46,6 +46,13 @@ def build_parser() -> argparse.ArgumentParser:
         "--artifacts", type=Path, default=Path("artifacts"), metavar="DIR", help="for overlays (default: %(default)s)"
     )
     report_parser.add_argument(
+        "--runs",
+        type=Path,
+        default=Path("runs"),
+        metavar="DIR",
+        help="of the study (default: %(default)s)",
+    )
+    report_parser.add_argument(
         "--overlay", metavar="NAME", help="artifact that overlays show (default: full_int8 of the highest Dice)"
     )
     report_parser.set_defaults(action=report.run)

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from benchmarks import plots, results_page
+from benchmarks import plots, results_page, strategy_overlays
 from benchmarks.artifacts import REFERENCE_RECIPE
 from benchmarks.document import load_document, newest_result
 from benchmarks.overlays import choose_result, draw_overlays
@@ -59,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     files = markdown_files(blocks, args.out / "report.md")
     files[args.out / "report.html"] = to_html(TITLE, blocks).encode()
     if runs := load_all():
-        page = results_page.build(runs)
+        page = [*results_page.build(runs), *strategy_overlays.section(args.runs, args.data, runs)]
         files |= markdown_files(page, args.out / "results.md")
         files[args.out / "results.html"] = to_html(results_page.TITLE, page).encode()
     write_files(files)

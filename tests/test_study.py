@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shlex
 from pathlib import Path
@@ -9,12 +10,13 @@ from typing import Any
 
 import pytest
 from conftest import ROOT
+from tiny_model import make_artifact
 from training_results import GROUPED, make_all, make_result
 
-from benchmarks import findings, results_page
+from benchmarks import findings, results_page, strategy_overlays
 from benchmarks.__main__ import main
 from benchmarks.pages import RESULTS_PAGE
-from benchmarks.render import Heading, Paragraph, Table, markdown_files, to_html
+from benchmarks.render import Figure, Heading, Paragraph, Table, markdown_files, to_html
 from benchmarks.study import STUDY, StudyRun, get_run
 from benchmarks.training import load_all, load_training
 from edge_runtime.errors import ModelError, UsageError
@@ -112,6 +114,18 @@ def test_without_any_result_the_page_says_so() -> None:
     assert any(
         isinstance(block, Paragraph) and block.warning and block.text.startswith("Not trained yet") for block in blocks
     )
+
+
+def test_overlays_of_the_study_show_only_what_was_measured_and_stay_local(hc18: Path, tmp_path: Path) -> None:
+    model = make_artifact(tmp_path / SMALL / "artifacts" / "tiny", "full_int8")
+    sha256 = hashlib.sha256(model.read_bytes()).hexdigest()
+    documents = {SMALL: {"exports": [{"recipe": "full_int8", "model_sha256": sha256}]}}
+    blocks = strategy_overlays.section(tmp_path, str(hc18), documents)
+    pictures = [block for block in blocks if isinstance(block, Figure)]
+    assert len(pictures) == 6 and all(picture.data.startswith(b"\x89PNG") for picture in pictures)
+    assert any(isinstance(block, Paragraph) and block.warning and "do not publish" in block.text for block in blocks)
+    documents[SMALL]["exports"][0]["model_sha256"] = "0" * 64
+    assert "holds no artifact that was measured" in strategy_overlays.section(tmp_path, str(hc18), documents)[1].text
 
 
 def run_with(dice: dict[str, float], run: str, **changes: Any) -> dict[str, Any]:

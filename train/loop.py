@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
 import platform
 import time
@@ -32,6 +33,7 @@ from train.weights import find_encoder_weights
 
 STATE = "resume.pt"
 TOOLS = ("torch", "torchvision", "segmentation-models-pytorch", "numpy", "safetensors", "pillow")
+_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # malloc.h
 _FROM_EPOCH_SEED = 1_000_003  # a prime far above any epoch count, so that (seed, epoch) pairs do not meet
 
 
@@ -60,6 +62,18 @@ def pick_precision(name: str, device: torch.device) -> str:
         return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
     fast = device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
     return "bfloat16" if fast else "float32"
+
+
+def keep_memory() -> None:
+    """Let the C library keep what tensors free, for those of the next step.
+
+    glibc maps each large tensor anew and returns it at once; the kernel's zeroing of those pages took 18 % of a step of
+    the paper's network at 256x256. Does nothing on other systems.
+    """
+    if platform.libc_ver()[0] == "glibc":
+        library = ctypes.CDLL(None)
+        library.mallopt(_M_MMAP_MAX, 0)
+        library.mallopt(_M_TRIM_THRESHOLD, -1)
 
 
 def learning_rate(config: TrainConfig, progress: float) -> float:
@@ -251,6 +265,7 @@ def train(
         state.with_suffix(".tmp").touch()
     except OSError as error:
         raise UsageError(f"{folder} cannot be written: {error}. Choose another --out.") from error
+    keep_memory()
     commit = git_commit()  # now, not at the end: hours of work on the tree may lie between
     split = make_split(dataset, config.split)
     names = {"train": split.train, "val": split.val, "test": split.test}
