@@ -126,7 +126,7 @@ def result_document(
         each: The run.
         checkpoint: Folder of its checkpoint.
         exports: What ``python -m export --json`` printed; None where it is not exported.
-        dataset: Where the reference head circumferences are from.
+        dataset: Where the reference head circumferences are from, and which image is of which exam.
     """
     info = json.loads((checkpoint / "checkpoint.json").read_text())
     document = {
@@ -140,8 +140,10 @@ def result_document(
         "export_failures": [] if exports is None else [f["error"] for f in exports["failures"]],
     }
     document["data"] = {k: v for k, v in info["data"].items() if k != "files"}
+    exams = {dataset.samples[name].exam for name in info["data"]["files"]["train"]}
     for score in document["per_image"]:
-        score["reference_hc_mm"] = dataset.samples[score["image"]].hc_mm
+        sample = dataset.samples[score["image"]]
+        score |= {"reference_hc_mm": sample.hc_mm, "exam_trained_on": sample.exam in exams}
     return document
 
 

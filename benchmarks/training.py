@@ -26,6 +26,7 @@ _IMAGE = {
     "dice": _NUMBER,
     "hc_difference_mm": (*_NUMBER, type(None)),
     "reference_hc_mm": _NUMBER,
+    "exam_trained_on": bool,
 }
 _EXPORT = {"recipe": str, "size_bytes": int, "model_sha256": str, "accuracy": {"parts": dict}}
 _RUN = {"name": str, "command": str, "strategy": str, "protocol": str, "image_size": list, "seed": int}

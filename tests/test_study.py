@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from conftest import ROOT
 from tiny_model import make_artifact
-from training_results import GROUPED, make_all, make_result
+from training_results import make_all, make_result
 
 from benchmarks import findings, results_page, strategy_overlays
 from benchmarks.__main__ import main
@@ -21,6 +21,8 @@ from benchmarks.study import STUDY, StudyRun, get_run
 from benchmarks.training import load_all, load_training
 from edge_runtime.errors import ModelError, UsageError
 from train.__main__ import build_parser
+from train.data import read_dataset
+from train.splits import make_split
 from train.strategies import STRATEGIES
 
 SMALL = "decoder-all-paper-128"
@@ -53,6 +55,11 @@ def test_the_driver_writes_a_result_once(phantom: Path, tmp_path: Path, capsys: 
     result = load_training(path)
     assert result["run"]["name"] == SMALL and result["config"]["epochs"] == 1 and result["exports"] is None
     assert len(result["history"]) == 1 and len(result["per_image"]) == 3
+    dataset = read_dataset(phantom)
+    exams = {dataset.samples[name].exam for name in make_split(dataset, "paper").train[:3]}
+    for score in result["per_image"]:
+        sample = dataset.samples[score["image"]]
+        assert (score["reference_hc_mm"], score["exam_trained_on"]) == (sample.hc_mm, sample.exam in exams)
     assert str(tmp_path) not in path.read_text() and str(phantom) not in path.read_text()
     written = path.stat().st_mtime_ns
     assert study(phantom, tmp_path) == 0
@@ -162,10 +169,10 @@ def test_flaws_are_the_differences_they_are_named_for() -> None:
     run["metrics"]["paper_pooled"] |= {"paper_dice": 0.97, "paper_dice_per_image": 0.96}
     run["metrics"]["paper"]["dice"]["mean"] = 0.955
     for score in run["per_image"]:
-        score["dice"] = 0.95 if score["image"] in GROUPED else 0.96
-    pooled, reference, split = findings.flaws({"decoder-all-paper": run}, GROUPED)
+        score["dice"] = 0.96 if score["exam_trained_on"] else 0.95
+    pooled, reference, split = findings.flaws({"decoder-all-paper": run})
     assert [row[2][:5] for row in (pooled, reference, split)] == ["+1.00", "+0.50", "+1.00"]
-    assert findings.flaws({}, GROUPED) == []
+    assert findings.flaws({}) == []
 
 
 def test_the_committed_page_is_made_from_the_committed_results() -> None:

@@ -49,7 +49,10 @@ def make_result(run: StudyRun, dice: float | None = None) -> dict[str, Any]:
             split: summarize(base),
             "paper_pooled": dict.fromkeys(POOLED, dice),
         },
-        "per_image": [{**score, "reference_hc_mm": 150.0 + i} for i, score in enumerate(scores_to_json(base))],
+        "per_image": [
+            {**score, "reference_hc_mm": 150.0 + i, "exam_trained_on": score["image"] not in GROUPED}
+            for i, score in enumerate(scores_to_json(base))
+        ],
         "device": {"threads": 1},
         "machine": {"cpu": "made up"},
         "git_commit": "0" * 40,
