@@ -49,6 +49,20 @@ def test_the_fast_block_learns_exactly_as_the_librarys(skip: int) -> None:
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-3)
 
 
+def test_under_autocast_the_fast_block_is_as_near_to_float32_as_the_librarys() -> None:
+    library, fast = block(3)
+    x, other = torch.randn(2, 8, 5, 7), torch.randn(2, 3, 10, 14)
+    exact = library(x, 10, 14, other)
+
+    def error(each: nn.Module) -> float:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            answer = each(x, 10, 14, other)
+        assert answer.dtype == torch.bfloat16
+        return float((answer.float() - exact).square().mean().sqrt())
+
+    assert 0 < error(fast) < 2 * error(library)
+
+
 def test_sizes_that_do_not_double_and_evaluation_take_the_librarys_way(monkeypatch: pytest.MonkeyPatch) -> None:
     library, fast = block(3)
     monkeypatch.setattr("train.fast_decoder.upsampled_convolution", None)  # calling it would fail

@@ -11,11 +11,11 @@ _SPREAD = torch.tensor([[1.0, 0.0, 0.0], [1.0, 1.0, 0.0], [0.0, 1.0, 1.0], [0.0,
 
 
 class FastDecoderBlock(UnetDecoderBlock):  # type: ignore[misc]  # segmentation-models-pytorch has no types
-    """A decoder block that, while training in float32 on a CPU, never makes the upsampled or the concatenated map.
+    """A decoder block that, while training on a CPU, never makes the upsampled or the concatenated map.
 
     A 3x3 convolution of the nearest-2x-upsampled map, concatenated with the skip, is a 4x4 transposed convolution of
-    stride 2 of the one plus a 3x3 convolution of the other. Everywhere else (evaluation, export, other devices and
-    precisions, sizes that do not double) it is the block of segmentation-models-pytorch.
+    stride 2 of the one plus a 3x3 convolution of the other. Everywhere else (evaluation, export, other devices,
+    sizes that do not double) it is the block of segmentation-models-pytorch.
     """
 
     def forward(
@@ -23,8 +23,7 @@ class FastDecoderBlock(UnetDecoderBlock):  # type: ignore[misc]  # segmentation-
     ) -> Tensor:
         """Features (N, C', target_height, target_width) of the map (N, C, h, w) and the skip of the target's size."""
         doubles = (target_height, target_width) == (2 * feature_map.shape[2], 2 * feature_map.shape[3])
-        plain = feature_map.dtype == torch.float32 and feature_map.device.type == "cpu"
-        if not (self.training and doubles and plain) or torch.is_autocast_enabled("cpu"):
+        if not (self.training and doubles and feature_map.device.type == "cpu"):
             return super().forward(feature_map, target_height, target_width, skip_connection)  # type: ignore[no-any-return]
         convolution, *rest = self.conv1
         channels = feature_map.shape[1]
@@ -41,13 +40,14 @@ def upsampled_convolution(x: Tensor, weight: Tensor) -> Tensor:
 
     Args:
         x: (N, C, h, w).
-        weight: (O, C, 3, 3).
+        weight: (O, C, 3, 3). Its taps are summed in its own dtype; autocast rounds the sums, not the taps.
 
     Returns:
         (N, O, 2h, 2w).
     """
-    spread = torch.einsum("ua,vb->abuv", _SPREAD, _SPREAD).reshape(9, 16).to(weight)
     outputs, inputs = weight.shape[:2]
-    flipped = weight.flip(2, 3).transpose(0, 1).reshape(inputs * outputs, 9)
-    kernel = (flipped @ spread).view(inputs, outputs, 4, 4)
+    with torch.autocast(x.device.type, enabled=False):
+        spread = torch.einsum("ua,vb->abuv", _SPREAD, _SPREAD).reshape(9, 16).to(weight)
+        flipped = weight.flip(2, 3).transpose(0, 1).reshape(inputs * outputs, 9)
+        kernel = (flipped @ spread).view(inputs, outputs, 4, 4)
     return torch.nn.functional.conv_transpose2d(x, kernel, stride=2, padding=1)
