@@ -136,8 +136,7 @@ def result_document(
         "checkpoint_sha256": info["weights"]["sha256"],
         **{key: info[key] for key in _KEPT},
         "machine": fingerprint(),
-        "exports": None if exports is None else [_export(a["manifest"]) for a in exports["artifacts"]],
-        "export_failures": [] if exports is None else [f["error"] for f in exports["failures"]],
+        "exports": None if exports is None else _exports(exports),
     }
     document["data"] = {k: v for k, v in info["data"].items() if k != "files"}
     exams = {dataset.samples[name].exam for name in info["data"]["files"]["train"]}
@@ -147,10 +146,24 @@ def result_document(
     return document
 
 
-def _export(manifest: dict[str, Any]) -> dict[str, Any]:
+def _exports(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """What ``python -m export --json`` made, and what it refused to write after measuring it.
+
+    Raises:
+        FetalHeadError: It failed before a recipe was measured.
+    """
+    made = [_export(artifact["manifest"], None) for artifact in document["artifacts"]]
+    refused = [_export(f["manifest"], f["error"]) for f in document["failures"] if f["manifest"]]
+    if unmeasured := [f["error"] for f in document["failures"] if not f["manifest"]]:
+        raise FetalHeadError(unmeasured[0])
+    return made + refused
+
+
+def _export(manifest: dict[str, Any], refused: str | None) -> dict[str, Any]:
     parity = {k: v for k, v in manifest["parity"].items() if k != "images"}
     return {
         "recipe": manifest["recipe"],
+        "refused": refused,
         "size_bytes": manifest["model_bytes"],
         "model_sha256": manifest["model_sha256"],
         "parity": parity,

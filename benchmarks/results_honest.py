@@ -112,9 +112,13 @@ def recipes(documents: Documents) -> list[Block]:
         "part of its own split with the runtime that a device runs."
     )
     blocks: list[Block] = [Heading("Quantized"), Paragraph(text), Table(header, rows)]
-    failures = [f"{d['run']['name']}: {error}" for d in documents.values() for error in d["export_failures"]]
-    if failures:
-        blocks.append(Paragraph(f"Not exported: {'; '.join(failures)}", warning=True))
+    refused = [f"{n}, {e['recipe']}" for n, d in documents.items() for e in d["exports"] or [] if e["refused"]]
+    if refused:
+        text = (
+            "Measured here, but refused by the export, since its masks or circumferences lie further from torch's than "
+            f"the recipe allows (export/recipes.py): {'; '.join(refused)}."
+        )
+        blocks.append(Paragraph(text, warning=True))
     caption = "What each recipe costs against the same network in float32: Dice and head circumference."
     figure = Figure("recipes.svg", training_plots.recipes(costs), "Degradation by network and recipe", caption)
     return [*blocks, figure]

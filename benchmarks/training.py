@@ -28,7 +28,7 @@ _IMAGE = {
     "reference_hc_mm": _NUMBER,
     "exam_trained_on": bool,
 }
-_EXPORT = {"recipe": str, "size_bytes": int, "model_sha256": str, "accuracy": {"parts": dict}}
+_EXPORT = {"recipe": str, "refused": Optional(str), "size_bytes": int, "model_sha256": str, "accuracy": {"parts": dict}}
 _RUN = {"name": str, "command": str, "strategy": str, "protocol": str, "image_size": list, "seed": int}
 _DOCUMENT = {
     "schema_version": int,
@@ -45,7 +45,6 @@ _DOCUMENT = {
     "git_commit": Optional(str),
     "tools": dict,
     "exports": Optional([_EXPORT]),
-    "export_failures": [str],
 }
 
 

@@ -134,6 +134,7 @@ def export(
     from export.job import Options
     from export.pipeline import export_checkpoint
     from export.report import table
+    from export.verify import ParityError
     from train.checkpoint import load_checkpoint
 
     check_writable(args.out)
@@ -143,14 +144,15 @@ def export(
         recipes, args.out, args.calibration_images, args.verify_images, args.accuracy_images, force=args.force
     )
     manifests: dict[Path, Manifest] = {}
-    failures: list[dict[str, str]] = []
+    failures: list[dict[str, Any]] = []
     code = 0
     seen: dict[str, Path] = {}
 
     def failed(error: FetalHeadError) -> None:
         nonlocal code
         print(f"error: {error}", file=sys.stderr, flush=True)
-        failures.append({"checkpoint": str(folder), "error": str(error)})
+        manifest = error.manifest.to_json() if isinstance(error, ParityError) and error.manifest else None
+        failures.append({"checkpoint": str(folder), "error": str(error), "manifest": manifest})
         code = max(code, error.exit_code)
 
     for folder in folders:

@@ -69,7 +69,8 @@ def export_checkpoint(
         checkpoint: What to export.
         dataset: Where calibration and test images come from.
         options: What to make.
-        failed: Told of a recipe that loses too much on this network; where it returns, the other recipes go on.
+        failed: Told of a recipe that loses too much on this network, and what was measured of it; where it returns,
+            the other recipes go on.
 
     Returns:
         Manifests of all artifacts asked for, by .tflite file.
@@ -110,13 +111,13 @@ def _export(
         converted = time.monotonic()
         artifact = describe(data, job.checkpoint, recipe, job.calibration_record(recipe))
         parity = compare(bench.reference, run_on(artifact.network(), bench.reference.images))
+        refusal = None
         try:
             check(artifact.manifest.name, parity, recipe.tolerance, UNSUITED)
         except ParityError as error:
             if recipe == FLOAT32:
                 raise  # the others are measured against it
-            failed(error)
-            continue
+            refusal = error
         scores = take(artifact.network(ACCURACY_THREADS), bench.exam) if bench.exam else {}
         baseline = baseline or scores  # float32 is the first recipe where it is asked for
         manifest = replace(
@@ -125,6 +126,10 @@ def _export(
             accuracy=accuracy(bench.exam, scores, baseline, against) if bench.exam else {"title": None, "parts": {}},
             request_sha256=requests[recipe.name],
         )
+        if refusal:
+            refusal.manifest = manifest
+            failed(refusal)
+            continue
         path = write_artifact(Artifact(manifest, data), job.options.out)
         say(
             f"  {manifest.name}: {len(data) / 1e6:.2f} MB, converted in {converted - started:.1f} s, "

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.errors import FetalHeadError
+from edge_runtime.manifest import Manifest
 from edge_runtime.metrics import overlap
 from edge_runtime.postprocess import Head, find_head
 from edge_runtime.quality import judge
@@ -37,7 +38,13 @@ MAX_SQNR_DB = 200.0
 
 
 class ParityError(FetalHeadError):
-    """An artifact differs from torch by more than its recipe allows."""
+    """An artifact differs from torch by more than its recipe allows.
+
+    Attributes:
+        manifest: What was measured of it, for a recipe that loses too much; None where the conversion itself is wrong.
+    """
+
+    manifest: Manifest | None = None
 
 
 @dataclass(frozen=True)

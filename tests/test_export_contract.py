@@ -162,5 +162,11 @@ def test_a_recipe_that_loses_too_much_is_not_written_and_the_others_are(exported
     (path,) = export_checkpoint(checkpoint, dataset, options, failures.append)
     assert path.name == "edge-float16.tflite" and not list(tmp_path.rglob("*dynamic*"))
     assert len(failures) == 1 and "edge-dynamic_int8" in str(failures[0]) and "SQNR" in str(failures[0])
+    measured = failures[0].manifest
+    assert (
+        measured
+        and measured.recipe == "dynamic_int8"
+        and all(p["n_images"] for p in measured.accuracy["parts"].values())
+    )
     with pytest.raises(ParityError):
         export_checkpoint(checkpoint, dataset, replace(options, force=True))
