@@ -15,6 +15,8 @@ from edge_runtime.files import write_bytes, write_json
 from edge_runtime.manifest import Manifest, Preprocessing, load_manifest, manifest_path, read_model
 from edge_runtime.provenance import git_commit, tool_versions
 from edge_runtime.segmenter import DEFAULT_MODEL
+from export.audit import audit
+from export.flatbuffer import Model
 from export.recipes import Recipe
 from train.checkpoint import Checkpoint
 
@@ -78,7 +80,8 @@ def describe(data: bytes, checkpoint: Checkpoint, recipe: Recipe, calibration: d
     try:
         interpreter = load_backend()[1].Interpreter(model_content=data, num_threads=1)
         interpreter.allocate_tensors()
-        _check_edges(interpreter, recipe)
+        if violations := audit(Model(data), recipe.name).violations:
+            raise ValueError("; ".join(violations))
         manifest = Manifest(
             name=name,
             strategy=checkpoint.strategy.name,
@@ -97,18 +100,6 @@ def describe(data: bytes, checkpoint: Checkpoint, recipe: Recipe, calibration: d
     except (ValueError, RuntimeError) as error:
         raise ModelError(f"{name}: the converted network cannot be used: {error}. It was not written.") from error
     return Artifact(manifest, data)
-
-
-def _check_edges(interpreter: Any, recipe: Recipe) -> None:
-    """Check the edges' dtype and, where everything is to be an integer, that no tensor inside is floating-point."""
-    for details in (*interpreter.get_input_details(), *interpreter.get_output_details()):
-        dtype = describe_tensor(details).dtype
-        if dtype != recipe.edges:
-            raise ValueError(f"tensor '{details['name']}' is {dtype} where the recipe says {recipe.edges}")
-    if recipe.activations == "int8":
-        floats = [d["name"] for d in interpreter.get_tensor_details() if d["dtype"].__name__.startswith("float")]
-        if floats:
-            raise ValueError(f"{len(floats)} of its tensors are still floating-point, the first is '{floats[0]}'")
 
 
 def write_artifact(artifact: Artifact, out: Path) -> Path:

@@ -8,35 +8,47 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.recipes import Recipe
-from export.to_onnx import write_onnx
+from export.to_onnx import PROXY_SIZE, write_onnx
 from export.worker import run_apart
 from train.model import HeadNet
 
 ONNX = "network.onnx"
+GRAPH = "graph.pb"
 SAVED_MODEL = "saved_model"
 
 
-def to_saved_model(
-    model: HeadNet, size: tuple[int, int], images: NDArray[np.uint8], folder: Path
-) -> NDArray[np.float32]:
-    """Convert a network to ONNX and on to a SavedModel: once, whatever the recipes.
+def to_graph(model: HeadNet, folder: Path) -> None:
+    """Convert a network to a TensorFlow graph that takes any size, by way of ONNX and onnx2tf.
 
     Args:
         model: In evaluation mode, on the CPU.
-        size: (h, w) of the input in pixels.
+        folder: Takes :data:`GRAPH`.
+
+    Raises:
+        ConversionError: A step failed.
+    """
+    proxy = folder / "proxy.onnx"
+    write_onnx(model, PROXY_SIZE, proxy)
+    run_apart("onnx_to_graph", str(proxy), str(folder / GRAPH), log=folder / "onnx2tf.log")
+
+
+def to_saved_model(size: tuple[int, int], images: NDArray[np.uint8], folder: Path) -> NDArray[np.float32]:
+    """Write the graph of :func:`to_graph` as a SavedModel of one size.
+
+    Args:
+        size: (h, w) of the input in pixels, multiples of 16.
         images: uint8 (N, h, w), to ask the converted network.
-        folder: Takes :data:`ONNX` and :data:`SAVED_MODEL`.
+        folder: The same one; takes :data:`SAVED_MODEL`, in place of one that is there.
 
     Returns:
         The SavedModel's logits on the images, float32 (N, h, w).
 
     Raises:
-        ConversionError: A step failed.
+        ConversionError: It failed.
     """
-    write_onnx(model, size, folder / ONNX)
     answers = folder / "answers.npy"
-    paths = (str(folder / ONNX), str(folder / SAVED_MODEL))
-    run_apart("onnx_to_saved_model", *paths, images, str(answers), log=folder / "onnx2tf.log")
+    paths = (str(folder / GRAPH), str(folder / SAVED_MODEL))
+    run_apart("graph_to_saved_model", *paths, size, images, str(answers), log=folder / "saved_model.log")
     return np.asarray(np.load(answers))
 
 

@@ -16,12 +16,11 @@ from edge_runtime.metrics import ImageScore
 from export.accuracy import Exam, accuracy, make_exam, take
 from export.artifact import Artifact, artifact_path, describe, read_artifact, write_artifact
 from export.calibrate import calibrate
-from export.convert import ONNX, to_saved_model, to_tflite
+from export.convert import ONNX, to_graph, to_saved_model, to_tflite
 from export.images import load_images
 from export.job import Job, Options, plan, request_sha256
 from export.recipes import RECIPES, Recipe
-from export.sizes import hint
-from export.to_onnx import onnx_predictor
+from export.to_onnx import onnx_predictor, write_onnx
 from export.verify import Parity, ParityError, Reference, check, compare, make_reference, run_on
 from export.worker import ConversionError
 from train.checkpoint import Checkpoint
@@ -33,6 +32,7 @@ FLOAT32 = RECIPES["float32"]
 ACCURACY_THREADS = 2
 """Threads accuracy is measured with; parity is measured with one."""
 
+WRONG = "Report it with the checkpoint; whether its architecture converts rightly says python -m export sizes."
 UNSUITED = (
     "Up to the float32 SavedModel the conversion is right, so it is this recipe that loses too much on this network: "
     "use another (--recipes), or train longer."
@@ -148,16 +148,17 @@ def _prepare(job: Job, folder: Path) -> Bench:
         f"{len(job.calibration)} images to calibrate on, {len(job.parity)} to compare with torch "
         f"({int(reference.clear.sum())} clear)"
     )
-    advice = hint(job.checkpoint.strategy, job.size)
     started = time.monotonic()
     try:
-        answers = to_saved_model(job.checkpoint.model, job.size, reference.images.inputs, folder)
+        write_onnx(job.checkpoint.model, job.size, folder / ONNX)
+        to_graph(job.checkpoint.model, folder)
+        answers = to_saved_model(job.size, reference.images.inputs, folder)
     except ConversionError as error:
-        raise ConversionError(f"{job.name}: {error}\n{advice}") from error
+        raise ConversionError(f"{job.name}: {error}") from error
     onnx = compare(reference, run_on(onnx_predictor(folder / ONNX), reference.images))
     saved_model = compare(reference, answers)
     check(f"{job.name} as ONNX", onnx, FLOAT32.tolerance, "This is torch's exporter; report it with the checkpoint.")
-    check(f"{job.name} as converted by onnx2tf", saved_model, FLOAT32.tolerance, advice)
+    check(f"{job.name} as converted by onnx2tf", saved_model, FLOAT32.tolerance, WRONG)
     say(
         f"  ONNX and onnx2tf in {time.monotonic() - started:.1f} s, as torch: "
         f"largest logit difference {saved_model.max_logit_difference:.1e}"

@@ -16,6 +16,13 @@ from train.evaluate import Predict
 from train.model import HeadNet, single_channel
 
 OPSET = 17  # the newest that torch's TorchScript exporter writes and onnx2tf 1.29.24 reads without rewriting
+PROXY_SIZE = (352, 416)
+"""(h, w) at which networks are given to onnx2tf, whatever size they are for.
+
+onnx2tf 1.29.24 guesses which axis is which from their lengths, and guesses wrong, without a word, where a feature map
+is as high or wide as another is deep: ``edge`` at 128x192, say. No network here has as many channels as 352, 416 or one
+of their halves. :mod:`export.graph` then sets the size wanted.
+"""
 INPUT = "frame"
 OUTPUT = "logits"
 

@@ -140,7 +140,7 @@ def compare(reference: Reference, logits: NDArray[np.float32]) -> Parity:
         n_clear=int(clear.sum()),
         max_logit_difference=float(difference.max()),
         mean_logit_difference=float(difference.mean()),
-        sqnr_db=_sqnr_db(reference.logits, difference),
+        sqnr_db=sqnr_db(reference.logits, logits),
         mask_dice_mean=float(dice.mean()),
         mask_dice_worst=float(dice.min()),
         clear_mask_dice_mean=float(dice[clear].mean()) if shifts else None,
@@ -153,8 +153,13 @@ def _hc_mm(head: Head, sample: Sample) -> float:
     return head.ellipse.perimeter * sample.pixel_size_mm if head.ellipse else 0.0
 
 
-def _sqnr_db(reference: NDArray[np.float32], difference: NDArray[np.float64]) -> float:
-    noise, signal = float(np.mean(difference**2)), float(reference.astype(np.float64).var())
+def sqnr_db(reference: NDArray[np.float32], values: NDArray[np.float32]) -> float:
+    """Signal-to-quantization-noise ratio: variance of the reference over the mean squared difference, in dB.
+
+    At most :data:`MAX_SQNR_DB`, which also stands for no difference.
+    """
+    noise = float(np.mean((values.astype(np.float64) - reference) ** 2))
+    signal = float(reference.astype(np.float64).var())
     if noise == 0:
         return MAX_SQNR_DB
     return min(MAX_SQNR_DB, 10 * math.log10(max(signal, 1e-30) / noise))

@@ -1,0 +1,178 @@
+"""What a .tflite file holds: its tensors and operators, read from the flatbuffer."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.errors import ModelError
+from edge_runtime.optional import require
+
+_MIN_OPERATOR = 127  # codes up to it also stand in an older field, of one byte
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A tensor.
+
+    Attributes:
+        index: In the file.
+        name: As the file has it.
+        shape: Empty for a scalar; -1 where the length is not fixed.
+        dtype: As numpy names it, ``float32`` say.
+        scales: Real value of one step: none, one for all, or one a channel.
+        zero_points: Stored value of real 0, likewise.
+        n_bytes: Stored in the file; 0 where the tensor is computed.
+    """
+
+    index: int
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    scales: tuple[float, ...]
+    zero_points: tuple[int, ...]
+    n_bytes: int
+
+    @property
+    def is_constant(self) -> bool:
+        """Stored in the file, not computed."""
+        return self.n_bytes > 0
+
+    @property
+    def n_values(self) -> int:
+        """How many numbers it holds."""
+        product = 1
+        for length in self.shape:
+            product *= length
+        return product
+
+
+@dataclass(frozen=True)
+class Operator:
+    """An operator.
+
+    Attributes:
+        index: In the order of computation.
+        kind: As TensorFlow Lite names it, ``CONV_2D`` say.
+        inputs: Indices of tensors; absent ones are left out.
+        outputs: Likewise.
+    """
+
+    index: int
+    kind: str
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+class Model:
+    """A .tflite file's main graph.
+
+    Args:
+        data: The file's bytes.
+
+    Raises:
+        ModelError: They are no such file, or a damaged one.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        schema = _schema()
+        _check_readable(data)
+        try:
+            self._parsed = schema.ModelT.InitFromObj(schema.Model.GetRootAs(data, 0))
+            graph = self._parsed.subgraphs[0]
+            self.n_subgraphs = len(self._parsed.subgraphs)
+            self.tensors = tuple(self._tensor(i, t) for i, t in enumerate(graph.tensors))
+            self.operators = tuple(
+                Operator(i, self._kind(o), _indices(o.inputs), _indices(o.outputs))
+                for i, o in enumerate(graph.operators)
+            )
+            self.inputs = tuple(self.tensors[i] for i in graph.inputs)
+            self.outputs = tuple(self.tensors[i] for i in graph.outputs)
+        except Exception as error:  # the generated reader raises what its bytes lead it into
+            raise ModelError(f"The model's flatbuffer cannot be read: {error!r}. Export or copy it again.") from error
+
+    def _tensor(self, index: int, tensor: Any) -> Tensor:
+        stored = self._parsed.buffers[tensor.buffer].data
+        q = tensor.quantization
+        scales = () if q is None or q.scale is None else tuple(map(float, q.scale))
+        zero_points = () if q is None or q.zeroPoint is None else tuple(map(int, q.zeroPoint))
+        shape = tensor.shapeSignature if tensor.shapeSignature is not None else tensor.shape
+        shape = () if shape is None else tuple(map(int, shape))
+        dtype = _dtypes()[tensor.type]
+        name = (tensor.name or b"").decode(errors="replace")
+        return Tensor(index, name, shape, dtype, scales, zero_points, 0 if stored is None else len(stored))
+
+    def _kind(self, operator: Any) -> str:
+        code = self._parsed.operatorCodes[operator.opcodeIndex]
+        if code.customCode:
+            return str(code.customCode.decode(errors="replace"))
+        old = code.deprecatedBuiltinCode
+        return _kinds()[old if old < _MIN_OPERATOR else code.builtinCode]
+
+    def values(self, tensor: Tensor) -> NDArray[Any]:
+        """A constant's numbers, as they are stored."""
+        stored = self._parsed.buffers[self._parsed.subgraphs[0].tensors[tensor.index].buffer].data
+        return np.frombuffer(bytes(stored), tensor.dtype).reshape(tensor.shape)
+
+    @cached_property
+    def producers(self) -> dict[int, Operator]:
+        """The operator that computes a tensor, by the tensor's index."""
+        return {index: operator for operator in self.operators for index in operator.outputs}
+
+    def computed_inputs(self, operator: Operator) -> tuple[Tensor, ...]:
+        """Inputs of an operator that are not stored in the file."""
+        return tuple(t for t in map(self.tensors.__getitem__, operator.inputs) if not t.is_constant)
+
+    def alone(self, operator: Operator) -> bytes:
+        """A .tflite file of one operator: what it takes and gives are the file's inputs and outputs."""
+        import flatbuffers
+
+        model = copy.copy(self._parsed)
+        graph = copy.copy(model.subgraphs[0])
+        graph.operators = [graph.operators[operator.index]]
+        graph.inputs = [tensor.index for tensor in self.computed_inputs(operator)]
+        graph.outputs = list(operator.outputs)
+        model.subgraphs, model.signatureDefs, model.metadata, model.metadataBuffer = [graph], None, None, None
+        kept = {*operator.inputs, *operator.outputs}
+        model.buffers = [copy.copy(buffer) for buffer in model.buffers]
+        for index, tensor in enumerate(graph.tensors):
+            if index not in kept:
+                model.buffers[tensor.buffer].data = None
+        builder = flatbuffers.Builder(1024)
+        builder.Finish(model.Pack(builder), b"TFL3")
+        return bytes(builder.Output())
+
+
+def _indices(values: Any) -> tuple[int, ...]:
+    return () if values is None else tuple(int(v) for v in values if v >= 0)
+
+
+def _schema() -> Any:
+    return require("ai_edge_litert.schema_py_generated")
+
+
+@lru_cache(maxsize=1)
+def _kinds() -> dict[int, str]:
+    return {v: k for k, v in vars(_schema().BuiltinOperator).items() if isinstance(v, int)}
+
+
+@lru_cache(maxsize=1)
+def _dtypes() -> dict[int, str]:
+    return {v: k.lower() for k, v in vars(_schema().TensorType).items() if isinstance(v, int)}
+
+
+def _check_readable(data: bytes) -> None:
+    """Let the interpreter, whose check of the flatbuffer is complete, see it first."""
+    if data[4:8] != b"TFL3":
+        raise ModelError("This is no .tflite file: it does not begin with the mark TFL3.")
+    interpreter = require("ai_edge_litert.interpreter")
+    try:
+        interpreter.Interpreter(model_content=data, num_threads=1)
+    except (ValueError, RuntimeError) as error:
+        raise ModelError(f"LiteRT cannot read the model: {error}. Export or copy it again.") from error
