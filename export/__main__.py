@@ -29,7 +29,7 @@ def build_parser() -> argparse.ArgumentParser:
         prog="python -m export",
         description="Convert checkpoints into TensorFlow Lite artifacts, each held to torch on real images first.",
         epilog=f"recipes:\n{listing}\n\nexample: python -m export --checkpoint checkpoints/edge --recipes full_int8\n"
-        "also:    python -m export audit --help, python -m export sizes --help",
+        "also:    python -m export audit|explain|sizes --help",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
@@ -108,6 +108,10 @@ def main(argv: list[str]) -> int:
         from export.audit_command import main as audit
 
         return audit(argv[1:])
+    if argv[:1] == ["explain"]:
+        from export.explain_command import main as explain
+
+        return explain(argv[1:])
     if argv[:1] == ["sizes"]:
         from export.sizes import main as sizes
 
