@@ -1,8 +1,9 @@
-"""``python -m benchmarks pages``: docs/results.md, and the figures in README.md and MODEL_CARD.md."""
+"""``python -m benchmarks pages``: docs/results.md and .json, and the figures in README.md and MODEL_CARD.md."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,12 +12,13 @@ from typing import Any
 from benchmarks import results_page
 from benchmarks.document import load_document
 from benchmarks.findings import Documents
+from benchmarks.quantized import load_latencies, rows
 from benchmarks.render import markdown_files, write_files
 from benchmarks.tables import Column, Result, cells, interval, number, pick
 from benchmarks.training import load_all
 from edge_runtime.errors import UsageError
 
-README, RESULTS_PAGE = Path("README.md"), Path("docs/results.md")
+README, RESULTS_PAGE, RESULTS_JSON = Path("README.md"), Path("docs/results.md"), Path("docs/results.json")
 PAGES = (README, Path("MODEL_CARD.md"))
 TRAINING_BEGIN = "<!-- training: python -m benchmarks pages -->"
 BEGIN, END = "<!-- figures: python -m benchmarks pages {} -->", "<!-- end of figures -->"
@@ -31,7 +33,9 @@ def run(args: argparse.Namespace) -> int:
     files = {page: fill(page.read_text(), results, page).encode() for page in PAGES}
     if runs:
         files[README] = fill_training(files[README].decode(), runs).encode()
-        files |= markdown_files(results_page.build(runs), RESULTS_PAGE)
+        latencies = load_latencies()
+        files |= markdown_files(results_page.build(runs, latencies), RESULTS_PAGE)
+        files[RESULTS_JSON] = (json.dumps({"networks": rows(runs, latencies)}, indent=1) + "\n").encode()
     write_files(files)
     return 0
 

@@ -10,6 +10,7 @@ from benchmarks import plots, results_page, strategy_overlays
 from benchmarks.artifacts import REFERENCE_RECIPE
 from benchmarks.document import load_document, newest_result
 from benchmarks.overlays import choose_result, draw_overlays
+from benchmarks.quantized import load_latencies
 from benchmarks.render import Block, Figure, Heading, Paragraph, Table, markdown_files, to_html, write_files
 from benchmarks.tables import ACCURACY, DEGRADATION, NOT_MEASURED, SPEED, Column, cells, number
 from benchmarks.training import load_all
@@ -59,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     files = markdown_files(blocks, args.out / "report.md")
     files[args.out / "report.html"] = to_html(TITLE, blocks).encode()
     if runs := load_all():
-        page = [*results_page.build(runs), *strategy_overlays.section(args.runs, args.data, runs)]
+        page = [*results_page.build(runs, load_latencies()), *strategy_overlays.section(args.runs, args.data, runs)]
         files |= markdown_files(page, args.out / "results.md")
         files[args.out / "results.html"] = to_html(results_page.TITLE, page).encode()
     write_files(files)

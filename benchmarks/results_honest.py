@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from benchmarks import training_plots
 from benchmarks.findings import Documents
+from benchmarks.quantized import Row, rows
 from benchmarks.render import Block, Figure, Heading, Paragraph, Table
-from benchmarks.scores import OWN, Document, own
+from benchmarks.scores import OWN, own
 from benchmarks.tables import interval, number, pick
 from edge_runtime.metrics import summarize_values
-from train.strategies import STRATEGIES
-
-RECIPES = ("float32", "float16", "dynamic_int8", "full_int8")
 
 
 def honest(documents: Documents) -> list[Block]:
@@ -70,59 +71,61 @@ def seeds(documents: Documents) -> list[Block]:
     return [Heading("Seeds"), Paragraph("The same run with other seeds, honest setting."), Table(header, rows)]
 
 
-def recipes(documents: Documents) -> list[Block]:
-    """What became of each network in every recipe."""
-    rows, costs = [], {}
-    for run in sorted(documents.values(), key=lambda d: (d["run"]["protocol"], _rank(d), d["run"]["name"])):
-        exports = {export["recipe"]: export for export in run["exports"] or []}
-        if not exports:
-            continue
-        # the run's own test part comes first
-        parts = {recipe: next(iter(export["accuracy"]["parts"].values())) for recipe, export in exports.items()}
-        loss = {recipe: part["degradation"] for recipe, part in parts.items()}
-        int8, name = parts.get("full_int8"), run["run"]["name"]
-        rows.append(
-            [
-                name,
-                " / ".join(number(pick(exports.get(r), "size_bytes"), 2, 1e-6) for r in RECIPES),
-                *(number(pick(parts.get(r), "dice", "mean"), 2, 100) for r in ("float32", "full_int8")),
-                " / ".join(number(pick(loss.get(r), "dice_points"), 3, sign=True) for r in RECIPES[1:]),
-                " / ".join(number(pick(loss.get(r), "hc_absolute_shift_mm"), 3) for r in RECIPES[1:]),
-                number(pick(int8, "mean_iou", "mean"), 2, 100),
-                number(pick(int8, "pixel_accuracy", "mean"), 2, 100),
-                interval(pick(int8, "hc_absolute_difference_mm"), 2),
-            ]
-        )
-        costs |= {(name, r): (v["dice_points"], v["hc_absolute_shift_mm"]) for r, v in loss.items() if r != "float32"}
-    if not rows:
+def recipes(documents: Documents, latencies: Sequence[Mapping[str, Any]]) -> list[Block]:
+    """What became of each network in every recipe.
+
+    Args:
+        documents: Training results by name of the run.
+        latencies: Paired latency runs over their artifacts.
+    """
+    found = rows(documents, latencies)
+    if not found:
         return []
-    header = (
-        "run",
-        "size (MB): float32 / float16 / dynamic int8 / full int8",
-        "Dice, float32 (%)",
-        "Dice, full int8 (%)",
-        "Dice vs float32 (points): float16 / dynamic / full int8",
-        "mean HC shift (mm): float16 / dynamic / full int8",
-        "mean IoU, full int8 (%)",
-        "pixel accuracy, full int8 (%)",
-        "ADF, full int8 (mm)",
-    )
     text = (
         "Each network exported in four recipes, each file held to torch before it was written, and scored on the test "
-        "part of its own split with the runtime that a device runs."
+        "part of its own split with the runtime that a device runs. Latency is of the network alone, median, one "
+        "thread; strategies of one architecture run one graph, and ~ marks a time measured on another of them. "
+        "A star marks what the export refuses to write, since its masks or circumferences lie further from torch's "
+        "than the recipe allows (export/recipes.py). The same figures, and more, are in docs/results.json."
     )
-    blocks: list[Block] = [Heading("Quantized"), Paragraph(text), Table(header, rows)]
-    refused = [f"{n}, {e['recipe']}" for n, d in documents.items() for e in d["exports"] or [] if e["refused"]]
-    if refused:
-        text = (
-            "Measured here, but refused by the export, since its masks or circumferences lie further from torch's than "
-            f"the recipe allows (export/recipes.py): {'; '.join(refused)}."
-        )
-        blocks.append(Paragraph(text, warning=True))
+    header = (
+        "run", "recipe", "size (MB)", "latency (ms)", "Dice (%)", "mean IoU (%)", "pixel accuracy (%)", "ADF (mm)",
+        "Dice vs float32 (points)", "mean HC shift (mm)",
+    )  # fmt: skip
     caption = "What each recipe costs against the same network in float32: Dice and head circumference."
-    figure = Figure("recipes.svg", training_plots.recipes(costs), "Degradation by network and recipe", caption)
-    return [*blocks, figure]
+    costs = {
+        (row["run"], row["recipe"]): (row["against_float32"]["dice"], row["against_float32"]["hc_absolute_shift_mm"])
+        for row in found
+        if row["recipe"] != "float32"
+    }
+    return [
+        Heading("Quantized"),
+        Paragraph(text),
+        *(Paragraph(line) for line in _machines(found)),
+        Table(header, [_cells(row) for row in found]),
+        Figure("recipes.svg", training_plots.recipes(costs), "Degradation by network and recipe", caption),
+    ]
 
 
-def _rank(document: Document) -> int:
-    return list(STRATEGIES).index(document["run"]["strategy"])
+def _cells(row: Row) -> list[str]:
+    change, latency = row["against_float32"], row["latency_ms"]
+    time = number(pick(latency, "p50"), 1)
+    return [
+        row["run"],
+        row["recipe"] + (" *" if row["refused"] else ""),
+        number(row["size_bytes"], 2, 1e-6),
+        f"~{time}" if latency and latency["measured_on"] != row["run"] else time,
+        *(number(row[key], 2, 100) for key in ("dice", "mean_iou", "pixel_accuracy")),
+        number(row["hc_absolute_difference_mm"], 2),
+        *(
+            ("-", "-")
+            if row["recipe"] == "float32"
+            else (number(change["dice"], 3, sign=True), number(change["hc_absolute_shift_mm"], 3))
+        ),
+    ]
+
+
+def _machines(found: Sequence[Row]) -> list[str]:
+    """What the latencies were measured on."""
+    seen = {(row["latency_ms"]["cpu"], row["latency_ms"]["date"][:10]) for row in found if row["latency_ms"]}
+    return [f"Latency measured on {cpu}, {date}, in one run of alternating rounds." for cpu, date in sorted(seen)]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from benchmarks.findings import Documents
 from benchmarks.paper import HC18_RECORDS, OTHERS, TABLE
 from benchmarks.render import Block, Heading, Paragraph, Table
@@ -15,16 +18,17 @@ from train.strategies import STRATEGIES
 TITLE = "Which layers to train, and what becomes of them on the device"
 
 
-def build(documents: Documents) -> list[Block]:
+def build(documents: Documents, latencies: Sequence[Mapping[str, Any]] = ()) -> list[Block]:
     """The page's blocks.
 
     Args:
         documents: Training results by name of the run; what is missing is named on the page.
+        latencies: Paired latency runs over the study's artifacts.
     """
     blocks: list[Block] = [Heading(TITLE, 1), *_what_was_done(documents)]
-    for section in (paper_table, claims, small, set_sizes, flaws, honest, seeds, recipes, _others, _reproduce):
+    for section in (paper_table, claims, small, set_sizes, flaws, honest, seeds):
         blocks += section(documents)
-    return blocks
+    return [*blocks, *recipes(documents, latencies), *_others(documents), *_reproduce(documents)]
 
 
 def overview(documents: Documents) -> str:

@@ -33,6 +33,7 @@ _RUN = {"name": str, "command": str, "strategy": str, "protocol": str, "image_si
 _DOCUMENT = {
     "schema_version": int,
     "run": _RUN,
+    "checkpoint_sha256": str,
     "config": dict,
     "data": {"split": str, "split_sha256": str, "images": dict},
     "trainable_parameters": int,

@@ -15,7 +15,8 @@ from training_results import make_all, make_result
 
 from benchmarks import findings, results_page, strategy_overlays
 from benchmarks.__main__ import main
-from benchmarks.pages import RESULTS_PAGE
+from benchmarks.pages import RESULTS_JSON, RESULTS_PAGE
+from benchmarks.quantized import load_latencies, rows
 from benchmarks.render import Figure, Heading, Paragraph, Table, markdown_files, to_html
 from benchmarks.study import STUDY, StudyRun, get_run
 from benchmarks.training import load_all, load_training
@@ -179,9 +180,36 @@ def test_the_committed_page_is_made_from_the_committed_results() -> None:
     runs = load_all()
     assert runs, "no training results are committed"
     page = ROOT / RESULTS_PAGE
-    files = markdown_files(results_page.build(runs), page)
+    files = markdown_files(results_page.build(runs, load_latencies()), page)
     assert files[page].decode() == page.read_text(), "call python -m benchmarks pages"
     assert all(path.exists() for path in files)
+    written = json.loads((ROOT / RESULTS_JSON).read_text())
+    assert written == {"networks": json.loads(json.dumps(rows(runs, load_latencies())))}
+
+
+def test_a_row_a_network_and_recipe_with_its_latency_or_that_of_the_same_graph() -> None:
+    documents = make_all()
+    documents["full-paper"]["exports"][3]["refused"] = "full-full_int8 does not compute what torch does"
+    measured = {
+        "checkpoint_sha256": documents["decoder-all-paper"]["checkpoint_sha256"],
+        "recipe": "full_int8",
+        "latency_ms": {"invoke": {"p50": 21.5, "p90": 22.0, "p99": 25.0}},
+    }
+    latency = {
+        "device": {"cpu": "a CPU"},
+        "conditions": {"threads": 1, "date": "2026-11-23T00:00:00+00:00"},
+        "results": [measured],
+    }
+    found = {(row["run"], row["recipe"]): row for row in rows(documents, [latency])}
+    assert len(found) == 4 * sum(run.exported for run in STUDY.values())
+    own, same = found["decoder-all-paper", "full_int8"], found["full-paper", "full_int8"]
+    assert own["latency_ms"]["p50"] == same["latency_ms"]["p50"] == 21.5
+    assert same["latency_ms"]["measured_on"] == "decoder-all-paper" and same["refused"] and not own["refused"]
+    other = (("full-paper", "float32"), ("full-honest-160x240", "full_int8"), ("edge-honest-160x240", "full_int8"))
+    assert all(found[key]["latency_ms"] is None for key in other)
+    assert own["against_float32"]["dice"] == pytest.approx(-0.2)
+    text = str(results_page.build(documents, [latency]))
+    assert "'~21.5'" in text and "'21.5'" in text and "'full_int8 *'" in text and "a CPU, 2026-11-23" in text
 
 
 def test_committed_results_are_those_of_the_study_on_hc18() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from typing import Any
 
@@ -41,6 +42,7 @@ def make_result(run: StudyRun, dice: float | None = None) -> dict[str, Any]:
         "schema_version": SCHEMA_VERSION,
         "run": {"name": run.name, "command": run.command, "strategy": run.strategy, "protocol": run.protocol,
                 "image_size": list(run.image_size), "train_images": run.train_images, "seed": run.seed},
+        "checkpoint_sha256": hashlib.sha256(run.name.encode()).hexdigest(),
         "config": {"precision": "float32"},
         "data": {"split": split, "split_sha256": "0" * 64, "images": {"train": run.train_images or 799}},
         "trainable_parameters": 31_037_633 if run.strategy == "unet-scratch" else rng.randrange(5000, 6_000_000),
