@@ -85,6 +85,8 @@ class Manifest:
         preprocessing: From frame to input.
         threshold: Probability above which a pixel is head.
         calibration: Data set's title, count and file hashes of the calibration images; empty where none were used.
+        quantization: How int8 came about: the method, what every one tried cost, the range of every tensor; empty where
+            nothing was calibrated.
         parity: Differences from torch, on which images, and the tolerances they were held to.
         accuracy: Summaries of scores against the reference, and the degradation against float32.
         checkpoint: Hash, data, split, settings and git commit of the training.
@@ -106,6 +108,7 @@ class Manifest:
     preprocessing: Preprocessing
     threshold: float
     calibration: dict[str, Any] = field(default_factory=dict)
+    quantization: dict[str, Any] = field(default_factory=dict)
     parity: dict[str, Any] = field(default_factory=dict)
     accuracy: dict[str, Any] = field(default_factory=dict)
     checkpoint: dict[str, Any] = field(default_factory=dict)

@@ -14,6 +14,7 @@ from edge_runtime.cli import run_command
 from edge_runtime.errors import FetalHeadError, UsageError
 from edge_runtime.manifest import Manifest
 from edge_runtime.optional import require
+from export.budget import Budget
 from export.recipes import RECIPES, Recipe, get_recipe
 from train.data import find_data
 from train.progress import say
@@ -54,6 +55,22 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--accuracy-images", type=_positive, metavar="N", help="scored, of each test part; default: all of them"
+    )
+    budget = Budget()
+    parser.add_argument(
+        "--max-dice-drop",
+        type=float,
+        default=budget.max_dice_drop,
+        metavar="POINTS",
+        help="what full_int8 may cost in Dice, in points of 100, on the validation part; better ways of quantizing are "
+        "tried until one does; default: %(default)s",
+    )
+    parser.add_argument(
+        "--max-hc-shift-mm",
+        type=float,
+        default=budget.max_hc_shift_mm,
+        metavar="MM",
+        help="and in mean absolute change of the head circumference; default: %(default)s",
     )
     parser.add_argument("--force", action="store_true", help="export also what is up to date")
     parser.add_argument("--ship", action="store_true", help="put edge-full_int8 into the wheel (edge_runtime/models)")
@@ -148,8 +165,9 @@ def export(
     check_writable(args.out)
     dataset = find_data(args.data)
     say(f"data: {dataset.title}, {len(dataset.samples)} images in {dataset.root}")
+    budget = Budget(args.max_dice_drop, args.max_hc_shift_mm)
     options = Options(
-        recipes, args.out, args.calibration_images, args.verify_images, args.accuracy_images, force=args.force
+        recipes, args.out, args.calibration_images, args.verify_images, args.accuracy_images, args.force, budget
     )
     manifests: dict[Path, Manifest] = {}
     failures: list[dict[str, Any]] = []

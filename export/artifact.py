@@ -64,14 +64,21 @@ def provenance(checkpoint: Checkpoint) -> dict[str, Any]:
     }
 
 
-def describe(data: bytes, checkpoint: Checkpoint, recipe: Recipe, calibration: dict[str, Any]) -> Artifact:
+def describe(
+    data: bytes,
+    checkpoint: Checkpoint,
+    recipe: Recipe,
+    calibration: dict[str, Any] | None = None,
+    quantization: dict[str, Any] | None = None,
+) -> Artifact:
     """Make an artifact of a converter's output, its parity and accuracy still empty.
 
     Args:
         data: The .tflite file's bytes.
         checkpoint: What was converted.
         recipe: How.
-        calibration: Record of the calibration set; empty where the recipe uses none.
+        calibration: Record of the calibration set, where there was one.
+        quantization: Record of how it was quantized, where it was calibrated.
 
     Raises:
         ModelError: The network does not keep the input contract, or is not what its recipe says.
@@ -92,7 +99,8 @@ def describe(data: bytes, checkpoint: Checkpoint, recipe: Recipe, calibration: d
             output=describe_tensor(interpreter.get_output_details()[0]),
             preprocessing=Preprocessing(*checkpoint.config.image_size),
             threshold=THRESHOLD,
-            calibration=calibration,
+            calibration=calibration or {},
+            quantization=quantization or {},
             checkpoint=provenance(checkpoint),
             git_commit=git_commit(),
             tools=tool_versions(TOOLS),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from export.flatbuffer import Model, Operator, Tensor
+from export.flatbuffer import WEIGHTED, Model, Operator, Tensor
 
-CLAIMS = ("float32", "float16", "dynamic_int8", "full_int8")
+CLAIMS = ("float32", "float16", "dynamic_int8", "full_int8", "mixed_int8")
 """Recipes whose promise is known."""
 
 INPUT_SCALE = 1 / 255
@@ -15,13 +15,13 @@ INPUT_SCALE = 1 / 255
 _FLOATS = ("float16", "float32", "float64", "bfloat16")
 _INTEGERS = ("int8", "uint8")
 _QUANTIZERS = ("QUANTIZE", "DEQUANTIZE")
-_WEIGHTED = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0, "TRANSPOSE_CONV": 0}
-"""Operators with weights, and the axis of these that counts output channels."""
-
 SMALL = 1024
 """Weights of fewer values may stay in float32: TensorFlow's converter leaves them."""
 
-_BITS = {"float32": 32, "float16": 16, "dynamic_int8": 8, "full_int8": 8}
+_BITS = {"float32": (32, 32), "float16": (16, 16), "dynamic_int8": (8, 8), "full_int8": (8, 8), "mixed_int8": (8, 32)}
+"""Fewest and most bits a weight takes."""
+
+_INTEGER_EDGES = ("full_int8", "mixed_int8")
 SIZE_SLACK = 1.25
 """A file may be so many times the size of its weights,"""
 SIZE_OVERHEAD = 100_000
@@ -98,13 +98,13 @@ def _parameters(model: Model) -> list[_Parameter]:
     """What operators with weights take that is stored, also by way of a DEQUANTIZE."""
     found: dict[int, _Parameter] = {}
     for operator in model.operators:
-        if operator.kind in _WEIGHTED or operator.kind in ("MUL", "ADD"):
+        if operator.kind in WEIGHTED or operator.kind in ("MUL", "ADD"):
             for index in operator.inputs:
                 source = model.producers.get(index)
                 tensor = model.tensors[source.inputs[0] if source and source.kind == "DEQUANTIZE" else index]
                 if tensor.is_constant and not _is_shape(operator, index):
-                    is_weight = operator.kind in _WEIGHTED and len(tensor.shape) > 1
-                    channels = tensor.shape[_WEIGHTED[operator.kind]] if is_weight else None
+                    is_weight = operator.kind in WEIGHTED and len(tensor.shape) > 1
+                    channels = tensor.shape[WEIGHTED[operator.kind]] if is_weight else None
                     found[tensor.index] = _Parameter(tensor, channels)
     return list(found.values())
 
@@ -118,25 +118,30 @@ def _violations(model: Model, recipe: str, stored: list[_Parameter]) -> list[str
     found = _edges(model, recipe)
     if model.n_subgraphs > 1:
         found.append(f"it holds {model.n_subgraphs} graphs; one is audited, one is expected")
-    found += _full_int8(model) if recipe == "full_int8" else _float_between(model, recipe)
+    if recipe == "full_int8":
+        found += _full_int8(model)
+    elif recipe == "mixed_int8":
+        found += _mixed_int8(model)
+    else:
+        found += _float_between(model, recipe)
     found += _stored(stored, recipe)
     count = sum(parameter.tensor.n_values for parameter in stored)
-    least = count * _BITS[recipe] // 8
-    most = int(least * SIZE_SLACK) + SIZE_OVERHEAD
+    least, most = (count * bits // 8 for bits in _BITS[recipe])
+    most = int(most * SIZE_SLACK) + SIZE_OVERHEAD
     if not least <= len(model.data) <= most:
         found.append(f"{len(model.data):,} bytes for {count:,} parameters; {recipe} takes {least:,} to {most:,}")
     return found
 
 
 def _edges(model: Model, recipe: str) -> list[str]:
-    wanted = _INTEGERS if recipe == "full_int8" else ("float32",)
+    wanted = _INTEGERS if recipe in _INTEGER_EDGES else ("float32",)
     found = [
         f"{side} '{tensor.name}' is {tensor.dtype}, not {' or '.join(wanted)}"
         for side, tensors in (("input", model.inputs), ("output", model.outputs))
         for tensor in tensors
         if tensor.dtype not in wanted
     ]
-    if recipe == "full_int8":
+    if recipe in _INTEGER_EDGES:
         for tensor in model.inputs:
             zero = 0 if tensor.dtype == "uint8" else -128
             if tensor.dtype in _INTEGERS and not (
@@ -160,6 +165,15 @@ def _full_int8(model: Model) -> list[str]:
         if operator.kind in _QUANTIZERS and not _at_an_edge(model, operator):
             found.append(f"operator {operator.index} is a {operator.kind} inside the graph")
     return found
+
+
+def _mixed_int8(model: Model) -> list[str]:
+    """Most of the arithmetic is in int8, and some of it in float32."""
+    layers = [operator for operator in model.operators if operator.kind in WEIGHTED]
+    in_float = [o for o in layers if model.tensors[o.outputs[0]].dtype in _FLOATS]
+    if not 0 < len(in_float) <= len(layers) // 2:
+        return [f"{len(in_float)} of {len(layers)} layers are in float32; mixed_int8 has some, and no more than half"]
+    return []
 
 
 def _at_an_edge(model: Model, operator: Operator) -> bool:
@@ -195,7 +209,7 @@ def _stored(stored: list[_Parameter], recipe: str) -> list[str]:
     """What weights are stored as; int8 ones symmetric, with a scale a channel."""
     dtype = {"float32": "float32", "float16": "float16"}.get(recipe, "int8")
     weights = [p for p in stored if p.channels is not None]
-    large = [p.tensor for p in weights if p.tensor.n_values >= SMALL]
+    large = [p.tensor for p in weights if p.tensor.n_values >= SMALL and recipe != "mixed_int8"]
     found = []
     wrong = [t for t in large if t.dtype != dtype]
     if wrong:

@@ -52,13 +52,12 @@ def to_saved_model(size: tuple[int, int], images: NDArray[np.uint8], folder: Pat
     return np.asarray(np.load(answers))
 
 
-def to_tflite(folder: Path, recipe: Recipe, calibration: NDArray[np.uint8] | None) -> bytes:
-    """Convert the SavedModel of :func:`to_saved_model` as a recipe says.
+def to_tflite(folder: Path, recipe: Recipe) -> bytes:
+    """Convert the SavedModel of :func:`to_saved_model` as a recipe without calibration says.
 
     Args:
         folder: The same one.
         recipe: How.
-        calibration: Calibration images uint8 (N, h, w), where the recipe needs them.
 
     Returns:
         The .tflite file's bytes.
@@ -67,7 +66,6 @@ def to_tflite(folder: Path, recipe: Recipe, calibration: NDArray[np.uint8] | Non
         ConversionError: The converter failed.
     """
     target = folder / f"{recipe.name}.tflite"
-    images = calibration if recipe.calibrated else None
-    arguments = (str(folder / SAVED_MODEL), recipe, images, str(target))
+    arguments = (str(folder / SAVED_MODEL), recipe, str(target))
     run_apart("saved_model_to_tflite", *arguments, log=folder / f"{recipe.name}.log")
     return target.read_bytes()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,17 +10,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from edge_runtime.errors import ModelError
 from edge_runtime.optional import require
 from edge_runtime.preprocess import to_unit
 from export.artifact import describe
-from export.calibrate import calibrate
 from export.convert import ONNX, to_graph, to_saved_model, to_tflite
-from export.delegation import prepared
-from export.flatbuffer import Model, Operator, Tensor
+from export.flatbuffer import Model, Operator
 from export.images import load_images
 from export.job import Job
+from export.quantize import quantize
+from export.ranges import choose, observe
 from export.recipes import RECIPES
+from export.side_by_side import Values, alone, pair, real, run_all
 from export.to_onnx import onnx_predictor, write_onnx
 from export.verify import Parity, compare, make_reference, run_on, sqnr_db
 from train.loop import make_predictor
@@ -111,14 +110,14 @@ def explain(job: Job, folder: Path) -> Explanation:
         "ONNX": compare(reference, run_on(onnx_predictor(folder / ONNX), images)),
         "TensorFlow": compare(reference, to_saved_model(size, images.inputs, folder)),
     }
-    calibration = calibrate(job.calibration, size)
-    converted = {}
-    for name in ("float32", "full_int8"):
-        converted[name] = to_tflite(folder, RECIPES[name], calibration)
-        artifact = describe(converted[name], job.checkpoint, RECIPES[name], {})
+    plain = Model(to_tflite(folder, RECIPES["float32"]))
+    seen = observe(plain, load_images(job.calibration, size).inputs)
+    quantized = Model(quantize(plain, choose(plain, seen, "min-max")))
+    for name, network in (("float32", plain), ("full_int8", quantized)):
+        artifact = describe(network.data, job.checkpoint, RECIPES[name])
         stages[name] = compare(reference, run_on(artifact.network(), images))
     modules = weight_owners(folder / ONNX)
-    layers = compare_layers(Model(converted["float32"]), Model(converted["full_int8"]), images.inputs, modules)
+    layers = compare_layers(plain, quantized, images.inputs, modules)
     tiny, count = tiny_variances(model)
     names = tuple(sample.name for sample in images.samples)
     return Explanation(job.name, size, job.dataset.title, names, stages, layers, tiny, count)
@@ -178,43 +177,10 @@ def compare_layers(
     Raises:
         ModelError: Their operators differ.
     """
-    pairs = _pairs(plain, quantized)
-    exact, rounded = _Outputs(plain, [p for p, _ in pairs]), _Outputs(quantized, [q for _, q in pairs])
-    for image in images:
-        exact.run(to_unit(image)[None, :, :, None])
-        rounded.run(image[None, :, :, None])
+    pairs = pair(plain, quantized)
+    exact = run_all(plain, [p for p, _ in pairs], [to_unit(image) for image in images])
+    rounded = run_all(quantized, [q for _, q in pairs], images)
     return tuple(_layer(plain, quantized, p, q, exact, rounded, modules) for p, q in pairs)
-
-
-def _pairs(plain: Model, quantized: Model) -> list[tuple[Operator, Operator]]:
-    inner = [operator for operator in quantized.operators if operator.kind != "QUANTIZE"]
-    if [operator.kind for operator in inner] != [operator.kind for operator in plain.operators]:
-        raise ModelError("The int8 network does not have the operators of the float32 one: they cannot be compared.")
-    return list(zip(plain.operators, inner, strict=True))
-
-
-class _Outputs:
-    """What a network's operators take and give, image by image; LiteRT's own kernels, which keep every tensor."""
-
-    def __init__(self, model: Model, operators: Sequence[Operator]) -> None:
-        module = require("ai_edge_litert.interpreter")
-        resolver = module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-        self._interpreter = module.Interpreter(
-            model_content=model.data,
-            num_threads=1,
-            experimental_preserve_all_tensors=True,
-            experimental_op_resolver_type=resolver,
-        )
-        self._interpreter.allocate_tensors()
-        self._place = model.inputs[0].index
-        wanted = {t.index for o in operators for t in (*model.computed_inputs(o), model.tensors[o.outputs[0]])}
-        self.values: dict[int, list[NDArray[Any]]] = {index: [] for index in wanted}
-
-    def run(self, frame: NDArray[Any]) -> None:
-        self._interpreter.set_tensor(self._place, frame)
-        self._interpreter.invoke()
-        for index, values in self.values.items():
-            values.append(self._interpreter.get_tensor(index))
 
 
 def _layer(
@@ -222,16 +188,16 @@ def _layer(
     quantized: Model,
     float_operator: Operator,
     operator: Operator,
-    exact: _Outputs,
-    rounded: _Outputs,
+    exact: Values,
+    rounded: Values,
     modules: dict[tuple[float, ...], str],
 ) -> Layer:
     target = quantized.tensors[operator.outputs[0]]
     scale, zero = target.scales[0], target.zero_points[0]
     low, high = (-128 - zero) * scale, (127 - zero) * scale
-    wanted = np.concatenate(exact.values[float_operator.outputs[0]])
-    seen = _real(np.concatenate(rounded.values[target.index]), target)
-    own = _alone(plain, quantized, float_operator, operator, exact)
+    wanted = np.concatenate(exact[float_operator.outputs[0]])
+    seen = real(np.concatenate(rounded[target.index]), target)
+    own = alone(plain, quantized, float_operator, operator, exact)
     weights = next(
         (t for t in map(plain.tensors.__getitem__, float_operator.inputs) if t.is_constant and len(t.shape) == 4), None
     )
@@ -252,28 +218,6 @@ def _layer(
         own_sqnr_db=sqnr_db(wanted, own),
         weight_spread=None if values is None else _spread(values, float_operator.kind),
     )
-
-
-def _alone(
-    plain: Model, quantized: Model, float_operator: Operator, operator: Operator, exact: _Outputs
-) -> NDArray[np.float32]:
-    """The int8 operator's output for inputs that were computed in float32 and rounded once."""
-    interpreter = prepared(quantized.alone(operator))
-    places = interpreter.get_input_details()
-    sources = list(zip(plain.computed_inputs(float_operator), quantized.computed_inputs(operator), strict=True))
-    target = quantized.tensors[operator.outputs[0]]
-    found = []
-    for i in range(len(exact.values[float_operator.outputs[0]])):
-        for details, (float_tensor, tensor) in zip(places, sources, strict=True):
-            stored = np.rint(exact.values[float_tensor.index][i] / tensor.scales[0]) + tensor.zero_points[0]
-            interpreter.set_tensor(details["index"], np.clip(stored, -128, 127).astype(np.int8))
-        interpreter.invoke()
-        found.append(interpreter.get_tensor(interpreter.get_output_details()[0]["index"]))
-    return _real(np.concatenate(found), target)
-
-
-def _real(stored: NDArray[Any], tensor: Tensor) -> NDArray[np.float32]:
-    return ((stored.astype(np.float32) - tensor.zero_points[0]) * np.float32(tensor.scales[0])).astype(np.float32)
 
 
 def _spread(weights: NDArray[Any], kind: str) -> float:

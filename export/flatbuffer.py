@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -13,7 +14,11 @@ from numpy.typing import NDArray
 from edge_runtime.errors import ModelError
 from edge_runtime.optional import require
 
-_MIN_OPERATOR = 127  # codes up to it also stand in an older field, of one byte
+WEIGHTED = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0, "TRANSPOSE_CONV": 0}
+"""Operators with weights, and the axis of these that counts output channels."""
+
+MAX_OLD_CODE = 127
+"""Operator codes up to it also stand in an older field, of one byte; greater ones have this value there."""
 
 
 @dataclass(frozen=True)
@@ -81,10 +86,9 @@ class Model:
 
     def __init__(self, data: bytes) -> None:
         self.data = data
-        schema = _schema()
         _check_readable(data)
         try:
-            self._parsed = schema.ModelT.InitFromObj(schema.Model.GetRootAs(data, 0))
+            self._parsed = parse(data)
             graph = self._parsed.subgraphs[0]
             self.n_subgraphs = len(self._parsed.subgraphs)
             self.tensors = tuple(self._tensor(i, t) for i, t in enumerate(graph.tensors))
@@ -98,7 +102,7 @@ class Model:
             raise ModelError(f"The model's flatbuffer cannot be read: {error!r}. Export or copy it again.") from error
 
     def _tensor(self, index: int, tensor: Any) -> Tensor:
-        stored = self._parsed.buffers[tensor.buffer].data
+        data = self._parsed.buffers[tensor.buffer].data
         q = tensor.quantization
         scales = () if q is None or q.scale is None else tuple(map(float, q.scale))
         zero_points = () if q is None or q.zeroPoint is None else tuple(map(int, q.zeroPoint))
@@ -106,19 +110,19 @@ class Model:
         shape = () if shape is None else tuple(map(int, shape))
         dtype = _dtypes()[tensor.type]
         name = (tensor.name or b"").decode(errors="replace")
-        return Tensor(index, name, shape, dtype, scales, zero_points, 0 if stored is None else len(stored))
+        return Tensor(index, name, shape, dtype, scales, zero_points, 0 if data is None else len(data))
 
     def _kind(self, operator: Any) -> str:
         code = self._parsed.operatorCodes[operator.opcodeIndex]
         if code.customCode:
             return str(code.customCode.decode(errors="replace"))
         old = code.deprecatedBuiltinCode
-        return _kinds()[old if old < _MIN_OPERATOR else code.builtinCode]
+        return _kinds()[old if old < MAX_OLD_CODE else code.builtinCode]
 
     def values(self, tensor: Tensor) -> NDArray[Any]:
         """A constant's numbers, as they are stored."""
-        stored = self._parsed.buffers[self._parsed.subgraphs[0].tensors[tensor.index].buffer].data
-        return np.frombuffer(bytes(stored), tensor.dtype).reshape(tensor.shape)
+        data = self._parsed.buffers[self._parsed.subgraphs[0].tensors[tensor.index].buffer].data
+        return np.frombuffer(bytes(data), tensor.dtype).reshape(tensor.shape)
 
     @cached_property
     def producers(self) -> dict[int, Operator]:
@@ -129,10 +133,31 @@ class Model:
         """Inputs of an operator that are not stored in the file."""
         return tuple(t for t in map(self.tensors.__getitem__, operator.inputs) if not t.is_constant)
 
+    def weights(self, operator: Operator) -> Tensor:
+        """What a layer's weights are stored in; of an operator of :data:`WEIGHTED`."""
+        return self.tensors[self._parsed.subgraphs[0].operators[operator.index].inputs[1]]
+
+    def bias(self, operator: Operator) -> Tensor | None:
+        """What a layer's bias is stored in, or None."""
+        inputs = self._parsed.subgraphs[0].operators[operator.index].inputs
+        place = 3 if operator.kind == "TRANSPOSE_CONV" else 2
+        return self.tensors[inputs[place]] if len(inputs) > place and inputs[place] >= 0 else None
+
+    def activation(self, operator: Operator) -> str:
+        """What is applied to an operator's output before it is stored: ``NONE``, ``RELU``, ``RELU6``."""
+        options = self._parsed.subgraphs[0].operators[operator.index].builtinOptions
+        return _activations()[getattr(options, "fusedActivationFunction", 0)]
+
+    def exposed(self) -> bytes:
+        """The file with what each operator gives among its outputs: no delegate keeps it to itself."""
+        model = copy.copy(self._parsed)
+        graph = copy.copy(model.subgraphs[0])
+        graph.outputs = [index for operator in self.operators for index in operator.outputs]
+        model.subgraphs, model.signatureDefs = [graph], None
+        return pack(model)
+
     def alone(self, operator: Operator) -> bytes:
         """A .tflite file of one operator: what it takes and gives are the file's inputs and outputs."""
-        import flatbuffers
-
         model = copy.copy(self._parsed)
         graph = copy.copy(model.subgraphs[0])
         graph.operators = [graph.operators[operator.index]]
@@ -144,27 +169,95 @@ class Model:
         for index, tensor in enumerate(graph.tensors):
             if index not in kept:
                 model.buffers[tensor.buffer].data = None
-        builder = flatbuffers.Builder(1024)
-        builder.Finish(model.Pack(builder), b"TFL3")
-        return bytes(builder.Output())
+        return pack(model)
+
+    def with_layers(self, layers: Mapping[int, tuple[NDArray[Any], NDArray[Any]]]) -> bytes:
+        """The file with other weights and biases, of the same shape and dtype, in layers that have both.
+
+        Args:
+            layers: Weights and bias, by the operator's index. Layers may have shared theirs; these do not.
+        """
+        model = parse(self.data)
+        graph = model.subgraphs[0]
+        for index, values in layers.items():
+            operator, written = self.operators[index], graph.operators[index]
+            written.inputs = list(written.inputs)
+            for old, new in zip((self.weights(operator), self.bias(operator)), values, strict=True):
+                if old is None:
+                    raise ValueError(f"layer {index} has no bias")
+                tensor, buffer = copy.copy(graph.tensors[old.index]), schema().BufferT()
+                buffer.data, tensor.buffer = stored(new), len(model.buffers)
+                written.inputs[written.inputs.index(old.index)] = len(graph.tensors)
+                model.buffers.append(buffer)
+                graph.tensors.append(tensor)
+        return pack(model)
+
+
+def parse(data: bytes) -> Any:
+    """A .tflite file as the schema's object, ``ModelT``, which may be changed and packed again."""
+    return schema().ModelT.InitFromObj(schema().Model.GetRootAs(data, 0))
+
+
+def pack(model: Any) -> bytes:
+    """A .tflite file of a ``ModelT``: the same one gives the same bytes."""
+    import flatbuffers
+
+    builder = flatbuffers.Builder(1024)
+    model = copy.copy(model)
+    model.buffers = [_aligned(buffer) for buffer in model.buffers]
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def stored(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """Numbers as a buffer holds them."""
+    return np.frombuffer(values.tobytes(), np.uint8)
+
+
+def _aligned(buffer: Any) -> Any:
+    """A buffer that packs itself at a multiple of 16 bytes, as the schema asks; the generated code forgets to."""
+    generated = schema()
+
+    class Aligned(generated.BufferT):  # type: ignore[misc, name-defined]
+        def Pack(self, builder: Any) -> int:
+            vector = None
+            if buffer.data is not None and len(buffer.data):
+                data = bytes(buffer.data)
+                builder.StartVector(1, len(data), 16)
+                head = builder.Head() - len(data)
+                builder.head = head
+                builder.Bytes[head : head + len(data)] = data
+                vector = builder.EndVector()
+            generated.BufferStart(builder)
+            if vector is not None:
+                generated.BufferAddData(builder, vector)
+            return int(generated.BufferEnd(builder))
+
+    return Aligned()
 
 
 def _indices(values: Any) -> tuple[int, ...]:
     return () if values is None else tuple(int(v) for v in values if v >= 0)
 
 
-def _schema() -> Any:
+def schema() -> Any:
+    """The classes that LiteRT generates from TensorFlow Lite's schema."""
     return require("ai_edge_litert.schema_py_generated")
 
 
 @lru_cache(maxsize=1)
 def _kinds() -> dict[int, str]:
-    return {v: k for k, v in vars(_schema().BuiltinOperator).items() if isinstance(v, int)}
+    return {v: k for k, v in vars(schema().BuiltinOperator).items() if isinstance(v, int)}
+
+
+@lru_cache(maxsize=1)
+def _activations() -> dict[int, str]:
+    return {v: k for k, v in vars(schema().ActivationFunctionType).items() if isinstance(v, int)}
 
 
 @lru_cache(maxsize=1)
 def _dtypes() -> dict[int, str]:
-    return {v: k.lower() for k, v in vars(_schema().TensorType).items() if isinstance(v, int)}
+    return {v: k.lower() for k, v in vars(schema().TensorType).items() if isinstance(v, int)}
 
 
 def _check_readable(data: bytes) -> None:

@@ -5,18 +5,26 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.provenance import git_commit, tool_versions
+import edge_runtime
+import export
+import train
+from edge_runtime.provenance import tool_versions
 from export.artifact import TOOLS
+from export.budget import Budget
 from export.calibrate import calibration_record
 from export.images import accuracy_parts, calibration_samples, parity_samples, split_of
 from export.recipes import Recipe
 from train.checkpoint import Checkpoint
 from train.data import Dataset, Sample, hash_samples
 from train.splits import Split
+
+VALIDATION_IMAGES = 100
+"""Most images that full int8 is held to its budget on: all of the validation part of ``grouped``."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +38,7 @@ class Options:
         verify_images: Compared with torch, at most this many.
         accuracy_images: Scored, at most this many of each test part; None for all.
         force: Export also what is up to date.
+        budget: What full int8 may cost.
     """
 
     recipes: tuple[Recipe, ...]
@@ -38,6 +47,7 @@ class Options:
     verify_images: int = 16
     accuracy_images: int | None = None
     force: bool = False
+    budget: Budget = field(default_factory=Budget)
 
 
 @dataclass(frozen=True)
@@ -50,6 +60,7 @@ class Job:
         split: Their division.
         calibration: Chosen for calibration; empty where no recipe needs it.
         parity: Chosen to compare with torch.
+        validation: Chosen to hold full int8 to its budget on; empty where no recipe needs it.
         parts: Chosen to measure accuracy on, by part.
         options: As asked for.
     """
@@ -59,6 +70,7 @@ class Job:
     split: Split
     calibration: tuple[Sample, ...]
     parity: tuple[Sample, ...]
+    validation: tuple[Sample, ...]
     parts: Mapping[str, list[Sample]]
     options: Options
 
@@ -83,23 +95,34 @@ def plan(checkpoint: Checkpoint, dataset: Dataset, options: Options) -> Job:
     calibrated = any(recipe.calibrated for recipe in options.recipes)
     chosen = calibration_samples(dataset, split, options.calibration_images) if calibrated else []
     parity = parity_samples(dataset, split, options.verify_images)
+    validation = parity_samples(dataset, split, VALIDATION_IMAGES) if calibrated else []
     parts = accuracy_parts(dataset, split, options.accuracy_images)
-    return Job(checkpoint, dataset, split, tuple(chosen), tuple(parity), parts, options)
+    return Job(checkpoint, dataset, split, tuple(chosen), tuple(parity), tuple(validation), parts, options)
 
 
-def request_sha256(job: Job, recipe: Recipe) -> str | None:
-    """Hash of all an artifact depends on; None where the source tree is not a clean commit and may have changed."""
-    commit = git_commit()
-    if commit is None or commit.endswith("-dirty"):
-        return None
+def request_sha256(job: Job, recipe: Recipe) -> str:
+    """Hash of all an artifact depends on: the checkpoint, the images, what was asked, the tools, and this source."""
     request = {
         "checkpoint": job.checkpoint.sha256,
         "size": job.size,
         "recipe": asdict(recipe),
         "calibration": job.calibration_record(recipe),
         "parity": hash_samples(job.parity),
+        "validation": hash_samples(job.validation) if recipe.calibrated else None,
+        "budget": asdict(job.options.budget) if recipe.calibrated else None,
         "accuracy": {part: hash_samples(samples) for part, samples in job.parts.items()},
-        "git_commit": commit,
+        "source": source_sha256(),
         "tools": tool_versions(TOOLS),
     }
     return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
+
+
+@lru_cache(maxsize=1)
+def source_sha256() -> str:
+    """Hash of the source that an export runs, from which alone a change of it is known."""
+    found = hashlib.sha256()
+    for package in (edge_runtime, export, train):
+        folder = Path(package.__path__[0])
+        for path in sorted(folder.glob("*.py")):
+            found.update(f"{folder.name}/{path.name}\0".encode() + path.read_bytes() + b"\0")
+    return found.hexdigest()

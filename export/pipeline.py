@@ -15,11 +15,12 @@ from edge_runtime.manifest import Manifest
 from edge_runtime.metrics import ImageScore
 from export.accuracy import Exam, accuracy, make_exam, take
 from export.artifact import Artifact, artifact_path, describe, read_artifact, write_artifact
-from export.calibrate import calibrate
 from export.convert import ONNX, to_graph, to_saved_model, to_tflite
+from export.flatbuffer import Model
 from export.images import load_images
+from export.int8 import make_int8
 from export.job import Job, Options, plan, request_sha256
-from export.recipes import RECIPES, Recipe
+from export.recipes import MIXED_INT8, RECIPES, Recipe
 from export.to_onnx import onnx_predictor, write_onnx
 from export.verify import Parity, ParityError, Reference, check, compare, make_reference, run_on
 from export.worker import ConversionError
@@ -85,7 +86,7 @@ def export_checkpoint(
     requests = {recipe.name: request_sha256(job, recipe) for recipe in options.recipes}
     paths = [artifact_path(options.out, job.name, name) for name in requests]
     found = {path: manifest for path in paths if (manifest := read_artifact(path))}
-    current = [m for m in found.values() if m.request_sha256 and m.request_sha256 == requests.get(m.recipe)]
+    current = [manifest for manifest in found.values() if manifest.request_sha256 == requests.get(manifest.recipe)]
     if len(current) == len(requests) and not options.force:
         say(f"{job.name}: {len(current)} artifacts are up to date (--force exports them again)")
         return found
@@ -96,47 +97,63 @@ def export_checkpoint(
 
 
 def _export(
-    job: Job, requests: Mapping[str, str | None], folder: Path, failed: Callable[[ParityError], None]
+    job: Job, requests: Mapping[str, str], folder: Path, failed: Callable[[ParityError], None]
 ) -> dict[Path, Manifest]:
     bench = _prepare(job, folder)
-    calibration = calibrate(job.calibration, job.size) if job.calibration else None
     against = f"{job.name}-{FLOAT32.name}"
     baseline: dict[str, ImageScore] = {}
     if bench.exam and FLOAT32 not in job.options.recipes:
         against, baseline = f"{job.name} in float32 (ONNX)", take(onnx_predictor(folder / ONNX), bench.exam)
+    plain = to_tflite(folder, FLOAT32)
     manifests: dict[Path, Manifest] = {}
-    for recipe in job.options.recipes:
+    for asked in job.options.recipes:
         started = time.monotonic()
-        data = to_tflite(folder, recipe, calibration)
+        artifact, refusal = _convert(job, asked, plain, folder)
         converted = time.monotonic()
-        artifact = describe(data, job.checkpoint, recipe, job.calibration_record(recipe))
+        recipe = RECIPES.get(artifact.manifest.recipe, MIXED_INT8)
         parity = compare(bench.reference, run_on(artifact.network(), bench.reference.images))
-        refusal = None
         try:
             check(artifact.manifest.name, parity, recipe.tolerance, UNSUITED)
         except ParityError as error:
             if recipe == FLOAT32:
                 raise  # the others are measured against it
-            refusal = error
+            refusal = refusal or error
         scores = take(artifact.network(ACCURACY_THREADS), bench.exam) if bench.exam else {}
         baseline = baseline or scores  # float32 is the first recipe where it is asked for
         manifest = replace(
             artifact.manifest,
             parity=_parity_record(job, recipe, parity, bench),
             accuracy=accuracy(bench.exam, scores, baseline, against) if bench.exam else {"title": None, "parts": {}},
-            request_sha256=requests[recipe.name],
+            request_sha256=requests[asked.name],
         )
         if refusal:
             refusal.manifest = manifest
             failed(refusal)
             continue
-        path = write_artifact(Artifact(manifest, data), job.options.out)
+        path = write_artifact(Artifact(manifest, artifact.data), job.options.out)
         say(
-            f"  {manifest.name}: {len(data) / 1e6:.2f} MB, converted in {converted - started:.1f} s, "
+            f"  {manifest.name}: {manifest.model_bytes / 1e6:.2f} MB, converted in {converted - started:.1f} s, "
             f"verified and measured in {time.monotonic() - converted:.1f} s"
         )
         manifests[path] = manifest
     return manifests
+
+
+def _convert(job: Job, recipe: Recipe, plain: bytes, folder: Path) -> tuple[Artifact, ParityError | None]:
+    """An artifact, nothing measured of it yet; with the reason where full int8 is beyond its budget."""
+    if not recipe.calibrated:
+        data = plain if recipe == FLOAT32 else to_tflite(folder, recipe)
+        return describe(data, job.checkpoint, recipe), None
+    made = make_int8(job, Model(plain))
+    if made.table and len(made.quantization["rungs"]) > 1:
+        say(made.table)
+    artifact = describe(made.data, job.checkpoint, made.recipe, made.calibration, made.quantization)
+    if made.holds:
+        return artifact, None
+    return artifact, ParityError(
+        f"{job.name}-{recipe.name} costs more than its budget, whichever way it is quantized (table above). It was not "
+        "written. Allow more (--max-dice-drop, --max-hc-shift-mm), use another recipe, or train longer."
+    )
 
 
 def _prepare(job: Job, folder: Path) -> Bench:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from edge_runtime.errors import UsageError
@@ -98,6 +98,14 @@ _ALL = (
 
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in _ALL}
 """Every recipe by name."""
+
+
+MIXED_INT8 = replace(
+    RECIPES["full_int8"],
+    name="mixed_int8",
+    summary="full_int8 with some layers in float32: what becomes of it where nothing else is within the budget",
+)
+"""Not to be asked for: :mod:`export.ladder` falls back on it, and its name says that it is not full int8."""
 
 
 def get_recipe(name: str) -> Recipe:

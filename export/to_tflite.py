@@ -9,7 +9,6 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,33 +93,20 @@ def graph_to_saved_model(
     np.save(answers, np.stack(logits))
 
 
-def saved_model_to_tflite(folder: str, recipe: Recipe, images: NDArray[np.uint8] | None, target: str) -> None:
-    """Convert a SavedModel as a recipe says.
+def saved_model_to_tflite(folder: str, recipe: Recipe, target: str) -> None:
+    """Convert a SavedModel as a recipe says; what activations are calibrated for is made of the float32 file instead.
 
     Args:
         folder: The SavedModel.
         recipe: How.
-        images: Calibration images, uint8 (N, h, w), where the recipe needs them.
         target: .tflite file to write.
     """
     converter = tf.lite.TFLiteConverter.from_saved_model(folder)
-    configure(converter, recipe, images)
-    Path(target).write_bytes(converter.convert())
-
-
-def configure(converter: Any, recipe: Recipe, images: NDArray[np.uint8] | None) -> None:
-    """Set a ``tf.lite.TFLiteConverter`` as a recipe says."""
     if recipe.weights != "float32":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]  # per-channel int8 unless told otherwise
     if recipe.weights == "float16":
         converter.target_spec.supported_types = [tf.float16]
-    if recipe.calibrated:
-        if images is None:
-            raise ValueError(f"recipe {recipe.name} needs calibration images")
-        converter.representative_dataset = lambda: ([scaled(image)] for image in images)
-        # The only set given: an operation without an int8 kernel then fails the conversion instead of staying float.
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.inference_input_type = converter.inference_output_type = tf.as_dtype(recipe.edges)
+    Path(target).write_bytes(converter.convert())
 
 
 def scaled(image: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -6,28 +6,12 @@ import json
 from pathlib import Path
 
 import pytest
-import torch
 from conftest import Run
+from spoiled import spoil
 
 from edge_runtime.errors import UsageError
 from export.__main__ import main
 from export.explain import _module
-from train.checkpoint import load_checkpoint, save_checkpoint
-
-SHIPPED = Path(__file__).parent.parent / "checkpoints" / "edge"
-
-
-def spoil(folder: Path) -> Path:
-    """The shipped checkpoint with one channel of one layer 1,000 times as loud, and the next layer as much deafer."""
-    checkpoint = load_checkpoint(SHIPPED)
-    block = checkpoint.model.net.decoder.blocks[3]  # type: ignore[union-attr, index]
-    with torch.no_grad():
-        for parameter in (block.conv1[1].weight, block.conv1[1].bias):
-            parameter[0] *= 1000
-        block.conv2[0].weight[:, 0] /= 1000
-    info = {key: checkpoint.info[key] for key in ("data",)}
-    save_checkpoint(folder, checkpoint.model, checkpoint.config, info)
-    return folder
 
 
 @pytest.mark.slow

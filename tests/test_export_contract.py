@@ -141,13 +141,12 @@ def test_what_is_up_to_date_is_left_alone(
 ) -> None:
     checkpoint, dataset = load_checkpoint(exported.checkpoints / "edge"), read_dataset(exported.data)
     options = Options((RECIPES["dynamic_int8"],), tmp_path, verify_images=2, accuracy_images=1)
-    monkeypatch.setattr("export.job.git_commit", lambda: "a clean commit")
     (path,) = export_checkpoint(checkpoint, dataset, options)
     first = path.stat().st_mtime_ns
     assert list(export_checkpoint(checkpoint, dataset, options)) == [path]
     assert "up to date" in capsys.readouterr().out
     assert path.stat().st_mtime_ns == first
-    monkeypatch.setattr("export.job.git_commit", lambda: "another commit")
+    monkeypatch.setattr("export.job.source_sha256", lambda: "other source")
     export_checkpoint(checkpoint, dataset, options)
     assert "replaced" in capsys.readouterr().out
     assert path.stat().st_mtime_ns > first
