@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from edge_runtime import __version__, commands
+from edge_runtime.backend import BACKENDS
 from edge_runtime.cli import run_command
 
 _EPILOG = """examples:
@@ -50,7 +51,10 @@ def build_parser() -> argparse.ArgumentParser:
 
     info = sub.add_parser("info", parents=[model], help="what a model is, and what this device is")
     info.set_defaults(run=commands.info)
-    verify = sub.add_parser("verify", parents=[model], help="check a model's hash, contract and one inference")
+    verify = sub.add_parser(
+        "verify", parents=[model], help="does this device answer as the one did where the model was exported?"
+    )
+    verify.add_argument("--backend", choices=list(BACKENDS), help="interpreter (default: the first installed)")
     verify.set_defaults(run=commands.verify)
     return parser
 

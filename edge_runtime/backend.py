@@ -96,9 +96,13 @@ class Network:
         except (ValueError, RuntimeError) as error:
             raise ModelError(f"{self.backend} failed while running {self._manifest.name}: {error}") from error
 
+    def output(self) -> NDArray[Any]:
+        """The output as the network gives it, (h, w) of its own dtype."""
+        return np.asarray(self._interpreter.get_tensor(self._output)[0, :, :, 0])
+
     def logits(self) -> NDArray[np.float32]:
         """The output as logits, float32 (h, w)."""
-        out: NDArray[Any] = self._interpreter.get_tensor(self._output)[0, :, :, 0]
+        out = self.output()
         spec = self._manifest.output
         if spec.dtype == "float32":
             return out.astype(np.float32, copy=False)

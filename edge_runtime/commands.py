@@ -15,6 +15,7 @@ import numpy as np
 from edge_runtime.bench import STAGES, BenchConfig, bench_model, synthetic_frame
 from edge_runtime.device import fingerprint
 from edge_runtime.errors import FetalHeadError, UsageError
+from edge_runtime.golden import LEAST_DICE, Golden
 from edge_runtime.image_io import read_image, write_mask
 from edge_runtime.pixel_sizes import check_pixel_size, pixel_size_of, read_csv
 from edge_runtime.segmenter import DEFAULT_MODEL, Measurement, Segmenter
@@ -135,7 +136,7 @@ def info(args: argparse.Namespace) -> int:
 def verify(args: argparse.Namespace) -> int:
     """Check a model as far as this device can: hash, contract, a deterministic and finite inference."""
     path = args.model or DEFAULT_MODEL
-    segmenter = Segmenter.load(path)
+    segmenter = Segmenter.load(path, backend=args.backend)
     frame = synthetic_frame()
     first, second = segmenter.logits(frame), segmenter.logits(frame)
     if not np.isfinite(first).all() or not np.array_equal(first, second):
@@ -144,9 +145,27 @@ def verify(args: argparse.Namespace) -> int:
         )
     if first.min() == first.max():
         raise FetalHeadError(f"{path}: the output is constant ({first.min()}). This device or backend is broken.")
+    golden = segmenter.check_golden()
+    if golden and not golden.holds:
+        raise FetalHeadError(
+            f"{path}: on the golden frames its masks have a Dice of {golden.mask_dice:.4f} with those of the export; "
+            f"{LEAST_DICE} is needed. Do not use this model here with {segmenter.backend}."
+        )
     done = {"model": segmenter.manifest.name, "sha256": segmenter.manifest.model_sha256, "backend": segmenter.backend}
     if args.json:
-        print(json.dumps({**done, "ok": True}))
+        print(json.dumps({**done, "ok": True, "golden": golden and asdict(golden)}))
     else:
         print(f"{done['model']}: hash, tensors and a repeated inference are right ({done['backend']}).")
+        print(_golden_text(golden))
     return 0
+
+
+def _golden_text(golden: Golden | None) -> str:
+    if golden is None:
+        return "Its manifest has no golden outputs: an older export."
+    if golden.n_identical == golden.n_frames:
+        return f"All {golden.n_frames} golden outputs are, byte for byte, those of the export."
+    return (
+        f"{golden.n_identical} of {golden.n_frames} golden outputs are, byte for byte, those of the export; "
+        f"the masks agree to a Dice of {golden.mask_dice:.5f} ({LEAST_DICE} is needed)."
+    )

@@ -89,6 +89,7 @@ class Manifest:
             nothing was calibrated.
         parity: Differences from torch, on which images, and the tolerances they were held to.
         accuracy: Summaries of scores against the reference, and the degradation against float32.
+        golden: Answers to the frames that every device has; see :mod:`edge_runtime.golden`.
         checkpoint: Hash, data, split, settings and git commit of the training.
         git_commit: Of the export.
         tools: Versions.
@@ -111,6 +112,7 @@ class Manifest:
     quantization: dict[str, Any] = field(default_factory=dict)
     parity: dict[str, Any] = field(default_factory=dict)
     accuracy: dict[str, Any] = field(default_factory=dict)
+    golden: dict[str, Any] = field(default_factory=dict)
     checkpoint: dict[str, Any] = field(default_factory=dict)
     git_commit: str | None = None
     tools: dict[str, str] = field(default_factory=dict)

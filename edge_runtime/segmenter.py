@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from edge_runtime.backend import Network
 from edge_runtime.ellipse import Ellipse
 from edge_runtime.errors import UsageError
+from edge_runtime.golden import Golden, check_golden
 from edge_runtime.manifest import Manifest, load_manifest, read_model
 from edge_runtime.postprocess import Head, find_head
 from edge_runtime.preprocess import check_frame, prepare
@@ -137,6 +138,17 @@ class Segmenter:
         quality, hc, reason = measure_head(head, network_input, sizes)
         ellipse = head.ellipse if reason in (None, NO_PIXEL_SIZE) else None
         return Measurement(hc, reason, ellipse, head.mask, quality, latency, sizes)
+
+    def check_golden(self) -> Golden | None:
+        """Compare this device's answers to eight frames with those where the model was exported.
+
+        Returns:
+            How they compare; None where the manifest, an older one, has none.
+
+        Raises:
+            ModelError: They cannot be compared.
+        """
+        return check_golden(self._network, self.manifest)
 
     def _find(self, frame: NDArray[np.uint8]) -> tuple[Head, NDArray[np.uint8], Latency]:
         start = time.perf_counter()

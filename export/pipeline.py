@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 import torch
 
+from edge_runtime.golden import take_golden
 from edge_runtime.manifest import Manifest
 from edge_runtime.metrics import ImageScore
 from export.accuracy import Exam, accuracy, make_exam, take
@@ -124,6 +125,7 @@ def _export(
             artifact.manifest,
             parity=_parity_record(job, recipe, parity, bench),
             accuracy=accuracy(bench.exam, scores, baseline, against) if bench.exam else {"title": None, "parts": {}},
+            golden=take_golden(artifact.network(), job.size),
             request_sha256=requests[asked.name],
         )
         if refusal:

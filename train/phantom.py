@@ -61,6 +61,12 @@ def make_phantom(seed: int, size: tuple[int, int] = SIZE) -> tuple[NDArray[np.ui
     return np.clip(image, 0, 255).astype(np.uint8), skull, float(rng.uniform(80, 330) / skull.perimeter)
 
 
+def golden_frames() -> NDArray[np.uint8]:
+    """The frames that :mod:`edge_runtime.golden` asks devices about: eight phantoms, uint8 (8, 160, 240), 32 greys."""
+    drawn = [resize(make_phantom(seed)[0].astype(np.float32), (160, 240)) for seed in range(900, 908)]
+    return np.stack([np.clip(frame, 0, 255).astype(np.uint8) & 0xF8 for frame in drawn])
+
+
 def _radius(skull: Ellipse, size: tuple[int, int]) -> NDArray[np.float64]:
     """Normalized radius of every pixel, (H, W): 1 on the skull."""
     y, x = np.mgrid[0 : size[0], 0 : size[1]].astype(np.float64)

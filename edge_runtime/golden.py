@@ -1,0 +1,123 @@
+"""Golden outputs: what a network answered, where it was exported, to frames that every device has.
+
+Integer arithmetic has one right answer, so a fully quantized network gives the same bytes on every sound device; where
+another interpreter rounds otherwise (tflite-runtime does), its masks are held to those of the export.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import zlib
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.backend import Network
+from edge_runtime.errors import ModelError
+from edge_runtime.manifest import Manifest
+from edge_runtime.metrics import overlap
+from edge_runtime.preprocess import prepare
+
+FRAMES = Path(__file__).resolve().parent / "models" / "golden_frames.npz"
+"""Eight phantoms (not ultrasound), uint8 (8, 160, 240); ``train.phantom.golden_frames`` draws them."""
+
+LEAST_DICE = 0.999
+"""Between a device's masks and the export's, mean over the frames: below it the device is not trusted."""
+
+
+@dataclass(frozen=True)
+class Golden:
+    """A device's answers beside the export's.
+
+    Attributes:
+        n_frames: Frames asked.
+        n_identical: How many answers are the same bytes.
+        mask_dice: Mean Dice between the device's masks and the export's.
+    """
+
+    n_frames: int
+    n_identical: int
+    mask_dice: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether the device can be trusted with this network."""
+        return self.mask_dice >= LEAST_DICE
+
+
+@lru_cache(maxsize=1)
+def golden_frames() -> NDArray[np.uint8]:
+    """The frames, uint8 (8, 160, 240).
+
+    Raises:
+        ModelError: The file is missing or damaged.
+    """
+    try:
+        with np.load(FRAMES, allow_pickle=False) as file:
+            return np.asarray(file["frames"])
+    except (OSError, ValueError, KeyError, EOFError, zlib.error) as error:
+        raise ModelError(f"{FRAMES} cannot be read: {error!r}. Install the package again.") from error
+
+
+def take_golden(network: Network, size: tuple[int, int]) -> dict[str, Any]:
+    """What a manifest says of golden outputs.
+
+    Args:
+        network: To ask.
+        size: (h, w) of its input in pixels.
+    """
+    inputs, hashes, masks = _ask(network, size)
+    return {
+        "inputs_sha256": hashlib.sha256(inputs.tobytes()).hexdigest(),
+        "outputs_sha256": hashes,
+        "masks": base64.b64encode(zlib.compress(np.packbits(masks).tobytes(), 9)).decode(),
+        "backend": network.backend,
+    }
+
+
+def check_golden(network: Network, manifest: Manifest) -> Golden | None:
+    """Ask a network on this device what was asked of it when it was exported.
+
+    Args:
+        network: On this device.
+        manifest: Of the network.
+
+    Returns:
+        How its answers compare; None where the manifest, an older one, has none.
+
+    Raises:
+        ModelError: The manifest's are damaged, or this device makes other inputs of the frames.
+    """
+    golden = manifest.golden
+    if not golden:
+        return None
+    size = (manifest.preprocessing.height, manifest.preprocessing.width)
+    inputs, hashes, masks = _ask(network, size)
+    if hashlib.sha256(inputs.tobytes()).hexdigest() != golden.get("inputs_sha256"):
+        raise ModelError(
+            f"{manifest.name}: the golden frames become another input here than where it was exported: another version "
+            "of this package, or arithmetic that differs. Export the model with the version installed here."
+        )
+    try:
+        packed = np.frombuffer(zlib.decompress(base64.b64decode(golden["masks"], validate=True)), np.uint8)
+        wanted = np.unpackbits(packed, count=masks.size).reshape(masks.shape).astype(bool)
+        same = sum(a == b for a, b in zip(hashes, golden["outputs_sha256"], strict=True))
+    except (KeyError, ValueError, TypeError, zlib.error) as error:
+        raise ModelError(f"{manifest.name}: the manifest's golden outputs cannot be read: {error!r}.") from error
+    dice = [overlap(seen, mask)[0] for seen, mask in zip(masks, wanted, strict=True)]
+    return Golden(len(hashes), same, float(np.mean(dice)))
+
+
+def _ask(network: Network, size: tuple[int, int]) -> tuple[NDArray[np.uint8], list[str], NDArray[np.bool_]]:
+    """Prepared frames uint8 (N, h, w), the hashes of the output's bytes, and the masks bool (N, h, w)."""
+    inputs = np.stack([prepare(frame, size) for frame in golden_frames()])
+    hashes, masks = [], []
+    for frame in inputs:
+        masks.append(network(frame) > 0)
+        hashes.append(hashlib.sha256(network.output().tobytes()).hexdigest())
+    return inputs, hashes, np.stack(masks)
