@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmarks import compare, driver, pages, picture, report, run, training_speed
+from benchmarks import compare, driver, operators, pages, peers, picture, report, run, training_speed
 from edge_runtime.cli import run_command
 from train.splits import SPLITS
 
@@ -67,6 +67,11 @@ def build_parser() -> argparse.ArgumentParser:
 
     speed_text = "images a second of the training loop, against a plain one"
     training_speed.add_arguments(sub.add_parser("train-speed", help=speed_text, description=training_speed.__doc__))
+
+    operators_text = "where a model's time goes, operator by operator, and its share of the machine's peak"
+    operators.add_arguments(sub.add_parser("operators", help=operators_text, description=operators.run.__doc__))
+    peers_text = "this project's int8 against float32, ONNX Runtime's and OpenVINO's of the same weights"
+    peers.add_arguments(sub.add_parser("peers", help=peers_text, description=peers.run.__doc__))
 
     picture_parser = sub.add_parser("picture", help="draw the shipped model's outline on a phantom, for the README")
     picture_parser.add_argument("--out", type=Path, default=Path("docs/phantom.png"), help="default: %(default)s")

@@ -16,6 +16,8 @@ _EXTRAS = {
     "onnx2tf": ("onnx2tf", "export"),
     "onnxruntime": ("onnxruntime", "export"),
     "onnxsim": ("onnxsim", "export"),
+    "openvino": ("openvino", "peers"),
+    "nncf": ("nncf", "peers"),
 }
 
 

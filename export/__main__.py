@@ -30,7 +30,7 @@ def build_parser() -> argparse.ArgumentParser:
         prog="python -m export",
         description="Convert checkpoints into TensorFlow Lite artifacts, each held to torch on real images first.",
         epilog=f"recipes:\n{listing}\n\nexample: python -m export --checkpoint checkpoints/edge --recipes full_int8\n"
-        "also:    python -m export audit|explain|sizes --help",
+        "also:    python -m export audit|explain|sizes|calibration --help",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
@@ -71,6 +71,13 @@ def build_parser() -> argparse.ArgumentParser:
         default=budget.max_hc_shift_mm,
         metavar="MM",
         help="and in mean absolute change of the head circumference; default: %(default)s",
+    )
+    parser.add_argument(
+        "--fine-tune-epochs",
+        type=int,
+        default=2,
+        metavar="N",
+        help="of training on in simulated int8, the last that is tried, some minutes; 0 for none; default: %(default)s",
     )
     parser.add_argument("--force", action="store_true", help="export also what is up to date")
     parser.add_argument("--ship", action="store_true", help="put edge-full_int8 into the wheel (edge_runtime/models)")
@@ -129,6 +136,10 @@ def main(argv: list[str]) -> int:
         from export.explain_command import main as explain
 
         return explain(argv[1:])
+    if argv[:1] == ["calibration"]:
+        from export.calibration import main as calibration
+
+        return calibration(argv[1:])
     if argv[:1] == ["sizes"]:
         from export.sizes import main as sizes
 
@@ -166,8 +177,17 @@ def export(
     dataset = find_data(args.data)
     say(f"data: {dataset.title}, {len(dataset.samples)} images in {dataset.root}")
     budget = Budget(args.max_dice_drop, args.max_hc_shift_mm)
+    if args.fine_tune_epochs < 0:
+        raise UsageError(f"--fine-tune-epochs is {args.fine_tune_epochs}; it is 0, for none, or more.")
     options = Options(
-        recipes, args.out, args.calibration_images, args.verify_images, args.accuracy_images, args.force, budget
+        recipes=recipes,
+        out=args.out,
+        calibration_images=args.calibration_images,
+        verify_images=args.verify_images,
+        accuracy_images=args.accuracy_images,
+        force=args.force,
+        budget=budget,
+        fine_tune_epochs=args.fine_tune_epochs,
     )
     manifests: dict[Path, Manifest] = {}
     failures: list[dict[str, Any]] = []

@@ -17,8 +17,9 @@ from edge_runtime.errors import FetalHeadError, ModelError, UsageError
 from edge_runtime.manifest import load_manifest, manifest_path
 from edge_runtime.preprocess import prepare, to_unit
 from export.audit import CLAIMS, Audit, audit
-from export.delegation import Delegation, delegation, prepared
+from export.delegation import Delegation, delegation
 from export.flatbuffer import Model
+from export.timing import prepared
 from train.data import find_data
 from train.progress import say
 from train.splits import spread

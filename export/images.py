@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.errors import UsageError
 from edge_runtime.preprocess import prepare
 from train.checkpoint import Checkpoint
 from train.data import Dataset, Sample
@@ -79,22 +80,21 @@ def accuracy_parts(dataset: Dataset, split: Split, count: int | None) -> dict[st
 
 
 def split_of(checkpoint: Checkpoint, dataset: Dataset) -> Split:
-    """The split a checkpoint was trained on: the files it names, where this data set has them.
+    """The split a checkpoint was trained on: of the files it names, those this data set has.
 
-    A checkpoint of version 0.1 names none. HC18 as downloaded lacks the lists ``splits/paper_*.txt``, and a random
-    split in their place would put images the checkpoint has seen into the test part. Then the test part is what the
-    checkpoint says it was tested on, and all images of other exams count as seen.
+    HC18 as downloaded lacks the lists ``splits/paper_*.txt``: a random split in their place would put images the
+    checkpoint has seen into the test part.
+
+    Raises:
+        UsageError: The data set has none of the images it was trained on.
     """
-    split = make_split(dataset, checkpoint.config.split)
     data = checkpoint.info.get("data", {})
-    if data.get("title") != dataset.title:
-        return split
-    files = {part: tuple(names) for part, names in data.get("files", {}).items()}
-    if files and {name for names in files.values() for name in names} <= dataset.samples.keys():
-        return Split(split.name, files["train"], files["val"], files["test"])
-    if data.get("split_sha256") in (None, split.sha256):
-        return split
-    tested = sorted({score["image"] for score in checkpoint.info.get("per_image", [])} & set(dataset.samples))
-    exams = {dataset.samples[name].exam for name in tested}
-    seen = tuple(name for name, sample in dataset.samples.items() if sample.exam not in exams)
-    return Split(split.name, seen, (), tuple(tested))
+    if data.get("title") != dataset.title or "files" not in data:
+        return make_split(dataset, checkpoint.config.split)
+    here = {part: tuple(n for n in data["files"][part] if n in dataset.samples) for part in ("train", "val", "test")}
+    if not here["train"]:
+        raise UsageError(
+            f"{dataset.root} has none of the {len(data['files']['train'])} images of {dataset.title} that "
+            f"{checkpoint.folder} was trained on, and calibration is on these. Give --data the folder that has them."
+        )
+    return Split(checkpoint.config.split, here["train"], here["val"], here["test"])

@@ -39,6 +39,7 @@ class Options:
         accuracy_images: Scored, at most this many of each test part; None for all.
         force: Export also what is up to date.
         budget: What full int8 may cost.
+        fine_tune_epochs: Of training on in simulated int8 where nothing else is within the budget; 0 for none.
     """
 
     recipes: tuple[Recipe, ...]
@@ -48,6 +49,7 @@ class Options:
     accuracy_images: int | None = None
     force: bool = False
     budget: Budget = field(default_factory=Budget)
+    fine_tune_epochs: int = 2
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,7 @@ def request_sha256(job: Job, recipe: Recipe) -> str:
         "calibration": job.calibration_record(recipe),
         "parity": hash_samples(job.parity),
         "validation": hash_samples(job.validation) if recipe.calibrated else None,
-        "budget": asdict(job.options.budget) if recipe.calibrated else None,
+        "budget": (asdict(job.options.budget), job.options.fine_tune_epochs) if recipe.calibrated else None,
         "accuracy": {part: hash_samples(samples) for part, samples in job.parts.items()},
         "source": source_sha256(),
         "tools": tool_versions(TOOLS),

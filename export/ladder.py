@@ -160,7 +160,7 @@ def climb(
     """
     rungs: list[Rung] = []
     best: tuple[float, Candidate] | None = None
-    for candidate in _candidates(plain, calibration, fine_tune, threads):
+    for candidate in candidates(plain, calibration, fine_tune, threads):
         rung = judge.rung(candidate.name, run(candidate))
         rungs.append(rung)
         cost = _cost(rung, judge.budget)
@@ -180,10 +180,17 @@ def _cost(rung: Rung, budget: Budget) -> float:
     return max(drop / max(budget.max_dice_drop, tiny), shift / max(budget.max_hc_shift_mm, tiny))
 
 
-def _candidates(
-    plain: Model, calibration: NDArray[np.uint8], fine_tune: Callable[[], Model] | None, threads: int
+def candidates(
+    plain: Model, calibration: NDArray[np.uint8], fine_tune: Callable[[], Model] | None = None, threads: int = 1
 ) -> Iterator[Candidate]:
-    """Ways of quantizing, the plainest first; each is worked out only when it is asked for."""
+    """Ways of quantizing, the plainest first; each is worked out only when it is asked for.
+
+    Args:
+        plain: See :func:`climb`; and so are the others.
+        calibration: uint8 (N, h, w).
+        fine_tune: The last resort.
+        threads: CPU threads.
+    """
     seen = observe(plain, calibration, threads)
     for method in METHODS:
         yield _candidate(method, plain, Settings(choose(plain, seen, method)))
@@ -199,10 +206,11 @@ def _candidates(
         yield _candidate(title, plain, replace(corrected, in_float=tuple(sorted(worst[:count]))))
     if fine_tune:
         tuned = fine_tune()
-        level, equalized = _equalized(tuned, observe(tuned, calibration, threads), calibration, threads)
-        found = _candidate("fine-tuned", tuned, equalized)
-        corrected = replace(equalized, bias_shift=_shifts(level, found, few))
-        yield replace(_candidate("fine-tuned", tuned, corrected), of_plain=False)
+        seen = observe(tuned, calibration, threads)
+        plainest = _candidate("fine-tuned", tuned, Settings(choose(tuned, seen, METHOD)))  # as it was trained
+        yield replace(plainest, of_plain=False)
+        _, equalized = _equalized(tuned, seen, calibration, threads)
+        yield replace(_candidate("fine-tuned, equalized", tuned, equalized), of_plain=False)
 
 
 def _candidate(name: str, plain: Model, settings: Settings) -> Candidate:

@@ -146,7 +146,7 @@ def _convert(job: Job, recipe: Recipe, plain: bytes, folder: Path) -> tuple[Arti
     if not recipe.calibrated:
         data = plain if recipe == FLOAT32 else to_tflite(folder, recipe)
         return describe(data, job.checkpoint, recipe), None
-    made = make_int8(job, Model(plain))
+    made = make_int8(job, Model(plain), (lambda: _tuned(job, folder)) if job.options.fine_tune_epochs else None)
     if made.table and len(made.quantization["rungs"]) > 1:
         say(made.table)
     artifact = describe(made.data, job.checkpoint, made.recipe, made.calibration, made.quantization)
@@ -156,6 +156,19 @@ def _convert(job: Job, recipe: Recipe, plain: bytes, folder: Path) -> tuple[Arti
         f"{job.name}-{recipe.name} costs more than its budget, whichever way it is quantized (table above). It was not "
         "written. Allow more (--max-dice-drop, --max-hc-shift-mm), use another recipe, or train longer."
     )
+
+
+def _tuned(job: Job, folder: Path) -> Model:
+    """The network in float32 after training on in simulated int8."""
+    from export.fine_tune import fine_tune
+
+    images = load_images(job.dataset.select(job.split.train), job.size).inputs
+    model = fine_tune(job.checkpoint.model, images, job.options.fine_tune_epochs)
+    place = folder / "fine-tuned"
+    place.mkdir()
+    to_graph(model, place)
+    to_saved_model(job.size, images[:1], place)
+    return Model(to_tflite(place, FLOAT32))
 
 
 def _prepare(job: Job, folder: Path) -> Bench:

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.errors import ModelError
-from export.delegation import prepared
 from export.flatbuffer import Model, Operator, Tensor
 from export.kept import Kept
+from export.timing import prepared
 
 Values = dict[int, list[NDArray[Any]]]
 """What tensors hold, image by image, by index."""

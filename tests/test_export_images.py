@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from random_checkpoint import make_checkpoint
 
+from edge_runtime.errors import UsageError
 from edge_runtime.preprocess import prepare
-from export.calibrate import calibrate, calibration_record
-from export.images import accuracy_parts, calibration_samples, parity_samples, split_of, spread
+from export.calibrate import calibration_record
+from export.images import accuracy_parts, calibration_samples, load_images, parity_samples, split_of, spread
 from train.checkpoint import load_checkpoint
 from train.data import read_dataset
 from train.splits import SPLITS, make_split
@@ -41,14 +42,12 @@ def test_calibration_is_deterministic_and_spans_the_circumferences(phantom: Path
     assert spread(chosen, 99) == chosen
 
 
-def test_calibration_is_prepared_as_in_training_with_the_full_range(phantom: Path) -> None:
+def test_images_are_prepared_as_in_training(phantom: Path) -> None:
     dataset = read_dataset(phantom)
     samples = calibration_samples(dataset, make_split(dataset, "grouped"), 3)
-    inputs = calibrate(samples, SIZE)
-    expected = np.stack([prepare(s.frame(), SIZE) for s in samples])
+    inputs = load_images(samples, SIZE).inputs
     assert inputs.dtype == np.uint8
-    assert (inputs[0, 0, 0], inputs[0, 0, -1]) == (0, 255)
-    assert np.count_nonzero(inputs != expected) <= 2
+    assert np.array_equal(inputs, np.stack([prepare(s.frame(), SIZE) for s in samples]))
 
 
 def test_every_calibration_file_is_hashed(phantom: Path) -> None:
@@ -84,29 +83,17 @@ def test_no_accuracy_on_images_a_random_split_has_trained_on(phantom: Path) -> N
             assert not {s.name for s in samples} & {*split.train, *split.val}
 
 
-def test_another_division_of_the_same_data_falls_back_on_what_was_tested(phantom: Path, tmp_path: Path) -> None:
-    dataset = read_dataset(phantom)
-    checkpoint = load_checkpoint(make_checkpoint(tmp_path / "edge"))
-    tested = list(dataset.samples)[:2]
-    info = {
-        **checkpoint.info,
-        "data": {"title": dataset.title, "split_sha256": "of the published lists"},
-        "per_image": [{"image": name} for name in tested],
-    }
-    split = split_of(replace(checkpoint, info=info), dataset)
-    assert split.test == tuple(tested)
-    assert len(split.train) == len(dataset.samples) - 2
-    assert split_of(checkpoint, dataset) == make_split(dataset, "grouped")
-
-
 def test_the_files_a_checkpoint_names_are_its_split(phantom: Path, tmp_path: Path) -> None:
     dataset = read_dataset(phantom)
     checkpoint = load_checkpoint(make_checkpoint(tmp_path / "edge"))
     names = list(dataset.samples)
     files = {"train": names[:6], "val": [names[6]], "test": names[7:9]}
-    info = {**checkpoint.info, "data": {"title": dataset.title, "split_sha256": "of a subset", "files": files}}
+    info = {**checkpoint.info, "data": {"title": dataset.title, "files": files}}
     split = split_of(replace(checkpoint, info=info), dataset)
     assert (split.train, split.val, split.test) == (tuple(names[:6]), (names[6],), tuple(names[7:9]))
+    info["data"]["files"] = {**files, "train": ["not_here_HC.png", names[0]]}
+    assert split_of(replace(checkpoint, info=info), dataset).train == (names[0],)
+    assert split_of(checkpoint, dataset) == make_split(dataset, "grouped"), "one that names none"
     info["data"]["files"] = {**files, "train": ["not_here_HC.png"]}
-    info["per_image"] = [{"image": names[7]}]
-    assert split_of(replace(checkpoint, info=info), dataset).test == (names[7],)
+    with pytest.raises(UsageError, match="has none of the 1 images"):
+        split_of(replace(checkpoint, info=info), dataset)

@@ -15,7 +15,7 @@ from edge_runtime.errors import ModelError, UsageError
 from export.audit import audit
 from export.budget import Budget
 from export.flatbuffer import Model
-from export.ladder import _candidates
+from export.ladder import candidates
 from export.ranges import choose, observe
 from export.settings import Settings
 
@@ -23,7 +23,19 @@ FEW = ("--recipes", "full_int8", "--calibration-images", 20, "--verify-images", 
 
 
 def export(run: Run, folder: Path, hc18: Path, *arguments: object) -> tuple[int, dict[str, Any], str]:
-    done = run("export", "--checkpoint", folder, "--data", hc18, "--out", folder / "out", *FEW, *arguments)
+    done = run(
+        "export",
+        "--checkpoint",
+        folder,
+        "--data",
+        hc18,
+        "--out",
+        folder / "out",
+        *FEW,
+        *arguments,
+        "--fine-tune-epochs",
+        0,
+    )
     assert done.stdout, done.stderr
     return done.returncode, json.loads(done.stdout), done.stderr
 
@@ -65,7 +77,7 @@ def test_where_no_rung_holds_nothing_is_written_and_the_table_says_why(run: Run,
 
 def test_every_way_is_repeated_from_what_is_stored_of_it() -> None:
     plain = Model(convert())
-    for candidate in _candidates(plain, frames(), None, 1):
+    for candidate in candidates(plain, frames()):
         again = Settings.from_json(json.loads(json.dumps(candidate.settings.to_json())))
         assert again.apply(plain) == candidate.data, candidate.name
         assert audit(Model(candidate.data), candidate.recipe.name).violations == ()
