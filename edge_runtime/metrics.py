@@ -62,13 +62,16 @@ def overlap(predicted: NDArray[np.bool_], reference: NDArray[np.bool_]) -> tuple
 
 def hausdorff(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     """Hausdorff distance between two point sets (N, 2) and (M, 2), in their unit; the larger of both directions."""
-    worst = 0.0
-    for first, second in ((a, b), (b, a)):
-        squared = (second**2).sum(axis=1)
-        for part in np.array_split(first, max(1, len(first) // 512)):
-            distance = (part**2).sum(axis=1)[:, None] + squared - 2 * part @ second.T
-            worst = max(worst, float(distance.min(axis=1).max()))
-    return math.sqrt(max(worst, 0.0))
+    squared, factor = (b**2).sum(axis=1), np.ascontiguousarray(-2 * b.T)
+    worst, nearest = 0.0, np.full(len(b), np.inf)
+    for start in range(0, len(a), 64):  # a block of distances stays in the cache
+        part = a[start : start + 64]
+        distance = part @ factor
+        distance += squared
+        distance += (part**2).sum(axis=1)[:, None]
+        worst = max(worst, float(distance.min(axis=1).max()))
+        np.minimum(nearest, distance.min(axis=0), out=nearest)
+    return math.sqrt(max(worst, float(nearest.max()), 0.0))
 
 
 def score_image(

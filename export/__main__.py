@@ -16,6 +16,7 @@ from edge_runtime.manifest import Manifest
 from edge_runtime.optional import require
 from export.budget import Budget
 from export.recipes import RECIPES, Recipe, get_recipe
+from export.worker import warm_up
 from train.data import find_data
 from train.progress import say
 
@@ -166,6 +167,7 @@ def export(
     """
     for package in ("torch", "onnxruntime"):
         require(package)
+    warm_up()
     from export.artifact import check_writable, ship
     from export.job import Options
     from export.pipeline import export_checkpoint

@@ -48,19 +48,21 @@ def make_exam(
     return Exam(dataset.title, names, images, limit)
 
 
-def take(predict: Predict, exam: Exam) -> dict[str, ImageScore]:
-    """Scores by file name."""
+def take(predict: Predict, exam: Exam | None) -> dict[str, ImageScore]:
+    """Scores by file name; none without an exam."""
+    if exam is None:
+        return {}
     pairs = zip(exam.images.samples, exam.images.inputs, strict=True)
     return {s.name: score_sample(s, x, predict(x)) for s, x in pairs}
 
 
 def accuracy(
-    exam: Exam, scores: Mapping[str, ImageScore], baseline: Mapping[str, ImageScore], against: str
+    exam: Exam | None, scores: Mapping[str, ImageScore], baseline: Mapping[str, ImageScore], against: str
 ) -> dict[str, Any]:
     """What a manifest says of an artifact's accuracy.
 
     Args:
-        exam: What it was measured on.
+        exam: What it was measured on; None where no image is fair to test on.
         scores: The artifact's.
         baseline: Those of the same checkpoint in float32.
         against: Name of what gave them.
@@ -69,6 +71,8 @@ def accuracy(
         ``title``, ``limit``, and under ``parts`` for each part its summary (see
         :func:`edge_runtime.metrics.summarize`) and ``degradation``.
     """
+    if exam is None:
+        return {"title": None, "parts": {}}
     parts = {}
     for part, names in exam.parts.items():
         own, base = ([scores_of[n] for n in names] for scores_of in (scores, baseline))

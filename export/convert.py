@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,3 +72,34 @@ def to_tflite(folder: Path, recipe: Recipe) -> bytes:
     arguments = (str(folder / SAVED_MODEL), recipe, str(target))
     run_apart("saved_model_to_tflite", *arguments, log=folder / f"{recipe.name}.log")
     return target.read_bytes()
+
+
+class Conversions:
+    """The recipes without calibration, converted in the background while those before them are measured.
+
+    Leaving it waits for the one at work and gives up the rest.
+
+    Args:
+        folder: That of :func:`to_saved_model`.
+        recipes: In the order they will be asked for.
+    """
+
+    def __init__(self, folder: Path, recipes: Sequence[Recipe]) -> None:
+        self._pool = ThreadPoolExecutor(1)
+        self._started = {recipe.name: self._pool.submit(to_tflite, folder, recipe) for recipe in recipes}
+
+    def data(self, recipe: Recipe) -> bytes:
+        """Wait for a recipe's .tflite file.
+
+        Raises:
+            ConversionError: The converter failed.
+        """
+        return self._started[recipe.name].result()
+
+    def __enter__(self) -> Conversions:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pool.shutdown(cancel_futures=True)

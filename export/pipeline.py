@@ -16,7 +16,7 @@ from edge_runtime.manifest import Manifest
 from edge_runtime.metrics import ImageScore
 from export.accuracy import Exam, accuracy, make_exam, take
 from export.artifact import Artifact, artifact_path, describe, read_artifact, write_artifact
-from export.convert import ONNX, to_graph, to_saved_model, to_tflite
+from export.convert import ONNX, Conversions, to_graph, to_saved_model, to_tflite
 from export.flatbuffer import Model
 from export.images import load_images
 from export.int8 import make_int8
@@ -103,50 +103,50 @@ def _export(
     bench = _prepare(job, folder)
     against = f"{job.name}-{FLOAT32.name}"
     baseline: dict[str, ImageScore] = {}
-    if bench.exam and FLOAT32 not in job.options.recipes:
+    if FLOAT32 not in job.options.recipes:
         against, baseline = f"{job.name} in float32 (ONNX)", take(onnx_predictor(folder / ONNX), bench.exam)
-    plain = to_tflite(folder, FLOAT32)
     manifests: dict[Path, Manifest] = {}
-    for asked in job.options.recipes:
-        started = time.monotonic()
-        artifact, refusal = _convert(job, asked, plain, folder)
-        converted = time.monotonic()
-        recipe = MIXED_INT8 if artifact.manifest.recipe == MIXED_INT8.name else asked
-        parity = compare(bench.reference, run_on(artifact.network(), bench.reference.images))
-        try:
-            check(artifact.manifest.name, parity, recipe.tolerance, UNSUITED)
-        except ParityError as error:
-            if recipe == FLOAT32:
-                raise  # the others are measured against it
-            refusal = refusal or error
-        scores = take(artifact.network(ACCURACY_THREADS), bench.exam) if bench.exam else {}
-        baseline = baseline or scores  # float32 is the first recipe where it is asked for
-        manifest = replace(
-            artifact.manifest,
-            parity=_parity_record(job, recipe, parity, bench),
-            accuracy=accuracy(bench.exam, scores, baseline, against) if bench.exam else {"title": None, "parts": {}},
-            golden=take_golden(artifact.network(), job.size),
-            request_sha256=requests[asked.name],
-        )
-        if refusal:
-            refusal.manifest = manifest
-            failed(refusal)
-            continue
-        path = write_artifact(Artifact(manifest, artifact.data), job.options.out)
-        say(
-            f"  {manifest.name}: {manifest.model_bytes / 1e6:.2f} MB, converted in {converted - started:.1f} s, "
-            f"verified and measured in {time.monotonic() - converted:.1f} s"
-        )
-        manifests[path] = manifest
+    plain = [FLOAT32, *(r for r in job.options.recipes if not r.calibrated and r != FLOAT32)]
+    with Conversions(folder, plain) as conversions:
+        for asked in job.options.recipes:
+            started = time.monotonic()
+            artifact, refusal = _convert(job, asked, conversions, folder)
+            recipe = MIXED_INT8 if artifact.manifest.recipe == MIXED_INT8.name else asked
+            parity = compare(bench.reference, run_on(artifact.network(), bench.reference.images))
+            try:
+                check(artifact.manifest.name, parity, recipe.tolerance, UNSUITED)
+            except ParityError as error:
+                if recipe == FLOAT32:
+                    raise  # the others are measured against it
+                refusal = refusal or error
+            scores = take(artifact.network(ACCURACY_THREADS), bench.exam)
+            baseline = baseline or scores  # float32 is the first recipe where it is asked for
+            manifest = replace(
+                artifact.manifest,
+                parity=_parity_record(job, recipe, parity, bench),
+                accuracy=accuracy(bench.exam, scores, baseline, against),
+                golden=take_golden(artifact.network(), job.size),
+                request_sha256=requests[asked.name],
+            )
+            if refusal:
+                refusal.manifest = manifest
+                failed(refusal)
+                continue
+            path = write_artifact(Artifact(manifest, artifact.data), job.options.out)
+            say(
+                f"  {manifest.name}: {manifest.model_bytes / 1e6:.2f} MB, "
+                f"made, verified and measured in {time.monotonic() - started:.1f} s"
+            )
+            manifests[path] = manifest
     return manifests
 
 
-def _convert(job: Job, recipe: Recipe, plain: bytes, folder: Path) -> tuple[Artifact, ParityError | None]:
+def _convert(job: Job, recipe: Recipe, conversions: Conversions, folder: Path) -> tuple[Artifact, ParityError | None]:
     """An artifact, nothing measured of it yet; with the reason where full int8 is beyond its budget."""
     if not recipe.calibrated:
-        data = plain if recipe == FLOAT32 else to_tflite(folder, recipe)
-        return describe(data, job.checkpoint, recipe), None
-    made = make_int8(job, Model(plain), (lambda: _tuned(job, folder)) if job.options.fine_tune_epochs else None)
+        return describe(conversions.data(recipe), job.checkpoint, recipe), None
+    plain = Model(conversions.data(FLOAT32))
+    made = make_int8(job, plain, (lambda: _tuned(job, folder)) if job.options.fine_tune_epochs else None)
     if made.table and len(made.quantization["rungs"]) > 1:
         say(made.table)
     artifact = describe(made.data, job.checkpoint, made.recipe, made.calibration, made.quantization)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import multiprocessing
+import multiprocessing.forkserver
 import os
 import sys
 import tempfile
@@ -36,6 +37,12 @@ def _context() -> Any:
     context = multiprocessing.get_context(method)
     context.set_forkserver_preload([CONVERTERS])
     return context
+
+
+def warm_up() -> None:
+    """Let TensorFlow be imported in the background, so that the first conversion need not wait for it."""
+    if _context().get_start_method() == "forkserver":
+        multiprocessing.forkserver.ensure_running()
 
 
 def _child(function: str, arguments: tuple[Any, ...], log: str) -> None:
