@@ -16,7 +16,7 @@ from typing import Any
 
 from benchmarks.study import STUDY, StudyRun, get_run
 from benchmarks.training import SCHEMA_VERSION, TRAINING, result_path
-from edge_runtime.device import fingerprint
+from edge_runtime.device import fingerprint, usable_cores
 from edge_runtime.errors import FetalHeadError, UsageError
 from edge_runtime.files import write_json
 from train.data import Dataset, find_data
@@ -65,11 +65,6 @@ def run(args: argparse.Namespace) -> int:
     if failed:
         say(f"{len(failed)} of {len(todo)} runs failed: {', '.join(failed)}")
     return 1 if failed else 0
-
-
-def usable_cores() -> int:
-    """Cores this process may use, which may be fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _do(each: StudyRun, dataset: Dataset, args: argparse.Namespace, threads: int) -> None:

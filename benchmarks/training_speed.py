@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.document import RESULTS
-from benchmarks.driver import usable_cores
 from benchmarks.run import checked_out, free_name
 from benchmarks.tables import text_table
-from edge_runtime.device import fingerprint
+from edge_runtime.device import fingerprint, usable_cores
 from edge_runtime.errors import UsageError
 from edge_runtime.files import write_json
 from edge_runtime.optional import require

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from edge_runtime.errors import FetalHeadError
 
 
 def run_command(main: Callable[[list[str]], int]) -> NoReturn:
-    """Run a command and exit: 0 done, 1 the work failed, 2 the call was wrong, 130 stopped by Ctrl-C.
+    """Run a command and exit: 0 done, 1 the work failed, 2 the call was wrong, 130 stopped by Ctrl-C,
+    143 terminated.
 
     Expected errors are printed as one message without a traceback.
 
     Args:
         main: Takes the arguments after the program's name, returns the exit code.
     """
+    signal.signal(signal.SIGTERM, _terminated)
     try:
         code = main(sys.argv[1:])
         sys.stdout.flush()
@@ -31,3 +34,9 @@ def run_command(main: Callable[[list[str]], int]) -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     sys.exit(code)
+
+
+def _terminated(*_: Any) -> NoReturn:
+    """End as any exception does, so that temporary files go."""
+    print("terminated", file=sys.stderr)
+    sys.exit(128 + signal.SIGTERM)

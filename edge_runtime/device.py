@@ -35,6 +35,11 @@ def _cpu_model() -> str | None:
     return next((found[key] for key in wanted if found.get(key)), platform.processor() or None)
 
 
+def usable_cores() -> int:
+    """Cores this process may use, which may be fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def throttling() -> str | None:
     """The Raspberry Pi firmware's throttling flags (``0x0``: never throttled since boot), None elsewhere."""
     return _read(Path("/sys/devices/platform/soc/soc:firmware/get_throttled"))

@@ -26,9 +26,11 @@ def write_bytes(path: Path, data: bytes) -> None:
             file.write(data)
         temporary.chmod(0o644)
         temporary.replace(path)
-    except OSError as error:
+    except BaseException as error:  # Ctrl-C too
         if temporary:
             temporary.unlink(missing_ok=True)
+        if not isinstance(error, OSError):
+            raise
         raise UsageError(f"{path} cannot be written: {error}. Choose a folder you may write to, with room.") from error
 
 

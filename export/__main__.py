@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from edge_runtime.cli import run_command
+from edge_runtime.device import usable_cores
 from edge_runtime.errors import FetalHeadError, UsageError
 from edge_runtime.manifest import Manifest
 from edge_runtime.optional import require
+from edge_runtime.segmenter import MAX_THREADS
 from export.budget import Budget
 from export.recipes import RECIPES, Recipe, get_recipe
 from export.worker import warm_up
-from train.data import find_data
+from train.data import Dataset, find_data
 from train.progress import say
 
 CHECKPOINTS = Path("checkpoints")
@@ -79,6 +81,13 @@ def build_parser() -> argparse.ArgumentParser:
         default=2,
         metavar="N",
         help="of training on in simulated int8, the last that is tried, some minutes; 0 for none; default: %(default)s",
+    )
+    parser.add_argument(
+        "--jobs",
+        type=_positive,
+        default=usable_cores(),
+        metavar="N",
+        help="checkpoints at a time, which share the cores; default: %(default)s, the cores of this machine",
     )
     parser.add_argument("--force", action="store_true", help="export also what is up to date")
     parser.add_argument("--ship", action="store_true", help="put edge-full_int8 into the wheel (edge_runtime/models)")
@@ -160,20 +169,18 @@ def main(argv: list[str]) -> int:
 def export(
     args: argparse.Namespace, recipes: tuple[Recipe, ...], folders: Sequence[Path]
 ) -> tuple[int, dict[str, Any]]:
-    """Export checkpoints one after the other; one that fails is reported, and the others are still exported.
+    """Export checkpoints; one that fails is reported, and the others are still exported.
 
     Returns:
         The exit code and the document for ``--json``.
     """
     for package in ("torch", "onnxruntime"):
         require(package)
-    warm_up()
+    jobs = min(args.jobs, len(folders))
+    if jobs == 1:
+        warm_up()
     from export.artifact import check_writable, ship
-    from export.job import Options
-    from export.pipeline import export_checkpoint
     from export.report import table
-    from export.verify import ParityError
-    from train.checkpoint import load_checkpoint
 
     check_writable(args.out)
     dataset = find_data(args.data)
@@ -181,6 +188,44 @@ def export(
     budget = Budget(args.max_dice_drop, args.max_hc_shift_mm)
     if args.fine_tune_epochs < 0:
         raise UsageError(f"--fine-tune-epochs is {args.fine_tune_epochs}; it is 0, for none, or more.")
+    _check_names(folders)
+    if jobs == 1:
+        code, document = _in_turn(args, budget, recipes, folders, dataset)
+    else:
+        code, document = _at_once(args, recipes, folders, dataset, jobs)
+    manifests = [Manifest.from_json(artifact["manifest"]) for artifact in document["artifacts"]]
+    if manifests:
+        say(f"\n{table(manifests)}\nverified artifacts: {len(manifests)}, in {args.out}")
+    if args.ship:
+        say(f"shipped: {ship([Path(artifact['path']) for artifact in document['artifacts']])}")
+    return code, document
+
+
+def _check_names(folders: Sequence[Path]) -> None:
+    """Artifacts are named after the strategy, so each may come but once.
+
+    Raises:
+        UsageError: Two folders hold the same.
+    """
+    seen: dict[str, Path] = {}
+    for folder in folders:
+        with contextlib.suppress(ValueError, TypeError, KeyError):  # a damaged one is reported when its turn comes
+            name = json.loads((folder / "checkpoint.json").read_text())["strategy"]["name"]
+            if (first := seen.setdefault(name, folder)) != folder:
+                raise UsageError(f"{folder} and {first} are both {name}: export them to two --out.")
+
+
+def _in_turn(
+    args: argparse.Namespace, budget: Budget, recipes: tuple[Recipe, ...], folders: Sequence[Path], dataset: Dataset
+) -> tuple[int, dict[str, Any]]:
+    """One checkpoint after the other, in this process."""
+    import torch
+
+    from export.job import Options
+    from export.pipeline import export_checkpoint
+    from export.verify import ParityError
+    from train.checkpoint import load_checkpoint
+
     options = Options(
         recipes=recipes,
         out=args.out,
@@ -190,11 +235,11 @@ def export(
         force=args.force,
         budget=budget,
         fine_tune_epochs=args.fine_tune_epochs,
+        threads=min(torch.get_num_threads(), MAX_THREADS),
     )
     manifests: dict[Path, Manifest] = {}
     failures: list[dict[str, Any]] = []
     code = 0
-    seen: dict[str, Path] = {}
 
     def failed(error: FetalHeadError) -> None:
         nonlocal code
@@ -205,19 +250,32 @@ def export(
 
     for folder in folders:
         try:
-            checkpoint = load_checkpoint(folder)
-            first = seen.setdefault(checkpoint.strategy.name, folder)
-            if first != folder:
-                raise UsageError(f"{folder} and {first} are both {checkpoint.strategy.name}: export them to two --out.")
-            manifests |= export_checkpoint(checkpoint, dataset, options, failed)
+            manifests |= export_checkpoint(load_checkpoint(folder), dataset, options, failed)
         except FetalHeadError as error:
             failed(error)
-    if manifests:
-        say(f"\n{table(list(manifests.values()))}\nverified artifacts: {len(manifests)}, in {args.out}")
-    if args.ship:
-        say(f"shipped: {ship(list(manifests))}")
     artifacts = [{"path": str(path), "manifest": manifest.to_json()} for path, manifest in manifests.items()]
     return code, {"schema_version": JSON_SCHEMA_VERSION, "artifacts": artifacts, "failures": failures}
+
+
+def _at_once(
+    args: argparse.Namespace, recipes: tuple[Recipe, ...], folders: Sequence[Path], dataset: Dataset, jobs: int
+) -> tuple[int, dict[str, Any]]:
+    """Several checkpoints at a time, each in its own process."""
+    from export.parallel import export_apart
+
+    kept = ("calibration_images", "verify_images", "accuracy_images", "max_dice_drop", "max_hc_shift_mm")
+    given = {name: getattr(args, name) for name in (*kept, "fine_tune_epochs", "out")}
+    flags = [text for k, v in given.items() if v is not None for text in (f"--{k.replace('_', '-')}", str(v))]
+    flags += ["--recipes", *(recipe.name for recipe in recipes), "--data", str(dataset.root)]
+    flags += ["--force"] if args.force else []
+    say(f"{len(folders)} checkpoints, {jobs} at a time")
+    done = export_apart(folders, flags, jobs)
+    artifacts, failures = ([x for _, document in done for x in document[key]] for key in ("artifacts", "failures"))
+    return max(code for code, _ in done), {
+        "schema_version": JSON_SCHEMA_VERSION,
+        "artifacts": artifacts,
+        "failures": failures,
+    }
 
 
 if __name__ == "__main__":

@@ -134,7 +134,11 @@ def _write(path: Path, data: bytes, manifest: Manifest) -> None:
     except OSError as error:
         raise UsageError(f"{manifest_path(path)} cannot be replaced: {error}. Choose another --out.") from error
     write_bytes(path, data)
-    write_json(manifest_path(path), manifest.to_json())
+    try:
+        write_json(manifest_path(path), manifest.to_json())
+    except BaseException:  # Ctrl-C too: no half artifact
+        path.unlink(missing_ok=True)
+        raise
 
 
 def read_artifact(path: Path) -> Manifest | None:

@@ -23,9 +23,6 @@ from train.data import cache
 from train.loop import make_predictor
 from train.progress import say
 
-THREADS = 2
-"""For calibration and for the budget; the figures do not depend on it."""
-
 
 @dataclass(frozen=True)
 class Int8:
@@ -65,14 +62,15 @@ def make_int8(
         say(f"  {job.dataset.title} is not what it was trained on: quantized as the released {released.name} was")
         data = Settings.from_json(released.quantization["settings"]).apply(plain)
         return Int8(data, RECIPES["full_int8"], released.calibration, released.quantization, None, holds=True)
+    threads = job.options.threads
     predict = make_predictor(job.checkpoint.model, torch.device("cpu"))
     judge = Judge(make_reference(predict, load_images(cache(list(job.validation)), job.size)), job.options.budget)
 
     def run(candidate: Candidate) -> Any:
         artifact = describe(candidate.data, job.checkpoint, candidate.recipe)
-        return run_on(artifact.network(THREADS), judge.reference.images)
+        return run_on(artifact.network(threads), judge.reference.images)
 
-    found = climb(plain, load_images(job.calibration, job.size).inputs, judge, run, fine_tune, THREADS)
+    found = climb(plain, load_images(job.calibration, job.size).inputs, judge, run, fine_tune, threads)
     candidate = found.candidate
     record = job.calibration_record(RECIPES["full_int8"])
     return Int8(candidate.data, candidate.recipe, record, found.record(), found.table(), found.holds)

@@ -40,6 +40,7 @@ class Options:
         force: Export also what is up to date.
         budget: What full int8 may cost.
         fine_tune_epochs: Of training on in simulated int8 where nothing else is within the budget; 0 for none.
+        threads: CPU threads to measure with, which no figure depends on; parity is measured with one.
     """
 
     recipes: tuple[Recipe, ...]
@@ -50,6 +51,7 @@ class Options:
     force: bool = False
     budget: Budget = field(default_factory=Budget)
     fine_tune_epochs: int = 2
+    threads: int = 2
 
 
 @dataclass(frozen=True)

@@ -31,9 +31,6 @@ from train.loop import make_predictor
 from train.progress import say
 
 FLOAT32 = RECIPES["float32"]
-ACCURACY_THREADS = 2
-"""Threads accuracy is measured with; parity is measured with one."""
-
 WRONG = "Report it with the checkpoint; whether its architecture converts rightly says python -m export sizes."
 UNSUITED = (
     "Up to the float32 SavedModel the conversion is right, so it is this recipe that loses too much on this network: "
@@ -119,7 +116,7 @@ def _export(
                 if recipe == FLOAT32:
                     raise  # the others are measured against it
                 refusal = refusal or error
-            scores = take(artifact.network(ACCURACY_THREADS), bench.exam)
+            scores = take(artifact.network(job.options.threads), bench.exam)
             baseline = baseline or scores  # float32 is the first recipe where it is asked for
             manifest = replace(
                 artifact.manifest,
