@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.errors import ModelError
+from edge_runtime.errors import ModelError, UsageError
 from edge_runtime.preprocess import to_unit
 from export.flatbuffer import Model, Tensor
 from export.kept import Kept
@@ -64,7 +64,14 @@ def observe(model: Model, images: NDArray[np.uint8], threads: int = 1) -> dict[s
 
     Raises:
         ModelError: The network computes something that is not finite.
+        UsageError: There are no images, or they are something else than the bytes of frames.
     """
+    if images.ndim != 3 or not images.size or images.dtype != np.uint8:
+        span = f" from {images.min():g} to {images.max():g}" if images.size else ""
+        raise UsageError(
+            f"Calibration images are {images.dtype} {images.shape}{span}; uint8 (images, height, width) is needed, at "
+            "least one: grey levels 0 to 255, which are divided by 255 here and nowhere else."
+        )
     tensors = [model.tensors[operator.outputs[0]] for operator in model.operators]
     kept = Kept(model, threads)
     looks: dict[str, list[_Look]] = {tensor.name: [] for tensor in tensors}

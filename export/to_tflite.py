@@ -50,9 +50,11 @@ def onnx_to_graph(source: str, target: str) -> None:
         source: The .onnx file.
         target: File to write the GraphDef to.
     """
+    given = onnx.load(source)
+    _check_contract(given)
     # onnx2tf calls onnxsim as a command, which is on PATH only where the environment is activated; without it the
     # decoder's sizes stay symbolic and the conversion fails. So it is called here, as a library.
-    network, same = onnxsim.simplify(onnx.load(source))
+    network, same = onnxsim.simplify(given)
     if not same:
         raise RuntimeError("onnxsim changed what the network computes")
     simplified = Path(source).with_suffix(".simplified.onnx")
@@ -68,6 +70,28 @@ def onnx_to_graph(source: str, target: str) -> None:
     graph = graphs.freeze(model, (1, *PROXY_SIZE, 1))
     graphs.join_channels_last(graph)
     Path(target).write_bytes(graph.SerializeToString())
+
+
+def _check_contract(network: onnx.ModelProto) -> None:
+    """Refuse what would be converted into something else without a word.
+
+    Raises:
+        ValueError: Another input or output than this project's networks have, or one of a size that is not fixed.
+    """
+    weights = {tensor.name for tensor in network.graph.initializer}
+    sides = (
+        ("input", [x for x in network.graph.input if x.name not in weights]),
+        ("output", list(network.graph.output)),
+    )
+    wanted = (1, 1, *PROXY_SIZE)
+    for side, tensors in sides:
+        shapes = [[d.dim_value or d.dim_param or "?" for d in x.type.tensor_type.shape.dim] for x in tensors]
+        if len(shapes) != 1 or tuple(shapes[0]) != wanted:
+            found = ", ".join(f"{x.name} {shape}" for x, shape in zip(tensors, shapes, strict=True))
+            raise ValueError(
+                f"the ONNX network's {side} is {found or 'missing'}; one of {list(wanted)} is needed, every size "
+                "fixed: grey, batch of 1. Write it with export.to_onnx.write_onnx."
+            )
 
 
 def graph_to_saved_model(
