@@ -1,11 +1,11 @@
-"""``python -m benchmarks``: run, report, compare, study, train-speed, picture, pages."""
+"""``python -m benchmarks``: run, report, compare, study, train-speed, operators, peers, export-cost, picture, pages."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from benchmarks import compare, driver, operators, pages, peers, picture, report, run, training_speed
+from benchmarks import compare, driver, export_cost, operators, pages, peers, picture, report, run, training_speed
 from edge_runtime.cli import run_command
 from train.splits import SPLITS
 
@@ -72,6 +72,9 @@ def build_parser() -> argparse.ArgumentParser:
     operators.add_arguments(sub.add_parser("operators", help=operators_text, description=operators.run.__doc__))
     peers_text = "this project's int8 against float32, ONNX Runtime's and OpenVINO's of the same weights"
     peers.add_arguments(sub.add_parser("peers", help=peers_text, description=peers.run.__doc__))
+
+    cost_text = "time and memory of an export"
+    export_cost.add_arguments(sub.add_parser("export-cost", help=cost_text, description=export_cost.run.__doc__))
 
     picture_parser = sub.add_parser("picture", help="draw the shipped model's outline on a phantom, for the README")
     picture_parser.add_argument("--out", type=Path, default=Path("docs/phantom.png"), help="default: %(default)s")

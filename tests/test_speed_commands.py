@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import ROOT, Run
+from random_checkpoint import make_checkpoint
 from rich_model import SIZE, convert
 
 from benchmarks.operators import count_macs
@@ -56,6 +57,17 @@ def test_engines_are_compared_in_turns() -> None:
     text = table(list(rows.values()))
     assert "LiteRT float32 takes at least 3.3 times ours" in text and "ONNX Runtime int8 takes at least 1" in text
     assert "met" in text and "MISSED" in text
+
+
+@pytest.mark.slow
+def test_the_cost_of_an_export_is_taken(run: Run, phantom: Path, tmp_path: Path) -> None:
+    out = tmp_path / "cost.json"
+    done = run("benchmarks", "export-cost", make_checkpoint(tmp_path / "edge"), "--data", phantom, "--out", out)
+    assert done.returncode == 0, done.stderr
+    (cost,) = json.loads(out.read_text())["costs"]
+    assert 1 < cost["again_s"] < cost["seconds"] and 500 < cost["peak_mb"] < 10_000
+    failed = run("benchmarks", "export-cost", tmp_path / "missing", "--data", phantom)
+    assert failed.returncode == 1 and "holds no checkpoint" in failed.stderr and "Traceback" not in failed.stderr
 
 
 def test_bad_calls_are_refused(run: Run) -> None:
