@@ -23,6 +23,8 @@ from train.data import Dataset, find_data
 from train.progress import clock, say
 
 LOG = "log.txt"
+PLAIN = ("--max-dice-drop", "inf", "--max-hc-shift-mm", "inf")
+"""Full int8 by minimum and maximum: what quantization costs each network is a result here, not something to mend."""
 _KEPT = (
     "config", "data", "trainable_parameters", "kept_epoch", "history", "seconds", "metrics", "per_image", "device",
     "git_commit", "tools",
@@ -79,7 +81,7 @@ def _do(each: StudyRun, dataset: Dataset, args: argparse.Namespace, threads: int
     _call(["train", *each.arguments, *extra, *data, "--out", str(folder), "--resume"], log, threads)
     exports = None
     if each.exported:
-        artifacts = ["--out", str(folder / "artifacts"), "--json"]
+        artifacts = ["--out", str(folder / "artifacts"), "--json", *PLAIN]
         exports = _call(["export", "--checkpoint", str(checkpoint), *artifacts, *data], log, threads, allowed=(0, 1))
     document = result_document(each, checkpoint, json.loads(exports) if exports else None, dataset)
     write_json(result_path(each.name, args.results), document)

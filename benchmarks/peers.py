@@ -195,12 +195,14 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"--images is {args.images}, --rounds is {args.rounds}; both are 1 or more.")
     for package in ("torch", "onnxruntime"):
         require(package)
+    from export.budget import NO_LIMIT
     from export.images import load_images
     from export.job import Options, plan
     from train.checkpoint import load_checkpoint
 
     checkpoint, dataset = load_checkpoint(args.checkpoint), find_data(args.data)
-    job = plan(checkpoint, dataset, Options((RECIPES["full_int8"],), Path(), verify_images=args.images))
+    options = Options((RECIPES["full_int8"],), Path(), verify_images=args.images, budget=NO_LIMIT)
+    job = plan(checkpoint, dataset, options)
     with tempfile.TemporaryDirectory(prefix="fetal-head-edge-") as folder:
         rows = measure(make_peers(job, Path(folder)), load_images(job.parity, job.size).inputs, args.rounds)
     size = f"{job.size[0]}x{job.size[1]}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 
 from edge_runtime.errors import UsageError
@@ -23,3 +24,11 @@ class Budget:
         for name, value in asdict(self).items():
             if not value >= 0:  # NaN too
                 raise UsageError(f"--{name.replace('_', '-')} is {value}; 0 or more is needed (inf allows anything).")
+
+    def to_json(self) -> dict[str, float | None]:
+        """For a manifest; None where anything is allowed, which JSON has no number for."""
+        return {name: value if math.isfinite(value) else None for name, value in asdict(self).items()}
+
+
+NO_LIMIT = Budget(math.inf, math.inf)
+"""Full int8 as plain as can be, whatever it costs."""

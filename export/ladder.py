@@ -94,7 +94,7 @@ class Climb:
         """What a manifest says of it."""
         return {
             "method": self.candidate.name,
-            "budget": asdict(self.budget),
+            "budget": self.budget.to_json(),
             "n_images": self.n_images,
             "n_clear": self.n_clear,
             "rungs": [asdict(rung) for rung in self.rungs],

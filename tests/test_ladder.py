@@ -75,6 +75,15 @@ def test_where_no_rung_holds_nothing_is_written_and_the_table_says_why(run: Run,
     assert all(name in text for name in names)
 
 
+@pytest.mark.slow
+def test_without_a_limit_the_plainest_is_taken(run: Run, hc18: Path, tmp_path: Path) -> None:
+    no_limit = ("--max-dice-drop", "inf", "--max-hc-shift-mm", "inf")
+    _, document, _ = export(run, spoil(tmp_path), hc18, *no_limit)
+    quantization = (document["artifacts"] + document["failures"])[0]["manifest"]["quantization"]
+    assert quantization["method"] == "min-max" and len(quantization["rungs"]) == 1
+    assert quantization["budget"] == {"max_dice_drop": None, "max_hc_shift_mm": None}
+
+
 def test_every_way_is_repeated_from_what_is_stored_of_it() -> None:
     plain = Model(convert())
     for candidate in candidates(plain, frames()):
