@@ -115,6 +115,48 @@ def join_channels_last(graph: Any) -> None:
         node.attr["Tperm"].type = tf.int32.as_datatype_enum
 
 
+def absorb_pads(graph: Any, operations: Sequence[str]) -> None:
+    """Let strided 3x3 convolutions pad their input themselves, in place.
+
+    PyTorch pads a row above and below, TensorFlow's SAME only below where the stride is 2: hence the Pad that onnx2tf
+    writes. Of a kernel of 4x4 SAME does begin a row above the map, so the 3x3 one with zeros at its end computes the
+    same, whatever the size.
+
+    Args:
+        graph: GraphDef.
+        operations: Which to change, of ``Conv2D`` and ``DepthwiseConv2dNative``.
+    """
+    constants = _constants(graph)
+    nodes = {node.name: node for node in graph.node}
+    for node in [n for n in graph.node if n.op in operations]:
+        pad = nodes[node.input[0]]
+        weights = constants.get(_through(nodes, node.input[1]))
+        if (
+            pad.op not in ("Pad", "PadV2")
+            or _value(constants, pad.input[1]) != [[0, 0], [1, 1], [1, 1], [0, 0]]
+            or (pad.op == "PadV2" and _value(constants, pad.input[2]) != 0)
+            or list(node.attr["strides"].list.i) != [1, 2, 2, 1]
+            or list(node.attr["dilations"].list.i) not in ([], [1, 1, 1, 1])
+            or node.attr["padding"].s != b"VALID"
+            or weights is None
+        ):
+            continue
+        kernel = tf.make_ndarray(weights.attr["value"].tensor)
+        if kernel.shape[:2] != (3, 3):
+            continue
+        wider = np.pad(kernel, ((0, 1), (0, 1), (0, 0), (0, 0)))
+        weights.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(wider))
+        node.attr["padding"].s = b"SAME"
+        node.input[0] = pad.input[0]
+
+
+def _through(nodes: dict[str, Any], name: str) -> str:
+    """Name of what an Identity hands on."""
+    while nodes[name].op == "Identity":
+        name = nodes[name].input[0]
+    return name
+
+
 def _constants(graph: Any) -> dict[str, Any]:
     return {node.name: node for node in graph.node if node.op == "Const"}
 

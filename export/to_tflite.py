@@ -69,6 +69,7 @@ def onnx_to_graph(source: str, target: str) -> None:
     )
     graph = graphs.freeze(model, (1, *PROXY_SIZE, 1))
     graphs.join_channels_last(graph)
+    graphs.absorb_pads(graph, os.environ.get("ABSORB", "").split(","))
     Path(target).write_bytes(graph.SerializeToString())
 
 
