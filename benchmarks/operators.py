@@ -27,8 +27,8 @@ class Cost:
     """An operator's share.
 
     Attributes:
-        index: In the order of computation.
-        kind: As TensorFlow Lite names it.
+        index: In the order of computation; the last one's of two.
+        kind: As TensorFlow Lite names it; with the PAD that belongs to it.
         shape: Of its output.
         macs: Multiplications with an addition.
         ms: Time it takes alone, one thread.
@@ -55,6 +55,18 @@ def count_macs(model: Model, operator: Operator) -> int:
         return math.prod(model.computed_inputs(operator)[0].shape) * math.prod(weights[:3])
     of_each = weights[1] * weights[2] if operator.kind == "DEPTHWISE_CONV_2D" else math.prod(weights[1:])
     return math.prod(model.tensors[operator.outputs[0]].shape) * of_each
+
+
+def fused(model: Model) -> list[tuple[Operator, ...]]:
+    """Operators as XNNPACK runs them: a PAD belongs to the convolution behind it, and costs next to nothing there."""
+    groups: list[tuple[Operator, ...]] = []
+    for operator in model.operators:
+        before = groups[-1][-1] if groups else None
+        if before and before.kind == "PAD" and operator.kind in WEIGHTED and before.outputs[0] == operator.inputs[0]:
+            groups[-1] = (before, operator)
+        else:
+            groups.append((operator,))
+    return groups
 
 
 def peak_model(integer: bool) -> bytes:
@@ -87,11 +99,17 @@ def measure(model: Model, runs: int) -> dict[str, Any]:
         ``whole_ms``, ``peak_gmac_s``, ``gmac``, ``share_of_peak`` and ``operators``.
     """
     integer = any(tensor.dtype == "int8" for tensor in model.tensors if not tensor.is_constant)
-    files = [model.data, peak_model(integer), *(model.alone(operator) for operator in model.operators)]
-    whole, peak, *alone = seconds(files, runs)
+    groups = fused(model)
+    whole, peak, *alone = seconds([model.data, peak_model(integer), *(model.alone(*group) for group in groups)], runs)
     costs = [
-        Cost(o.index, o.kind, model.tensors[o.outputs[0]].shape, count_macs(model, o), spent * 1e3)
-        for o, spent in zip(model.operators, alone, strict=True)
+        Cost(
+            group[-1].index,
+            " + ".join(operator.kind for operator in group),
+            model.tensors[group[-1].outputs[0]].shape,
+            count_macs(model, group[-1]),
+            spent * 1e3,
+        )
+        for group, spent in zip(groups, alone, strict=True)
     ]
     gmac = sum(cost.macs for cost in costs) / 1e9
     peak_speed = PEAK_SIDE**2 * PEAK_CHANNELS**2 / 1e9 / peak
@@ -116,20 +134,20 @@ def table(found: dict[str, Any], most: int) -> str:
         f"peak: {found['peak_gmac_s']:.0f} GMAC/s, a 1x1 convolution of 1,024 channels in the same run",
         f"operators one by one: {total:.2f} ms",
         "",
-        f"{'':>4} {'operator':<24} {'output':<20} {'MMAC':>8} {'ms':>7} {'share':>6} {'GMAC/s':>7}",
+        f"{'':>4} {'operator':<26} {'output':<18} {'MMAC':>8} {'ms':>7} {'share':>6} {'GMAC/s':>7}",
     ]
     for row in sorted(found["operators"], key=lambda row: -row["ms"])[:most]:
         shape = "x".join(map(str, row["shape"][1:]))
         lines.append(
-            f"{row['index']:>4} {row['kind'].lower():<24} {shape:<20} {row['macs'] / 1e6:>8.1f} {row['ms']:>7.3f} "
+            f"{row['index']:>4} {row['kind'].lower():<26} {shape:<18} {row['macs'] / 1e6:>8.1f} {row['ms']:>7.3f} "
             f"{row['ms'] / total:>6.1%} {row['gmac_s']:>7.0f}"
         )
     kinds: dict[str, list[float]] = {}
     for row in found["operators"]:
         kinds.setdefault(row["kind"], []).append(row["ms"])
-    lines += ["", f"{'kind':<24} {'count':>6} {'ms':>8} {'share':>6}"]
+    lines += ["", f"{'kind':<26} {'count':>6} {'ms':>8} {'share':>6}"]
     for kind, spent in sorted(kinds.items(), key=lambda item: -sum(item[1])):
-        lines.append(f"{kind.lower():<24} {len(spent):>6} {sum(spent):>8.3f} {sum(spent) / total:>6.1%}")
+        lines.append(f"{kind.lower():<26} {len(spent):>6} {sum(spent):>8.3f} {sum(spent) / total:>6.1%}")
     return "\n".join(lines)
 
 

@@ -156,15 +156,17 @@ class Model:
         model.subgraphs, model.signatureDefs = [graph], None
         return pack(model)
 
-    def alone(self, operator: Operator) -> bytes:
-        """A .tflite file of one operator: what it takes and gives are the file's inputs and outputs."""
+    def alone(self, *operators: Operator) -> bytes:
+        """A .tflite file of one operator, or of some that follow each other: the last one's output is the file's."""
         model = copy.copy(self._parsed)
         graph = copy.copy(model.subgraphs[0])
-        graph.operators = [graph.operators[operator.index]]
-        graph.inputs = [tensor.index for tensor in self.computed_inputs(operator)]
-        graph.outputs = list(operator.outputs)
+        made = {index for operator in operators for index in operator.outputs}
+        graph.operators = [graph.operators[operator.index] for operator in operators]
+        taken = [tensor.index for operator in operators for tensor in self.computed_inputs(operator)]
+        graph.inputs = [index for index in taken if index not in made]
+        graph.outputs = list(operators[-1].outputs)
         model.subgraphs, model.signatureDefs, model.metadata, model.metadataBuffer = [graph], None, None, None
-        kept = {*operator.inputs, *operator.outputs}
+        kept = made.union(*(operator.inputs for operator in operators))
         model.buffers = [copy.copy(buffer) for buffer in model.buffers]
         for index, tensor in enumerate(graph.tensors):
             if index not in kept:
