@@ -1,11 +1,23 @@
-"""``python -m benchmarks``: run, report, compare, study, train-speed, operators, peers, export-cost, picture, pages."""
+"""``python -m benchmarks``: the suite, the training study, what int8 costs, and the pages made of them."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from benchmarks import compare, driver, export_cost, operators, pages, peers, picture, report, run, training_speed
+from benchmarks import (
+    compare,
+    driver,
+    export_cost,
+    ladders,
+    operators,
+    pages,
+    peers,
+    picture,
+    report,
+    run,
+    training_speed,
+)
 from edge_runtime.cli import run_command
 from train.splits import SPLITS
 
@@ -73,6 +85,8 @@ def build_parser() -> argparse.ArgumentParser:
     peers_text = "this project's int8 against float32, ONNX Runtime's and OpenVINO's of the same weights"
     peers.add_arguments(sub.add_parser("peers", help=peers_text, description=peers.run.__doc__))
 
+    ladder_text = "what each way of quantizing a network costs, up to the first within the budget"
+    ladders.add_arguments(sub.add_parser("ladder", help=ladder_text, description=ladders.run.__doc__))
     cost_text = "time and memory of an export"
     export_cost.add_arguments(sub.add_parser("export-cost", help=cost_text, description=export_cost.run.__doc__))
 

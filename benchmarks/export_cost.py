@@ -15,6 +15,7 @@ from typing import Any
 from edge_runtime.device import fingerprint
 from edge_runtime.errors import FetalHeadError
 from edge_runtime.files import write_json
+from edge_runtime.manifest import load_manifest
 from edge_runtime.provenance import git_commit, tool_versions
 from train.data import find_data
 from train.progress import say
@@ -31,12 +32,14 @@ class Cost:
 
     Attributes:
         checkpoint: Its folder.
+        size: (h, w) of the network's input in pixels.
         seconds: From the start of the command to its end.
         peak_mb: Largest memory of the command and all it started, shared pages counted once; 1 MB is 1e6 bytes.
         again_s: Seconds of the same command a second time, when nothing is to be done.
     """
 
     checkpoint: str
+    size: tuple[int, int]
     seconds: float
     peak_mb: float
     again_s: float
@@ -80,8 +83,10 @@ def measure(checkpoint: Path, data: str) -> Cost:
     with tempfile.TemporaryDirectory(prefix="fetal-head-edge-") as out:
         command = [sys.executable, "-m", "export", "--checkpoint", str(checkpoint), "--data", data, "--out", out]
         seconds, peak = _watch(command)
+        manifest = load_manifest(next(Path(out).rglob("*.tflite")))
         again, _ = _watch(command)
-    cost = Cost(str(checkpoint), seconds, peak, again)
+    size = (manifest.preprocessing.height, manifest.preprocessing.width)
+    cost = Cost(str(checkpoint), size, seconds, peak, again)
     verdict = "met" if seconds <= GOAL_S and peak <= GOAL_MB else "MISSED"
     say(
         f"{checkpoint}: {seconds:.1f} s and {peak:.0f} MB (goal: {GOAL_S:g} s and {GOAL_MB:g} MB, {verdict}); "

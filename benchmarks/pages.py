@@ -1,4 +1,4 @@
-"""``python -m benchmarks pages``: docs/results.md and .json, and the figures in README.md and MODEL_CARD.md."""
+"""``python -m benchmarks pages``: the pages in docs, and the figures in README.md and MODEL_CARD.md."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import results_page
+from benchmarks import int8_page, results_page
 from benchmarks.document import load_document
 from benchmarks.findings import Documents
 from benchmarks.quantized import load_latencies, rows
@@ -19,6 +19,7 @@ from benchmarks.training import load_all
 from edge_runtime.errors import UsageError
 
 README, RESULTS_PAGE, RESULTS_JSON = Path("README.md"), Path("docs/results.md"), Path("docs/results.json")
+INT8_PAGE = Path("docs/int8.md")
 PAGES = (README, Path("MODEL_CARD.md"))
 TRAINING_BEGIN = "<!-- training: python -m benchmarks pages -->"
 BEGIN, END = "<!-- figures: python -m benchmarks pages {} -->", "<!-- end of figures -->"
@@ -36,6 +37,7 @@ def run(args: argparse.Namespace) -> int:
         latencies = load_latencies()
         files |= markdown_files(results_page.build(runs, latencies), RESULTS_PAGE)
         files[RESULTS_JSON] = (json.dumps({"networks": rows(runs, latencies)}, indent=1) + "\n").encode()
+    files |= markdown_files(int8_page.build(), INT8_PAGE)
     write_files(files)
     return 0
 
