@@ -90,6 +90,8 @@ class Manifest:
         parity: Differences from torch, on which images, and the tolerances they were held to.
         accuracy: Summaries of scores against the reference, and the degradation against float32.
         golden: Answers to the frames that every device has; see :mod:`edge_runtime.golden`.
+        quality: Limits for refusing and the interval beside a circumference, calibrated on the validation part; empty
+            where they were not.
         checkpoint: Hash, data, split, settings and git commit of the training.
         git_commit: Of the export.
         tools: Versions.
@@ -113,6 +115,7 @@ class Manifest:
     parity: dict[str, Any] = field(default_factory=dict)
     accuracy: dict[str, Any] = field(default_factory=dict)
     golden: dict[str, Any] = field(default_factory=dict)
+    quality: dict[str, Any] = field(default_factory=dict)
     checkpoint: dict[str, Any] = field(default_factory=dict)
     git_commit: str | None = None
     tools: dict[str, str] = field(default_factory=dict)
