@@ -10,12 +10,13 @@ Research use only; not a medical device.
 """
 
 from edge_runtime.ellipse import Ellipse
-from edge_runtime.errors import FetalHeadError, InputError, ModelError, UsageError
+from edge_runtime.errors import DeviceError, FetalHeadError, InputError, ModelError, UsageError
 from edge_runtime.quality import Quality
 from edge_runtime.segmenter import Latency, Measurement, Segmenter
 
 __version__ = "0.1.0"
 __all__ = [
+    "DeviceError",
     "Ellipse",
     "FetalHeadError",
     "InputError",

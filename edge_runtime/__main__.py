@@ -30,11 +30,22 @@ def build_parser() -> argparse.ArgumentParser:
 
     model = argparse.ArgumentParser(add_help=False)
     model.add_argument("--model", type=Path, metavar="FILE", help=".tflite file, manifest beside it (default: shipped)")
+    trust = argparse.ArgumentParser(add_help=False)
+    trust.add_argument(
+        "--trusted-key",
+        dest="trusted_keys",
+        type=Path,
+        action="append",
+        metavar="FILE",
+        help="refuse a model that this public key (PEM) did not sign; may come several times",
+    )
     model.add_argument("--json", action="store_true", help="JSON for programs instead of text")
     runs = argparse.ArgumentParser(add_help=False)
     runs.add_argument("--threads", type=int, default=1, help="CPU threads (default: %(default)s)")
 
-    measure = sub.add_parser("measure", parents=[model, runs], help="masks and head circumferences of image files")
+    measure = sub.add_parser(
+        "measure", parents=[model, trust, runs], help="masks and head circumferences of image files"
+    )
     measure.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="8-bit image files, grey or colour")
     size = measure.add_mutually_exclusive_group()
     size.add_argument("--pixel-size-mm", metavar="X", help="side of a pixel in mm, for all images")
@@ -42,17 +53,17 @@ def build_parser() -> argparse.ArgumentParser:
     measure.add_argument("--mask-dir", type=Path, metavar="DIR", help="write masks here: PNG, 0/255, same file name")
     measure.set_defaults(run=commands.measure)
 
-    bench = sub.add_parser("bench", parents=[runs], help="latency and memory of models on this device")
+    bench = sub.add_parser("bench", parents=[trust, runs], help="latency and memory of models on this device")
     bench.add_argument("--model", type=Path, nargs="+", metavar="FILE", help=".tflite files (default: shipped)")
     bench.add_argument("--json", action="store_true", help="one JSON document instead of a table")
     bench.add_argument("--frames", type=int, default=50, help="frames timed (default: %(default)s)")
     bench.add_argument("--warmup", type=int, default=5, help="frames before, untimed (default: %(default)s)")
     bench.set_defaults(run=commands.bench)
 
-    info = sub.add_parser("info", parents=[model], help="what a model is, and what this device is")
+    info = sub.add_parser("info", parents=[model, trust], help="what a model is, and what this device is")
     info.set_defaults(run=commands.info)
     verify = sub.add_parser(
-        "verify", parents=[model], help="does this device answer as the one did where the model was exported?"
+        "verify", parents=[model, trust], help="does this device answer as the one did where the model was exported?"
     )
     verify.add_argument("--backend", choices=list(BACKENDS), help="interpreter (default: the first installed)")
     verify.set_defaults(run=commands.verify)

@@ -33,7 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
         prog="python -m export",
         description="Convert checkpoints into TensorFlow Lite artifacts, each held to torch on real images first.",
         epilog=f"recipes:\n{listing}\n\nexample: python -m export --checkpoint checkpoints/edge --recipes full_int8\n"
-        "also:    python -m export audit|explain|sizes|calibration --help",
+        "also:    python -m export audit|explain|sizes|calibration|sign|keygen --help",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
@@ -154,6 +154,10 @@ def main(argv: list[str]) -> int:
         from export.sizes import main as sizes
 
         return sizes(argv[1:])
+    if argv[:1] in (["sign"], ["keygen"]):
+        from export.sign import main as sign
+
+        return sign(argv)
     args = build_parser().parse_args(argv)
     recipes, folders = pick_recipes(args.recipes), find_checkpoints(args.checkpoint)
     if args.ship and RECIPES["full_int8"] not in recipes:

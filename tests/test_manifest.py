@@ -10,6 +10,7 @@ from tiny_model import make_artifact
 
 from edge_runtime import ModelError, Segmenter, UsageError
 from edge_runtime.manifest import load_manifest, manifest_path
+from edge_runtime.seal import seal
 
 
 @pytest.fixture(scope="module")
@@ -25,9 +26,10 @@ def artifact(pristine: Path, tmp_path: Path) -> Path:
 
 
 def edit(artifact: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change a manifest and seal it again: what lies behind the seal must hold by itself."""
     values = json.loads(manifest_path(artifact).read_text())
     change(values)
-    manifest_path(artifact).write_text(json.dumps(values))
+    manifest_path(artifact).write_bytes(seal(values))
 
 
 def test_an_intact_artifact_loads(artifact: Path) -> None:
@@ -70,11 +72,11 @@ def test_a_corrupted_model_is_refused_before_it_is_parsed(
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda m: m.update(schema_version=2), "schema version 2"),
+        (lambda m: m.update(schema_version=1), "schema version 1"),
         (lambda m: m.pop("schema_version"), "schema_version"),
         (lambda m: m["input"].update(shape=[1, 64, 64, 1]), "preprocessing makes"),
         (lambda m: m["input"].update(shape=[1, 96, 144, 3]), "shape"),
-        (lambda m: m["input"].update(dtype="float32"), "manifest says float32"),
+        (lambda m: m["input"].update(dtype="float32", scale=0, zero_point=0), "manifest says float32"),
         (lambda m: m["input"].update(scale=0.02), "1/255"),
         (lambda m: m["output"].update(scale=m["output"]["scale"] * 2), "quantization"),
         (lambda m: m["output"].update(dtype="complex64"), "complex64"),
