@@ -79,8 +79,8 @@ def golden_frame(index: int) -> NDArray[np.uint8]:
     n_bytes = _FRAME_SHAPE[0] * _FRAME_SHAPE[1]
     try:
         with zipfile.ZipFile(FRAMES) as file, file.open("frames.npy") as stream:
-            np.lib.format.read_magic(stream)
-            _, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
+            np.lib.format.read_magic(stream)  # type: ignore[no-untyped-call]
+            _, fortran, dtype = np.lib.format.read_array_header_1_0(stream)  # type: ignore[no-untyped-call]
             data = stream.read((index + 1) * n_bytes)[index * n_bytes :]
         if fortran or dtype != np.uint8 or len(data) != n_bytes:
             raise ValueError("its frames are of another form")

@@ -95,7 +95,7 @@ class TensorSpec:
         _check_types(self)
         if self.shape[0] != 1 or self.shape[3] != 1 or min(self.shape) < 1 or max(self.shape) > MAX_SIDE:
             raise ValueError(
-                f"tensor '{self.name}' has shape {self.shape}; (1, height, width, 1) with sides up to {MAX_SIDE} is needed"
+                f"tensor '{self.name}' has shape {self.shape}; (1, height, width, 1) is needed, sides up to {MAX_SIDE}"
             )
         if self.dtype not in DTYPES:
             raise ValueError(f"tensor '{self.name}' has dtype {self.dtype}; {', '.join(DTYPES)} are known")

@@ -1,8 +1,8 @@
 """The seal of a manifest: the sha256 of the file's own bytes, so that no bit of it changes unseen.
 
-A sealed file begins with ``{``, a new line and ``  "seal": "<64 digits>"``; the digits are the sha256, in lower case, of
-the file with 64 zeros in their place. A seal tells a damaged or hand-edited file; who wrote it only a signature tells
-(:mod:`edge_runtime.signature`).
+A sealed file begins with ``{``, a new line and ``  "seal": "<64 digits>"``; the digits are the sha256, in lower case,
+of the file with 64 zeros in their place. A seal tells a damaged or hand-edited file; who wrote it only a signature
+tells (:mod:`edge_runtime.signature`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MAX_DEPTH = 12
 """Levels of nesting in a manifest; ours have 5."""
 
 MAX_DIGITS = 18
-"""Digits of an integer in a manifest, the sign included: what fits 64 bits. Python converts long ones in square time."""
+"""Digits of an integer in a manifest, the sign included: it fits 64 bits. Python converts long ones in square time."""
 
 
 class SealError(ValueError):

@@ -162,7 +162,7 @@ class Segmenter:
         canary = make_canary(manifest, network.backend)
         if canary_every and canary is None:
             raise ModelError(
-                f"canary_every is {canary_every}, and the manifest of {manifest.name} has no golden outputs to ask for. "
+                f"canary_every is {canary_every}, and the manifest of {manifest.name} has no golden outputs. "
                 "Export the model again, or load it without canary_every.",
                 code="no_canary",
             )

@@ -1,7 +1,7 @@
 """Ed25519 signatures of artifacts (RFC 8032), through ``cryptography``, the extra ``sign``.
 
-What is signed are the manifest's bytes, which hold the model's size and sha256, behind a prefix that keeps the signature
-from meaning anything elsewhere. It lies beside the model as ``<name>.sig``, three lines of text:
+What is signed are the manifest's bytes, which hold the model's size and sha256, behind a prefix that keeps the
+signature from meaning anything elsewhere. It lies beside the model as ``<name>.sig``, three lines of text:
 
     fetal-head-edge signature 1
     key <16 digits: the start of the public key's sha256>
