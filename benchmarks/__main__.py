@@ -18,6 +18,7 @@ from benchmarks import (
     run,
     training_speed,
 )
+from benchmarks.fuzz import command as fuzz
 from edge_runtime.cli import run_command
 from train.splits import SPLITS
 
@@ -89,6 +90,9 @@ def build_parser() -> argparse.ArgumentParser:
     ladders.add_arguments(sub.add_parser("ladder", help=ladder_text, description=ladders.run.__doc__))
     cost_text = "time and memory of an export"
     export_cost.add_arguments(sub.add_parser("export-cost", help=cost_text, description=export_cost.run.__doc__))
+
+    fuzz_text = "abuse the runtime with damaged and hostile input, from a seed"
+    fuzz.add_arguments(sub.add_parser("fuzz", help=fuzz_text, description=fuzz.run.__doc__))
 
     picture_parser = sub.add_parser("picture", help="draw the shipped model's outline on a phantom, for the README")
     picture_parser.add_argument("--out", type=Path, default=Path("docs/phantom.png"), help="default: %(default)s")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import operator
 import time
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from edge_runtime.errors import DeviceError, FetalHeadError, ModelError, UsageEr
 from edge_runtime.golden import Golden, check_golden
 from edge_runtime.log import event
 from edge_runtime.manifest import Manifest, manifest_path, parse_manifest, read_manifest, read_model
+from edge_runtime.pixel_sizes import PIXEL_SIZE_RANGE_MM
 from edge_runtime.postprocess import Head, find_head
 from edge_runtime.preprocess import check_frame, prepare
 from edge_runtime.quality import NO_PIXEL_SIZE, Quality, measure_head
@@ -29,6 +29,9 @@ DEFAULT_MODEL = Path(__file__).resolve().parent / "models" / "edge-full_int8.tfl
 """The model the wheel ships."""
 
 MAX_THREADS = 64
+MAX_PIXEL_RATIO = 10
+"""Between a pixel's sides. No scanner comes near; a unit mixed up does."""
+
 MAX_CANARY_EVERY = 10**9
 
 
@@ -243,7 +246,7 @@ class Segmenter:
 
         Raises:
             InputError: The frame is not one.
-            UsageError: The pixel size is not a finite number above 0.
+            UsageError: The pixel size is no number from 0.0001 to 100, or its sides differ more than 10 times.
         """
         sizes = None if pixel_size_mm is None else _pixel_sizes(pixel_size_mm)
         head, network_input, latency = self._find(frame)
@@ -288,10 +291,19 @@ def _check_count(name: str, value: int, least: int, most: int) -> None:
 
 def _pixel_sizes(value: float | tuple[float, float]) -> tuple[float, float]:
     pair = value if isinstance(value, tuple) else (value, value)
-    try:
-        sizes = tuple(float(v) for v in pair)
-    except (TypeError, ValueError):
-        sizes = ()
-    if len(sizes) != 2 or not all(math.isfinite(v) and v > 0 for v in sizes):
-        raise UsageError(f"pixel_size_mm is {value!r}; it is one number of mm above 0, or a pair (x, y) of them.")
-    return sizes[0], sizes[1]
+    low, high = PIXEL_SIZE_RANGE_MM
+    plain = len(pair) == 2 and all(
+        isinstance(v, int | float | np.integer | np.floating) and not isinstance(v, bool) and low <= v <= high
+        for v in pair
+    )
+    if not plain:
+        raise UsageError(
+            f"pixel_size_mm is {value!r:.60}; it is one number of mm above 0 ({low:g} to {high:g}), "
+            "or a pair (x, y) of them."
+        )
+    x, y = float(pair[0]), float(pair[1])
+    if max(x, y) > MAX_PIXEL_RATIO * min(x, y):
+        raise UsageError(
+            f"pixel_size_mm is ({x:g}, {y:g}); x and y differ at most {MAX_PIXEL_RATIO} times. Are both in mm?"
+        )
+    return x, y
