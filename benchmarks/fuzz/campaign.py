@@ -12,7 +12,7 @@ import threading
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -44,6 +44,8 @@ CASE_LIMIT_S = 20
 
 SILENCE_LIMIT_S = 60
 """Beyond it a worker is stuck where Python cannot interrupt it."""
+
+WORKER = (sys.executable, "-m", "benchmarks.fuzz")
 
 UNCHANGED_EVERY = 50
 """Cases after which the reference frame is measured again."""
@@ -124,7 +126,9 @@ def work(seed: int, first: int, last: int) -> None:
             os.write(1, f"{line[:4000]}\n".encode())
 
 
-def campaign(seed: int, cases: int, jobs: int, progress: Callable[[int], None]) -> Tally:
+def campaign(
+    seed: int, cases: int, jobs: int, progress: Callable[[int], None], worker: Sequence[str] = WORKER
+) -> Tally:
     """Run cases 0 to ``cases`` - 1 in ``jobs`` processes; a worker that dies is a failure of its case, and replaced.
 
     Args:
@@ -132,13 +136,14 @@ def campaign(seed: int, cases: int, jobs: int, progress: Callable[[int], None]) 
         cases: How many.
         jobs: Processes at a time.
         progress: Told how many are done, now and then.
+        worker: The command that runs :func:`work`.
     """
     tally, lock = Tally(), threading.Lock()
     bounds = np.linspace(0, cases, jobs + 1).astype(int)
 
     def share(first: int, last: int) -> None:
         while first < last:
-            for number, kind, ms, outcome in _lines(seed, first, last):
+            for number, kind, ms, outcome in _lines(worker, seed, first, last):
                 with lock:
                     tally.add(number, kind, outcome, ms)
                     if tally.cases % 5000 == 0:
@@ -154,9 +159,9 @@ def campaign(seed: int, cases: int, jobs: int, progress: Callable[[int], None]) 
     return tally
 
 
-def _lines(seed: int, first: int, last: int) -> Any:
+def _lines(command: Sequence[str], seed: int, first: int, last: int) -> Iterator[tuple[int, str, float, str]]:
     """What a worker says of its cases; the case on which it died or fell silent is added as a failure."""
-    call = [sys.executable, "-m", "benchmarks.fuzz", str(seed), str(first), str(last)]
+    call = [*command, str(seed), str(first), str(last)]
     with subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as worker:
         assert worker.stdout is not None
         left, following = b"", first
