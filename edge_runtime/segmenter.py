@@ -286,7 +286,14 @@ def _check_count(name: str, value: int, least: int, most: int) -> None:
     except TypeError:
         held = False
     if not held:
-        raise UsageError(f"{name} is {value!r}; it is an integer and lies between {least} and {most}.")
+        raise UsageError(f"{name} is {_shown(value)}; it is an integer and lies between {least} and {most}.")
+
+
+def _shown(value: object) -> str:
+    try:
+        return repr(value)[:60]
+    except Exception:  # of an integer of 5,000 digits say
+        return f"a {type(value).__name__} that cannot be shown"
 
 
 def _pixel_sizes(value: float | tuple[float, float]) -> tuple[float, float]:
@@ -298,7 +305,7 @@ def _pixel_sizes(value: float | tuple[float, float]) -> tuple[float, float]:
     )
     if not plain:
         raise UsageError(
-            f"pixel_size_mm is {value!r:.60}; it is one number of mm above 0 ({low:g} to {high:g}), "
+            f"pixel_size_mm is {_shown(value)}; it is one number of mm above 0 ({low:g} to {high:g}), "
             "or a pair (x, y) of them."
         )
     x, y = float(pair[0]), float(pair[1])

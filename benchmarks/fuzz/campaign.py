@@ -45,6 +45,8 @@ CASE_LIMIT_S = 20
 SILENCE_LIMIT_S = 60
 """Beyond it a worker is stuck where Python cannot interrupt it."""
 
+TELL_EVERY = 5000
+
 WORKER = (sys.executable, "-m", "benchmarks.fuzz")
 
 UNCHANGED_EVERY = 50
@@ -126,16 +128,14 @@ def work(seed: int, first: int, last: int) -> None:
             os.write(1, f"{line[:4000]}\n".encode())
 
 
-def campaign(
-    seed: int, cases: int, jobs: int, progress: Callable[[int], None], worker: Sequence[str] = WORKER
-) -> Tally:
+def campaign(seed: int, cases: int, jobs: int, tell: Callable[[str], None], worker: Sequence[str] = WORKER) -> Tally:
     """Run cases 0 to ``cases`` - 1 in ``jobs`` processes; a worker that dies is a failure of its case, and replaced.
 
     Args:
         seed: Of all of them.
         cases: How many.
         jobs: Processes at a time.
-        progress: Told how many are done, now and then.
+        tell: Told how many are done, now and then, and of each failure how to repeat it.
         worker: The command that runs :func:`work`.
     """
     tally, lock = Tally(), threading.Lock()
@@ -146,8 +146,10 @@ def campaign(
             for number, kind, ms, outcome in _lines(worker, seed, first, last):
                 with lock:
                     tally.add(number, kind, outcome, ms)
-                    if tally.cases % 5000 == 0:
-                        progress(tally.cases)
+                    if outcome.startswith("!"):
+                        tell(f"FAILURE, {kind}: python -m benchmarks fuzz --seed {seed} --case {number}\n{outcome[1:]}")
+                    if tally.cases % TELL_EVERY == 0:
+                        tell(f"  {tally.cases} of {cases} cases")
                 first = number + 1
 
     threads = [threading.Thread(target=share, args=(int(a), int(b))) for a, b in pairwise(bounds)]

@@ -18,7 +18,6 @@ from edge_runtime.provenance import git_commit, tool_versions
 from train.progress import say
 
 SCHEMA_VERSION = 1
-SHOWN_FAILURES = 10
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,14 +44,9 @@ def run(args: argparse.Namespace) -> int:
     if args.case is not None:
         return _one(args.seed, args.case)
     started = time.perf_counter()
-    tally = campaign(args.seed, args.cases, args.jobs, lambda done: say(f"  {done} of {args.cases} cases"))
+    tally = campaign(args.seed, args.cases, args.jobs, say)
     seconds = time.perf_counter() - started
     say(table(tally))
-    for failure in tally.failures[:SHOWN_FAILURES]:
-        say(
-            f"\nFAILURE, {failure['kind']}: python -m benchmarks fuzz --seed {args.seed} --case {failure['case']}\n"
-            f"{failure['error']}"
-        )
     say(f"\n{tally.cases} cases in {seconds:.0f} s, {len(tally.failures)} failures (seed {args.seed})")
     if args.out:
         write_json(args.out, document(tally, args.seed, args.jobs, seconds))

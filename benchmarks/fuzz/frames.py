@@ -16,7 +16,7 @@ _DTYPES = (
 _SIZES: tuple[Any, ...] = (
     0, -0.1, 1e-300, 1e300, 5e-324, float("nan"), float("inf"), -float("inf"), True, False, "0.1", "", b"1", [0.1, 0.1],
     (0.1,), (), (0.1, 0.1, 0.1), (0.1, None), (0.1, float("nan")), (1e-4, 100.0), (0.1, -0.1), 10**400, -(10**400),
-    Decimal("0.1"), 1j, {}, object(), np.float32(0.2), np.float64(0.2), np.array(0.1), np.array([0.1, 0.2]),
+    10**5000, Decimal("0.1"), 1j, {}, object(), np.float32(0.2), np.float64(0.2), np.array(0.1), np.array([0.1, 0.2]),
     np.int64(1), np.bool_(True), (True, 1), 0.0001, 100.0, 100.1,
 )  # fmt: skip
 _NO_FRAMES: tuple[Any, ...] = (
