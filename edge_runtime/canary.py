@@ -76,6 +76,7 @@ def check_canary(network: Network, manifest: Manifest, canary: Canary) -> None:
     raise DeviceError(
         f"{manifest.name}: asked the golden frame, {network.backend} on this device answers otherwise than where the "
         f"model was exported: the masks have a Dice of {dice:.4f}, {wanted} needed. Memory, the processor or the "
-        "interpreter is faulty: nothing is measured. Load again; if it stays, do not use this device.",
+        "interpreter is faulty, or its version computes otherwise: nothing is measured. Load again; if it stays, do "
+        "not use this model here.",
         code="canary",
     )
