@@ -15,6 +15,7 @@ from benchmarks import (
     peers,
     picture,
     report,
+    rewrites,
     run,
     training_speed,
 )
@@ -88,6 +89,8 @@ def build_parser() -> argparse.ArgumentParser:
 
     ladder_text = "what each way of quantizing a network costs, up to the first within the budget"
     ladders.add_arguments(sub.add_parser("ladder", help=ladder_text, description=ladders.run.__doc__))
+    rewrite_text = "which exact rewrites of a network's graph this machine runs faster"
+    rewrites.add_arguments(sub.add_parser("rewrites", help=rewrite_text, description=rewrites.run.__doc__))
     cost_text = "time and memory of an export"
     export_cost.add_arguments(sub.add_parser("export-cost", help=cost_text, description=export_cost.run.__doc__))
 

@@ -154,6 +154,7 @@ class Manifest:
         parity: Differences from torch, on which images, and the tolerances they were held to.
         accuracy: Summaries of scores against the reference, and the degradation against float32.
         golden: Answers to the frames that every device has; see :mod:`edge_runtime.golden`.
+        rewrites: Exact rewrites of the graph that it was exported with, by name; see :mod:`export.rewrites`.
         quality: Limits for refusing and the interval beside a circumference, calibrated on the validation part; empty
             where they were not.
         checkpoint: Hash, data, split, settings and git commit of the training.
@@ -179,6 +180,7 @@ class Manifest:
     parity: dict[str, Any] = field(default_factory=dict)
     accuracy: dict[str, Any] = field(default_factory=dict)
     golden: dict[str, Any] = field(default_factory=dict)
+    rewrites: tuple[str, ...] = ()
     quality: dict[str, Any] = field(default_factory=dict)
     checkpoint: dict[str, Any] = field(default_factory=dict)
     git_commit: str | None = None
@@ -232,6 +234,7 @@ class Manifest:
             tensor = dict(values[key])
             values[key] = TensorSpec(**{**tensor, "shape": tuple(tensor["shape"])})
         values["preprocessing"] = Preprocessing(**values["preprocessing"])
+        values["rewrites"] = tuple(map(str, values.get("rewrites", ())))
         return Manifest(**values)
 
 
