@@ -55,6 +55,7 @@ _KINDS = {
     "float": ("a finite number", _is_real),
     "dict[str, Any]": ("an object", _is_dict),
     "dict[str, str]": ("an object of texts", lambda value: _is_dict(value) and all(map(_is_text, value.values()))),
+    "tuple[str, ...]": ("texts", lambda value: isinstance(value, tuple) and all(map(_is_text, value))),
     "tuple[int, int, int, int]": (
         "four integers",
         lambda value: isinstance(value, tuple) and len(value) == 4 and all(map(_is_int, value)),
@@ -234,7 +235,8 @@ class Manifest:
             tensor = dict(values[key])
             values[key] = TensorSpec(**{**tensor, "shape": tuple(tensor["shape"])})
         values["preprocessing"] = Preprocessing(**values["preprocessing"])
-        values["rewrites"] = tuple(map(str, values.get("rewrites", ())))
+        if isinstance(values.get("rewrites"), list):
+            values["rewrites"] = tuple(values["rewrites"])
         return Manifest(**values)
 
 
