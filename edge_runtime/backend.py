@@ -109,9 +109,12 @@ class Network:
     def output(self) -> NDArray[Any]:
         """The output as the network gives it, (h, w) of its own dtype."""
         try:
-            return np.asarray(self._interpreter.get_tensor(self._output)[0, :, :, 0])
+            values = self._interpreter.get_tensor(self._output)
+            if values.shape != self._manifest.output.shape:  # a model can change it while it runs
+                raise ValueError(f"the output has become {values.shape}")
         except REFUSALS as error:
             raise self._failed(error) from error
+        return np.asarray(values[0, :, :, 0])
 
     def logits(self) -> NDArray[np.float32]:
         """The output as logits, float32 (h, w)."""
