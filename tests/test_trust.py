@@ -22,6 +22,7 @@ from edge_runtime.manifest import load_manifest, manifest_path, parse_manifest, 
 from edge_runtime.seal import seal, unseal
 from edge_runtime.segmenter import DEFAULT_MODEL
 from edge_runtime.signature import PublicKey, check_signature, read_key, signature_path
+from export.artifact import ship
 from export.sign import make_key, sign_artifacts
 
 
@@ -266,6 +267,15 @@ def test_keys_and_signatures_are_never_overwritten(artifact: Path, keys: Path, t
         sign_artifacts([artifact], keys / "theirs")
     sign_artifacts([artifact], keys / "theirs", force=True)
     assert Segmenter.load(artifact, trusted_keys=[keys / "theirs.pub"]).signed_by
+
+
+def test_a_new_export_removes_the_signature_of_the_old(artifact: Path, keys: Path, tmp_path: Path) -> None:
+    write_manifest(artifact, replace(load_manifest(artifact), calibration={"title": "HC18"}))
+    target = tmp_path / "models" / artifact.name
+    sign_artifacts([ship([artifact], target)], keys / "ours")
+    assert Segmenter.load(ship([artifact], target)).signed_by is None
+    with pytest.raises(ModelError, match="not signed"):
+        Segmenter.load(target, trusted_keys=[keys / "ours.pub"])
 
 
 def test_what_does_not_belong_together_is_not_signed(artifact: Path, keys: Path) -> None:

@@ -138,12 +138,12 @@ def campaign(seed: int, cases: int, jobs: int, tell: Callable[[str], None], work
         tell: Told how many are done, now and then, and of each failure how to repeat it.
         worker: The command that runs :func:`work`.
     """
-    tally, lock = Tally(), threading.Lock()
+    tally, lock, stopped = Tally(), threading.Lock(), threading.Event()
     bounds = np.linspace(0, cases, jobs + 1).astype(int)
 
     def share(first: int, last: int) -> None:
-        while first < last:
-            for number, kind, ms, outcome in _lines(worker, seed, first, last):
+        while first < last and not stopped.is_set():
+            for number, kind, ms, outcome in _lines(worker, seed, first, last, stopped):
                 with lock:
                     tally.add(number, kind, outcome, ms)
                     if outcome.startswith("!"):
@@ -155,21 +155,30 @@ def campaign(seed: int, cases: int, jobs: int, tell: Callable[[str], None], work
     threads = [threading.Thread(target=share, args=(int(a), int(b))) for a, b in pairwise(bounds)]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join()
+    try:
+        for thread in threads:
+            thread.join()
+    except BaseException:  # Ctrl-C: the workers go too
+        stopped.set()
+        raise
     tally.failures.sort(key=lambda failure: failure["case"])
     return tally
 
 
-def _lines(command: Sequence[str], seed: int, first: int, last: int) -> Iterator[tuple[int, str, float, str]]:
+def _lines(
+    command: Sequence[str], seed: int, first: int, last: int, stopped: threading.Event
+) -> Iterator[tuple[int, str, float, str]]:
     """What a worker says of its cases; the case on which it died or fell silent is added as a failure."""
     call = [*command, str(seed), str(first), str(last)]
     with subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as worker:
         assert worker.stdout is not None
-        left, following = b"", first
+        left, following, heard = b"", first, perf_counter()
         while True:
-            if not select.select([worker.stdout], [], [], SILENCE_LIMIT_S)[0]:
+            if stopped.is_set() or perf_counter() - heard > SILENCE_LIMIT_S:
                 worker.kill()
+            if not select.select([worker.stdout], [], [], 1.0)[0]:
+                continue
+            heard = perf_counter()
             got = os.read(worker.stdout.fileno(), 1 << 16)
             *whole, left = (left + got).split(b"\n")
             for line in whole:
@@ -178,7 +187,7 @@ def _lines(command: Sequence[str], seed: int, first: int, last: int) -> Iterator
                 yield int(number), kind, float(ms), outcome.replace("\\n", "\n")
             if not got:
                 break
-    if following < last:
+    if following < last and not stopped.is_set():
         code = worker.returncode
         why = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         yield following, kind_of(seed, following)[0], 0.0, f"!the process died: {why}"

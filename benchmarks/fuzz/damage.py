@@ -16,9 +16,11 @@ def damage(rng: np.random.Generator, data: bytes, grow: bool = False) -> bytes:
 
     Args:
         rng: Decides.
-        data: Not empty.
+        data: Where it is empty, it stays so.
         grow: Whether bytes may be put in the middle too.
     """
+    if not data:
+        return data
     kind = rng.integers(8 if grow else 6)
     at = int(rng.integers(len(data)))
     length = int(rng.integers(1, 20))
