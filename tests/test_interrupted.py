@@ -99,8 +99,6 @@ def test_no_room_for_temporary_files(phantom: Path, tmp_path: Path) -> None:
 def test_no_room_for_the_manifest(tmp_path: Path) -> None:
     path = make_artifact(tmp_path / "from", "full_int8", name="edge")
     room = path.stat().st_size + 1
-    manifest = manifest_path(path)
-    manifest.write_text(manifest.read_text() + " " * room)
     program = f"""{WITH_LITTLE_ROOM}
 from pathlib import Path
 from dataclasses import replace
