@@ -21,3 +21,7 @@ class InputError(FetalHeadError):
 
 class ModelError(FetalHeadError):
     """A model file, its manifest or a checkpoint cannot be used."""
+
+
+class SourceError(FetalHeadError):
+    """A stream's source of frames failed: the probe, its driver, or the program that reads it."""

@@ -6,6 +6,7 @@ import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,6 +70,7 @@ class Segmenter:
         manifest: What the model is.
         size: (height, width) of the network's input, in pixels.
         backend: ``ai-edge-litert`` or ``tflite-runtime``.
+        threads: CPU threads.
     """
 
     def __init__(self, network: Network, manifest: Manifest) -> None:
@@ -76,14 +78,18 @@ class Segmenter:
         self.manifest = manifest
         self.size = (manifest.preprocessing.height, manifest.preprocessing.width)
         self.backend = network.backend
+        self.threads = network.threads
 
     @classmethod
-    def load(cls, path: str | Path | None = None, *, threads: int = 1, backend: str | None = None) -> Segmenter:
+    def load(
+        cls, path: str | Path | None = None, *, threads: int | Literal["auto"] = 1, backend: str | None = None
+    ) -> Segmenter:
         """Load a model, its hash checked against its manifest before it is parsed.
 
         Args:
             path: The .tflite file, its manifest beside it; None for the model the wheel ships.
-            threads: CPU threads, 1 to 64.
+            threads: CPU threads, 1 to 64; or ``"auto"``: what ``python -m edge_runtime tune`` chose for this model on
+                this device, 1 where it has not been run.
             backend: ``ai-edge-litert``, ``tflite-runtime``, or None for the first that is installed.
 
         Raises:
@@ -91,10 +97,14 @@ class Segmenter:
             ModelError: No manifest, another schema version, a hash that differs, or a model that is not as described.
             FetalHeadError: No interpreter is installed.
         """
-        if not 1 <= threads <= MAX_THREADS:
-            raise UsageError(f"threads is {threads}; it lies between 1 and {MAX_THREADS}.")
+        if threads != "auto" and not (isinstance(threads, int) and 1 <= threads <= MAX_THREADS):
+            raise UsageError(f'threads is {threads!r}; it lies between 1 and {MAX_THREADS}, or is "auto".')
         model = DEFAULT_MODEL if path is None else Path(path)
         manifest = load_manifest(model)
+        if threads == "auto":
+            from edge_runtime.thread_cache import cached_threads  # only here: importlib.metadata takes its time
+
+            threads = cached_threads(manifest.model_sha256, backend) or 1
         return cls(Network(read_model(model, manifest), manifest, threads, backend), manifest)
 
     def logits(self, frame: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -133,7 +143,7 @@ class Segmenter:
             InputError: The frame is not one.
             UsageError: The pixel size is not a finite number above 0.
         """
-        sizes = None if pixel_size_mm is None else _pixel_sizes(pixel_size_mm)
+        sizes = None if pixel_size_mm is None else check_pixel_sizes(pixel_size_mm)
         head, network_input, latency = self._find(frame)
         quality, hc, reason = measure_head(head, network_input, sizes)
         ellipse = head.ellipse if reason in (None, NO_PIXEL_SIZE) else None
@@ -164,7 +174,15 @@ class Segmenter:
         return head, network_input, latency
 
 
-def _pixel_sizes(value: float | tuple[float, float]) -> tuple[float, float]:
+def check_pixel_sizes(value: float | tuple[float, float]) -> tuple[float, float]:
+    """Check the side of a pixel in mm, or (x, y).
+
+    Returns:
+        (x, y).
+
+    Raises:
+        UsageError: Not one or two finite numbers above 0.
+    """
     pair = value if isinstance(value, tuple) else (value, value)
     try:
         sizes = tuple(float(v) for v in pair)
