@@ -57,16 +57,20 @@ def choose(times_ms: Mapping[int, Sequence[float]]) -> int:
         times_ms: By number of threads, 1 among them, what each round took; all measured in the same rounds.
 
     Returns:
-        The number that beats each smaller one tried so far, from 1 on: by :data:`MARGIN` in the median of the paired
-        ratios, and in :data:`WINS` of the rounds.
+        The last number, counting up, that surely beats one thread and the number chosen so far: by :data:`MARGIN` in
+        the median of the paired ratios, and in :data:`WINS` of the rounds.
     """
     best = 1
     for count in sorted(times_ms):
-        ratios = [ms / best_ms for ms, best_ms in zip(times_ms[count], times_ms[best], strict=True)]
-        wins = sum(ratio < 1 for ratio in ratios)
-        if statistics.median(ratios) <= 1 - MARGIN and wins >= WINS * len(ratios):
+        if _beats(times_ms[count], times_ms[best]) and _beats(times_ms[count], times_ms[1]):
             best = count
     return best
+
+
+def _beats(times_ms: Sequence[float], others_ms: Sequence[float]) -> bool:
+    ratios = [ms / other_ms for ms, other_ms in zip(times_ms, others_ms, strict=True)]
+    wins = sum(ratio < 1 for ratio in ratios)
+    return statistics.median(ratios) <= 1 - MARGIN and wins >= WINS * len(ratios)
 
 
 def time_threads(
