@@ -16,6 +16,7 @@ from benchmarks import (
     picture,
     report,
     run,
+    soak,
     training_speed,
 )
 from edge_runtime.cli import run_command
@@ -89,6 +90,9 @@ def build_parser() -> argparse.ArgumentParser:
     ladders.add_arguments(sub.add_parser("ladder", help=ladder_text, description=ladders.run.__doc__))
     cost_text = "time and memory of an export"
     export_cost.add_arguments(sub.add_parser("export-cost", help=cost_text, description=export_cost.run.__doc__))
+
+    soak_text = "memory, latency and answers over very many frames"
+    soak.add_arguments(sub.add_parser("soak", help=soak_text, description=soak.run.__doc__))
 
     picture_parser = sub.add_parser("picture", help="draw the shipped model's outline on a phantom, for the README")
     picture_parser.add_argument("--out", type=Path, default=Path("docs/phantom.png"), help="default: %(default)s")
