@@ -78,6 +78,11 @@ class Slot:
         self._heard_s = clock()
 
     @property
+    def closed(self) -> bool:
+        """Whether :meth:`close` was called."""
+        return self._closed
+
+    @property
     def tally(self) -> tuple[int, int]:
         """Frames received and, of these, frames replaced by a newer one before they were measured."""
         with self._changed:

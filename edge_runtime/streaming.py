@@ -85,7 +85,10 @@ class Stream:
         except (StopIteration, FetalHeadError):
             self.close()
             raise
-        return self._silence() if arrival is None else self._result(arrival)
+        result = self._silence() if arrival is None else self._result(arrival)
+        if self._slot.closed:  # while it was measured
+            raise StopIteration
+        return result
 
     def __enter__(self) -> Stream:
         return self

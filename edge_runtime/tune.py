@@ -73,22 +73,17 @@ def _beats(times_ms: Sequence[float], others_ms: Sequence[float]) -> bool:
     return statistics.median(ratios) <= 1 - MARGIN and wins >= WINS * len(ratios)
 
 
-def time_threads(
-    model: Path | None, counts: Sequence[int], rounds: int = ROUNDS, backend: str | None = None
-) -> dict[int, list[float]]:
+def time_threads(segmenters: Mapping[int, Segmenter], rounds: int = ROUNDS) -> dict[int, list[float]]:
     """Time whole measurements with each number of threads, in turns, so that all see the same state of the device.
 
     Args:
-        model: The .tflite file, None for the shipped one.
-        counts: Numbers of threads.
+        segmenters: One model, by number of threads.
         rounds: Times each is measured.
-        backend: As :meth:`Segmenter.load` takes it.
 
     Returns:
         By number of threads, ms a round.
     """
-    segmenters = {count: Segmenter.load(model, threads=count, backend=backend) for count in counts}
-    frame = synthetic_frame()
+    frame, counts = synthetic_frame(), list(segmenters)
     times: dict[int, list[float]] = {count: [] for count in counts}
     for turn in range(rounds):
         for count in counts if turn % 2 else reversed(counts):
@@ -114,14 +109,14 @@ def tune(model: str | Path | None = None, *, rounds: int = ROUNDS, backend: str 
     """
     if rounds < LEAST_ROUNDS:
         raise UsageError(f"rounds is {rounds}; fewer than {LEAST_ROUNDS} say nothing.")
-    path = None if model is None else Path(model)
-    first = Segmenter.load(path, backend=backend)
-    times = time_threads(path, range(1, min(usable_cores(), MOST_TRIED) + 1), rounds, backend)
+    counts = range(1, min(usable_cores(), MOST_TRIED) + 1)
+    segmenters = {count: Segmenter.load(model, threads=count, backend=backend) for count in counts}
+    times = time_threads(segmenters, rounds)
     threads = choose(times)
     median_ms = {count: statistics.median(ms) for count, ms in times.items()}
-    problem = keep_threads(first.manifest.model_sha256, backend, threads, median_ms)
+    problem = keep_threads(segmenters[1].manifest.model_sha256, backend, threads, median_ms)
     event("threads_tuned", threads=threads, tried=len(times), kept=problem is None)
-    return Tuning(threads, median_ms, rounds, first.backend, problem is None, problem)
+    return Tuning(threads, median_ms, rounds, segmenters[1].backend, problem is None, problem)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

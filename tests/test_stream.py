@@ -306,6 +306,11 @@ def test_closing_from_another_thread_wakes_who_waits() -> None:
     assert list(results) == [] and time.monotonic() - started < 5
 
 
+def test_a_frame_measured_while_the_stream_is_closed_gives_no_result() -> None:
+    run = Simulation([(0.1, frame())], answer=lambda pixels, size: (run.stream.close(), measured(200.0))[1])
+    assert list(run.stream) == [] and run.stream.counts.accepted == 1
+
+
 def test_whatever_ends_the_reader_reaches_the_screen() -> None:
     def source() -> Iterator[np.ndarray]:
         yield frame()

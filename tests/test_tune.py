@@ -39,7 +39,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def three_are_best(monkeypatch: pytest.MonkeyPatch) -> None:
     found = {1: [20.0] * 30, 2: [15.0] * 30, 3: [9.0] * 30, 4: [8.9] * 30}
-    monkeypatch.setattr(tuning, "time_threads", lambda model, counts, rounds, backend: {n: found[n] for n in counts})
+    monkeypatch.setattr(tuning, "time_threads", lambda segmenters, rounds: {n: found[n] for n in segmenters})
 
 
 @given(st.dictionaries(st.integers(2, 8), times), times)
@@ -132,7 +132,7 @@ def test_a_cache_that_cannot_be_written_is_said_and_no_failure(
 
 
 def test_threads_are_timed_in_turns(models: list[Path]) -> None:
-    found = time_threads(models[0], (1, 2), 12)
+    found = time_threads({n: Segmenter.load(models[0], threads=n) for n in (1, 2)}, 12)
     assert {n: len(ms) for n, ms in found.items()} == {1: 12, 2: 12} and min(found[1] + found[2]) > 0
     with pytest.raises(UsageError, match="rounds is 9"):
         tune(models[0], rounds=9)
