@@ -43,7 +43,7 @@ POINTS = 200
 """Rows of the record at most: enough for the plot, and allocated before the first frame."""
 
 COLUMNS = ("frame", "rss_bytes", "p50_ms", "p90_ms", "p99_ms", "max_ms")
-TRACED_CYCLES = 30
+TRACED_CYCLES = 100
 
 Answer = tuple[float | None, str | None]
 """Head circumference in mm, and why there is none or which error it was."""

@@ -97,7 +97,7 @@ def record(result: StreamResult, image: str | None, begun_s: float) -> dict[str,
     Args:
         result: As the stream gives it.
         image: Name of the file it was read from; None where stalled.
-        begun_s: When the stream began, by ``time.monotonic``.
+        begun_s: When the stream began, by the stream's clock.
     """
     measurement = result.measurement
     return {
@@ -140,8 +140,9 @@ def run(args: argparse.Namespace) -> int:
     endless = args.seconds is not None
     loops, seconds = (2**62, args.seconds) if endless else (args.loop, math.inf)
     source = replay(args.images, pixel_size, args.fps, loops, seconds)
-    begun, ages, best = time.monotonic(), [], None
+    ages, best = [], None
     with stream(segmenter, source, deadline_ms=args.deadline_ms, stall_s=args.stall_s) as results:
+        begun = results.now_s()
         for result in results:
             image = None if result.stalled else args.images[(result.sequence - 1) % len(args.images)].name
             shown = record(result, image, begun)
@@ -149,7 +150,7 @@ def run(args: argparse.Namespace) -> int:
             if not result.stalled:
                 ages.append(result.age_ms)
             best = results.best()
-        counts, seconds = results.counts, time.monotonic() - begun
+        counts, seconds = results.counts, results.now_s() - begun
     last = {
         "done": True,
         "seconds": seconds,

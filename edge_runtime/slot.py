@@ -60,6 +60,13 @@ class Arrival:
     error: FetalHeadError | None
 
 
+def now_s() -> float:
+    """Seconds on a clock that never goes back and, where the system has one (Linux), runs on while the device sleeps: a
+    frame from before the sleep must not pass for a fresh one.
+    """
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
 class Slot:
     """Room for one frame, filled by one thread and emptied by another.
 
@@ -68,7 +75,7 @@ class Slot:
         condition: For tests that simulate time; else a ``threading.Condition``.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic, condition: Any = None) -> None:
+    def __init__(self, clock: Callable[[], float] = now_s, condition: Any = None) -> None:
         self.clock = clock
         self._changed = condition if condition is not None else threading.Condition()
         self._newest: Arrival | None = None
@@ -94,6 +101,7 @@ class Slot:
         Returns:
             False where the slot is closed and no more frames are wanted.
         """
+        arrived_s = self.clock()
         own = isinstance(item, Frame)
         pixels, size = (item.pixels, item.pixel_size_mm) if isinstance(item, Frame) else (item, None)
         frame, error = _copy(pixels)
@@ -102,8 +110,8 @@ class Slot:
                 return False
             self._received += 1
             self._dropped += self._newest is not None
-            self._heard_s = self.clock()
-            self._newest = Arrival(self._received, self._heard_s, frame, size, own, error)
+            self._heard_s = arrived_s
+            self._newest = Arrival(self._received, arrived_s, frame, size, own, error)
             self._changed.notify_all()
         return True
 

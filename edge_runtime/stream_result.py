@@ -44,7 +44,7 @@ class StreamResult:
             or late, or where none came.
         reason: Why there is no number, else None.
         sequence: The frame's number among all received, from 1; of the last one where ``stalled``, 0 before the first.
-        arrived_s: When the frame arrived, by ``time.monotonic``; None where ``stalled``.
+        arrived_s: When the frame arrived, by the stream's ``now_s()``; None where ``stalled``.
         age_ms: From its arrival to this result; where ``stalled``, from the last arrival or the stream's start.
         frame: uint8, read-only, what was measured: draw the outline on this and no other; None where ``stalled`` or
             where there is no frame.
@@ -76,7 +76,7 @@ class BestFrame:
 
     Attributes:
         sequence: Its number among all received, from 1.
-        arrived_s: When it arrived, by ``time.monotonic``.
+        arrived_s: When it arrived, by the stream's ``now_s()``.
         frame: uint8, read-only.
         measurement: With a head circumference.
     """

@@ -107,6 +107,10 @@ class Stream:
         received, dropped = self._slot.tally
         return Counts(received, dropped, self._failed, self._accepted, self._refused, self._late, self._stalls)
 
+    def now_s(self) -> float:
+        """The time on the clock of ``arrived_s``, in seconds: for the age of a result that is still on the screen."""
+        return self._slot.clock()
+
     def best(self) -> BestFrame | None:
         """The frame to freeze: the best accepted one of the window's last seconds, None where there is none."""
         return self._best.get(self._slot.clock())
