@@ -56,18 +56,29 @@ def test_both_ways_give_the_same_answers() -> None:
     assert {"error: InputError", "error: UsageError", "no pixel size was given"} <= reasons
 
 
-def test_a_leak_and_a_changed_answer_are_seen() -> None:
+def test_a_leak_and_a_changed_answer_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     kept: list[np.ndarray] = []
 
     def leaky(case: soak.Case) -> FetalHeadError:
-        kept.append(np.full(1_000_000, len(kept) % 255 + 1, np.uint8))
+        kept.append(np.ones(100_000, np.uint8))
         return InputError("no") if len(kept) != 20 else FetalHeadError("another")
 
+    monkeypatch.setattr(soak, "rss_bytes", lambda: 50_000_000 + sum(array.nbytes for array in kept))
     record = soak.soak(leaky, soak.make_cases(), 40)
+    summary = soak.summarize(record)
     assert record["differing_answers"] == 1
-    assert 35e6 < soak.summarize(record)["rise_bytes"] < 60e6
-    assert soak.trace(leaky, soak.make_cases(), 2)["growth_bytes"] > 16e6
+    assert summary["rise_bytes"] == summary["most_rise_bytes"] == 4_000_000
+    assert summary["slope_bytes_per_100000_frames"] == pytest.approx(100_000 * 100_000)
+    assert soak.trace(leaky, soak.make_cases(), 2)["growth_bytes"] >= 16 * 100_000
     assert soak.trace(lambda case: InputError("no"), soak.make_cases(), 2)["growth_bytes"] < 100_000
+
+
+def test_resident_memory_is_that_of_this_process() -> None:
+    before = soak.rss_bytes()
+    block = np.ones(64_000_000, np.uint8)  # more than malloc ever keeps back
+    assert 60e6 < soak.rss_bytes() - before < 80e6
+    del block
+    assert soak.rss_bytes() - before < 20e6
 
 
 def test_wrong_calls(tmp_path: Path) -> None:
