@@ -22,7 +22,7 @@ from edge_runtime.segmenter import DEFAULT_MODEL, Measurement, Segmenter
 from edge_runtime.signature import signer_id
 
 
-def _pixel_size_source(args: argparse.Namespace) -> Callable[[Path], float | None]:
+def pixel_size_source(args: argparse.Namespace) -> Callable[[Path], float | None]:
     """A function from image to its pixel size in mm; what can be checked before the first image is."""
     if args.pixel_size_mm is not None:
         size = check_pixel_size(args.pixel_size_mm, "--pixel-size-mm")
@@ -62,7 +62,7 @@ def _record(image: Path, result: Measurement) -> dict[str, Any]:
 
 def measure(args: argparse.Namespace) -> int:
     """Measure image files; an unreadable one is reported, the others are still measured, and the exit code is 1."""
-    pixel_size = _pixel_size_source(args)
+    pixel_size = pixel_size_source(args)
     if args.mask_dir is not None:
         _check_mask_names(args.images, args.mask_dir)
     segmenter = Segmenter.load(args.model, threads=args.threads, trusted_keys=args.trusted_keys)
@@ -105,7 +105,7 @@ def bench(args: argparse.Namespace) -> int:
         print(f"{r['artifact']:<28} {r['size_bytes'] / 1e6:>6.2f} {r['time_to_first_result_ms']:>9.1f}{cells}")
     peak = results[-1]["peak_memory_bytes"]
     print(
-        f"{config.frames} frames of 540x800, {config.threads} thread(s), {results[0]['backend']}"
+        f"{config.frames} frames of 540x800, {results[0]['threads']} thread(s), {results[0]['backend']}"
         + (f"; peak memory of this process {peak / 1e6:.0f} MB" if peak else "")
     )
     return 0

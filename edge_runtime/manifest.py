@@ -56,10 +56,6 @@ _KINDS = {
     "dict[str, Any]": ("an object", _is_dict),
     "dict[str, str]": ("an object of texts", lambda value: _is_dict(value) and all(map(_is_text, value.values()))),
     "tuple[str, ...]": ("texts", lambda value: isinstance(value, tuple) and all(map(_is_text, value))),
-    "tuple[str, ...]": (
-        "texts of one line",
-        lambda value: isinstance(value, tuple) and all(map(_is_text, value)),
-    ),
     "tuple[int, int, int, int]": (
         "four integers",
         lambda value: isinstance(value, tuple) and len(value) == 4 and all(map(_is_int, value)),

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,6 +81,7 @@ class Segmenter:
         size: (height, width) of the network's input, in pixels.
         backend: ``ai-edge-litert`` or ``tflite-runtime``.
         signed_by: Id of the trusted key that signed the model; None where no signature was asked for.
+        threads: CPU threads.
     """
 
     def __init__(
@@ -100,13 +102,14 @@ class Segmenter:
         self.manifest = manifest
         self.size = (manifest.preprocessing.height, manifest.preprocessing.width)
         self.backend = network.backend
+        self.threads = network.threads
 
     @classmethod
     def load(
         cls,
         path: str | Path | None = None,
         *,
-        threads: int = 1,
+        threads: int | Literal["auto"] = 1,
         backend: str | None = None,
         trusted_keys: Sequence[str | Path | bytes | PublicKey] | None = None,
         canary_every: int = 0,
@@ -115,7 +118,8 @@ class Segmenter:
 
         Args:
             path: The .tflite file, its manifest beside it; None for the model the wheel ships.
-            threads: CPU threads, 1 to 64.
+            threads: CPU threads, 1 to 64; or ``"auto"``: what ``python -m edge_runtime tune`` chose for this model on
+                this device, 1 where it has not been run.
             backend: ``ai-edge-litert``, ``tflite-runtime``, or None for the first that is installed.
             trusted_keys: Ed25519 public keys: PEM files, or 32 bytes each. What none of them signed is refused. None
                 asks for no signature.
@@ -139,7 +143,7 @@ class Segmenter:
             model=segmenter.manifest.name,
             sha256=segmenter.manifest.model_sha256[:16],
             backend=segmenter.backend,
-            threads=int(threads),
+            threads=segmenter.threads,
             signed=segmenter.signed_by is not None,
             canary=segmenter.has_canary,
         )
@@ -149,18 +153,23 @@ class Segmenter:
     def _load(
         cls,
         path: Path | None,
-        threads: int,
+        threads: int | Literal["auto"],
         backend: str | None,
         trusted_keys: Sequence[str | Path | bytes | PublicKey] | None,
         canary_every: int,
     ) -> Segmenter:
-        _check_count("threads", threads, 1, MAX_THREADS)
+        if threads != "auto":
+            _check_count("threads", threads, 1, MAX_THREADS)
         _check_count("canary_every", canary_every, 0, MAX_CANARY_EVERY)
         keys = read_keys(trusted_keys)
         model = DEFAULT_MODEL if path is None else path
         data = read_manifest(model)
         signed_by = None if keys is None else check_signature(model, data, keys)
         manifest = parse_manifest(data, manifest_path(model))
+        if threads == "auto":
+            from edge_runtime.thread_cache import cached_threads  # only here: importlib.metadata takes its time
+
+            threads = cached_threads(manifest.model_sha256, backend) or 1
         network = Network(read_model(model, manifest), manifest, threads, backend)
         canary = make_canary(manifest, network.backend)
         if canary_every and canary is None:
@@ -248,7 +257,7 @@ class Segmenter:
             InputError: The frame is not one.
             UsageError: The pixel size is no number from 0.0001 to 100, or its sides differ more than 10 times.
         """
-        sizes = None if pixel_size_mm is None else _pixel_sizes(pixel_size_mm)
+        sizes = None if pixel_size_mm is None else check_pixel_sizes(pixel_size_mm)
         head, network_input, latency = self._find(frame)
         quality, hc, reason = measure_head(head, network_input, sizes)
         ellipse = head.ellipse if reason in (None, NO_PIXEL_SIZE) else None
@@ -296,7 +305,15 @@ def _shown(value: object) -> str:
         return f"a {type(value).__name__} that cannot be shown"
 
 
-def _pixel_sizes(value: float | tuple[float, float]) -> tuple[float, float]:
+def check_pixel_sizes(value: float | tuple[float, float]) -> tuple[float, float]:
+    """Check the side of a pixel in mm, or (x, y).
+
+    Returns:
+        (x, y).
+
+    Raises:
+        UsageError: Not one or two numbers in range, or its sides differ too much.
+    """
     pair = value if isinstance(value, tuple) else (value, value)
     low, high = PIXEL_SIZE_RANGE_MM
     plain = len(pair) == 2 and all(
