@@ -10,7 +10,7 @@ Research use only; not a medical device.
 """
 
 from edge_runtime.ellipse import Ellipse
-from edge_runtime.errors import FetalHeadError, InputError, ModelError, SourceError, UsageError
+from edge_runtime.errors import DeviceError, FetalHeadError, InputError, ModelError, SourceError, UsageError
 from edge_runtime.quality import Quality
 from edge_runtime.segmenter import Latency, Measurement, Segmenter
 from edge_runtime.slot import Frame
@@ -22,6 +22,7 @@ __version__ = "0.1.0"
 __all__ = [
     "BestFrame",
     "Counts",
+    "DeviceError",
     "Ellipse",
     "FetalHeadError",
     "Frame",

@@ -32,12 +32,23 @@ def build_parser() -> argparse.ArgumentParser:
 
     model = argparse.ArgumentParser(add_help=False)
     model.add_argument("--model", type=Path, metavar="FILE", help=".tflite file, manifest beside it (default: shipped)")
+    trust = argparse.ArgumentParser(add_help=False)
+    trust.add_argument(
+        "--trusted-key",
+        dest="trusted_keys",
+        type=Path,
+        action="append",
+        metavar="FILE",
+        help="refuse a model that this public key (PEM) did not sign; may come several times",
+    )
     model.add_argument("--json", action="store_true", help="JSON for programs instead of text")
     runs = argparse.ArgumentParser(add_help=False)
     threads = "CPU threads, or auto: what tune chose, else 1 (default: %(default)s)"
     runs.add_argument("--threads", type=_threads, default=1, metavar="N", help=threads)
 
-    measure = sub.add_parser("measure", parents=[model, runs], help="masks and head circumferences of image files")
+    measure = sub.add_parser(
+        "measure", parents=[model, trust, runs], help="masks and head circumferences of image files"
+    )
     measure.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="8-bit image files, grey or colour")
     size = measure.add_mutually_exclusive_group()
     size.add_argument("--pixel-size-mm", metavar="X", help="side of a pixel in mm, for all images")
@@ -46,9 +57,9 @@ def build_parser() -> argparse.ArgumentParser:
     measure.set_defaults(run=commands.measure)
 
     stream_text = "image files as a probe gives them, at 30 a second: what is measured, dropped and late"
-    replay.add_arguments(sub.add_parser("stream", parents=[model, runs], help=stream_text))
+    replay.add_arguments(sub.add_parser("stream", parents=[model, trust, runs], help=stream_text))
 
-    bench = sub.add_parser("bench", parents=[runs], help="latency and memory of models on this device")
+    bench = sub.add_parser("bench", parents=[trust, runs], help="latency and memory of models on this device")
     bench.add_argument("--model", type=Path, nargs="+", metavar="FILE", help=".tflite files (default: shipped)")
     bench.add_argument("--json", action="store_true", help="one JSON document instead of a table")
     bench.add_argument("--frames", type=int, default=50, help="frames timed (default: %(default)s)")
@@ -58,10 +69,10 @@ def build_parser() -> argparse.ArgumentParser:
     tune_text = "how many CPU threads are fastest here; kept for --threads auto"
     tune.add_arguments(sub.add_parser("tune", parents=[model], help=tune_text, description=tune.tune.__doc__))
 
-    info = sub.add_parser("info", parents=[model], help="what a model is, and what this device is")
+    info = sub.add_parser("info", parents=[model, trust], help="what a model is, and what this device is")
     info.set_defaults(run=commands.info)
     verify = sub.add_parser(
-        "verify", parents=[model], help="does this device answer as the one did where the model was exported?"
+        "verify", parents=[model, trust], help="does this device answer as the one did where the model was exported?"
     )
     verify.add_argument("--backend", choices=list(BACKENDS), help="interpreter (default: the first installed)")
     verify.set_defaults(run=commands.verify)

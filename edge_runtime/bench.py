@@ -68,7 +68,12 @@ def summarize_latencies(latencies: Sequence[Latency]) -> dict[str, dict[str, flo
 
 
 def bench_model(
-    path: Path | None, config: BenchConfig, frames: Sequence[NDArray[np.uint8]] = (), *, samples: bool = False
+    path: Path | None,
+    config: BenchConfig,
+    frames: Sequence[NDArray[np.uint8]] = (),
+    *,
+    samples: bool = False,
+    trusted_keys: Sequence[Path] | None = None,
 ) -> dict[str, Any]:
     """Measure one model in this process.
 
@@ -78,6 +83,7 @@ def bench_model(
         frames: Frames to cycle through; a synthetic one of 540x800 where none are given.
         samples: Add each frame's latency as ``samples_ms``, [preprocess, invoke, postprocess] a frame, so that several
             runs can be pooled.
+        trusted_keys: As :meth:`Segmenter.load` takes them.
 
     Returns:
         Time to load and to the first result in ms, latency percentiles per stage in ms, size and peak memory in bytes,
@@ -85,7 +91,7 @@ def bench_model(
     """
     frames = frames or [synthetic_frame()]
     started = time.perf_counter()
-    segmenter = Segmenter.load(path, threads=config.threads)
+    segmenter = Segmenter.load(path, threads=config.threads, trusted_keys=trusted_keys)
     loaded = time.perf_counter()
     segmenter.measure(frames[0])
     first = time.perf_counter()

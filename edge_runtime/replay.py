@@ -136,7 +136,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"--loop is {args.loop}, --seconds {args.seconds}; they are at least 1 and above 0.")
     args.images = find_images(args.images)
     pixel_size = pixel_size_source(args)
-    segmenter = Segmenter.load(args.model, threads=args.threads)
+    segmenter = Segmenter.load(args.model, threads=args.threads, trusted_keys=args.trusted_keys)
     endless = args.seconds is not None
     loops, seconds = (2**62, args.seconds) if endless else (args.loop, math.inf)
     source = replay(args.images, pixel_size, args.fps, loops, seconds)

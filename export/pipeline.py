@@ -123,6 +123,7 @@ def _export(
                 parity=_parity_record(job, recipe, parity, bench),
                 accuracy=accuracy(bench.exam, scores, baseline, against),
                 golden=take_golden(artifact.network(), job.size),
+                rewrites=job.options.rewrites,
                 request_sha256=requests[asked.name],
             )
             if refusal:
@@ -163,7 +164,7 @@ def _tuned(job: Job, folder: Path) -> Model:
     model = fine_tune(job.checkpoint.model, images, job.options.fine_tune_epochs)
     place = folder / "fine-tuned"
     place.mkdir()
-    to_graph(model, place)
+    to_graph(model, place, job.rewrites)
     to_saved_model(job.size, images[:1], place)
     return Model(to_tflite(place, FLOAT32))
 
@@ -180,7 +181,7 @@ def _prepare(job: Job, folder: Path) -> Bench:
     started = time.monotonic()
     try:
         write_onnx(job.checkpoint.model, job.size, folder / ONNX)
-        to_graph(job.checkpoint.model, folder)
+        to_graph(job.checkpoint.model, folder, job.rewrites)
         answers = to_saved_model(job.size, reference.images.inputs, folder)
     except ConversionError as error:
         raise ConversionError(f"{job.name}: {error}") from error
