@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
 
-from edge_runtime.errors import FetalHeadError, UsageError
+from edge_runtime.errors import DeviceError, FetalHeadError, UsageError
 from edge_runtime.log import event
 from edge_runtime.segmenter import Measurement, Segmenter, check_pixel_sizes
 from edge_runtime.slot import Arrival, PixelSize, Slot, Source, fill, open_source
@@ -178,15 +178,20 @@ class Stream:
                 size_mm = self._pixel_size(arrival, arrival.frame.shape[:2])
                 return self._segmenter.measure(arrival.frame, size_mm), None
             except FetalHeadError as expected:
+                if isinstance(expected, DeviceError):  # the last frames came from this device too
+                    self._recent.clear()
+                    self._best.clear()
                 error = expected.with_traceback(None)  # which would keep this stream alive as long as the result
             except Exception as fault:  # one of ours must not end the stream, nor pass for a number
                 text = "".join(traceback.format_exception_only(type(fault), fault)).strip()
                 place = traceback.extract_tb(fault.__traceback__)[-1]
                 error = FetalHeadError(
                     f"{text} ({Path(place.filename).name}, line {place.lineno}). This is a fault of the runtime: "
-                    "report it."
+                    "report it.",
+                    code="fault",
                 )
-        event("stream_frame_failed", level=logging.WARNING, sequence=arrival.sequence, error=type(error).__name__)
+        code = error.code if error else ""
+        event("stream_frame_failed", level=logging.WARNING, sequence=arrival.sequence, reason=code)
         return None, error
 
     def _pixel_size(self, arrival: Arrival, size_px: tuple[int, ...]) -> tuple[float, float] | None:
@@ -212,7 +217,8 @@ class Stream:
             raise UsageError(
                 f"the frames' size changed from {was_w}x{was_h} to {is_w}x{is_h} pixels, and with it perhaps the size "
                 "of a pixel: the one given to stream() is not used for them. Give each frame its own, as "
-                "Frame(pixels, pixel_size_mm), or start a new stream."
+                "Frame(pixels, pixel_size_mm), or start a new stream.",
+                code="frame_size_changed",
             )
         return size_mm
 

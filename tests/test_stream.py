@@ -337,7 +337,7 @@ def test_events_hold_figures_only(caplog: pytest.LogCaptureFixture) -> None:
         list(Simulation([(0.6, frame()), (0.7, np.zeros(3))], end_s=0.7).stream)
     events = [json.loads(record.message) for record in caplog.records]
     assert [e["event"] for e in events] == ["stream_stalled", "stream_frame_failed", "stream_closed"]
-    assert events[1] | {"error": "InputError", "sequence": 2} == events[1]
+    assert events[1] | {"reason": "input", "sequence": 2} == events[1]
     assert events[-1] | {"received": 2, "accepted": 1, "failed": 1, "stalls": 1} == events[-1]
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from simulated_probe import Simulation, frame, measured
 
-from edge_runtime import Frame, Window
+from edge_runtime import DeviceError, Frame, Window
 from edge_runtime.summary import Best, Recent, rank
 
 
@@ -99,6 +99,18 @@ def test_the_frame_to_freeze_is_the_best_accepted_one() -> None:
     run.now += 10
     assert run.stream.best() is None, "too old"
     assert rank(replace(good, quality=replace(good.quality, border_contact=0.2))) < rank(good)
+
+
+def test_nothing_that_a_broken_device_measured_is_kept() -> None:
+    def answer(pixels: object, size: object):
+        if run.now > 0.75:
+            raise DeviceError("the canary failed")
+        return measured(200.0)
+
+    run = Simulation([(n / 10, frame(n)) for n in range(1, 9)], answer=answer, end_s=0.8)
+    *before, last = run.stream
+    assert before[-1].summary is not None and last.error is not None
+    assert last.summary is None and run.stream.best() is None
 
 
 @given(st.lists(st.tuples(st.floats(0.001, 0.9), st.integers(0, 5)), min_size=1, max_size=80))
