@@ -121,7 +121,8 @@ def _line(shown: dict[str, Any]) -> str:
     hc, summary = shown["head_circumference_mm"], shown["summary"]
     text = f"HC {hc:6.1f} mm" if hc is not None else f"no HC: {shown['reason']}"
     steady = (
-        f"   median {summary['head_circumference_mm']:.1f} +- {summary['spread_mm']:.1f} mm of {summary['frames']}"
+        f"   median {summary['head_circumference_mm']:.1f} mm of {summary['frames']}, "
+        f"half within {summary['spread_mm']:.1f}"
         if summary
         else ""
     )
