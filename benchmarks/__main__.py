@@ -14,6 +14,7 @@ from benchmarks import (
     pages,
     peers,
     picture,
+    quality,
     report,
     run,
     training_speed,
@@ -89,6 +90,9 @@ def build_parser() -> argparse.ArgumentParser:
     ladders.add_arguments(sub.add_parser("ladder", help=ladder_text, description=ladders.run.__doc__))
     cost_text = "time and memory of an export"
     export_cost.add_arguments(sub.add_parser("export-cost", help=cost_text, description=export_cost.run.__doc__))
+
+    quality_text = "what is refused, the error of the rest, and whether intervals hold"
+    quality.add_arguments(sub.add_parser("quality", help=quality_text, description=quality.run.__doc__))
 
     picture_parser = sub.add_parser("picture", help="draw the shipped model's outline on a phantom, for the README")
     picture_parser.add_argument("--out", type=Path, default=Path("docs/phantom.png"), help="default: %(default)s")

@@ -259,7 +259,7 @@ def _sixth_step(steps: Floats) -> float:
 
 
 def _tear(image: Floats, down: Floats, rows: slice) -> float:
-    """Of the pixels of a row that are not black, the share whose step down exceeds those three rows off; the largest."""
+    """The largest share of a row's pixels, black ones apart, whose step down exceeds those three rows off."""
     first, last = max(rows.start, 3), min(rows.stop, len(down) - 3)
     if last - first < 4:
         return 0.0

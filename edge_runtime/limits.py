@@ -1,7 +1,7 @@
 """What is known of one model's trustworthiness, from its manifest: limits of its figures, trust, and the interval.
 
-``python -m export quality`` makes it. Each limit is the most extreme value that good frames gave, with a margin; ``trust``
-is one logistic function of the figures; the interval is conformal, its width in proportion to the outline's blur.
+``python -m export quality`` makes it. Each limit is the most extreme value that good frames gave, with a margin;
+``trust`` is one logistic function of the figures; the interval is conformal, wider where the outline is blurred.
 """
 
 from __future__ import annotations

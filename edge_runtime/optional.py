@@ -11,6 +11,7 @@ _EXTRAS = {
     "PIL": ("pillow", "images"),
     "pooch": ("pooch", "train"),
     "matplotlib": ("matplotlib", "report"),
+    "skimage": ("scikit-image", "dev"),
     "torch": ("torch", "train"),
     "tensorflow": ("tensorflow", "export"),
     "onnx2tf": ("onnx2tf", "export"),

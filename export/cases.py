@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -112,6 +112,7 @@ def bad_cases(
     each: int,
     seed: int,
     mirror: bool = False,
+    kinds: Collection[str] = tuple(KINDS),
 ) -> Iterator[Case]:
     """So many bad frames of every kind, made from samples drawn at random.
 
@@ -122,9 +123,10 @@ def bad_cases(
         each: Frames of a kind.
         seed: Of the draw and of the frames.
         mirror: Take a second look.
+        kinds: Of :data:`train.bad_frames.KINDS`, or its ``DAMAGES``.
     """
     rng = np.random.default_rng(seed)
-    for kind in KINDS:
+    for kind in kinds:
         if kind in ("photograph", "menus") and not photographs:
             continue
         for number in range(each):

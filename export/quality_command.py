@@ -37,21 +37,25 @@ def parts_of(segmenter: Segmenter, dataset: Dataset) -> dict[str, list[Sample]]:
     data = segmenter.manifest.checkpoint.get("data", {})
     if data.get("title") != dataset.title or not data.get("files"):
         raise UsageError(
-            f"{segmenter.manifest.name} was trained on {data.get('title')}, and {dataset.root} is {dataset.title}: which "
-            "images are fair to calibrate on cannot be told. Give --data the folder it was trained on."
+            f"{segmenter.manifest.name} was trained on {data.get('title')}, and {dataset.root} is {dataset.title}: "
+            "which images are fair to calibrate on cannot be told. Give --data the folder it was trained on."
         )
     return {part: [dataset.samples[n] for n in data["files"][part] if n in dataset.samples] for part in PARTS}
 
 
-def gather(segmenter: Segmenter, samples: Sequence[Sample], part: str, mirror: bool = False) -> list[Case]:
+def gather(
+    segmenter: Segmenter, samples: Sequence[Sample], part: str, mirror: bool = False, bad: bool = True
+) -> list[Case]:
     """Good and bad frames of one part: its own images, variants, seeds and photographs."""
+    good = list(_told(good_cases(segmenter, samples, VARIANTS[part], mirror=True), f"{part}, good frames"))
+    if not bad:
+        return good
     number = PARTS.index(part)
     pictures = list(photographs(number, len(PARTS)).values())
     if not pictures:
         say("no package with photographs is installed (scikit-image): their kinds are left out")
-    good = list(_told(good_cases(segmenter, samples, VARIANTS[part], mirror=True), f"{part}, good frames"))
-    bad = _told(bad_cases(segmenter, samples, pictures, BAD_EACH[part], number + 1, mirror), f"{part}, bad frames")
-    return [*good, *bad]
+    made = bad_cases(segmenter, samples, pictures, BAD_EACH[part], number + 1, mirror)
+    return [*good, *_told(made, f"{part}, bad frames")]
 
 
 def _told(cases: Iterable[Case], what: str) -> Iterator[Case]:

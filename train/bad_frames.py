@@ -61,10 +61,10 @@ def _extent(head: Ellipse) -> tuple[float, float]:
     return float(np.hypot(a * np.cos(angle), b * np.sin(angle))), float(np.hypot(a * np.sin(angle), b * np.cos(angle)))
 
 
-def _cut(scene: Scene, rng: Random) -> tuple[slice, slice]:
-    """The part of the frame left of, right of, above or below a line with 40 to 60 % of the head's extent beyond it."""
+def _cut(scene: Scene, rng: Random, least: float = 0.4, most: float = 0.6) -> tuple[slice, slice]:
+    """The frame up to a line, upright or level, with such a share of the head's extent beyond it."""
     height, width = scene.frame.shape
-    reach = 1 - 2 * rng.uniform(0.4, 0.6)
+    reach = 1 - 2 * rng.uniform(least, most)
     half_width, half_height = _extent(scene.head)
     side = rng.integers(4)
     if side < 2:
@@ -102,14 +102,8 @@ def _half_zoomed(scene: Scene, rng: Random) -> Frame:
     kept = scene.frame[rows, columns]
     share = min(kept.shape[0] / scene.frame.shape[0], kept.shape[1] / scene.frame.shape[1])
     height, width = (max(MIN_FRAME_SIDE, int(share * n)) for n in scene.frame.shape)
-    top = (
-        int(np.clip(scene.head.center_y - height / 2, 0, max(0, kept.shape[0] - height)))
-        if height < kept.shape[0]
-        else 0
-    )
-    left = (
-        int(np.clip(scene.head.center_x - width / 2, 0, max(0, kept.shape[1] - width))) if width < kept.shape[1] else 0
-    )
+    top = int(np.clip(scene.head.center_y - height / 2, 0, max(0, kept.shape[0] - height)))
+    left = int(np.clip(scene.head.center_x - width / 2, 0, max(0, kept.shape[1] - width)))
     return np.ascontiguousarray(kept[top : top + height, left : left + width])
 
 
@@ -118,16 +112,9 @@ def _inside(scene: Scene, rng: Random) -> Frame:
     half_width, half_height = (rng.uniform(0.35, 0.65) * v for v in _extent(scene.head))
     x, y = scene.head.center_x, scene.head.center_y
     height, width = scene.frame.shape
-    box = [
-        int(np.clip(v, 0, n))
-        for v, n in (
-            (y - half_height, height),
-            (y + half_height, height),
-            (x - half_width, width),
-            (x + half_width, width),
-        )
-    ]
-    crop = scene.frame[box[0] : box[1], box[2] : box[3]]
+    top, bottom = (int(np.clip(v, 0, height)) for v in (y - half_height, y + half_height))
+    left, right = (int(np.clip(v, 0, width)) for v in (x - half_width, x + half_width))
+    crop = scene.frame[top:bottom, left:right]
     return to_bytes(resize(crop, (max(MIN_FRAME_SIDE, 2 * crop.shape[0]), max(MIN_FRAME_SIDE, 2 * crop.shape[1]))))
 
 
@@ -229,13 +216,13 @@ def _photograph(scene: Scene, rng: Random) -> Frame:
     return np.ascontiguousarray(part[:, ::-1] if rng.random() < 0.5 else part)
 
 
-def _cover(scene: Scene, rng: Random, fill: Callable[[], Frame], most: float = 0.95) -> Frame:
-    """Rectangles over the frame until 55 to 95 % of the head's outline is hidden."""
+def _cover(scene: Scene, rng: Random, fill: Callable[[], Frame], least: float = 0.55, most: float = 0.95) -> Frame:
+    """Rectangles over the frame until such a share of the head's outline is hidden."""
     height, width = scene.frame.shape
     hidden = np.zeros((height, width), dtype=bool)
     outline = np.clip(np.rint(scene.head.outline(200)), 0, [width - 1, height - 1]).astype(int)
     x, y = outline.T
-    wanted = rng.uniform(0.55, most)
+    wanted = rng.uniform(least, most)
     reach_x, reach_y = _extent(scene.head)
     while hidden[y, x].mean() < wanted:
         at = (
@@ -275,9 +262,9 @@ def _shifted(frame: Frame, dy: int, dx: int) -> Frame:
     return frame[rows][:, columns]
 
 
-def _smear(scene: Scene, rng: Random) -> Frame:
-    """Averaged along a line of 0.35 to 1.6 times the head's shorter semi-axis: its outline is as wide as that."""
-    length = rng.uniform(0.35, 1.6) * scene.head.semi_minor
+def _smear(scene: Scene, rng: Random, least: float = 0.35, most: float = 1.6) -> Frame:
+    """Averaged along a line of so many of the head's shorter semi-axis: its outline is as wide as that."""
+    length = rng.uniform(least, most) * scene.head.semi_minor
     angle = rng.uniform(0, np.pi)
     out = scene.frame.astype(np.float32)
     step = length / 2
@@ -344,18 +331,38 @@ KINDS: dict[str, Kind] = {
 """By name."""
 
 
+def _cut_a_little(scene: Scene, rng: Random) -> Frame:
+    return np.ascontiguousarray(scene.frame[_cut(scene, rng, 0.05, 0.3)])
+
+
+def _covered_a_little(scene: Scene, rng: Random) -> Frame:
+    return _cover(scene, rng, lambda: np.zeros_like(scene.frame), 0.05, 0.4)
+
+
+def _smeared_a_little(scene: Scene, rng: Random) -> Frame:
+    return _smear(scene, rng, 0.05, 0.3)
+
+
+DAMAGES: dict[str, Kind] = {
+    "cut": Kind("5 to 30 % of the head's extent cropped away", _cut_a_little),
+    "covered": Kind("5 to 40 % of the outline under boxes", _covered_a_little),
+    "smeared": Kind("moved by 5 to 30 % of the head's shorter semi-axis", _smeared_a_little),
+}
+"""Between good and bad, by name: what is still shown must be worth showing."""
+
+
 def make_bad(kind: str, scene: Scene, seed: int) -> Frame:
     """Make one bad frame.
 
     Args:
-        kind: One of :data:`KINDS`.
+        kind: One of :data:`KINDS` or :data:`DAMAGES`.
         scene: What it is made of.
         seed: Same scene and seed, same frame.
 
     Returns:
         uint8 (H, W), each side at least 32 pixels.
     """
-    return KINDS[kind].make(scene, np.random.default_rng([seed, *kind.encode()]))
+    return (KINDS | DAMAGES)[kind].make(scene, np.random.default_rng([seed, *kind.encode()]))
 
 
 def photographs(part: int, parts: int = 3) -> dict[str, Frame]:

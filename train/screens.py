@@ -15,7 +15,7 @@ Random = np.random.Generator
 WORDS = (
     "PATIENT", "EXAM", "Gain", "Depth", "Freq", "MI", "TIS", "Menu", "Save", "Print", "Error", "Probe", "not connected",
     "OB", "GA", "BPD", "HC", "AC", "FL", "EFW", "Battery", "Settings", "Calibration", "Network", "Date", "Time", "OK",
-    "Cancel", "Report", "Preset", "Image", "freeze", "please", "wait", "loading", "the", "of", "and", "system", "update",
+    "Cancel", "Report", "Preset", "Image", "freeze", "please", "wait", "loading", "the", "of", "and", "system",
 )  # fmt: skip
 
 

@@ -83,7 +83,7 @@ def _moved(kind: str, frame: Frame, head: Ellipse, rng: Random) -> Variant | Non
         out = np.ascontiguousarray(frame[top : height - bottom, left : width - right])
     elif kind == "shifted":  # up to 8 %, black behind
         dy, dx = (int(v) for v in rng.uniform(-0.08, 0.08, 2) * [height, width])
-        outline = outline + [dx, dy]
+        outline = outline + np.array([dx, dy])
         out = np.zeros_like(frame)
         out[max(0, dy) : height + min(0, dy), max(0, dx) : width + min(0, dx)] = frame[
             max(0, -dy) : height + min(0, -dy), max(0, -dx) : width + min(0, -dx)
