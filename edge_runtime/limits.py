@@ -46,6 +46,9 @@ REASONS = {
 
 UNLIKE = "this does not look like a fetal head"
 BLURRED = "the outline is blurred: the circumference is less certain than usual"
+UNUSUAL = "the frame is unlike most that the model knows: check the outline"
+EVEN_TRUST = 0.5
+"""Trust at which a frame looks as much like the bad ones as like the good ones it was fitted to."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.evidence import Evidence, gather_evidence
-from edge_runtime.limits import BLURRED, UNLIKE, Limits
+from edge_runtime.limits import BLURRED, EVEN_TRUST, UNLIKE, UNUSUAL, Limits
 from edge_runtime.postprocess import Head
 
 # Wide limits: each is far outside what good frames give (python -m benchmarks run prints how many it refuses).
@@ -176,4 +176,5 @@ def weigh(
     error_mm = limits.expected_error_mm(evidence.softness * hc_mm)
     below, above = limits.interval
     interval = (max(0.0, hc_mm + below * error_mm), hc_mm + above * error_mm)
-    return Verdict(quality, hc_mm, None, interval, trust, BLURRED if error_mm > limits.caution_mm else None)
+    caution = BLURRED if error_mm > limits.caution_mm else UNUSUAL if trust < EVEN_TRUST else None
+    return Verdict(quality, hc_mm, None, interval, trust, caution)

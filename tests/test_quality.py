@@ -51,16 +51,18 @@ def scene(one: Sample, other: Sample) -> Scene:
 
 
 def test_real_images_are_shown_with_an_interval_that_mostly_holds(segmenter: Segmenter, unseen: list[Sample]) -> None:
-    inside = 0
+    inside, trusts = 0, []
     for sample in unseen:
         result = segmenter.measure(sample.frame(), sample.pixel_size_mm)
         assert result.head_circumference_mm is not None, (sample.name, result.reason)
         assert result.interval_mm is not None and result.trust is not None and result.quality.evidence is not None
         low, high = result.interval_mm
         assert low < result.head_circumference_mm < high and 2 < high - low < 30
-        assert 0.5 < result.trust <= 1
+        trusts.append(result.trust)
+        assert (result.caution is None) or result.trust < 0.5 or high - low > 10
         inside += low <= sample.hc_mm <= high
     assert inside >= len(unseen) - 2
+    assert np.median(trusts) > 0.95 and max(trusts) <= 1
 
 
 @pytest.mark.parametrize("kind", VARIANTS)
@@ -129,7 +131,7 @@ def test_the_command_shows_the_interval(run: Run, unseen: list[Sample]) -> None:
     call = ("edge_runtime", "measure", sample.path, "--pixel-size-mm", sample.pixel_size_mm)
     record = json.loads(run(*call, "--json", "--second-look").stdout)
     low, high = record["interval_mm"]
-    assert low < record["head_circumference_mm"] < high and record["trust"] > 0.5 and record["caution"] is None
+    assert low < record["head_circumference_mm"] < high and 0 < record["trust"] <= 1 and "caution" in record
     assert record["quality"]["agreement"] > 0.9 and record["quality"]["evidence"]["sharpness"] > 0
     assert f" mm ({low:.1f} to {high:.1f})" in run(*call).stdout
 
