@@ -54,6 +54,9 @@ def build_parser() -> argparse.ArgumentParser:
     size.add_argument("--pixel-size-mm", metavar="X", help="side of a pixel in mm, for all images")
     size.add_argument("--pixel-size-csv", type=Path, metavar="CSV", help="columns 'filename' and 'pixel size(mm)'")
     measure.add_argument("--mask-dir", type=Path, metavar="DIR", help="write masks here: PNG, 0/255, same file name")
+    measure.add_argument(
+        "--second-look", action="store_true", help="look at the mirrored frame too; refuse where the two differ"
+    )
     measure.set_defaults(run=commands.measure)
 
     stream_text = "image files as a probe gives them, at 30 a second: what is measured, dropped and late"

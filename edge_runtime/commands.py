@@ -53,11 +53,22 @@ def _record(image: Path, result: Measurement) -> dict[str, Any]:
         "image": image.name,
         "head_circumference_mm": result.head_circumference_mm,
         "reason": result.reason,
+        "interval_mm": result.interval_mm and list(result.interval_mm),
+        "trust": result.trust,
+        "caution": result.caution,
         "pixel_size_mm": result.pixel_size_mm and list(result.pixel_size_mm),
         "ellipse": result.ellipse and asdict(result.ellipse),
         "quality": asdict(result.quality),
         "latency_ms": {**asdict(latency), "total": latency.total},
     }
+
+
+def _text(result: Measurement) -> str:
+    hc, interval = result.head_circumference_mm, result.interval_mm
+    if hc is None:
+        return f"no HC: {result.reason}"
+    within = f" ({interval[0]:.1f} to {interval[1]:.1f})" if interval else ""
+    return f"HC {hc:7.1f} mm{within}" + (f"  CAUTION: {result.caution}" if result.caution else "")
 
 
 def measure(args: argparse.Namespace) -> int:
@@ -69,7 +80,7 @@ def measure(args: argparse.Namespace) -> int:
     code = 0
     for image in args.images:
         try:
-            result = segmenter.measure(read_image(image), pixel_size(image))
+            result = segmenter.measure(read_image(image), pixel_size(image), second_look=args.second_look)
         except FetalHeadError as error:
             code = max(code, error.exit_code)
             print(f"error: {error}", file=sys.stderr)
@@ -83,9 +94,7 @@ def measure(args: argparse.Namespace) -> int:
         if args.json:
             print(json.dumps(_record(image, result), allow_nan=False), flush=True)
         else:
-            hc = result.head_circumference_mm
-            text = f"HC {hc:7.1f} mm" if hc is not None else f"no HC: {result.reason}"
-            print(f"{image.name:<24} {text}   ({result.latency_ms.total:.1f} ms)", flush=True)
+            print(f"{image.name:<24} {_text(result)}   ({result.latency_ms.total:.1f} ms)", flush=True)
     if not args.json:
         print("Research use only; not a medical device.")
     return code
