@@ -112,12 +112,19 @@ class Recent:
 def rank(measurement: Measurement) -> tuple[float, ...]:
     """How well a frame is fit to be frozen; the higher of two is the better.
 
-    An accepted frame before any other, one region before several, then the smoother outline. On HC18 the residual alone
-    of today's figures goes with the error, weakly: a rank correlation of 0.18 over 151 images.
+    An accepted frame before any other, one without a caution, one region before several, then the narrower interval for
+    its size, then the smoother outline. On HC18 that width goes with the relative error, weakly: rank correlations of
+    0.16 over 82 validation images and 0.28 over 68 test images (the outline's residual: 0.14 and 0.15).
     """
-    quality = measurement.quality
-    accepted = measurement.head_circumference_mm is not None
-    return (float(accepted), float(quality.regions == 1), -quality.ellipse_residual - quality.border_contact)
+    quality, hc_mm = measurement.quality, measurement.head_circumference_mm
+    low, high = measurement.interval_mm or (0.0, 0.0)
+    return (
+        float(hc_mm is not None),
+        float(measurement.caution is None),
+        float(quality.regions == 1),
+        -(high - low) / hc_mm if hc_mm else 0.0,
+        -quality.ellipse_residual - quality.border_contact,
+    )
 
 
 class Best(Generic[T]):

@@ -99,6 +99,8 @@ def test_the_frame_to_freeze_is_the_best_accepted_one() -> None:
     run.now += 10
     assert run.stream.best() is None, "too old"
     assert rank(replace(good, quality=replace(good.quality, border_contact=0.2))) < rank(good)
+    assert rank(replace(rough, interval_mm=(198.0, 202.0))) > rank(replace(good, interval_mm=(190.0, 210.0)))
+    assert rank(replace(good, caution="less certain")) < rank(rough)
 
 
 def test_nothing_that_a_broken_device_measured_is_kept() -> None:
