@@ -105,6 +105,8 @@ def record(result: StreamResult, image: str | None, begun_s: float) -> dict[str,
         "image": image,
         "head_circumference_mm": result.head_circumference_mm,
         "reason": result.reason,
+        "interval_mm": measurement and measurement.interval_mm and list(measurement.interval_mm),
+        "caution": measurement and measurement.caution,
         "arrived_s": None if result.arrived_s is None else result.arrived_s - begun_s,
         "age_ms": result.age_ms,
         "late": result.late,
@@ -120,6 +122,8 @@ def record(result: StreamResult, image: str | None, begun_s: float) -> dict[str,
 def _line(shown: dict[str, Any]) -> str:
     hc, summary = shown["head_circumference_mm"], shown["summary"]
     text = f"HC {hc:6.1f} mm" if hc is not None else f"no HC: {shown['reason']}"
+    if hc is not None and shown["caution"]:
+        text += f"  CAUTION: {shown['caution']}"
     steady = (
         f"   median {summary['head_circumference_mm']:.1f} mm of {summary['frames']}, "
         f"half within {summary['spread_mm']:.1f}"
