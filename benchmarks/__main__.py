@@ -14,9 +14,11 @@ from benchmarks import (
     pages,
     peers,
     picture,
+    quality,
     report,
     rewrites,
     run,
+    soak,
     training_speed,
 )
 from benchmarks.fuzz import command as fuzz
@@ -96,6 +98,10 @@ def build_parser() -> argparse.ArgumentParser:
 
     fuzz_text = "abuse the runtime with damaged and hostile input, from a seed"
     fuzz.add_arguments(sub.add_parser("fuzz", help=fuzz_text, description=fuzz.run.__doc__))
+    soak_text = "memory, latency and answers over very many frames"
+    soak.add_arguments(sub.add_parser("soak", help=soak_text, description=soak.run.__doc__))
+    quality_text = "what is refused, the error of the rest, and whether intervals hold"
+    quality.add_arguments(sub.add_parser("quality", help=quality_text, description=quality.run.__doc__))
 
     picture_parser = sub.add_parser("picture", help="draw the shipped model's outline on a phantom, for the README")
     picture_parser.add_argument("--out", type=Path, default=Path("docs/phantom.png"), help="default: %(default)s")

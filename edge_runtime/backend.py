@@ -60,6 +60,7 @@ class Network:
 
     def __init__(self, model: bytes, manifest: Manifest, threads: int = 1, backend: str | None = None) -> None:
         self.backend, module = load_backend(backend)
+        self.threads = threads
         self._model = model  # the interpreter points into these bytes: they must outlive it
         try:
             self._interpreter = module.Interpreter(model_content=self._model, num_threads=threads)

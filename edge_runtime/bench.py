@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,12 +27,12 @@ class BenchConfig:
     Attributes:
         frames: Frames timed, at least 2.
         warmup: Frames run before, untimed.
-        threads: CPU threads.
+        threads: CPU threads, or ``"auto"``.
     """
 
     frames: int = 50
     warmup: int = 5
-    threads: int = 1
+    threads: int | Literal["auto"] = 1
 
     def __post_init__(self) -> None:
         if self.frames < 2 or self.warmup < 0:
@@ -109,7 +109,7 @@ def bench_model(
         "latency_ms": summarize_latencies(latencies),
         "frames": config.frames,
         "warmup": config.warmup,
-        "threads": config.threads,
+        "threads": segmenter.threads,
         "peak_memory_bytes": peak_memory_bytes(),
         "after": {"frequency_mhz": frequency_mhz(), "temperature_c": temperature_c(), "throttled": throttling()},
     }

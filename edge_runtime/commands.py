@@ -22,7 +22,7 @@ from edge_runtime.segmenter import DEFAULT_MODEL, Measurement, Segmenter
 from edge_runtime.signature import signer_id
 
 
-def _pixel_size_source(args: argparse.Namespace) -> Callable[[Path], float | None]:
+def pixel_size_source(args: argparse.Namespace) -> Callable[[Path], float | None]:
     """A function from image to its pixel size in mm; what can be checked before the first image is."""
     if args.pixel_size_mm is not None:
         size = check_pixel_size(args.pixel_size_mm, "--pixel-size-mm")
@@ -53,6 +53,9 @@ def _record(image: Path, result: Measurement) -> dict[str, Any]:
         "image": image.name,
         "head_circumference_mm": result.head_circumference_mm,
         "reason": result.reason,
+        "interval_mm": result.interval_mm and list(result.interval_mm),
+        "trust": result.trust,
+        "caution": result.caution,
         "pixel_size_mm": result.pixel_size_mm and list(result.pixel_size_mm),
         "ellipse": result.ellipse and asdict(result.ellipse),
         "quality": asdict(result.quality),
@@ -60,16 +63,24 @@ def _record(image: Path, result: Measurement) -> dict[str, Any]:
     }
 
 
+def _text(result: Measurement) -> str:
+    hc, interval = result.head_circumference_mm, result.interval_mm
+    if hc is None:
+        return f"no HC: {result.reason}"
+    within = f" ({interval[0]:.1f} to {interval[1]:.1f})" if interval else ""
+    return f"HC {hc:7.1f} mm{within}" + (f"  CAUTION: {result.caution}" if result.caution else "")
+
+
 def measure(args: argparse.Namespace) -> int:
     """Measure image files; an unreadable one is reported, the others are still measured, and the exit code is 1."""
-    pixel_size = _pixel_size_source(args)
+    pixel_size = pixel_size_source(args)
     if args.mask_dir is not None:
         _check_mask_names(args.images, args.mask_dir)
     segmenter = Segmenter.load(args.model, threads=args.threads, trusted_keys=args.trusted_keys)
     code = 0
     for image in args.images:
         try:
-            result = segmenter.measure(read_image(image), pixel_size(image))
+            result = segmenter.measure(read_image(image), pixel_size(image), second_look=args.second_look)
         except FetalHeadError as error:
             code = max(code, error.exit_code)
             print(f"error: {error}", file=sys.stderr)
@@ -83,9 +94,7 @@ def measure(args: argparse.Namespace) -> int:
         if args.json:
             print(json.dumps(_record(image, result), allow_nan=False), flush=True)
         else:
-            hc = result.head_circumference_mm
-            text = f"HC {hc:7.1f} mm" if hc is not None else f"no HC: {result.reason}"
-            print(f"{image.name:<24} {text}   ({result.latency_ms.total:.1f} ms)", flush=True)
+            print(f"{image.name:<24} {_text(result)}   ({result.latency_ms.total:.1f} ms)", flush=True)
     if not args.json:
         print("Research use only; not a medical device.")
     return code
@@ -105,7 +114,7 @@ def bench(args: argparse.Namespace) -> int:
         print(f"{r['artifact']:<28} {r['size_bytes'] / 1e6:>6.2f} {r['time_to_first_result_ms']:>9.1f}{cells}")
     peak = results[-1]["peak_memory_bytes"]
     print(
-        f"{config.frames} frames of 540x800, {config.threads} thread(s), {results[0]['backend']}"
+        f"{config.frames} frames of 540x800, {results[0]['threads']} thread(s), {results[0]['backend']}"
         + (f"; peak memory of this process {peak / 1e6:.0f} MB" if peak else "")
     )
     return 0

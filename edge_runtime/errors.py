@@ -43,3 +43,9 @@ class DeviceError(FetalHeadError):
     """This device or its interpreter answers otherwise than it must; nothing is measured until it is right again."""
 
     code = "device"
+
+
+class SourceError(FetalHeadError):
+    """A stream's source of frames failed: the probe, its driver, or the program that reads it."""
+
+    code = "source"

@@ -12,6 +12,7 @@ _EXTRAS = {
     "cryptography": ("cryptography", "sign"),
     "pooch": ("pooch", "train"),
     "matplotlib": ("matplotlib", "report"),
+    "skimage": ("scikit-image", "dev"),
     "torch": ("torch", "train"),
     "tensorflow": ("tensorflow", "export"),
     "onnx2tf": ("onnx2tf", "export"),

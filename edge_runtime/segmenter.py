@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import math
 import operator
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +19,14 @@ from edge_runtime.canary import Canary, check_canary, make_canary
 from edge_runtime.ellipse import Ellipse
 from edge_runtime.errors import DeviceError, FetalHeadError, ModelError, UsageError
 from edge_runtime.golden import Golden, check_golden
+from edge_runtime.limits import read_limits
 from edge_runtime.log import event
 from edge_runtime.manifest import Manifest, manifest_path, parse_manifest, read_manifest, read_model
+from edge_runtime.metrics import overlap
 from edge_runtime.pixel_sizes import PIXEL_SIZE_RANGE_MM
 from edge_runtime.postprocess import Head, find_head
 from edge_runtime.preprocess import check_frame, prepare
-from edge_runtime.quality import NO_PIXEL_SIZE, Quality, measure_head
+from edge_runtime.quality import NO_PIXEL_SIZE, Quality, weigh
 from edge_runtime.signature import PublicKey, check_signature, read_keys
 
 DEFAULT_MODEL = Path(__file__).resolve().parent / "models" / "edge-full_int8.tflite"
@@ -33,6 +37,9 @@ MAX_PIXEL_RATIO = 10
 """Between a pixel's sides. No scanner comes near; a unit mixed up does."""
 
 MAX_CANARY_EVERY = 10**9
+
+SECOND_LOOK_SHARE = 1.3
+"""A second look takes an inference and a comparison; so many times the first inference must be left for it."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,10 @@ class Measurement:
         quality: Figures behind the decision.
         latency_ms: Time spent.
         pixel_size_mm: (x, y) it was measured with; None where none was given.
+        interval_mm: Where the true circumference lies in at least 90 % of images; None without a circumference or
+            where the model's manifest has no ``quality``, as the next two.
+        trust: How like those of good frames the figures are, 0 to 1; 0 where refused.
+        caution: Shown beside a circumference that is less certain than usual, else None.
     """
 
     head_circumference_mm: float | None
@@ -70,6 +81,9 @@ class Measurement:
     quality: Quality
     latency_ms: Latency
     pixel_size_mm: tuple[float, float] | None
+    interval_mm: tuple[float, float] | None = None
+    trust: float | None = None
+    caution: str | None = None
 
 
 class Segmenter:
@@ -80,6 +94,7 @@ class Segmenter:
         size: (height, width) of the network's input, in pixels.
         backend: ``ai-edge-litert`` or ``tflite-runtime``.
         signed_by: Id of the trusted key that signed the model; None where no signature was asked for.
+        threads: CPU threads.
     """
 
     def __init__(
@@ -98,15 +113,17 @@ class Segmenter:
         self._fault: str | None = None
         self.signed_by = signed_by
         self.manifest = manifest
+        self._limits = read_limits(manifest.quality)
         self.size = (manifest.preprocessing.height, manifest.preprocessing.width)
         self.backend = network.backend
+        self.threads = network.threads
 
     @classmethod
     def load(
         cls,
         path: str | Path | None = None,
         *,
-        threads: int = 1,
+        threads: int | Literal["auto"] = 1,
         backend: str | None = None,
         trusted_keys: Sequence[str | Path | bytes | PublicKey] | None = None,
         canary_every: int = 0,
@@ -115,7 +132,8 @@ class Segmenter:
 
         Args:
             path: The .tflite file, its manifest beside it; None for the model the wheel ships.
-            threads: CPU threads, 1 to 64.
+            threads: CPU threads, 1 to 64; or ``"auto"``: what ``python -m edge_runtime tune`` chose for this model on
+                this device, 1 where it has not been run.
             backend: ``ai-edge-litert``, ``tflite-runtime``, or None for the first that is installed.
             trusted_keys: Ed25519 public keys: PEM files, or 32 bytes each. What none of them signed is refused. None
                 asks for no signature.
@@ -139,7 +157,7 @@ class Segmenter:
             model=segmenter.manifest.name,
             sha256=segmenter.manifest.model_sha256[:16],
             backend=segmenter.backend,
-            threads=int(threads),
+            threads=segmenter.threads,
             signed=segmenter.signed_by is not None,
             canary=segmenter.has_canary,
         )
@@ -149,18 +167,23 @@ class Segmenter:
     def _load(
         cls,
         path: Path | None,
-        threads: int,
+        threads: int | Literal["auto"],
         backend: str | None,
         trusted_keys: Sequence[str | Path | bytes | PublicKey] | None,
         canary_every: int,
     ) -> Segmenter:
-        _check_count("threads", threads, 1, MAX_THREADS)
+        if threads != "auto":
+            _check_count("threads", threads, 1, MAX_THREADS)
         _check_count("canary_every", canary_every, 0, MAX_CANARY_EVERY)
         keys = read_keys(trusted_keys)
         model = DEFAULT_MODEL if path is None else path
         data = read_manifest(model)
         signed_by = None if keys is None else check_signature(model, data, keys)
         manifest = parse_manifest(data, manifest_path(model))
+        if threads == "auto":
+            from edge_runtime.thread_cache import cached_threads  # only here: importlib.metadata takes its time
+
+            threads = cached_threads(manifest.model_sha256, backend) or 1
         network = Network(read_model(model, manifest), manifest, threads, backend)
         canary = make_canary(manifest, network.backend)
         if canary_every and canary is None:
@@ -235,7 +258,12 @@ class Segmenter:
         return self._find(frame)[0].mask
 
     def measure(
-        self, frame: NDArray[np.uint8], pixel_size_mm: float | tuple[float, float] | None = None
+        self,
+        frame: NDArray[np.uint8],
+        pixel_size_mm: float | tuple[float, float] | None = None,
+        *,
+        second_look: bool = False,
+        deadline_ms: float | None = None,
     ) -> Measurement:
         """Measure the head circumference, or refuse with a reason.
 
@@ -243,16 +271,40 @@ class Segmenter:
             frame: As for :meth:`segment`.
             pixel_size_mm: Side of a pixel in mm, or (x, y) where pixels are not square. Without it there is a mask and
                 an ellipse in pixels, and no circumference.
+            second_look: Look at the mirrored frame too, and refuse where the two masks differ more than on good frames.
+            deadline_ms: From the call; the second look is left out where it would not end in time. None for no limit.
 
         Raises:
             InputError: The frame is not one.
             UsageError: The pixel size is no number from 0.0001 to 100, or its sides differ more than 10 times.
         """
-        sizes = None if pixel_size_mm is None else _pixel_sizes(pixel_size_mm)
-        head, network_input, latency = self._find(frame)
-        quality, hc, reason = measure_head(head, network_input, sizes)
-        ellipse = head.ellipse if reason in (None, NO_PIXEL_SIZE) else None
-        return Measurement(hc, reason, ellipse, head.mask, quality, latency, sizes)
+        start = time.perf_counter()
+        sizes = None if pixel_size_mm is None else check_pixel_sizes(pixel_size_mm)
+        head, network_input, logits, latency = self._find(frame)
+        found = time.perf_counter()
+        agreement = None
+        if second_look and head.ellipse is not None:
+            left = math.inf if deadline_ms is None else deadline_ms - (found - start) * 1e3
+            if left > SECOND_LOOK_SHARE * latency.invoke:
+                agreement = self._second_look(network_input, logits)
+        looked = time.perf_counter()
+        verdict = weigh(head, network_input, logits, sizes, self._limits, agreement)
+        latency = replace(
+            latency,
+            invoke=latency.invoke + (looked - found) * 1e3,
+            postprocess=latency.postprocess + (time.perf_counter() - looked) * 1e3,
+        )
+        ellipse = head.ellipse if verdict.reason in (None, NO_PIXEL_SIZE) else None
+        return Measurement(
+            verdict.head_circumference_mm, verdict.reason, ellipse, head.mask, verdict.quality, latency, sizes,
+            verdict.interval_mm, verdict.trust, verdict.caution,
+        )  # fmt: skip
+
+    def _second_look(self, network_input: NDArray[np.uint8], logits: NDArray[np.float32]) -> float:
+        """Dice between the mask and that of the mirrored input, at network resolution."""
+        level = math.log(self.manifest.threshold / (1 - self.manifest.threshold))
+        mirrored = self._network(np.ascontiguousarray(network_input[:, ::-1]))[:, ::-1]
+        return overlap(logits > level, mirrored > level)[0]
 
     def check_golden(self) -> Golden | None:
         """Compare this device's answers to eight frames with those where the model was exported.
@@ -265,7 +317,7 @@ class Segmenter:
         """
         return check_golden(self._network, self.manifest)
 
-    def _find(self, frame: NDArray[np.uint8]) -> tuple[Head, NDArray[np.uint8], Latency]:
+    def _find(self, frame: NDArray[np.uint8]) -> tuple[Head, NDArray[np.uint8], NDArray[np.float32], Latency]:
         self._check_device()
         start = time.perf_counter()
         height, width = check_frame(frame).shape[:2]
@@ -274,10 +326,11 @@ class Segmenter:
         prepared = time.perf_counter()
         self._network.invoke()
         invoked = time.perf_counter()
-        head = find_head(self._network.logits(), (height, width), self.manifest.threshold)
+        logits = self._network.logits()
+        head = find_head(logits, (height, width), self.manifest.threshold)
         done = time.perf_counter()
         latency = Latency((prepared - start) * 1e3, (invoked - prepared) * 1e3, (done - invoked) * 1e3)
-        return head, network_input, latency
+        return head, network_input, logits, latency
 
 
 def _check_count(name: str, value: int, least: int, most: int) -> None:
@@ -296,7 +349,15 @@ def _shown(value: object) -> str:
         return f"a {type(value).__name__} that cannot be shown"
 
 
-def _pixel_sizes(value: float | tuple[float, float]) -> tuple[float, float]:
+def check_pixel_sizes(value: float | tuple[float, float]) -> tuple[float, float]:
+    """Check the side of a pixel in mm, or (x, y).
+
+    Returns:
+        (x, y).
+
+    Raises:
+        UsageError: Not one or two numbers in range, or its sides differ too much.
+    """
     pair = value if isinstance(value, tuple) else (value, value)
     low, high = PIXEL_SIZE_RANGE_MM
     plain = len(pair) == 2 and all(

@@ -34,7 +34,7 @@ def build_parser() -> argparse.ArgumentParser:
         prog="python -m export",
         description="Convert checkpoints into TensorFlow Lite artifacts, each held to torch on real images first.",
         epilog=f"recipes:\n{listing}\n\nexample: python -m export --checkpoint checkpoints/edge --recipes full_int8\n"
-        "also:    python -m export audit|explain|sizes|calibration|sign|keygen --help",
+        "also:    python -m export audit|explain|sizes|calibration|quality|sign|keygen --help",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
@@ -155,6 +155,10 @@ def main(argv: list[str]) -> int:
         from export.explain_command import main as explain
 
         return explain(argv[1:])
+    if argv[:1] == ["quality"]:
+        from export.quality_command import main as quality
+
+        return quality(argv[1:])
     if argv[:1] == ["calibration"]:
         from export.calibration import main as calibration
 

@@ -153,6 +153,20 @@ def read_artifact(path: Path) -> Manifest | None:
     return manifest
 
 
+def kept_quality(model_sha256: str, path: Path) -> dict[str, Any]:
+    """Limits and interval that ``python -m export quality`` has made for a network: an export of it keeps them.
+
+    Args:
+        model_sha256: Of the new .tflite file; they are only the same network's, byte for byte.
+        path: Where it will be written; an artifact that lies there is asked, then the shipped one.
+    """
+    for place in (path, DEFAULT_MODEL):
+        manifest = read_artifact(place)
+        if manifest and manifest.model_sha256 == model_sha256 and manifest.quality:
+            return manifest.quality
+    return {}
+
+
 def check_writable(folder: Path) -> None:
     """Fail before long work rather than after it.
 

@@ -15,7 +15,7 @@ from edge_runtime.golden import take_golden
 from edge_runtime.manifest import Manifest
 from edge_runtime.metrics import ImageScore
 from export.accuracy import Exam, accuracy, make_exam, take
-from export.artifact import Artifact, artifact_path, describe, read_artifact, write_artifact
+from export.artifact import Artifact, artifact_path, describe, kept_quality, read_artifact, write_artifact
 from export.convert import ONNX, Conversions, to_graph, to_saved_model, to_tflite
 from export.flatbuffer import Model
 from export.images import load_images
@@ -124,6 +124,9 @@ def _export(
                 accuracy=accuracy(bench.exam, scores, baseline, against),
                 golden=take_golden(artifact.network(), job.size),
                 rewrites=job.options.rewrites,
+                quality=kept_quality(
+                    artifact.manifest.model_sha256, artifact_path(job.options.out, job.name, artifact.manifest.recipe)
+                ),
                 request_sha256=requests[asked.name],
             )
             if refusal:
