@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from edge_runtime.components import largest_region
 from edge_runtime.ellipse import Ellipse, EllipseError, fit_ellipse, outline_points
-from edge_runtime.preprocess import resize, to_frame_xy
+from edge_runtime.mask import positive_at
+from edge_runtime.preprocess import to_frame_xy
 
 _TINY = np.float32(1e-3)
 
@@ -58,14 +59,13 @@ def find_head(logits: NDArray[np.float32], frame_size: tuple[int, int], threshol
         residual = float(np.sqrt(np.mean((ellipse.radius(points) - 1) ** 2)))
     except EllipseError:
         pass
-    mask = resize(field, frame_size) > 0
-    return Head(mask, ellipse, regions, float(region.mean()), residual, _border_contact(region))
+    mask = positive_at(field, frame_size)
+    return Head(mask, ellipse, regions, np.count_nonzero(region) / region.size, residual, _border_contact(region))
 
 
 def _border_contact(region: NDArray[np.bool_]) -> float:
-    inner = np.pad(region, 1)
-    inner = inner[2:, 1:-1] & inner[:-2, 1:-1] & inner[1:-1, 2:] & inner[1:-1, :-2]
-    outer = region & ~inner
-    frame = np.ones_like(region)
-    frame[1:-1, 1:-1] = False
-    return float(np.count_nonzero(outer & frame) / max(1, np.count_nonzero(outer)))
+    side = region[1:-1]
+    inner = region[1:-1, 1:-1] & region[2:, 1:-1] & region[:-2, 1:-1] & side[:, 2:] & side[:, :-2]
+    outer = np.count_nonzero(region) - np.count_nonzero(inner)
+    at_border = np.count_nonzero(region[[0, -1]]) + np.count_nonzero(side[:, [0, -1]])
+    return at_border / max(1, outer)

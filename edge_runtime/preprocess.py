@@ -73,7 +73,7 @@ def to_gray(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 @lru_cache(maxsize=32)
-def _taps(n_in: int, n_out: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+def find_taps(n_in: int, n_out: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
     """Indices and weights (K, n_out) that make each output sample from K input samples along one axis."""
     scale = n_in / n_out
     if scale > 1:  # average over the input interval [i * scale, (i + 1) * scale)
@@ -92,13 +92,25 @@ def _taps(n_in: int, n_out: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]
     return np.clip(index, 0, n_in - 1), weight.astype(np.float32)
 
 
-def _resize_rows(values: NDArray[np.float32], n_out: int) -> NDArray[np.float32]:
-    if values.shape[0] == n_out:
-        return values
-    index, weight = _taps(values.shape[0], n_out)
-    out: NDArray[np.float32] = values[index[0]] * weight[0][:, None]
-    for k in range(1, len(index)):
-        out += values[index[k]] * weight[k][:, None]
+def resize_rows(values: NDArray[np.generic], n_out: int, part: slice = slice(None)) -> NDArray[np.float32]:
+    """Resize the first axis of a 2-D field.
+
+    Args:
+        values: (H, W), any real dtype.
+        n_out: Rows wanted.
+        part: Which of them to make.
+
+    Returns:
+        float32, a new array.
+    """
+    index, weight = find_taps(values.shape[0], n_out)
+    index, weight = index[:, part], weight[:, part, None]
+    out = np.empty((index.shape[1], values.shape[1]), dtype=np.float32)
+    term = np.empty_like(out)
+    for k, place in enumerate([out] + [term] * (len(index) - 1)):
+        np.multiply(values[index[k]].astype(np.float32, copy=False), weight[k], out=place)
+        if k:
+            out += term
     return out
 
 
@@ -112,8 +124,8 @@ def resize(values: NDArray[np.generic], size: tuple[int, int]) -> NDArray[np.flo
     Returns:
         float32 array of shape ``size``: area average along an axis that shrinks, linear along one that grows.
     """
-    rows = _resize_rows(values.astype(np.float32), size[0])
-    return np.ascontiguousarray(_resize_rows(np.ascontiguousarray(rows.T), size[1]).T)
+    rows = resize_rows(values, size[0])
+    return np.ascontiguousarray(resize_rows(np.ascontiguousarray(rows.T), size[1]).T)
 
 
 def prepare(frame: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
