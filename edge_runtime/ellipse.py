@@ -115,7 +115,7 @@ def outline_points(field: NDArray[np.generic], level: float) -> NDArray[np.float
     Returns:
         (N, 2) float64, columns x and y in pixels.
     """
-    inside = field > level
+    inside: NDArray[np.bool_] = np.greater(field, level)
     width = field.shape[1]
     values = field.reshape(-1)
     # Only the values on both sides of a crossing are looked at: positions in the flat field, of the left or upper one.

@@ -51,7 +51,9 @@ def find_head(logits: NDArray[np.float32], frame_size: tuple[int, int], threshol
     if not region.any():
         return Head(np.zeros(frame_size, dtype=bool), None, 0, 0.0, 1.0, 0.0)
     # Other regions count as outside and holes as inside; the crossing values around the region stay as they are.
-    field = np.where(region, np.maximum(field, _TINY), np.minimum(field, -_TINY))
+    inside = np.minimum(field, -_TINY)
+    np.maximum(field, _TINY, out=inside, where=region)
+    field = inside
     points = to_frame_xy(outline_points(field, 0.0), (field.shape[0], field.shape[1]), frame_size)
     ellipse, residual = None, 1.0
     try:
@@ -64,8 +66,11 @@ def find_head(logits: NDArray[np.float32], frame_size: tuple[int, int], threshol
 
 
 def _border_contact(region: NDArray[np.bool_]) -> float:
-    side = region[1:-1]
-    inner = region[1:-1, 1:-1] & region[2:, 1:-1] & region[:-2, 1:-1] & side[:, 2:] & side[:, :-2]
-    outer = np.count_nonzero(region) - np.count_nonzero(inner)
-    at_border = np.count_nonzero(region[[0, -1]]) + np.count_nonzero(side[:, [0, -1]])
-    return at_border / max(1, outer)
+    height, width = region.shape
+    flat = region.reshape(-1)
+    # A pixel and its four neighbours, all inside; across a row's end this is wrong, and that column is left out below.
+    inner = flat[width:-width] & flat[: -2 * width] & flat[2 * width :]
+    inner[1:-1] &= flat[width + 2 : -width] & flat[width : -width - 2]
+    n_inner = np.count_nonzero(inner.reshape(max(height - 2, 0), width)[:, 1:-1])
+    at_border = np.count_nonzero(region[[0, -1]]) + np.count_nonzero(region[1:-1, [0, -1]])
+    return at_border / max(1, np.count_nonzero(region) - n_inner)

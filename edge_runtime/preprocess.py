@@ -1,6 +1,7 @@
 """From a scanner's frame to the network's input, the one definition used in training, calibration and on the device.
 
 Everything here is element-wise float32 in a fixed order, so the same frame gives the same bytes on every machine.
+(A product of matrices would be quicker, but each BLAS adds in an order of its own.)
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.errors import InputError
+from edge_runtime.scratch import blocks, scratch
 
 RESIZE_RULE = "area-stretch"
 """Name of the rule below in manifests: each axis on its own, averaged down by area or interpolated up linearly."""
@@ -68,11 +70,15 @@ def to_gray(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return frame
     if frame.shape[2] == 1:
         return frame[:, :, 0]
-    red, green, blue = (frame[:, :, c].astype(np.int32) * _LUMA[c] for c in range(3))
-    return np.asarray((red + green + blue + 500) // 1000, dtype=np.uint8)
+    gray = np.empty(frame.shape[:2], dtype=np.uint8)
+    for part in blocks(frame.shape[0], frame.shape[1]):
+        red, green, blue = (frame[part, :, c].astype(np.int32) for c in range(3))
+        luma = red * _LUMA[0] + green * _LUMA[1] + blue * _LUMA[2] + 500
+        gray[part] = luma // 1000
+    return gray
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=16)
 def find_taps(n_in: int, n_out: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
     """Indices and weights (K, n_out) that make each output sample from K input samples along one axis."""
     scale = n_in / n_out
@@ -92,26 +98,31 @@ def find_taps(n_in: int, n_out: int) -> tuple[NDArray[np.intp], NDArray[np.float
     return np.clip(index, 0, n_in - 1), weight.astype(np.float32)
 
 
-def resize_rows(values: NDArray[np.generic], n_out: int, part: slice = slice(None)) -> NDArray[np.float32]:
-    """Resize the first axis of a 2-D field.
+def blend(
+    values: NDArray[np.generic],
+    index: NDArray[np.intp],
+    weight: NDArray[np.float32],
+    axis: int,
+    out: NDArray[np.float32],
+    term: NDArray[np.float32],
+    gathered: NDArray[np.generic],
+) -> None:
+    """Add up samples along one axis, in the order of the taps: what every resizing here comes down to.
 
     Args:
-        values: (H, W), any real dtype.
-        n_out: Rows wanted.
-        part: Which of them to make.
-
-    Returns:
-        float32, a new array.
+        values: (H, W), C-contiguous.
+        index: (K, n), as :func:`find_taps` gives it.
+        weight: (K, n, 1) or (K, 1, n): whose parts broadcast against ``out``.
+        axis: Of ``values``, 0 or 1.
+        out: float32, the sums; n long in ``axis``.
+        term: float32, like ``out``, to work in.
+        gathered: Like ``out`` but of the dtype of ``values``, to work in; may be ``term`` itself.
     """
-    index, weight = find_taps(values.shape[0], n_out)
-    index, weight = index[:, part], weight[:, part, None]
-    out = np.empty((index.shape[1], values.shape[1]), dtype=np.float32)
-    term = np.empty_like(out)
     for k, place in enumerate([out] + [term] * (len(index) - 1)):
-        np.multiply(values[index[k]].astype(np.float32, copy=False), weight[k], out=place)
+        np.take(values, index[k], axis=axis, out=gathered, mode="clip")  # with mode="raise" it copies its output
+        np.multiply(gathered, weight[k], out=place)
         if k:
-            out += term
-    return out
+            np.add(out, term, out=out)
 
 
 def resize(values: NDArray[np.generic], size: tuple[int, int]) -> NDArray[np.float32]:
@@ -124,8 +135,16 @@ def resize(values: NDArray[np.generic], size: tuple[int, int]) -> NDArray[np.flo
     Returns:
         float32 array of shape ``size``: area average along an axis that shrinks, linear along one that grows.
     """
-    rows = resize_rows(values, size[0])
-    return np.ascontiguousarray(resize_rows(np.ascontiguousarray(rows.T), size[1]).T)
+    field = np.array(values, dtype=np.float32, order="C")
+    for axis in (0, 1):
+        if field.shape[axis] == size[axis]:
+            continue
+        index, weight = find_taps(field.shape[axis], size[axis])
+        shape = (size[0], field.shape[1] if axis == 0 else size[1])
+        out, term = np.empty(shape, np.float32), np.empty(shape, np.float32)
+        blend(field, index, weight[:, :, None] if axis == 0 else weight[:, None], axis, out, term, term)
+        field = out
+    return field
 
 
 def prepare(frame: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -138,7 +157,21 @@ def prepare(frame: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8
     Returns:
         uint8 array of shape ``size``. The network reads byte / 255; a ``full_int8`` model takes the bytes.
     """
-    return np.rint(resize(to_gray(frame), size)).astype(np.uint8)
+    gray = np.ascontiguousarray(to_gray(frame))
+    (height, width), (out_height, out_width) = gray.shape, size
+    rows, row_weight = find_taps(height, out_height)
+    columns, column_weight = find_taps(width, out_width)
+    out = np.empty(size, dtype=np.uint8)
+    first, second, third = scratch()
+    for part in blocks(out_height, max(width, out_width)):
+        n = part.stop - part.start
+        tall, term = (a[: n * width].reshape(n, width) for a in (first, second))
+        bytes_ = third.view(np.uint8)[: n * width].reshape(n, width)
+        blend(gray, rows[:, part], row_weight[:, part, None], 0, tall, term, bytes_)
+        small, term = (a[: n * out_width].reshape(n, out_width) for a in (second, third))
+        blend(tall, columns, column_weight[:, None], 1, small, term, term)
+        out[part] = np.rint(small, out=small)
+    return out
 
 
 def to_unit(frame: NDArray[np.uint8]) -> NDArray[np.float32]:
