@@ -96,9 +96,7 @@ def _from_form(center_x: float, center_y: float, xx: float, xy: float, yy: float
         raise EllipseError("the conic through the points is not an ellipse")
     angle = math.degrees(math.atan2(-2 * xy, yy - xx) / 2) % 180.0
     # the smaller eigenvalue from the determinant: as a difference it would lose digits; -1e-15 % 180 is 180.0
-    return Ellipse(
-        center_x, center_y, math.sqrt(large / determinant), large**-0.5, 0.0 if angle >= 180.0 else angle
-    )
+    return Ellipse(center_x, center_y, math.sqrt(large / determinant), large**-0.5, 0.0 if angle >= 180.0 else angle)
 
 
 def outline_points(field: NDArray[np.generic], level: float) -> NDArray[np.float64]:
@@ -147,42 +145,49 @@ def fit_ellipse(points: NDArray[np.float64]) -> Ellipse:
     """
     if len(points) < MIN_POINTS:
         raise EllipseError(f"{len(points)} outline points, at least {MIN_POINTS} are needed")
-    centre_x, centre_y = (float(v) for v in points.sum(axis=0) / len(points))
-    x, y = points[:, 0] - centre_x, points[:, 1] - centre_y
-    spread = float(np.abs(x).sum() + np.abs(y).sum()) / (2 * len(points))
+    xy = np.array(points.T, dtype=np.float64, order="C")
+    centre = xy.sum(axis=1) / len(points)
+    xy -= centre[:, None]
+    spread = float(np.abs(xy).sum()) / (2 * len(points))
     if not math.isfinite(spread) or spread == 0:
         raise EllipseError("the outline points coincide or are not finite")
-    terms = np.empty((6, len(points)))
-    np.divide(x, spread, out=terms[3])
-    np.divide(y, spread, out=terms[4])
+    terms = np.empty((6, len(points)))  # x², xy, y², x, y, 1
+    np.divide(xy, spread, out=terms[3:5])
     terms[5] = 1
     np.multiply(terms[3], terms[3:5], out=terms[:2])
     np.multiply(terms[4], terms[4], out=terms[2])
-    scatter = terms @ terms.T
-    # The points are centred, so the block of x, y and 1 is [[xx, xy], [xy, yy]] and their number, and is solved by hand.
-    xx, xy, yy = (float(v) for v in (scatter[3, 3], scatter[3, 4], scatter[4, 4]))
+    # The rest is some products of 3x3 matrices: as plain numbers they take a third of numpy's time.
+    scatter = (terms @ terms.T).tolist()
+    t = _linear_terms(scatter, len(points))
+    m = [[s[j] + sum(s[3 + k] * t[k][j] for k in range(3)) for j in range(3)] for s in scatter[:3]]
+    try:
+        found = np.linalg.eig([[v / 2 for v in m[2]], [-v for v in m[1]], [v / 2 for v in m[0]]])[1].real
+    except np.linalg.LinAlgError as error:
+        raise EllipseError("the conic through the points is not an ellipse") from error
+    discriminant, a, b, c = max((4 * a * c - b * b, a, b, c) for a, b, c in found.T.tolist())
+    if not discriminant > 1e-12:
+        raise EllipseError("the conic through the points is not an ellipse")
+    d, e, f = (row[0] * a + row[1] * b + row[2] * c for row in t)
+    x, y = (b * e - 2 * c * d) / discriminant, (b * d - 2 * a * e) / discriminant
+    level = -(f + (d * x + e * y) / 2) * spread**2
+    if level == 0:
+        raise EllipseError("the conic through the points is not an ellipse")
+    cx, cy = centre.tolist()
+    return _from_form(cx + x * spread, cy + y * spread, a / level, b / (2 * level), c / level)
+
+
+def _linear_terms(scatter: list[list[float]], count: int) -> list[list[float]]:
+    """The (3, 3) matrix that gives a conic's x, y and 1 from its x², xy and y², by least squares.
+
+    The points are centred, so the scatter of x, y and 1 is [[xx, xy], [xy, yy]] and their count.
+    """
+    xx, xy, yy = scatter[3][3], scatter[3][4], scatter[4][4]
     determinant = xx * yy - xy * xy
     if not determinant > _ON_A_LINE * xx * yy:
         raise EllipseError("the outline points lie on a line")
-    inverse = np.array([[yy, -xy, 0], [-xy, xx, 0], [0, 0, determinant / len(points)]]) / -determinant
-    mixed = scatter[:3, 3:]
-    t = inverse @ mixed.T
-    m = scatter[:3, :3] + mixed @ t
-    try:
-        vectors = np.linalg.eig(np.stack([m[2] / 2, -m[1], m[0] / 2]))[1].real
-    except np.linalg.LinAlgError as error:
-        raise EllipseError("the conic through the points is not an ellipse") from error
-    discriminants = 4 * vectors[0] * vectors[2] - vectors[1] ** 2
-    best = int(discriminants.argmax())
-    discriminant = float(discriminants[best])
-    if not discriminant > 1e-12:
-        raise EllipseError("the conic through the points is not an ellipse")
-    a, b, c = vectors[:, best].tolist()
-    d, e, f = (t @ vectors[:, best]).tolist()
-    middle_x, middle_y = (b * e - 2 * c * d) / discriminant, (b * d - 2 * a * e) / discriminant
-    level = -(f + (d * middle_x + e * middle_y) / 2) * spread**2
-    if level == 0:
-        raise EllipseError("the conic through the points is not an ellipse")
-    return _from_form(
-        centre_x + middle_x * spread, centre_y + middle_y * spread, a / level, b / (2 * level), c / level
-    )
+    x, y, one = scatter[3][:3], scatter[4][:3], scatter[5][:3]
+    return [
+        [(xy * v - yy * u) / determinant for u, v in zip(x, y, strict=True)],
+        [(xy * u - xx * v) / determinant for u, v in zip(x, y, strict=True)],
+        [-w / count for w in one],
+    ]

@@ -22,7 +22,7 @@ def _cells(n_in: int, n_out: int) -> tuple[NDArray[np.intp], NDArray[np.float32]
         ``first`` (n_in + 2,): cell c holds the output samples from ``first[c]`` to ``first[c + 1]``, exclusive; and the
         weights of the sample before and after, (n_in + 1, K) each, with zeros where a cell holds fewer than K.
     """
-    weight = find_taps(n_in, n_out)[1]
+    weight = find_taps(n_in, n_out).weight
     cell = np.floor((np.arange(n_out) + 0.5) * (n_in / n_out) - 0.5).astype(np.intp) + 1  # as find_taps has it
     first = np.searchsorted(cell, np.arange(n_in + 2))
     count = first[1:] - first[:-1]
@@ -55,14 +55,14 @@ def positive_at(field: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np
         return np.asarray(resize(field, size) > 0)
     left, right = max(columns[0] - 1, 0), min(columns[-1] + 2, width)
     seen = np.ascontiguousarray(field[:, left:right])
-    index, weight = find_taps(height, size[0])
-    top, bottom = np.searchsorted(index[-1], rows[0]), np.searchsorted(index[0], rows[-1], side="right")
+    taps = find_taps(height, size[0])
+    top, bottom = np.searchsorted(taps.index[-1], rows[0]), np.searchsorted(taps.index[0], rows[-1], side="right")
     out = np.zeros(size, dtype=bool)
     for part in blocks(bottom - top, seen.shape[1]):
         part = slice(top + part.start, top + part.stop)
         shape = (part.stop - part.start, seen.shape[1])
         values, term = (a[: shape[0] * shape[1]].reshape(shape) for a in scratch()[:2])
-        blend(seen, index[:, part], weight[:, part, None], 0, values, term, term)
+        blend(seen, taps, part, 0, values, term, term)
         _paint_rows(out[part], values, left, width)
     return out
 
