@@ -32,16 +32,23 @@ def check_frame(frame: object) -> NDArray[np.uint8]:
     """Check that an object is a frame the runtime takes.
 
     Args:
-        frame: uint8 array, (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA, each side 32 to 16384 pixels.
+        frame: uint8 array, (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA, each side 32 to 16384 pixels; of any
+            strides, read-only or not, in memory or in a file (``numpy.memmap``).
 
     Returns:
-        The same array.
+        The same array, which nothing here writes to.
 
     Raises:
-        InputError: Not an array, another dtype, another number of axes or channels, or a side out of range.
+        InputError: Not an array, a kind of array that means more than its pixels, another dtype, another number of axes
+            or channels, or a side out of range.
     """
     if not isinstance(frame, np.ndarray):
         raise InputError(f"A frame is a numpy array, not {type(frame).__name__}. Convert it with numpy.asarray(frame).")
+    if type(frame) not in (np.ndarray, np.memmap):
+        raise InputError(
+            f"A frame is a plain numpy array, not {type(frame).__name__}: what that adds to the pixels, a mask say, "
+            "would be passed over without a word. Convert it with numpy.asarray(frame) where that is meant."
+        )
     if frame.dtype != np.uint8:
         raise InputError(
             f"A frame has dtype uint8 (0 to 255), not {frame.dtype}. Scale it to 8 bits the way your display does; "

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import reprlib
 import time
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +26,9 @@ DEFAULT_MODEL = Path(__file__).resolve().parent / "models" / "edge-full_int8.tfl
 """The model the wheel ships."""
 
 MAX_THREADS = 64
+
+PixelSize = float | tuple[float, float] | list[float] | NDArray[np.floating[Any]]
+"""In mm: one number, or x and y."""
 
 
 @dataclass(frozen=True)
@@ -119,15 +125,13 @@ class Segmenter:
         """
         return self._find(frame)[0].mask
 
-    def measure(
-        self, frame: NDArray[np.uint8], pixel_size_mm: float | tuple[float, float] | None = None
-    ) -> Measurement:
+    def measure(self, frame: NDArray[np.uint8], pixel_size_mm: PixelSize | None = None) -> Measurement:
         """Measure the head circumference, or refuse with a reason.
 
         Args:
             frame: As for :meth:`segment`.
-            pixel_size_mm: Side of a pixel in mm, or (x, y) where pixels are not square. Without it there is a mask and
-                an ellipse in pixels, and no circumference.
+            pixel_size_mm: Side of a pixel in mm, or (x, y) where pixels are not square: a tuple, list or array of two.
+                Without it there is a mask and an ellipse in pixels, and no circumference.
 
         Raises:
             InputError: The frame is not one.
@@ -164,12 +168,15 @@ class Segmenter:
         return head, network_input, latency
 
 
-def _pixel_sizes(value: float | tuple[float, float]) -> tuple[float, float]:
-    pair = value if isinstance(value, tuple) else (value, value)
+def _pixel_sizes(value: object) -> tuple[float, float]:
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    pair = value if isinstance(value, tuple | list) else (value, value)
     try:
-        sizes = tuple(float(v) for v in pair)
-    except (TypeError, ValueError):
-        sizes = ()
-    if len(sizes) != 2 or not all(math.isfinite(v) and v > 0 for v in sizes):
-        raise UsageError(f"pixel_size_mm is {value!r}; it is one number of mm above 0, or a pair (x, y) of them.")
+        sizes = [float(v) for v in pair if isinstance(v, Real) and not isinstance(v, bool)]
+    except OverflowError:  # an integer beyond what a float holds
+        sizes = []
+    if not len(pair) == len(sizes) == 2 or not all(math.isfinite(v) and v > 0 for v in sizes):
+        shown = reprlib.repr(value)
+        raise UsageError(f"pixel_size_mm is {shown}; it is one number of mm above 0, or a pair (x, y) of them.")
     return sizes[0], sizes[1]
