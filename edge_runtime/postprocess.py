@@ -46,26 +46,56 @@ def find_head(logits: NDArray[np.float32], frame_size: tuple[int, int], threshol
         frame_size: (H, W) of the frame, in pixels.
         threshold: Probability above which a pixel is head, 0 to 1, exclusive.
     """
+    field, region, regions = find_region(logits, threshold)
+    if regions == 0:
+        return Head(np.zeros(frame_size, dtype=bool), None, 0, 0.0, 1.0, 0.0)
+    ellipse, residual = find_ellipse(field, frame_size)
+    area = np.count_nonzero(region) / region.size
+    return Head(positive_at(field, frame_size), ellipse, regions, area, residual, border_contact(region))
+
+
+def find_region(
+    logits: NDArray[np.float32], threshold: float = 0.5
+) -> tuple[NDArray[np.float32], NDArray[np.bool_], int]:
+    """Find the region that is the head, at network resolution.
+
+    Args:
+        logits: float32 (h, w).
+        threshold: Probability above which a pixel is head.
+
+    Returns:
+        The logits less the threshold's, float32 (h, w), above 0 in the region and nowhere else: other regions count as
+        outside and holes as inside, and the crossing values around the region stay as they are; the largest region, its
+        holes filled, bool (h, w); and how many regions there were.
+    """
     field = logits.astype(np.float32) - np.float32(np.log(threshold / (1 - threshold)))
     region, regions = largest_region(field > 0)
-    if not region.any():
-        return Head(np.zeros(frame_size, dtype=bool), None, 0, 0.0, 1.0, 0.0)
-    # Other regions count as outside and holes as inside; the crossing values around the region stay as they are.
-    inside = np.minimum(field, -_TINY)
-    np.maximum(field, _TINY, out=inside, where=region)
-    field = inside
+    only = np.minimum(field, -_TINY)
+    np.maximum(field, _TINY, out=only, where=region)
+    return only, region, regions
+
+
+def find_ellipse(field: NDArray[np.float32], frame_size: tuple[int, int]) -> tuple[Ellipse | None, float]:
+    """Fit the ellipse of a region's visible outline.
+
+    Args:
+        field: As :func:`find_region` gives it.
+        frame_size: (H, W) of the frame.
+
+    Returns:
+        The ellipse in frame pixels, None where none fits; and the outline's RMS distance from it relative to the
+        radius, 1 without an ellipse.
+    """
     points = to_frame_xy(outline_points(field, 0.0), (field.shape[0], field.shape[1]), frame_size)
-    ellipse, residual = None, 1.0
     try:
         ellipse = fit_ellipse(points)
-        residual = float(np.sqrt(np.mean((ellipse.radius(points) - 1) ** 2)))
     except EllipseError:
-        pass
-    mask = positive_at(field, frame_size)
-    return Head(mask, ellipse, regions, np.count_nonzero(region) / region.size, residual, _border_contact(region))
+        return None, 1.0
+    return ellipse, float(np.sqrt(np.mean((ellipse.radius(points) - 1) ** 2)))
 
 
-def _border_contact(region: NDArray[np.bool_]) -> float:
+def border_contact(region: NDArray[np.bool_]) -> float:
+    """Share of a region's outer pixels that lie on the border, 0 to 1; bool (h, w)."""
     height, width = region.shape
     flat = region.reshape(-1)
     # A pixel and its four neighbours, all inside; across a row's end this is wrong, and that column is left out below.
