@@ -27,6 +27,7 @@ from edge_runtime.postprocess import Head, border_contact, find_ellipse, find_re
 from edge_runtime.preprocess import prepare, resize
 from edge_runtime.provenance import git_commit, tool_versions
 from edge_runtime.quality import measure_head
+from edge_runtime.scratch import borrow
 from edge_runtime.segmenter import DEFAULT_MODEL
 from train.data import find_local, read_dataset
 from train.phantom import make_phantom
@@ -110,9 +111,9 @@ def time_steps(subject: Subject, frame: NDArray[np.uint8], logits: NDArray[np.fl
     done("prepare")
     network.invoke()
     done("invoke")
-    network.logits()
+    network.logits(borrow(3, subject.size))
     done("logits")
-    field, region, regions = find_region(logits, subject.manifest.threshold)
+    field, region, regions = find_region(logits, subject.manifest.threshold, borrow(2, subject.size))
     done("region")
     ellipse, residual = find_ellipse(field, size)
     done("ellipse")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from edge_runtime.components import largest_region
 from edge_runtime.ellipse import Ellipse, EllipseError, fit_ellipse, outline_points
 from edge_runtime.mask import positive_at
 from edge_runtime.preprocess import to_frame_xy
+from edge_runtime.scratch import borrow
 
 _TINY = np.float32(1e-3)
 
@@ -46,7 +48,7 @@ def find_head(logits: NDArray[np.float32], frame_size: tuple[int, int], threshol
         frame_size: (H, W) of the frame, in pixels.
         threshold: Probability above which a pixel is head, 0 to 1, exclusive.
     """
-    field, region, regions = find_region(logits, threshold)
+    field, region, regions = find_region(logits, threshold, borrow(2, logits.shape))
     if regions == 0:
         return Head(np.zeros(frame_size, dtype=bool), None, 0, 0.0, 1.0, 0.0)
     ellipse, residual = find_ellipse(field, frame_size)
@@ -55,24 +57,26 @@ def find_head(logits: NDArray[np.float32], frame_size: tuple[int, int], threshol
 
 
 def find_region(
-    logits: NDArray[np.float32], threshold: float = 0.5
+    logits: NDArray[np.float32], threshold: float = 0.5, out: NDArray[np.float32] | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_], int]:
     """Find the region that is the head, at network resolution.
 
     Args:
         logits: float32 (h, w).
         threshold: Probability above which a pixel is head.
+        out: float32 (h, w) for the field that is returned; None for a new array.
 
     Returns:
         The logits less the threshold's, float32 (h, w), above 0 in the region and nowhere else: other regions count as
         outside and holes as inside, and the crossing values around the region stay as they are; the largest region, its
         holes filled, bool (h, w); and how many regions there were.
     """
-    field = logits.astype(np.float32) - np.float32(np.log(threshold / (1 - threshold)))
+    field = np.subtract(logits, np.float32(math.log(threshold / (1 - threshold))), out=out, dtype=np.float32)
     region, regions = largest_region(field > 0)
-    only = np.minimum(field, -_TINY)
-    np.maximum(field, _TINY, out=only, where=region)
-    return only, region, regions
+    flat, inside = field.reshape(-1), region.reshape(-1)
+    flat[np.flatnonzero((flat < _TINY) & inside)] = _TINY
+    flat[np.flatnonzero((flat > -_TINY) & ~inside)] = -_TINY
+    return field, region, regions
 
 
 def find_ellipse(field: NDArray[np.float32], frame_size: tuple[int, int]) -> tuple[Ellipse | None, float]:

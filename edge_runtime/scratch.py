@@ -7,6 +7,7 @@ Nothing a caller gets lies in them.
 
 from __future__ import annotations
 
+import math
 import threading
 
 import numpy as np
@@ -19,11 +20,20 @@ _kept = threading.local()
 
 
 def scratch() -> list[NDArray[np.float32]]:
-    """Three float32 arrays (:data:`BLOCK`,) of this thread, with whatever the last use left in them."""
+    """Four float32 arrays (:data:`BLOCK`,) of this thread, with whatever the last use left in them.
+
+    ``preprocess`` uses 0 to 2, ``mask`` 0 and 1, ``postprocess`` 2, ``segmenter`` 3.
+    """
     if not hasattr(_kept, "arrays"):
-        _kept.arrays = [np.zeros(BLOCK, dtype=np.float32) for _ in range(3)]
+        _kept.arrays = [np.zeros(BLOCK, dtype=np.float32) for _ in range(4)]
     arrays: list[NDArray[np.float32]] = _kept.arrays
     return arrays
+
+
+def borrow(place: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """One of the arrays in a shape; a new array where that does not fit."""
+    size = math.prod(shape)
+    return scratch()[place][:size].reshape(shape) if size <= BLOCK else np.empty(shape, dtype=np.float32)
 
 
 def blocks(rows: int, row_elements: int) -> list[slice]:
