@@ -129,6 +129,9 @@ class Segmenter:
     def measure(self, frame: NDArray[np.uint8], pixel_size_mm: PixelSize | None = None) -> Measurement:
         """Measure the head circumference, or refuse with a reason.
 
+        With the shipped model, Python's allocations for a grey frame of 800x540 reach 0.8 MB (2.2 MB in colour), of
+        which only the mask's 0.43 MB outlive the call: a new array each time, the caller's own.
+
         Args:
             frame: As for :meth:`segment`.
             pixel_size_mm: Side of a pixel in mm, or (x, y) where pixels are not square: a tuple, list or array of two.
