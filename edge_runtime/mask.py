@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.components import find_runs
 from edge_runtime.preprocess import blend, find_taps, resize
-from edge_runtime.scratch import blocks, scratch
+from edge_runtime.scratch import blocks, borrow
 
 
 @lru_cache(maxsize=8)
@@ -61,7 +61,7 @@ def positive_at(field: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np
     for part in blocks(bottom - top, seen.shape[1]):
         part = slice(top + part.start, top + part.stop)
         shape = (part.stop - part.start, seen.shape[1])
-        values, term = (a[: shape[0] * shape[1]].reshape(shape) for a in scratch()[:2])
+        values, term = borrow(0, shape), borrow(1, shape)
         blend(seen, taps, part, 0, values, term, term)
         _paint_rows(out[part], values, left, width)
     return out
@@ -79,11 +79,10 @@ def _paint_rows(out: NDArray[np.bool_], values: NDArray[np.float32], left: int, 
     rows, starts, ends = find_runs(values > 0)
     first, before, after = _cells(width, out.shape[1])
     last = values.shape[1] - 1
-    rows2 = np.tile(rows * values.shape[1], 2)
-
+    row = np.tile(rows * values.shape[1], 2)
     # How many are inside of the pixels between the samples before and at each run's start, and each one's end.
     column = np.concatenate([starts, ends])
-    a, b = (values.take(rows2 + c.clip(0, last)) for c in (column - 1, column))
+    a, b = (values.take(row + c.clip(0, last)) for c in (column - 1, column))
     column += left
     pixels = a[:, None] * before.take(column, axis=0)
     pixels += b[:, None] * after.take(column, axis=0)

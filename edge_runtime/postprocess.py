@@ -95,7 +95,7 @@ def find_ellipse(field: NDArray[np.float32], frame_size: tuple[int, int]) -> tup
         ellipse = fit_ellipse(points)
     except EllipseError:
         return None, 1.0
-    return ellipse, float(np.sqrt(np.mean((ellipse.radius(points) - 1) ** 2)))
+    return ellipse, math.sqrt(float(np.square(ellipse.radius(points) - 1).sum()) / len(points))
 
 
 def border_contact(region: NDArray[np.bool_]) -> float:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.errors import InputError
-from edge_runtime.scratch import blocks, scratch
+from edge_runtime.scratch import blocks, borrow, scratch
 
 RESIZE_RULE = "area-stretch"
 """Name of the rule below in manifests: each axis on its own, averaged down by area or interpolated up linearly."""
@@ -200,15 +200,13 @@ def prepare(frame: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8
     (height, width), (out_height, out_width) = gray.shape, size
     down, across = find_taps(height, out_height), find_taps(width, out_width).without_noise()
     out = np.empty(size, dtype=np.uint8)
-    first, second, third = scratch()[:3]
     for part in blocks(out_height, max(width, out_width)):
-        n = part.stop - part.start
-        tall, term = (a[: n * width].reshape(n, width) for a in (first, second))
-        bytes_ = third.view(np.uint8)[: n * width].reshape(n, width)
-        blend(gray, down, part, 0, tall, term, bytes_)
-        small, term = (a[: n * out_width].reshape(n, out_width) for a in (second, third))
-        blend(tall, across, slice(None), 1, small, term, term)
-        out[part] = np.rint(small, out=small)
+        tall, small = (part.stop - part.start, width), (part.stop - part.start, out_width)
+        grey_rows = scratch()[2].view(np.uint8)[: tall[0] * width].reshape(tall)
+        rows, sums = borrow(0, tall), borrow(1, small)
+        blend(gray, down, part, 0, rows, borrow(1, tall), grey_rows)
+        blend(rows, across, slice(None), 1, sums, borrow(2, small), borrow(2, small))
+        out[part] = np.rint(sums, out=sums)
     return out
 
 
