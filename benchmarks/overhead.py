@@ -21,12 +21,13 @@ from edge_runtime.backend import Network
 from edge_runtime.device import fingerprint
 from edge_runtime.errors import FetalHeadError, UsageError
 from edge_runtime.files import write_json
+from edge_runtime.limits import Limits, read_limits
 from edge_runtime.manifest import Manifest, load_manifest, read_model
 from edge_runtime.mask import positive_at
 from edge_runtime.postprocess import Head, border_contact, find_ellipse, find_region
 from edge_runtime.preprocess import prepare, resize
 from edge_runtime.provenance import git_commit, tool_versions
-from edge_runtime.quality import measure_head
+from edge_runtime.quality import weigh
 from edge_runtime.scratch import borrow
 from edge_runtime.segmenter import DEFAULT_MODEL
 from train.data import find_local, read_dataset
@@ -59,12 +60,14 @@ class Subject:
         network: Loaded, one thread.
         manifest: Of it.
         logits: float32 (h, w) of each frame for what comes after the network: the shipped model's, at this one's size.
+        limits: The shipped model's: what a trained network's would cost.
     """
 
     path: Path
     network: Network
     manifest: Manifest
     logits: list[NDArray[np.float32]]
+    limits: Limits | None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -120,7 +123,8 @@ def time_steps(subject: Subject, frame: NDArray[np.uint8], logits: NDArray[np.fl
     mask = positive_at(field, size)
     done("mask")
     area = np.count_nonzero(region) / region.size
-    measure_head(Head(mask, ellipse, regions, area, residual, border_contact(region)), network_input, (0.1, 0.1))
+    head = Head(mask, ellipse, regions, area, residual, border_contact(region))
+    weigh(head, network_input, logits, (0.1, 0.1), subject.limits)
     done("quality")
     return times
 
@@ -259,8 +263,9 @@ def run(args: argparse.Namespace) -> int:
     loaded = [(path, *load(path)) for path in [DEFAULT_MODEL, *args.models]]
     shipped = loaded[0][2].preprocessing
     logits = [loaded[0][1](prepare(frame, (shipped.height, shipped.width))).copy() for frame in frames]
+    limits = read_limits(loaded[0][2].quality)
     subjects = [
-        Subject(path, network, manifest, [resize(x, manifest.input.shape[1:3]) for x in logits])
+        Subject(path, network, manifest, [resize(x, manifest.input.shape[1:3]) for x in logits], limits)
         for path, network, manifest in loaded
     ]
     rows = measure_steps(subjects, frames, args.rounds)

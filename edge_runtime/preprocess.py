@@ -36,7 +36,7 @@ def check_frame(frame: object) -> NDArray[np.uint8]:
             strides, read-only or not, in memory or in a file (``numpy.memmap``).
 
     Returns:
-        The same array, which nothing here writes to.
+        The same array, of a ``memmap`` its plain view; nothing here writes to it.
 
     Raises:
         InputError: Not an array, a kind of array that means more than its pixels, another dtype, another number of axes
@@ -61,7 +61,7 @@ def check_frame(frame: object) -> NDArray[np.uint8]:
         raise InputError(
             f"A frame's sides are {MIN_FRAME_SIDE} to {MAX_FRAME_SIDE} pixels; this one is {height} high, {width} wide."
         )
-    return frame
+    return np.asarray(frame)
 
 
 def to_gray(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
