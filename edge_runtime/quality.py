@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -61,7 +61,7 @@ class Quality:
         }
         if self.agreement is not None:
             named["agreement"] = self.agreement
-        return named if self.evidence is None else {**named, **asdict(self.evidence)}
+        return named if self.evidence is None else {**named, **vars(self.evidence)}
 
 
 @dataclass(frozen=True)
