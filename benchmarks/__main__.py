@@ -11,6 +11,7 @@ from benchmarks import (
     export_cost,
     ladders,
     operators,
+    overhead,
     pages,
     peers,
     picture,
@@ -88,6 +89,9 @@ def build_parser() -> argparse.ArgumentParser:
     operators.add_arguments(sub.add_parser("operators", help=operators_text, description=operators.run.__doc__))
     peers_text = "this project's int8 against float32, ONNX Runtime's and OpenVINO's of the same weights"
     peers.add_arguments(sub.add_parser("peers", help=peers_text, description=peers.run.__doc__))
+
+    overhead_text = "what the runtime costs around the network, and what a fresh process costs"
+    overhead.add_arguments(sub.add_parser("overhead", help=overhead_text, description=overhead.run.__doc__))
 
     ladder_text = "what each way of quantizing a network costs, up to the first within the budget"
     ladders.add_arguments(sub.add_parser("ladder", help=ladder_text, description=ladders.run.__doc__))

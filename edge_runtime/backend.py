@@ -117,13 +117,17 @@ class Network:
             raise self._failed(error) from error
         return np.asarray(values[0, :, :, 0])
 
-    def logits(self) -> NDArray[np.float32]:
-        """The output as logits, float32 (h, w)."""
-        out = self.output()
+    def logits(self, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+        """The output as logits, float32 (h, w), in ``out`` where that is given, else in a new array."""
+        stored = self.output()
         spec = self._manifest.output
-        if spec.dtype == "float32":
-            return out.astype(np.float32, copy=False)
-        return (out.astype(np.float32) - np.float32(spec.zero_point)) * np.float32(spec.scale)
+        if out is None:
+            out = np.empty(stored.shape, dtype=np.float32)
+        np.copyto(out, stored)
+        if spec.dtype != "float32":
+            out -= np.float32(spec.zero_point)
+            out *= np.float32(spec.scale)
+        return out
 
     def __call__(self, frame: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Logits float32 (h, w) of a prepared frame uint8 (h, w)."""

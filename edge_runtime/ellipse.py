@@ -12,6 +12,10 @@ MIN_POINTS = 12
 """Outline points below which no ellipse is fitted (five determine one; fewer than this say nothing of its fit)."""
 
 
+_ON_A_LINE = 1e-12
+"""Share of the points' variance off a line, at most, for them to count as on it: what rounding alone gives is less."""
+
+
 class EllipseError(ValueError):
     """The points do not determine an ellipse."""
 
@@ -46,19 +50,26 @@ class Ellipse:
 
     def matrix(self) -> NDArray[np.float64]:
         """The (2, 2) matrix M with (p - c)' M (p - c) = 1 on the ellipse."""
+        xx, xy, yy = self._form()
+        return np.array([[xx, xy], [xy, yy]])
+
+    def _form(self) -> tuple[float, float, float]:
+        """The matrix's xx, xy and yy."""
         t = math.radians(self.angle_deg)
-        axes = np.array([[math.cos(t), -math.sin(t)], [math.sin(t), math.cos(t)]])
-        return np.asarray(axes @ np.diag([self.semi_major**-2, self.semi_minor**-2]) @ axes.T)
+        cos, sin, long, short = math.cos(t), math.sin(t), self.semi_major**-2, self.semi_minor**-2
+        return long * cos * cos + short * sin * sin, (long - short) * cos * sin, long * sin * sin + short * cos * cos
 
     def scaled(self, scale_x: float, scale_y: float) -> Ellipse:
         """The same ellipse with x and y multiplied, e.g. by a pixel's width and height in mm."""
-        shrink = np.diag([1 / scale_x, 1 / scale_y])
-        return _from_matrix(self.center_x * scale_x, self.center_y * scale_y, shrink @ self.matrix() @ shrink)
+        xx, xy, yy = self._form()
+        form = xx / scale_x**2, xy / (scale_x * scale_y), yy / scale_y**2
+        return _from_form(self.center_x * scale_x, self.center_y * scale_y, *form)
 
     def radius(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Normalized radius of points (N, 2): 1 on the ellipse, less inside, more outside."""
-        offset = points - np.array([self.center_x, self.center_y])
-        return np.asarray(np.sqrt(np.einsum("ni,ij,nj->n", offset, self.matrix(), offset)))
+        xx, xy, yy = self._form()
+        x, y = points[:, 0] - self.center_x, points[:, 1] - self.center_y
+        return np.asarray(np.sqrt(x * (xx * x + 2 * xy * y) + yy * y * y))
 
     def interior(self, shape: tuple[int, int]) -> NDArray[np.bool_]:
         """Pixels whose centre lies inside, as bool (H, W)."""
@@ -77,13 +88,15 @@ class Ellipse:
         return np.stack([x, y], axis=1)
 
 
-def _from_matrix(center_x: float, center_y: float, matrix: NDArray[np.float64]) -> Ellipse:
-    values, vectors = np.linalg.eigh(matrix)
-    if not np.all(np.isfinite(values)) or values[0] <= 0:
+def _from_form(center_x: float, center_y: float, xx: float, xy: float, yy: float) -> Ellipse:
+    """The ellipse with xx x² + 2 xy x y + yy y² = 1 around its centre, by the eigenvalues in closed form."""
+    large = (xx + yy) / 2 + math.hypot((xx - yy) / 2, xy)
+    determinant = xx * yy - xy * xy
+    if not (math.isfinite(large) and large > 0 and determinant > 0):
         raise EllipseError("the conic through the points is not an ellipse")
-    angle = math.degrees(math.atan2(vectors[1, 0], vectors[0, 0])) % 180.0
-    # -1e-15 % 180 is 180.0 in floating point
-    return Ellipse(center_x, center_y, values[0] ** -0.5, values[1] ** -0.5, 0.0 if angle >= 180.0 else angle)
+    angle = math.degrees(math.atan2(-2 * xy, yy - xx) / 2) % 180.0
+    # the smaller eigenvalue from the determinant: as a difference it would lose digits; -1e-15 % 180 is 180.0
+    return Ellipse(center_x, center_y, math.sqrt(large / determinant), large**-0.5, 0.0 if angle >= 180.0 else angle)
 
 
 def outline_points(field: NDArray[np.generic], level: float) -> NDArray[np.float64]:
@@ -100,15 +113,20 @@ def outline_points(field: NDArray[np.generic], level: float) -> NDArray[np.float
     Returns:
         (N, 2) float64, columns x and y in pixels.
     """
-    values = field.astype(np.float64) - level
-    inside = values > 0
-    row, col = np.nonzero(inside[:, 1:] != inside[:, :-1])
-    left, right = values[row, col], values[row, col + 1]
-    across = np.stack([col + left / (left - right), row.astype(np.float64)], axis=1)
-    row, col = np.nonzero(inside[1:] != inside[:-1])
-    above, below = values[row, col], values[row + 1, col]
-    down = np.stack([col.astype(np.float64), row + above / (above - below)], axis=1)
-    return np.concatenate([across, down])
+    inside: NDArray[np.bool_] = np.greater(field, level)
+    width = field.shape[1]
+    values = field.reshape(-1)
+    # Only the values on both sides of a crossing are looked at: positions in the flat field, of the left or upper one.
+    row, col = np.divmod(np.flatnonzero(inside[:, 1:] != inside[:, :-1]), width - 1 or 1)
+    at = row * width + col
+    left, right = values[at].astype(np.float64) - level, values[at + 1].astype(np.float64) - level
+    under = np.flatnonzero(inside[1:] != inside[:-1])
+    above, below = values[under].astype(np.float64) - level, values[under + width].astype(np.float64) - level
+    points = np.empty((len(at) + len(under), 2))
+    points[: len(at), 0], points[: len(at), 1] = col + left / (left - right), row
+    row, col = np.divmod(under, width)
+    points[len(at) :, 0], points[len(at) :, 1] = col, row + above / (above - below)
+    return points
 
 
 def fit_ellipse(points: NDArray[np.float64]) -> Ellipse:
@@ -127,30 +145,49 @@ def fit_ellipse(points: NDArray[np.float64]) -> Ellipse:
     """
     if len(points) < MIN_POINTS:
         raise EllipseError(f"{len(points)} outline points, at least {MIN_POINTS} are needed")
-    centre = points.mean(axis=0)
-    spread = float(np.abs(points - centre).mean())
+    xy = np.array(points.T, dtype=np.float64, order="C")
+    centre = xy.sum(axis=1) / len(points)
+    xy -= centre[:, None]
+    spread = float(np.abs(xy).sum()) / (2 * len(points))
     if not math.isfinite(spread) or spread == 0:
         raise EllipseError("the outline points coincide or are not finite")
-    x, y = ((points - centre) / spread).T
-    quadratic = np.stack([x * x, x * y, y * y], axis=1)
-    linear = np.stack([x, y, np.ones_like(x)], axis=1)
-    s1, s2, s3 = quadratic.T @ quadratic, quadratic.T @ linear, linear.T @ linear
+    terms = np.empty((6, len(points)))  # x², xy, y², x, y, 1
+    np.divide(xy, spread, out=terms[3:5])
+    terms[5] = 1
+    np.multiply(terms[3], terms[3:5], out=terms[:2])
+    np.multiply(terms[4], terms[4], out=terms[2])
+    # The rest is some products of 3x3 matrices: as plain numbers they take a third of numpy's time.
+    scatter = (terms @ terms.T).tolist()
+    t = _linear_terms(scatter, len(points))
+    m = [[s[j] + sum(s[3 + k] * t[k][j] for k in range(3)) for j in range(3)] for s in scatter[:3]]
     try:
-        # column by column: given a matrix, OpenBLAS starts a thread that then spins on a second core for 20 ms
-        t = -np.stack([np.linalg.solve(s3, row) for row in s2], axis=1)
-        m = s1 + s2 @ t
-        vectors = np.linalg.eig(np.stack([m[2] / 2, -m[1], m[0] / 2]))[1].real
+        found = np.linalg.eig([[v / 2 for v in m[2]], [-v for v in m[1]], [v / 2 for v in m[0]]])[1].real
     except np.linalg.LinAlgError as error:
-        raise EllipseError("the outline points lie on a line") from error
-    discriminant = 4 * vectors[0] * vectors[2] - vectors[1] ** 2
-    if not np.any(discriminant > 1e-12):
+        raise EllipseError("the conic through the points is not an ellipse") from error
+    discriminant, a, b, c = max((4 * a * c - b * b, a, b, c) for a, b, c in found.T.tolist())
+    if not discriminant > 1e-12:
         raise EllipseError("the conic through the points is not an ellipse")
-    a, b, c = vectors[:, int(np.argmax(discriminant))]
-    d, e, f = t @ np.array([a, b, c])
-    conic = np.array([[a, b / 2], [b / 2, c]])
-    middle = np.linalg.solve(2 * conic, -np.array([d, e]))
-    level = -(f + 0.5 * (d * middle[0] + e * middle[1]))
+    d, e, f = (row[0] * a + row[1] * b + row[2] * c for row in t)
+    x, y = (b * e - 2 * c * d) / discriminant, (b * d - 2 * a * e) / discriminant
+    level = -(f + (d * x + e * y) / 2) * spread**2
     if level == 0:
         raise EllipseError("the conic through the points is not an ellipse")
-    cx, cy = centre + middle * spread
-    return _from_matrix(float(cx), float(cy), conic / level / spread**2)
+    cx, cy = centre.tolist()
+    return _from_form(cx + x * spread, cy + y * spread, a / level, b / (2 * level), c / level)
+
+
+def _linear_terms(scatter: list[list[float]], count: int) -> list[list[float]]:
+    """The (3, 3) matrix that gives a conic's x, y and 1 from its x², xy and y², by least squares.
+
+    The points are centred, so the scatter of x, y and 1 is [[xx, xy], [xy, yy]] and their count.
+    """
+    xx, xy, yy = scatter[3][3], scatter[3][4], scatter[4][4]
+    determinant = xx * yy - xy * xy
+    if not determinant > _ON_A_LINE * xx * yy:
+        raise EllipseError("the outline points lie on a line")
+    x, y, one = scatter[3][:3], scatter[4][:3], scatter[5][:3]
+    return [
+        [(xy * v - yy * u) / determinant for u, v in zip(x, y, strict=True)],
+        [(xy * u - xx * v) / determinant for u, v in zip(x, y, strict=True)],
+        [-w / count for w in one],
+    ]

@@ -1,16 +1,19 @@
 """From a scanner's frame to the network's input, the one definition used in training, calibration and on the device.
 
 Everything here is element-wise float32 in a fixed order, so the same frame gives the same bytes on every machine.
+(A product of matrices would be quicker, but each BLAS adds in an order of its own.)
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.errors import InputError
+from edge_runtime.scratch import blocks, borrow, scratch
 
 RESIZE_RULE = "area-stretch"
 """Name of the rule below in manifests: each axis on its own, averaged down by area or interpolated up linearly."""
@@ -29,16 +32,23 @@ def check_frame(frame: object) -> NDArray[np.uint8]:
     """Check that an object is a frame the runtime takes.
 
     Args:
-        frame: uint8 array, (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA, each side 32 to 16384 pixels.
+        frame: uint8 array, (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA, each side 32 to 16384 pixels; of any
+            strides, read-only or not, in memory or in a file (``numpy.memmap``).
 
     Returns:
-        The same array; of a subclass, whose operators may mean something else, its plain numpy view.
+        The same array, of a ``memmap`` its plain view; nothing here writes to it.
 
     Raises:
-        InputError: Not an array, another dtype, another number of axes or channels, or a side out of range.
+        InputError: Not an array, a kind of array that means more than its pixels, another dtype, another number of axes
+            or channels, or a side out of range.
     """
     if not isinstance(frame, np.ndarray):
         raise InputError(f"A frame is a numpy array, not {type(frame).__name__}. Convert it with numpy.asarray(frame).")
+    if type(frame) not in (np.ndarray, np.memmap):
+        raise InputError(
+            f"A frame is a plain numpy array, not {type(frame).__name__}: what that adds to the pixels, a mask say, "
+            "would be passed over without a word. Convert it with numpy.asarray(frame) where that is meant."
+        )
     if frame.dtype != np.uint8:
         raise InputError(
             f"A frame has dtype uint8 (0 to 255), not {frame.dtype}. Scale it to 8 bits the way your display does; "
@@ -68,13 +78,43 @@ def to_gray(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
         return frame
     if frame.shape[2] == 1:
         return frame[:, :, 0]
-    red, green, blue = (frame[:, :, c].astype(np.int32) * _LUMA[c] for c in range(3))
-    return np.asarray((red + green + blue + 500) // 1000, dtype=np.uint8)
+    gray = np.empty(frame.shape[:2], dtype=np.uint8)
+    for part in blocks(frame.shape[0], frame.shape[1]):
+        red, green, blue = (frame[part, :, c].astype(np.int32) for c in range(3))
+        luma = red * _LUMA[0] + green * _LUMA[1] + blue * _LUMA[2] + 500
+        gray[part] = luma // 1000
+    return gray
 
 
-@lru_cache(maxsize=32)
-def _taps(n_in: int, n_out: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-    """Indices and weights (K, n_out) that make each output sample from K input samples along one axis."""
+@dataclass(frozen=True)
+class Taps:
+    """The K input samples that make each of n output samples along one axis; arrays that nobody writes to.
+
+    Attributes:
+        index: (K, n), which they are.
+        weight: float32 (K, n), what each counts; not negative, with a sum of 1 over K.
+        uniform: Whether all n weights of a tap are one number, which is multiplied in half the time.
+    """
+
+    index: NDArray[np.intp]
+    weight: NDArray[np.float32]
+    uniform: tuple[bool, ...]
+
+    def without_noise(self) -> Taps:
+        """Without a last tap that is there by rounding alone, as for 800 to 240: to end a sum that is rounded to bytes.
+
+        It counts less than 2**-44, so of a byte it adds less than 2**-36: a float32 sum of 2**-11 or more stays as it
+        is, and a smaller one is rounded to 0 with it and without.
+        """
+        if len(self.uniform) == 1 or self.weight[-1].max() >= 2.0**-44:
+            return self
+        return Taps(self.index[:-1], self.weight[:-1], self.uniform[:-1])
+
+
+# Four an image size: a scanner has one or two; a data set's sizes need not all stay (a new one costs 0.1 ms).
+@lru_cache(maxsize=16)
+def find_taps(n_in: int, n_out: int) -> Taps:
+    """The taps that resize an axis from ``n_in`` samples to ``n_out``."""
     scale = n_in / n_out
     if scale > 1:  # average over the input interval [i * scale, (i + 1) * scale)
         start = np.arange(n_out) * scale
@@ -82,24 +122,47 @@ def _taps(n_in: int, n_out: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]
         taps = int(np.ceil(scale)) + 1
         index = first + np.arange(taps)[:, None]
         overlap = np.minimum(index + 1, start + scale) - np.maximum(index, start)
-        weight = np.clip(overlap, 0, None)
+        used = (overlap > 0).any(axis=1)
+        index, weight = index[used], np.clip(overlap[used], 0, None)
     else:  # linear interpolation between pixel centres
         centre = (np.arange(n_out) + 0.5) * scale - 0.5
         first = np.floor(centre).astype(np.intp)
         index = first + np.arange(2)[:, None]
         weight = np.stack([1 - (centre - first), centre - first])
-    weight = weight / weight.sum(axis=0)
-    return np.clip(index, 0, n_in - 1), weight.astype(np.float32)
+    weight = (weight / weight.sum(axis=0)).astype(np.float32)
+    index = np.clip(index, 0, n_in - 1)
+    index.setflags(write=False)
+    weight.setflags(write=False)
+    return Taps(index, weight, tuple((weight == weight[:, :1]).all(axis=1).tolist()))
 
 
-def _resize_rows(values: NDArray[np.float32], n_out: int) -> NDArray[np.float32]:
-    if values.shape[0] == n_out:
-        return values
-    index, weight = _taps(values.shape[0], n_out)
-    out: NDArray[np.float32] = values[index[0]] * weight[0][:, None]
-    for k in range(1, len(index)):
-        out += values[index[k]] * weight[k][:, None]
-    return out
+def blend(
+    values: NDArray[np.generic],
+    taps: Taps,
+    part: slice,
+    axis: int,
+    out: NDArray[np.float32],
+    term: NDArray[np.float32],
+    gathered: NDArray[np.generic],
+) -> None:
+    """Resize along one axis: add up weighted samples in the order of the taps.
+
+    Args:
+        values: (H, W), C-contiguous.
+        taps: Of that axis.
+        part: Which of the output samples to make.
+        axis: 0 or 1.
+        out: float32, the sums; as long in ``axis`` as ``part``.
+        term: float32, like ``out``, to work in.
+        gathered: Like ``out`` but of the dtype of ``values``, to work in; may be ``term`` itself.
+    """
+    for k, uniform in enumerate(taps.uniform):
+        weight = taps.weight[k, :1] if uniform else taps.weight[k, part]
+        # with mode="raise", the default, it fills a copy of its output first
+        np.take(values, taps.index[k, part], axis=axis, out=gathered, mode="clip")
+        np.multiply(gathered, weight[:, None] if axis == 0 else weight, out=term if k else out)
+        if k:
+            np.add(out, term, out=out)
 
 
 def resize(values: NDArray[np.generic], size: tuple[int, int]) -> NDArray[np.float32]:
@@ -112,8 +175,15 @@ def resize(values: NDArray[np.generic], size: tuple[int, int]) -> NDArray[np.flo
     Returns:
         float32 array of shape ``size``: area average along an axis that shrinks, linear along one that grows.
     """
-    rows = _resize_rows(values.astype(np.float32), size[0])
-    return np.ascontiguousarray(_resize_rows(np.ascontiguousarray(rows.T), size[1]).T)
+    field = np.array(values, dtype=np.float32, order="C")
+    for axis in (0, 1):
+        if field.shape[axis] == size[axis]:
+            continue
+        shape = (size[0], field.shape[1] if axis == 0 else size[1])
+        out, term = np.empty(shape, np.float32), np.empty(shape, np.float32)
+        blend(field, find_taps(field.shape[axis], size[axis]), slice(None), axis, out, term, term)
+        field = out
+    return field
 
 
 def prepare(frame: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
@@ -126,7 +196,18 @@ def prepare(frame: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8
     Returns:
         uint8 array of shape ``size``. The network reads byte / 255; a ``full_int8`` model takes the bytes.
     """
-    return np.rint(resize(to_gray(frame), size)).astype(np.uint8)
+    gray = np.ascontiguousarray(to_gray(frame))
+    (height, width), (out_height, out_width) = gray.shape, size
+    down, across = find_taps(height, out_height), find_taps(width, out_width).without_noise()
+    out = np.empty(size, dtype=np.uint8)
+    for part in blocks(out_height, max(width, out_width)):
+        tall, small = (part.stop - part.start, width), (part.stop - part.start, out_width)
+        grey_rows = scratch()[2].view(np.uint8)[: tall[0] * width].reshape(tall)
+        rows, sums = borrow(0, tall), borrow(1, small)
+        blend(gray, down, part, 0, rows, borrow(1, tall), grey_rows)
+        blend(rows, across, slice(None), 1, sums, borrow(2, small), borrow(2, small))
+        out[part] = np.rint(sums, out=sums)
+    return out
 
 
 def to_unit(frame: NDArray[np.uint8]) -> NDArray[np.float32]:

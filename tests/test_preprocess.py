@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import slow_reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -43,15 +44,53 @@ def test_equal_channels_give_their_own_value_and_alpha_is_ignored() -> None:
         assert np.array_equal(to_gray(frame), gray)
 
 
-def test_strided_and_read_only_frames_give_the_same_input() -> None:
-    frame = np.random.default_rng(1).integers(0, 256, (90, 140)).astype(np.uint8)
-    big = np.zeros((180, 280), np.uint8)
-    big[::2, ::2] = frame
-    locked = frame.copy()
-    locked.setflags(write=False)
-    wanted = prepare(frame, (48, 64))
-    assert np.array_equal(prepare(big[::2, ::2], (48, 64)), wanted)
-    assert np.array_equal(prepare(locked, (48, 64)), wanted)
+VIEWS = {
+    "plain": lambda frame: frame,
+    "upside down": lambda frame: frame[::-1],
+    "mirrored": lambda frame: frame[:, ::-1],
+    "every second": lambda frame: np.repeat(np.repeat(frame, 2, axis=0), 2, axis=1)[::2, 1::2],
+    "Fortran": np.asfortranarray,
+    "cut out": lambda frame: np.pad(frame, ((3, 5), (7, 2)) + ((0, 0),) * (frame.ndim - 2))[3:-5, 7:-2],
+    "one row for all": lambda frame: np.broadcast_to(frame[:1], frame.shape),
+}
+
+
+@settings(deadline=None)
+@given(
+    st.integers(32, 400),
+    st.integers(32, 400),
+    st.integers(1, 200),
+    st.integers(1, 200),
+    st.sampled_from([(), (1,), (3,), (4,)]),
+    st.sampled_from(sorted(VIEWS)),
+    st.integers(0, 10**6),
+)
+def test_every_frame_gives_the_bytes_of_the_slow_reference(
+    h: int, w: int, oh: int, ow: int, channels: tuple[int, ...], view: str, seed: int
+) -> None:
+    frame = np.random.default_rng(seed).integers(0, 256, (h, w, *channels)).astype(np.uint8)
+    seen = VIEWS[view](frame)
+    seen.setflags(write=False)
+    before = seen.tobytes()
+    assert np.array_equal(prepare(seen, (oh, ow)), slow_reference.prepare(seen, (oh, ow)))
+    assert seen.tobytes() == before
+
+
+@pytest.mark.parametrize("shape", [(540, 800), (16384, 40), (33, 16384), (1080, 1920, 3)])
+@pytest.mark.parametrize("size", [(160, 240), (256, 256)])
+def test_large_and_long_frames_too(shape: tuple[int, ...], size: tuple[int, int]) -> None:
+    frame = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    assert np.array_equal(prepare(frame, size), slow_reference.prepare(frame, size))
+
+
+@settings(deadline=None)
+@given(st.integers(1, 90), st.integers(1, 90), st.integers(1, 120), st.integers(1, 120), st.integers(0, 999))
+def test_fields_give_the_bytes_of_the_slow_reference(h: int, w: int, oh: int, ow: int, seed: int) -> None:
+    values = np.random.default_rng(seed).normal(size=(h, w))
+    kept = values.copy()
+    out = resize(values, (oh, ow))
+    assert np.array_equal(out, slow_reference.resize(values, (oh, ow)))
+    assert np.array_equal(values, kept) and not np.shares_memory(out, values)
 
 
 @pytest.mark.parametrize(
@@ -64,6 +103,19 @@ def test_strided_and_read_only_frames_give_the_same_input() -> None:
         (np.zeros(64, np.uint8), r"\(64,\)"),
         (np.zeros((0, 64), np.uint8), "0 high"),
         ([[1, 2], [3, 4]], "list"),
+        (None, "NoneType"),
+        (np.full((64, 64), np.nan), "float64"),
+        (np.zeros((64, 64), bool), "bool"),
+        (np.zeros((64, 64), np.int8), "int8"),
+        (np.zeros((64, 64), object), "object"),
+        (np.zeros((64, 64), [("gray", np.uint8)]), "gray"),
+        (np.zeros((3, 64, 64), np.uint8), r"\(3, 64, 64\)"),
+        (np.zeros((1, 64, 64, 1), np.uint8), r"\(1, 64, 64, 1\)"),
+        (np.zeros((64, 16385), np.uint8), "16385 wide"),
+        (np.ma.masked_array(np.zeros((64, 64), np.uint8)), "MaskedArray"),
+        (np.asmatrix(np.zeros((64, 64), np.uint8)), "matrix"),
+        (np.zeros((64, 64), np.uint8).view(np.recarray), "recarray"),
+        (np.uint8(7), "uint8"),
     ],
 )
 def test_what_is_no_frame_is_refused_with_what_was_seen(frame: np.ndarray, said: str) -> None:
