@@ -139,7 +139,8 @@ def left_out_kinds(train: Sequence[Case], validation: Sequence[Case], test: Sequ
     for kind in KINDS:
         weights, bias = fit_trust([c for c in train if within(c, dict(limits.bounds)) and c.kind != kind])
         other = Limits(limits.bounds, weights, bias, 0.0, limits.error_mm, limits.caution_mm, limits.interval)
-        trusts = [other.trust(c.figures) for c in validation if c.good and within(c, dict(limits.bounds)) and c.figures]
+        good = [c for c in (*train, *validation) if c.good and within(c, dict(limits.bounds))]
+        trusts = [other.trust(c.figures) for c in good if c.figures]
         least = float(np.quantile(trusts, REFUSED_SHARE))
         other = Limits(limits.bounds, weights, bias, least, limits.error_mm, limits.caution_mm, limits.interval)
         of = [c for c in test if c.kind == kind]

@@ -1,8 +1,8 @@
 """A model's own limits, trust and interval, derived from good and bad frames.
 
 Limits: the most extreme value that good frames of the training and validation parts gave, and a margin. Trust: a
-logistic function fitted to good and bad frames of the training part that are within the limits; its threshold is the
-validation part's. Interval: order statistics of the validation part's errors, each divided by the error that the
+logistic function fitted to good and bad frames of the training part that are within the limits; its threshold is what
+a two-hundredth of the good frames of both parts miss. Interval: order statistics of the validation part's errors, each divided by the error that the
 outline's blur lets expect (a normalized conformal interval), chosen so that it is a tolerance interval.
 """
 
@@ -49,7 +49,7 @@ RIDGE = 3.0
 """Penalty on the squared weights: with a tenth or ten times of it the validation part refuses the same to 0.3 %."""
 
 REFUSED_SHARE = 0.005
-"""Share of the validation part's good frames that the threshold of trust refuses; a quarter of what is allowed."""
+"""Share of good frames that the threshold of trust refuses; a quarter of what is allowed."""
 
 SHRINK = 0.5
 """The expected error is half the mean error and half what blur says: the fit is to images that were trained on."""
@@ -79,7 +79,7 @@ def derive(train: Sequence[Case], validation: Sequence[Case]) -> Limits:
     weights, bias = fit_trust([c for c in train if within(c, bounds)])
     error = fit_error([c for c in train if c.kind == REAL and c.figures is not None])
     limits = Limits(bounds, weights, bias, 0.0, error, math.inf, (0.0, 0.0))
-    trusts = [limits.trust(c.figures) for c in validation if c.good and within(c, bounds) and c.figures]
+    trusts = [limits.trust(c.figures) for c in (*train, *validation) if c.good and within(c, bounds) and c.figures]
     expected = np.array([limits.expected_error_mm(c.blur_mm) for c in shown])
     low, high = tolerance_interval(np.array([-c.error_mm for c in shown]) / expected)
     return Limits(
