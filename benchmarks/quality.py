@@ -137,9 +137,9 @@ def left_out_kinds(train: Sequence[Case], validation: Sequence[Case], test: Sequ
     """Share of each kind of bad frames that is refused by a trust fitted without that kind, on the test part."""
     found = {}
     for kind in KINDS:
-        weights, bias = fit_trust([c for c in train if within(c, dict(limits.bounds)) and c.kind != kind])
+        weights, bias = fit_trust([c for c in train if within(c, limits.bounds) and c.kind != kind])
         other = Limits(limits.bounds, weights, bias, 0.0, limits.error_mm, limits.caution_mm, limits.interval)
-        good = [c for c in (*train, *validation) if c.good and within(c, dict(limits.bounds))]
+        good = [c for c in (*train, *validation) if c.good and within(c, limits.bounds)]
         trusts = [other.trust(c.figures) for c in good if c.figures]
         least = float(np.quantile(trusts, REFUSED_SHARE))
         other = Limits(limits.bounds, weights, bias, least, limits.error_mm, limits.caution_mm, limits.interval)

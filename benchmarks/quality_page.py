@@ -137,7 +137,7 @@ def _risk(document: Document) -> list[Block]:
         "The error that is expected of a result grows with the blur of its outline in mm; above the level of the "
         "validation part's last 5 %, or with a trust below 0.5, a circumference is marked with a caution. On HC18's "
         "images errors have no heavy tail: even a perfect order, which knows the errors, lowers the 95th percentile at "
-        "95 % coverage by less than the 30 % asked. Slightly damaged frames (cut, covered or smeared a little) show what "
+        "95 % coverage by less than the 30 % asked. Slightly damaged frames (cut, covered or smeared) show what "
         "refusing is worth."
     )
     header = (

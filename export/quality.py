@@ -2,20 +2,21 @@
 
 Limits: the most extreme value that good frames of the training and validation parts gave, and a margin. Trust: a
 logistic function fitted to good and bad frames of the training part that are within the limits; its threshold is what
-a two-hundredth of the good frames of both parts miss. Interval: order statistics of the validation part's errors, each divided by the error that the
-outline's blur lets expect (a normalized conformal interval), chosen so that it is a tolerance interval.
+one in two hundred good frames of both parts miss. Interval: order statistics of the validation part's errors, each
+divided by the error that the outline's blur lets expect (a normalized conformal interval), chosen so that it is a
+tolerance interval.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.errors import UsageError
-from edge_runtime.limits import Limits
+from edge_runtime.limits import Bounds, Limits
 from export.cases import REAL, Case
 
 MORE_IS_BETTER = (
@@ -88,9 +89,9 @@ def derive(train: Sequence[Case], validation: Sequence[Case]) -> Limits:
     )  # fmt: skip
 
 
-def bounds_of(good: Sequence[Case]) -> dict[str, tuple[float | None, float | None]]:
+def bounds_of(good: Sequence[Case]) -> dict[str, Bounds]:
     """The most extreme value of each figure, and the margin."""
-    bounds: dict[str, tuple[float | None, float | None]] = {}
+    bounds: dict[str, Bounds] = {}
     for name in (*MORE_IS_BETTER, *LESS_IS_BETTER):
         values = np.array([c.figures[name] for c in good if c.figures is not None and name in c.figures])
         if not len(values):
@@ -101,7 +102,7 @@ def bounds_of(good: Sequence[Case]) -> dict[str, tuple[float | None, float | Non
     return bounds
 
 
-def within(case: Case, bounds: dict[str, tuple[float | None, float | None]]) -> bool:
+def within(case: Case, bounds: Mapping[str, Bounds]) -> bool:
     """Whether a frame passes the wide limits and these."""
     if case.figures is None:
         return False
