@@ -9,6 +9,7 @@ from edge_runtime.errors import FetalHeadError
 
 _EXTRAS = {
     "PIL": ("pillow", "images"),
+    "cryptography": ("cryptography", "sign"),
     "pooch": ("pooch", "train"),
     "matplotlib": ("matplotlib", "report"),
     "skimage": ("scikit-image", "dev"),

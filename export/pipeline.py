@@ -123,6 +123,7 @@ def _export(
                 parity=_parity_record(job, recipe, parity, bench),
                 accuracy=accuracy(bench.exam, scores, baseline, against),
                 golden=take_golden(artifact.network(), job.size),
+                rewrites=job.options.rewrites,
                 quality=kept_quality(
                     artifact.manifest.model_sha256, artifact_path(job.options.out, job.name, artifact.manifest.recipe)
                 ),
@@ -166,7 +167,7 @@ def _tuned(job: Job, folder: Path) -> Model:
     model = fine_tune(job.checkpoint.model, images, job.options.fine_tune_epochs)
     place = folder / "fine-tuned"
     place.mkdir()
-    to_graph(model, place)
+    to_graph(model, place, job.rewrites)
     to_saved_model(job.size, images[:1], place)
     return Model(to_tflite(place, FLOAT32))
 
@@ -183,7 +184,7 @@ def _prepare(job: Job, folder: Path) -> Bench:
     started = time.monotonic()
     try:
         write_onnx(job.checkpoint.model, job.size, folder / ONNX)
-        to_graph(job.checkpoint.model, folder)
+        to_graph(job.checkpoint.model, folder, job.rewrites)
         answers = to_saved_model(job.size, reference.images.inputs, folder)
     except ConversionError as error:
         raise ConversionError(f"{job.name}: {error}") from error

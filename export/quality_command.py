@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from edge_runtime.errors import UsageError
-from edge_runtime.files import write_json
 from edge_runtime.limits import Limits
-from edge_runtime.manifest import manifest_path
+from edge_runtime.manifest import manifest_path, write_manifest
 from edge_runtime.provenance import git_commit, tool_versions
 from edge_runtime.segmenter import DEFAULT_MODEL, Segmenter
 from export.cases import REAL, Case, bad_cases, good_cases
@@ -117,7 +116,7 @@ def main(argv: list[str]) -> int:
     limits = derive(cases["train"], cases["val"])
     quality = describe(limits, cases, dataset)
     manifest = replace(segmenter.manifest, quality=quality)
-    write_json(manifest_path(args.model), manifest.to_json())
+    write_manifest(args.model, manifest)
     for name, count in quality["from"]["frames"].items():
         say(f"{name:<16} {count['n_refused']:>4} of {count['n']:>4} refused")
     low, high = limits.interval
