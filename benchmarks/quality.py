@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import statistics
 import time
 from collections import Counter
@@ -130,7 +131,7 @@ def refusals(cases: Sequence[Case], limits: Limits) -> dict[str, Any]:
 
 def _reason(case: Case, limits: Limits) -> str:
     text = case.reason or (limits.violation(case.figures) if case.figures else None) or UNLIKE
-    return text.split(" (")[0].split(":")[0]
+    return re.sub(r"^[\d.]+ mm is", "that is", text.split(" (")[0].split(":")[0])
 
 
 def left_out_kinds(train: Sequence[Case], validation: Sequence[Case], test: Sequence[Case], limits: Limits) -> Any:

@@ -105,7 +105,7 @@ def _refused(document: Document) -> list[Block]:
         Paragraph(text),
         Table(("part", "real images", "mild variants", "bad frames"), rows),
         Paragraph(more),
-        Table(("kind", "why no head can be measured", "refused", "kind left out", "with a second look"), kinds),
+        Table(("kind", "why no head can be measured", "refused", "kind left out", "second look"), kinds, facts=True),
         Paragraph("Reasons given for them:"),
         Table(("reason", "frames"), reasons),
         Figure(
@@ -166,8 +166,8 @@ def _intervals(document: Document) -> list[Block]:
     ]  # fmt: skip
     text = (
         "Order statistics of the validation part's errors, each divided by the error expected of it: a conformal "
-        "interval, asymmetric because the model measures a little small, chosen as a tolerance interval: 90 % of all "
-        "future images with a confidence of 95 %."
+        "interval, asymmetric because the model measures a little small, chosen so that of 69 further images at least "
+        "90 % lie within, 95 times in 100."
     )
     header = ("part", "inside", "share", "smaller heads", "larger heads", "mean width (mm)", "marked")
     return [Heading("Interval"), Paragraph(text), Table(header, rows)]
