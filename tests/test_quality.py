@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from tiny_model import make_artifact
 
 from edge_runtime import ModelError, Segmenter
 from edge_runtime.limits import REASONS, read_limits
-from edge_runtime.manifest import load_manifest, manifest_path
+from edge_runtime.manifest import load_manifest, write_manifest
 from edge_runtime.segmenter import DEFAULT_MODEL
 from export.artifact import kept_quality
 from export.quality import fit_trust, prediction_interval
@@ -151,19 +152,18 @@ def test_a_manifest_without_quality_keeps_the_wide_limits(tmp_path: Path) -> Non
         lambda q: q["limits"].pop("interval"),
         lambda q: q["limits"].update(bias="high"),
         lambda q: q["limits"]["bounds"].update(luck=[0, 1]),
-        lambda q: q["limits"]["bounds"].update(core=[float("nan"), None]),
+        lambda q: q["limits"]["bounds"].update(core=[[1], None]),
         lambda q: q["limits"].update(error_mm=[1.0, 0.1, 0.0]),
         lambda q: q.update(limits=[]),
     ],
 )
 def test_damaged_limits_are_refused_at_load(tmp_path: Path, spoil) -> None:
     model = make_artifact(tmp_path)
-    values = json.loads(manifest_path(model).read_text())
-    values["quality"] = json.loads(json.dumps(load_manifest(DEFAULT_MODEL).quality))
-    manifest_path(model).write_text(json.dumps(values))
+    quality = json.loads(json.dumps(load_manifest(DEFAULT_MODEL).quality))
+    write_manifest(model, replace(load_manifest(model), quality=quality))
     assert Segmenter.load(model)
-    spoil(values["quality"])
-    manifest_path(model).write_text(json.dumps(values))
+    spoil(quality)
+    write_manifest(model, replace(load_manifest(model), quality=quality))
     with pytest.raises(ModelError, match="quality section"):
         Segmenter.load(model)
 
