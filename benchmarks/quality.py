@@ -47,8 +47,8 @@ def risk(cases: Sequence[Case], limits: Limits) -> dict[str, Any]:
         limits: The artifact's.
 
     Returns:
-        The 95th percentile of |error| at each of :data:`COVERAGES`, a perfect order's beside it, the area under the
-        curve for errors above 5 mm, and the error and expected error of each frame.
+        The 95th percentile of |error| at each of :data:`COVERAGES`, a perfect order's beside it, and the area under the
+        curve for errors above 5 mm.
     """
     cases = [c for c in cases if c.figures is not None]
     error = np.array([abs(c.error_mm) for c in cases])
@@ -68,7 +68,15 @@ def risk(cases: Sequence[Case], limits: Limits) -> dict[str, Any]:
         "curve": rows,
         "fall": 1 - rows[1]["p95_mm"] / rows[0]["p95_mm"],
         "fall_perfect": 1 - rows[1]["p95_perfect_mm"] / rows[0]["p95_mm"],
-        "points": [[c.name, c.error_mm, float(e)] for c, e in zip(cases, expected, strict=True)],
+    }
+
+
+def points(cases: Sequence[Case], limits: Limits) -> dict[str, list[float]]:
+    """Expected |error| and error in mm of the frames that the wide limits show, for the picture."""
+    shown = [c for c in cases if c.figures is not None]
+    return {
+        "expected_mm": [round(limits.expected_error_mm(c.blur_mm), 3) for c in shown],
+        "error_mm": [round(c.error_mm, 3) for c in shown],
     }
 
 
@@ -182,6 +190,7 @@ def measure(segmenter: Segmenter, dataset: Dataset, limits: Limits) -> dict[str,
         "refused_by_limits_alone": refusals(once, alone)["bad"]["n_refused"],
         "left_out_kinds": left_out_kinds(cases["train"], cases["val"], once, limits),
         "risk": {part: risk(of, limits) for part, of in real.items()},
+        "points": {part: points(real[part], limits) for part in ("val", "paper_test")},
         "risk_damaged": risk([*real["paper_test"], *damaged], limits),
         "intervals": {part: intervals(of, limits) for part, of in real.items()},
         "evidence_ms": cost_ms(segmenter, samples["test"][0]),

@@ -110,7 +110,7 @@ def _refused(document: Document) -> list[Block]:
         Table(("reason", "frames"), reasons),
         Figure(
             "refusal.svg",
-            refusal_and_interval(bad["kinds"], document["risk"], document["limits"]),
+            refusal_and_interval(bad["kinds"], document["points"], document["limits"]),
             "Share of bad frames refused by kind, and errors of unseen images within their intervals",
             f"Left: bad frames of the test part, {BAD_EACH['test']} of a kind. Right: images not trained on; outside "
             "the grey wedge the true circumference lies outside the stated interval.",
