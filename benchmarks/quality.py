@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import statistics
 import time
 from collections import Counter
@@ -46,8 +47,8 @@ def risk(cases: Sequence[Case], limits: Limits) -> dict[str, Any]:
         limits: The artifact's.
 
     Returns:
-        The 95th percentile of |error| at each of :data:`COVERAGES`, a perfect order's beside it, the area under the
-        curve for errors above 5 mm, and the error and expected error of each frame.
+        The 95th percentile of |error| at each of :data:`COVERAGES`, a perfect order's beside it, and the area under the
+        curve for errors above 5 mm.
     """
     cases = [c for c in cases if c.figures is not None]
     error = np.array([abs(c.error_mm) for c in cases])
@@ -67,7 +68,15 @@ def risk(cases: Sequence[Case], limits: Limits) -> dict[str, Any]:
         "curve": rows,
         "fall": 1 - rows[1]["p95_mm"] / rows[0]["p95_mm"],
         "fall_perfect": 1 - rows[1]["p95_perfect_mm"] / rows[0]["p95_mm"],
-        "points": [[c.name, c.error_mm, float(e)] for c, e in zip(cases, expected, strict=True)],
+    }
+
+
+def points(cases: Sequence[Case], limits: Limits) -> dict[str, list[float]]:
+    """Expected |error| and error in mm of the frames that the wide limits show, for the picture."""
+    shown = [c for c in cases if c.figures is not None]
+    return {
+        "expected_mm": [round(limits.expected_error_mm(c.blur_mm), 3) for c in shown],
+        "error_mm": [round(c.error_mm, 3) for c in shown],
     }
 
 
@@ -130,16 +139,17 @@ def refusals(cases: Sequence[Case], limits: Limits) -> dict[str, Any]:
 
 def _reason(case: Case, limits: Limits) -> str:
     text = case.reason or (limits.violation(case.figures) if case.figures else None) or UNLIKE
-    return text.split(" (")[0].split(":")[0]
+    return re.sub(r"^[\d.]+ mm is", "that is", text.split(" (")[0].split(":")[0])
 
 
 def left_out_kinds(train: Sequence[Case], validation: Sequence[Case], test: Sequence[Case], limits: Limits) -> Any:
     """Share of each kind of bad frames that is refused by a trust fitted without that kind, on the test part."""
     found = {}
     for kind in KINDS:
-        weights, bias = fit_trust([c for c in train if within(c, dict(limits.bounds)) and c.kind != kind])
+        weights, bias = fit_trust([c for c in train if within(c, limits.bounds) and c.kind != kind])
         other = Limits(limits.bounds, weights, bias, 0.0, limits.error_mm, limits.caution_mm, limits.interval)
-        trusts = [other.trust(c.figures) for c in validation if c.good and within(c, dict(limits.bounds)) and c.figures]
+        good = [c for c in (*train, *validation) if c.good and within(c, limits.bounds)]
+        trusts = [other.trust(c.figures) for c in good if c.figures]
         least = float(np.quantile(trusts, REFUSED_SHARE))
         other = Limits(limits.bounds, weights, bias, least, limits.error_mm, limits.caution_mm, limits.interval)
         of = [c for c in test if c.kind == kind]
@@ -180,6 +190,7 @@ def measure(segmenter: Segmenter, dataset: Dataset, limits: Limits) -> dict[str,
         "refused_by_limits_alone": refusals(once, alone)["bad"]["n_refused"],
         "left_out_kinds": left_out_kinds(cases["train"], cases["val"], once, limits),
         "risk": {part: risk(of, limits) for part, of in real.items()},
+        "points": {part: points(real[part], limits) for part in ("val", "paper_test")},
         "risk_damaged": risk([*real["paper_test"], *damaged], limits),
         "intervals": {part: intervals(of, limits) for part, of in real.items()},
         "evidence_ms": cost_ms(segmenter, samples["test"][0]),

@@ -105,12 +105,12 @@ def _refused(document: Document) -> list[Block]:
         Paragraph(text),
         Table(("part", "real images", "mild variants", "bad frames"), rows),
         Paragraph(more),
-        Table(("kind", "why no head can be measured", "refused", "kind left out", "with a second look"), kinds),
+        Table(("kind", "why no head can be measured", "refused", "kind left out", "second look"), kinds, facts=True),
         Paragraph("Reasons given for them:"),
         Table(("reason", "frames"), reasons),
         Figure(
             "refusal.svg",
-            refusal_and_interval(bad["kinds"], document["risk"], document["limits"]),
+            refusal_and_interval(bad["kinds"], document["points"], document["limits"]),
             "Share of bad frames refused by kind, and errors of unseen images within their intervals",
             f"Left: bad frames of the test part, {BAD_EACH['test']} of a kind. Right: images not trained on; outside "
             "the grey wedge the true circumference lies outside the stated interval.",
@@ -137,7 +137,8 @@ def _risk(document: Document) -> list[Block]:
         "The error that is expected of a result grows with the blur of its outline in mm; above the level of the "
         "validation part's last 5 %, or with a trust below 0.5, a circumference is marked with a caution. On HC18's "
         "images errors have no heavy tail: even a perfect order, which knows the errors, lowers the 95th percentile at "
-        "95 % coverage by less than the 30 % asked. Slightly damaged frames (cut, covered or smeared a little) show what refusing is worth."
+        "95 % coverage by less than the 30 % asked. Slightly damaged frames (cut, covered or smeared) show what "
+        "refusing is worth."
     )
     header = (
         "part",
@@ -165,8 +166,8 @@ def _intervals(document: Document) -> list[Block]:
     ]  # fmt: skip
     text = (
         "Order statistics of the validation part's errors, each divided by the error expected of it: a conformal "
-        "interval, asymmetric because the model measures a little small, chosen as a tolerance interval: 90 % of all "
-        "future images with a confidence of 95 %."
+        "interval, asymmetric because the model measures a little small, chosen so that of 69 further images at least "
+        "90 % lie within, 95 times in 100."
     )
     header = ("part", "inside", "share", "smaller heads", "larger heads", "mean width (mm)", "marked")
     return [Heading("Interval"), Paragraph(text), Table(header, rows)]

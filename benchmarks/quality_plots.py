@@ -43,12 +43,12 @@ def risk_coverage(risks: Mapping[str, Mapping[str, Any]]) -> bytes:
         return to_svg(figure)
 
 
-def refusal_and_interval(kinds: Mapping[str, Mapping[str, int]], risks: Mapping[str, Any], limits: Any) -> bytes:
+def refusal_and_interval(kinds: Mapping[str, Mapping[str, int]], points: Mapping[str, Any], limits: Any) -> bytes:
     """Left: frames refused by kind. Right: each unseen image's error over the error that is expected, and the interval.
 
     Args:
         kinds: ``n`` and ``n_refused`` by kind of frame.
-        risks: ``risk`` by part; ``val`` and ``paper_test`` are drawn.
+        points: ``expected_mm`` and ``error_mm`` of ``val`` and ``paper_test``.
         limits: As in the manifest.
 
     Returns:
@@ -66,9 +66,9 @@ def refusal_and_interval(kinds: Mapping[str, Mapping[str, int]], risks: Mapping[
         for (name, (color, marker)), label in zip(
             (("val", STYLES[1]), ("paper_test", STYLES[2])), ("validation", "paper_test"), strict=True
         ):
-            points = np.array([[expected, error] for _, error, expected in risks[name]["points"]])
-            right.plot(*points.T, marker, color=color, markersize=4, alpha=0.7, label=label)
-            most = max(most, float(points[:, 0].max()))
+            expected, error = points[name]["expected_mm"], points[name]["error_mm"]
+            right.plot(expected, error, marker, color=color, markersize=4, alpha=0.7, label=label)
+            most = max(most, *expected)
         below, above = limits["interval"]  # of true less measured: an error is measured less true
         line = np.array([0, 1.05 * most])
         right.fill_between(line, -above * line, -below * line, color="#dddddd", zorder=0, label="90 % interval")

@@ -1,21 +1,22 @@
 """A model's own limits, trust and interval, derived from good and bad frames.
 
 Limits: the most extreme value that good frames of the training and validation parts gave, and a margin. Trust: a
-logistic function fitted to good and bad frames of the training part that are within the limits; its threshold is the
-validation part's. Interval: order statistics of the validation part's errors, each divided by the error that the
-outline's blur lets expect (a normalized conformal interval), chosen so that it is a tolerance interval.
+logistic function fitted to good and bad frames of the training part that are within the limits; its threshold is what
+one in two hundred good frames of both parts miss. Interval: order statistics of the validation part's errors, each
+divided by the error that the outline's blur lets expect: a normalized conformal interval, chosen so that it holds for
+the next images, too.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.errors import UsageError
-from edge_runtime.limits import Limits
+from edge_runtime.limits import Bounds, Limits
 from export.cases import REAL, Case
 
 MORE_IS_BETTER = (
@@ -49,15 +50,17 @@ RIDGE = 3.0
 """Penalty on the squared weights: with a tenth or ten times of it the validation part refuses the same to 0.3 %."""
 
 REFUSED_SHARE = 0.005
-"""Share of the validation part's good frames that the threshold of trust refuses; a quarter of what is allowed."""
+"""Share of good frames that the threshold of trust refuses; a quarter of what is allowed."""
 
 SHRINK = 0.5
 """The expected error is half the mean error and half what blur says: the fit is to images that were trained on."""
 
-COVERAGE, CONFIDENCE = 0.9, 0.95
+COVERAGE, CONFIDENCE, FURTHER = 0.9, 0.95, 69
+"""At least this share of so many further images (as many as the test part has) is to lie within, so many times in 1."""
+
 CAUTION_SHARE = 0.05
-LEAST_IMAGES = 46
-"""Real images to calibrate an interval on: with fewer not even the two extremes hold 90 % with a confidence of 95 %."""
+LEAST_IMAGES = 60
+"""Real images to calibrate an interval on: with 59 not even the two extremes hold so often."""
 
 
 def derive(train: Sequence[Case], validation: Sequence[Case]) -> Limits:
@@ -79,18 +82,18 @@ def derive(train: Sequence[Case], validation: Sequence[Case]) -> Limits:
     weights, bias = fit_trust([c for c in train if within(c, bounds)])
     error = fit_error([c for c in train if c.kind == REAL and c.figures is not None])
     limits = Limits(bounds, weights, bias, 0.0, error, math.inf, (0.0, 0.0))
-    trusts = [limits.trust(c.figures) for c in validation if c.good and within(c, bounds) and c.figures]
+    trusts = [limits.trust(c.figures) for c in (*train, *validation) if c.good and within(c, bounds) and c.figures]
     expected = np.array([limits.expected_error_mm(c.blur_mm) for c in shown])
-    low, high = tolerance_interval(np.array([-c.error_mm for c in shown]) / expected)
+    low, high = prediction_interval(np.array([-c.error_mm for c in shown]) / expected)
     return Limits(
         bounds, weights, bias, float(np.quantile(trusts, REFUSED_SHARE)), error,
         float(np.quantile(expected, 1 - CAUTION_SHARE)), (low, high),
     )  # fmt: skip
 
 
-def bounds_of(good: Sequence[Case]) -> dict[str, tuple[float | None, float | None]]:
+def bounds_of(good: Sequence[Case]) -> dict[str, Bounds]:
     """The most extreme value of each figure, and the margin."""
-    bounds: dict[str, tuple[float | None, float | None]] = {}
+    bounds: dict[str, Bounds] = {}
     for name in (*MORE_IS_BETTER, *LESS_IS_BETTER):
         values = np.array([c.figures[name] for c in good if c.figures is not None and name in c.figures])
         if not len(values):
@@ -101,7 +104,7 @@ def bounds_of(good: Sequence[Case]) -> dict[str, tuple[float | None, float | Non
     return bounds
 
 
-def within(case: Case, bounds: dict[str, tuple[float | None, float | None]]) -> bool:
+def within(case: Case, bounds: Mapping[str, Bounds]) -> bool:
     """Whether a frame passes the wide limits and these."""
     if case.figures is None:
         return False
@@ -160,19 +163,28 @@ def fit_error(real: Sequence[Case]) -> tuple[float, float, float]:
     return mean - slope * float(blur.mean()), slope, 0.25 * mean
 
 
-def tolerance_interval(scores: NDArray[np.float64]) -> tuple[float, float]:
-    """Two order statistics that hold 90 % of all future scores between them, with a confidence of 95 %.
+def prediction_interval(scores: NDArray[np.float64], further: int = FURTHER) -> tuple[float, float]:
+    """Two order statistics between which at least 90 % of further scores lie, 95 times in 100.
 
-    Wilks, "Determination of sample sizes for setting tolerance limits", 1941: between the order statistics i and j
-    lies a share that follows Beta(j - i, n + 1 - j + i). Asymmetric where the scores are.
+    With n scores, of m further ones j lie between two order statistics r ranks apart with the probability
+    C(r + j - 1, j) C(n - r + m - j, m - j) / C(n + m, m), whatever the scores' distribution (Fligner and Wolfe, "Some
+    applications of sample analogues to the probability integral transformation", 1976). Asymmetric where they are.
+
+    Args:
+        scores: (n,).
+        further: m.
     """
     ordered = np.sort(scores)
     count = len(ordered)
+    fewest = math.ceil(COVERAGE * further)
 
     def confidence(left_out: int) -> float:
-        fewest = count + 1 - left_out
-        tail = (math.comb(count, i) * COVERAGE**i * (1 - COVERAGE) ** (count - i) for i in range(fewest, count + 1))
-        return 1 - sum(tail)
+        ranks = count + 1 - left_out
+        ways = (
+            math.comb(ranks + j - 1, j) * math.comb(count - ranks + further - j, further - j)
+            for j in range(fewest, further + 1)
+        )
+        return sum(ways) / math.comb(count + further, further)
 
     left_out = 2
     while left_out < count and confidence(left_out + 1) >= CONFIDENCE:
