@@ -52,6 +52,16 @@ def flipped(data: bytes, bits: Any) -> Iterator[bytes]:
         changed[bit // 8] ^= 1 << bit % 8
 
 
+def flipped_in(path: Path, bits: Any) -> Iterator[None]:
+    """In the file's own place, which is much faster than writing it anew."""
+    data = path.read_bytes()
+    with path.open("r+b", buffering=0) as file:
+        for bit in bits:
+            os.pwrite(file.fileno(), bytes([data[bit // 8] ^ 1 << bit % 8]), bit // 8)
+            yield
+            os.pwrite(file.fileno(), data[bit // 8 : bit // 8 + 1], bit // 8)
+
+
 def refused(action: Callable[[], object]) -> bool:
     try:
         action()
@@ -75,12 +85,11 @@ def test_every_single_bit_of_a_small_artifact_counts(artifact: Path, keys: Path)
         assert refused(lambda changed=changed: parse_manifest(changed, Path("m.json")))
     for changed in flipped(text, range(0, 8 * len(text), 37)):
         assert refused(lambda changed=changed: check_signature(artifact, changed, trusted))
-    for changed in flipped(signature, range(8 * len(signature))):
-        signature_path(artifact).write_bytes(changed)
+    for _ in flipped_in(signature_path(artifact), range(8 * len(signature))):
         assert refused(lambda: check_signature(artifact, text, trusted))
-    for changed in flipped(data, range(8 * len(data))):
-        artifact.write_bytes(changed)
+    for _ in flipped_in(artifact, range(8 * len(data))):
         assert refused(lambda: read_model(artifact, manifest))
+    assert (artifact.read_bytes(), signature_path(artifact).read_bytes()) == (data, signature)
 
 
 def test_2000_flipped_bits_of_the_shipped_artifact_are_refused(tmp_path: Path) -> None:
@@ -99,11 +108,8 @@ def test_2000_flipped_bits_of_the_shipped_artifact_are_refused(tmp_path: Path) -
         assert refused(lambda changed=changed: parse_manifest(changed, Path("m.json")))
     model = tmp_path / "m.tflite"
     model.write_bytes(data)
-    with model.open("r+b", buffering=0) as file:
-        for bit in bits(data, 500):
-            os.pwrite(file.fileno(), bytes([data[bit // 8] ^ 1 << bit % 8]), bit // 8)
-            assert refused(lambda: read_model(model, manifest))
-            os.pwrite(file.fileno(), data[bit // 8 : bit // 8 + 1], bit // 8)
+    for _ in flipped_in(model, bits(data, 500)):
+        assert refused(lambda: read_model(model, manifest))
     assert read_model(model, manifest) == data
 
 
