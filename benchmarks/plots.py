@@ -172,11 +172,16 @@ def _scale(axes: Any, values: Sequence[float]) -> None:
     if min(values) <= 0 or max(values) / min(values) < LOG_FROM:
         axes.set_xlim(0, max(values) * 1.08)
         return
+    axes.set_xlim(min(values) / 1.3, max(values) * 1.3)
+    log_axis(axes)
+
+
+def log_axis(axes: Any) -> None:
+    """A logarithmic x axis with plain numbers."""
     ticker = require("matplotlib.ticker")
     axes.set_xscale("log")
-    axes.set_xlim(min(values) / 1.3, max(values) * 1.3)
     axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
-    axes.xaxis.set_major_formatter(ticker.StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_major_formatter(ticker.FuncFormatter(lambda x, _: f"{x:,.10g}"))
     axes.xaxis.set_minor_formatter(ticker.NullFormatter())
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.plots import RC, STYLES, figure_and_axes, to_svg
+from benchmarks.plots import RC, STYLES, figure_and_axes, log_axis, to_svg
 from edge_runtime.optional import require
 
 Points = Mapping[str, Mapping[int, float]]
@@ -31,7 +31,7 @@ def parameters(points: Mapping[str, tuple[int, float | None, float]]) -> bytes:
                 axes.plot([count, count], [theirs, ours], color=color, linewidth=0.8)
                 axes.plot(count, theirs, marker, color=color, markersize=9, markerfacecolor="white")
             axes.plot(count, ours, marker, color=color, markersize=9, label=strategy)
-        axes.set_xscale("log")
+        log_axis(axes)
         axes.set_xlabel("parameters that learn")
         axes.set_ylabel("Dice (%), pooled as in the paper")
         axes.plot([], [], "o", color="#555555", markerfacecolor="white", label="the paper, 512x512 (hollow)")
