@@ -15,6 +15,10 @@ from edge_runtime.provenance import git_commit
 SAME_MM = 1e-6
 """Two circumferences from the same mask: NumPy's versions may sum in another order."""
 
+HEADER = (
+    "Python", "packages", "numpy", "interpreter", "golden", "mask Dice", "HC (mm)", "peak (MB)", "on disk (MB)",
+)  # fmt: skip
+
 
 def read(environment: Path) -> dict[str, Any]:
     """One environment's row: what is installed, and what it answered."""
@@ -51,6 +55,29 @@ def faults(row: dict[str, Any], wanted_mm: float) -> list[str]:
     return found
 
 
+def cells(row: dict[str, Any]) -> tuple[str, ...]:
+    """A row of the table."""
+    golden, hc = row["golden"], row["head_circumference_mm"]
+    return (
+        row["python"],
+        row["packages"],
+        row["numpy"],
+        f"{row['backend']} {row['backend_version']}",
+        f"{golden['n_identical']}/{golden['n_frames']}",
+        f"{golden['mask_dice']:.5f}",
+        "refused" if hc is None else f"{hc:.3f}",
+        f"{row['peak_memory_bytes'] / 1e6:.0f}",
+        f"{row['installed_bytes'] / 1e6:.0f}",
+    )
+
+
+def print_table(rows: list[tuple[str, ...]]) -> None:
+    """Print rows, each column as wide as its widest cell."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
 def main() -> int:
     """Run the command; returns its exit code."""
     parser = argparse.ArgumentParser()
@@ -65,19 +92,10 @@ def main() -> int:
     if not rows:
         print("No Python from 3.10 to 3.13 is here: nothing was run.", file=sys.stderr)
         return 1
-    print(f"{'Python':<8} {'packages':<9} {'numpy':<7} {'interpreter':<22} {'golden':>6} {'mask Dice':>9} ", end="")
-    print(f"{'HC (mm)':>8} {'peak (MB)':>9} {'on disk (MB)':>12}")
-    wrong = []
-    for row in rows:
-        golden = row["golden"]
-        same, dice = f"{golden['n_identical']}/{golden['n_frames']}", golden["mask_dice"]
-        backend = f"{row['backend']} {row['backend_version']}"
-        print(
-            f"{row['python']:<8} {row['packages']:<9} {row['numpy']:<7} {backend:<22} {same:>6} {dice:>9.5f} ", end=""
-        )
-        print(f"{row['head_circumference_mm']:>8.3f} {row['peak_memory_bytes'] / 1e6:>9.0f} ", end="")
-        print(f"{row['installed_bytes'] / 1e6:>12.0f}")
-        wrong += [f"Python {row['python']}, {row['packages']}: {fault}" for fault in faults(row, args.wanted_mm)]
+    print_table([HEADER, *map(cells, rows)])
+    wrong = [
+        f"Python {row['python']}, {row['packages']}: {fault}" for row in rows for fault in faults(row, args.wanted_mm)
+    ]
     for line in wrong:
         print(line, file=sys.stderr)
     if args.out:
