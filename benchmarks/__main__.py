@@ -14,10 +14,14 @@ from benchmarks import (
     pages,
     peers,
     picture,
+    quality,
     report,
+    rewrites,
     run,
+    soak,
     training_speed,
 )
+from benchmarks.fuzz import command as fuzz
 from edge_runtime.cli import run_command
 from train.splits import SPLITS
 
@@ -87,8 +91,17 @@ def build_parser() -> argparse.ArgumentParser:
 
     ladder_text = "what each way of quantizing a network costs, up to the first within the budget"
     ladders.add_arguments(sub.add_parser("ladder", help=ladder_text, description=ladders.run.__doc__))
+    rewrite_text = "which exact rewrites of a network's graph this machine runs faster"
+    rewrites.add_arguments(sub.add_parser("rewrites", help=rewrite_text, description=rewrites.run.__doc__))
     cost_text = "time and memory of an export"
     export_cost.add_arguments(sub.add_parser("export-cost", help=cost_text, description=export_cost.run.__doc__))
+
+    fuzz_text = "abuse the runtime with damaged and hostile input, from a seed"
+    fuzz.add_arguments(sub.add_parser("fuzz", help=fuzz_text, description=fuzz.run.__doc__))
+    soak_text = "memory, latency and answers over very many frames"
+    soak.add_arguments(sub.add_parser("soak", help=soak_text, description=soak.run.__doc__))
+    quality_text = "what is refused, the error of the rest, and whether intervals hold"
+    quality.add_arguments(sub.add_parser("quality", help=quality_text, description=quality.run.__doc__))
 
     picture_parser = sub.add_parser("picture", help="draw the shipped model's outline on a phantom, for the README")
     picture_parser.add_argument("--out", type=Path, default=Path("docs/phantom.png"), help="default: %(default)s")

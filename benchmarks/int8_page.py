@@ -28,7 +28,7 @@ def build() -> list[Block]:
         "How full int8 comes about, and what was measured of it. Every table is made from a committed result file by "
         "python -m benchmarks pages; the command behind each stands below its heading."
     )
-    sections = (*_budget(), *_calibration(), *_peers(), *_operators(), *_cost(), *_emulated(), *_left())
+    sections = (*_budget(), *_calibration(), *_peers(), *_operators(), *_cost(), *_emulated(), *_rewrites())
     return [Heading("An int8 file you need not trust", 1), Paragraph(text), *sections]
 
 
@@ -248,12 +248,34 @@ def _emulated() -> list[Block]:
     return [Heading("The same answer everywhere"), Paragraph(text), Table(header, rows)]
 
 
-def _left() -> list[Block]:
+def _rewrites() -> list[Block]:
+    documents = [_load(path) for path in sorted(SPEED.glob("rewrites-*.json"))]
+    if not documents:
+        return []
     text = (
-        "Exact rewrites of the graph that were measured by hand on the machine above (full int8, alternating runs, "
-        "ratio of medians, new over old) and are not kept, since none is faster: padding inside a 4x4 kernel instead "
-        "of a PAD before a 3x3 one, in the first convolution alone 1.00 (edge and the paper's decoder), in the "
-        "depthwise ones too 1.09 and 1.03; padding the input by rows 1.01. XNNPACK folds a PAD into the convolution "
-        "behind it. Nearest upsampling in sub-pixel form has a third fewer multiplications and took 1.10 times as long."
+        "python -m benchmarks rewrites. Each computes the same as the network as it is, to 1e-3 of its logits' SD, "
+        "with random weights, which the time does not depend on; times are over those of the network as it "
+        "is, in turns, one thread: median of the paired ratios and their quartiles. None is on unless asked for: which "
+        "are faster depends on the device, so measure there and export with python -m export --rewrite NAME. "
+        "subpixel-N: the enlarging of decoder block N and the convolution behind it as one transposed convolution, a "
+        "third fewer multiplications for the paper's network in all; pad-first, pad-depthwise: strided convolutions "
+        "pad their input themselves. " + _machine(documents[0])
     )
-    return [Heading("Tried and left"), Paragraph(text)]
+    blocks: list[Block] = [Heading("Exact rewrites of the graph"), Paragraph(text)]
+    for document in documents:
+        height, width = document["size"]
+        rows = [
+            [
+                row["rewrite"],
+                row["recipe"],
+                number(row["ratio"], 2),
+                f"{number(row['low'], 2)} to {number(row['high'], 2)}",
+                row["verdict"],
+            ]
+            for row in document["rewrites"]
+        ]
+        blocks += [
+            Heading(f"{document['strategy']} at {height}x{width}", 3),
+            Table(("rewrite", "recipe", "time, over as it is", "quartiles", "verdict"), rows),
+        ]
+    return blocks

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import int8_page, results_page
+from benchmarks import int8_page, quality_page, results_page
 from benchmarks.document import load_document
 from benchmarks.findings import Documents
 from benchmarks.quantized import load_latencies, rows
@@ -19,7 +19,7 @@ from benchmarks.training import load_all
 from edge_runtime.errors import UsageError
 
 README, RESULTS_PAGE, RESULTS_JSON = Path("README.md"), Path("docs/results.md"), Path("docs/results.json")
-INT8_PAGE = Path("docs/int8.md")
+INT8_PAGE, QUALITY_PAGE = Path("docs/int8.md"), Path("docs/quality.md")
 PAGES = (README, Path("MODEL_CARD.md"))
 TRAINING_BEGIN = "<!-- training: python -m benchmarks pages -->"
 BEGIN, END = "<!-- figures: python -m benchmarks pages {} -->", "<!-- end of figures -->"
@@ -38,6 +38,8 @@ def run(args: argparse.Namespace) -> int:
         files |= markdown_files(results_page.build(runs, latencies), RESULTS_PAGE)
         files[RESULTS_JSON] = (json.dumps({"networks": rows(runs, latencies)}, indent=1) + "\n").encode()
     files |= markdown_files(int8_page.build(), INT8_PAGE)
+    if quality := quality_page.build():
+        files |= markdown_files(quality, QUALITY_PAGE)
     write_files(files)
     return 0
 

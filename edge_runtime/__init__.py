@@ -10,19 +10,33 @@ Research use only; not a medical device.
 """
 
 from edge_runtime.ellipse import Ellipse
-from edge_runtime.errors import FetalHeadError, InputError, ModelError, UsageError
+from edge_runtime.errors import DeviceError, FetalHeadError, InputError, ModelError, SourceError, UsageError
 from edge_runtime.quality import Quality
 from edge_runtime.segmenter import Latency, Measurement, Segmenter
+from edge_runtime.slot import Frame
+from edge_runtime.stream_result import BestFrame, Counts, StreamResult
+from edge_runtime.streaming import Stream, stream
+from edge_runtime.summary import Summary, Window
 
 __version__ = "0.1.0"
 __all__ = [
+    "BestFrame",
+    "Counts",
+    "DeviceError",
     "Ellipse",
     "FetalHeadError",
+    "Frame",
     "InputError",
     "Latency",
     "Measurement",
     "ModelError",
     "Quality",
     "Segmenter",
+    "SourceError",
+    "Stream",
+    "StreamResult",
+    "Summary",
     "UsageError",
+    "Window",
+    "stream",
 ]

@@ -15,6 +15,9 @@ from edge_runtime.preprocess import to_unit
 BACKENDS = {"ai-edge-litert": "ai_edge_litert.interpreter", "tflite-runtime": "tflite_runtime.interpreter"}
 """Distribution name to module, in order of preference."""
 
+REFUSALS = (ValueError, RuntimeError, MemoryError)
+"""What the interpreter raises on a model that it cannot run, in any of its calls: a forged one can fail in the last."""
+
 
 def load_backend(name: str | None = None) -> tuple[str, Any]:
     """Import the interpreter's module.
@@ -61,13 +64,14 @@ class Network:
 
     def __init__(self, model: bytes, manifest: Manifest, threads: int = 1, backend: str | None = None) -> None:
         self.backend, module = load_backend(backend)
+        self.threads = threads
         self._model = model  # the interpreter points into these bytes: they must outlive it
         try:
             self._interpreter = module.Interpreter(model_content=self._model, num_threads=threads)
             self._interpreter.allocate_tensors()
             inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
-        except (ValueError, RuntimeError) as error:
-            raise ModelError(f"{self.backend} cannot run {manifest.name}: {error}") from error
+        except REFUSALS as error:
+            raise ModelError(f"{self.backend} cannot run {manifest.name}: {error}", code="interpreter") from error
         if len(inputs) != 1 or len(outputs) != 1:
             raise ModelError(
                 f"{manifest.name} has {len(inputs)} inputs and {len(outputs)} outputs; one of each is needed."
@@ -87,7 +91,10 @@ class Network:
             tensor = (frame.astype(np.int16) - 128).astype(np.int8)
         else:
             tensor = to_unit(frame)
-        self._interpreter.set_tensor(self._input, tensor[None, :, :, None])
+        try:
+            self._interpreter.set_tensor(self._input, tensor[None, :, :, None])
+        except REFUSALS as error:
+            raise self._failed(error) from error
 
     def invoke(self) -> None:
         """Run the network.
@@ -97,12 +104,22 @@ class Network:
         """
         try:
             self._interpreter.invoke()
-        except (ValueError, RuntimeError) as error:
-            raise ModelError(f"{self.backend} failed while running {self._manifest.name}: {error}") from error
+        except REFUSALS as error:
+            raise self._failed(error) from error
+
+    def _failed(self, error: Exception) -> ModelError:
+        text = f"{self.backend} failed while running {self._manifest.name}: {type(error).__name__} {error!s:.300}"
+        return ModelError(text, code="interpreter")
 
     def output(self) -> NDArray[Any]:
         """The output as the network gives it, (h, w) of its own dtype."""
-        return np.asarray(self._interpreter.get_tensor(self._output)[0, :, :, 0])
+        try:
+            values = self._interpreter.get_tensor(self._output)
+            if values.shape != self._manifest.output.shape:  # a model can change it while it runs
+                raise ValueError(f"the output has become {values.shape}")
+        except REFUSALS as error:
+            raise self._failed(error) from error
+        return np.asarray(values[0, :, :, 0])
 
     def logits(self) -> NDArray[np.float32]:
         """The output as logits, float32 (h, w)."""

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,12 +27,12 @@ class BenchConfig:
     Attributes:
         frames: Frames timed, at least 2.
         warmup: Frames run before, untimed.
-        threads: CPU threads.
+        threads: CPU threads, or ``"auto"``.
     """
 
     frames: int = 50
     warmup: int = 5
-    threads: int = 1
+    threads: int | Literal["auto"] = 1
 
     def __post_init__(self) -> None:
         if self.frames < 2 or self.warmup < 0:
@@ -68,7 +68,12 @@ def summarize_latencies(latencies: Sequence[Latency]) -> dict[str, dict[str, flo
 
 
 def bench_model(
-    path: Path | None, config: BenchConfig, frames: Sequence[NDArray[np.uint8]] = (), *, samples: bool = False
+    path: Path | None,
+    config: BenchConfig,
+    frames: Sequence[NDArray[np.uint8]] = (),
+    *,
+    samples: bool = False,
+    trusted_keys: Sequence[Path] | None = None,
 ) -> dict[str, Any]:
     """Measure one model in this process.
 
@@ -78,6 +83,7 @@ def bench_model(
         frames: Frames to cycle through; a synthetic one of 540x800 where none are given.
         samples: Add each frame's latency as ``samples_ms``, [preprocess, invoke, postprocess] a frame, so that several
             runs can be pooled.
+        trusted_keys: As :meth:`Segmenter.load` takes them.
 
     Returns:
         Time to load and to the first result in ms, latency percentiles per stage in ms, size and peak memory in bytes,
@@ -85,7 +91,7 @@ def bench_model(
     """
     frames = frames or [synthetic_frame()]
     started = time.perf_counter()
-    segmenter = Segmenter.load(path, threads=config.threads)
+    segmenter = Segmenter.load(path, threads=config.threads, trusted_keys=trusted_keys)
     loaded = time.perf_counter()
     segmenter.measure(frames[0])
     first = time.perf_counter()
@@ -103,7 +109,7 @@ def bench_model(
         "latency_ms": summarize_latencies(latencies),
         "frames": config.frames,
         "warmup": config.warmup,
-        "threads": config.threads,
+        "threads": segmenter.threads,
         "peak_memory_bytes": peak_memory_bytes(),
         "after": {"frequency_mhz": frequency_mhz(), "temperature_c": temperature_c(), "throttled": throttling()},
     }

@@ -109,6 +109,17 @@ def frequency_mhz() -> float | None:
     return _number(_CPU / "cpu0/cpufreq/scaling_cur_freq", 1000)
 
 
+def identity() -> dict[str, Any]:
+    """What of the :func:`fingerprint` stays from day to day, with the cores this process may use."""
+    return {
+        "model": _read(Path("/proc/device-tree/model")) or _read(Path("/sys/class/dmi/id/product_name")),
+        "cpu": _cpu_model(),
+        "machine": platform.machine(),
+        "cores": usable_cores(),
+        "max_frequency_mhz": _number(_CPU / "cpu0/cpufreq/cpuinfo_max_freq", 1000),
+    }
+
+
 def fingerprint() -> dict[str, Any]:
     """The device: model, CPU and its int8 instructions, cores, governor, frequencies, temperature, throttling, system,
     versions.
@@ -117,15 +128,11 @@ def fingerprint() -> dict[str, Any]:
     """
     memory = (_read(Path("/proc/meminfo")) or "").split()
     return {
-        "model": _read(Path("/proc/device-tree/model")) or _read(Path("/sys/class/dmi/id/product_name")),
-        "cpu": _cpu_model(),
+        **identity(),
         "int8_instructions": _int8_instructions(),
-        "machine": platform.machine(),
-        "cores": usable_cores(),
         "memory_bytes": int(memory[1]) * 1024 if memory[:1] == ["MemTotal:"] else None,
         "governor": _read(_CPU / "cpu0/cpufreq/scaling_governor"),
         "frequency_mhz": frequency_mhz(),
-        "max_frequency_mhz": _number(_CPU / "cpu0/cpufreq/cpuinfo_max_freq", 1000),
         "temperature_c": temperature_c(),
         "throttled": throttling(),
         "os": platform.platform(),

@@ -4,11 +4,36 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from edge_runtime.errors import UsageError
+
+
+def read_bounded(path: Path, limit: int) -> bytes:
+    """Read a whole file once, unless it is too large: what is checked afterwards are the very bytes that are used.
+
+    Args:
+        path: A regular file, or a link to one. A pipe or a device, which could block or never end, is refused.
+        limit: Bytes allowed; of a larger file nothing is read.
+
+    Raises:
+        OSError: It cannot be opened or read.
+        ValueError: Not a regular file, larger than ``limit``, or its size changed while it was read.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # a pipe would block in open
+    with os.fdopen(os.open(path, flags), "rb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise ValueError("it is not a regular file")
+        if status.st_size > limit:
+            raise ValueError(f"it has {status.st_size} bytes; at most {limit} are read")
+        data = file.read(status.st_size + 1)
+    if len(data) != status.st_size:
+        raise ValueError("its size changed while it was read")
+    return data
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -8,9 +8,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.errors import InputError, UsageError
-from edge_runtime.files import write_bytes
+from edge_runtime.errors import FetalHeadError, InputError, UsageError
+from edge_runtime.files import read_bounded, write_bytes
 from edge_runtime.optional import require
+
+FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "GIF", "PPM", "WEBP")
+"""What is decoded. Pillow knows dozens more, rarely used and less tested; for one of them it starts Ghostscript."""
+
+MAX_IMAGE_BYTES = 1 << 28
+"""Of a file: an uncompressed colour image of MAX_IMAGE_PIXELS, with room."""
+
+MAX_IMAGE_PIXELS = 1 << 26
+"""8192 x 8192. Some kilobytes of a file can claim billions, which would fill the memory of a small computer."""
 
 _MODES = {"L": "L", "RGB": "RGB", "RGBA": "RGBA", "LA": "RGBA", "P": "RGBA", "1": "L"}
 
@@ -19,18 +28,24 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     """Read an 8-bit image file.
 
     Args:
-        path: PNG, JPEG, BMP or whatever else Pillow reads; grey, colour, palette, with or without alpha.
+        path: PNG, JPEG, BMP, TIFF, GIF, PPM or WebP; grey, colour, palette, with or without alpha.
 
     Returns:
         uint8 (H, W), (H, W, 3) or (H, W, 4).
 
     Raises:
         UsageError: There is no such file.
-        InputError: Not an image, a damaged one, or one of more than 8 bits a channel.
+        InputError: Not an image, a damaged or a huge one, or one of more than 8 bits a channel.
     """
     pil = require("PIL.Image")
     try:
-        with pil.open(path) as image:
+        data = read_bounded(path, MAX_IMAGE_BYTES)
+        with pil.open(io.BytesIO(data), formats=FORMATS) as image:
+            if image.width * image.height > MAX_IMAGE_PIXELS:
+                raise InputError(
+                    f"{path} says that it has {image.width} x {image.height} pixels; at most {MAX_IMAGE_PIXELS} are "
+                    "decoded. Save it at the size it is displayed."
+                )
             if image.mode not in _MODES:
                 raise InputError(
                     f"{path} has pixels of mode {image.mode} (more than 8 bits, or not grey or RGB). "
@@ -39,8 +54,10 @@ def read_image(path: Path) -> NDArray[np.uint8]:
             return np.asarray(image.convert(_MODES[image.mode]))
     except FileNotFoundError as error:
         raise UsageError(f"There is no file {path}.") from error
-    except (OSError, SyntaxError, ValueError, pil.DecompressionBombError) as error:
-        raise InputError(f"{path} cannot be read as an image: {error}.") from error
+    except FetalHeadError:
+        raise
+    except Exception as error:  # on damaged files Pillow raises nearly anything: struct.error, IndexError, ...
+        raise InputError(f"{path} cannot be read as an image: {type(error).__name__}: {error!s:.300}.") from error
 
 
 def write_mask(path: Path, mask: NDArray[np.bool_]) -> None:

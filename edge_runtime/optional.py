@@ -9,8 +9,10 @@ from edge_runtime.errors import FetalHeadError
 
 _EXTRAS = {
     "PIL": ("pillow", "images"),
+    "cryptography": ("cryptography", "sign"),
     "pooch": ("pooch", "train"),
     "matplotlib": ("matplotlib", "report"),
+    "skimage": ("scikit-image", "dev"),
     "torch": ("torch", "train"),
     "tensorflow": ("tensorflow", "export"),
     "onnx2tf": ("onnx2tf", "export"),

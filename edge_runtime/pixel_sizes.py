@@ -3,33 +3,47 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
+import re
 from pathlib import Path
 
 from edge_runtime.errors import UsageError
+from edge_runtime.files import read_bounded
 
 NAME_COLUMN = "filename"
 PIXEL_SIZE_COLUMN = "pixel size(mm)"
+MAX_TABLE_BYTES = 1 << 26
+
+PIXEL_SIZE_RANGE_MM = (1e-4, 100.0)
+"""Beyond it no frame that is taken could show a head; within it nothing that is computed can overflow."""
+
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+"""What is read as a number; Python's float would also take 1_5 for 15."""
 
 
 def read_csv(path: Path) -> dict[str, dict[str, str]]:
     """Rows of a CSV with a ``filename`` column, by file name.
 
     Raises:
-        UsageError: The file is missing, is not text, or lacks a column.
+        UsageError: The file is missing, is not text, lacks a column, or says two things of one image.
     """
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            rows = list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reader = csv.DictReader(io.StringIO(read_bounded(path, MAX_TABLE_BYTES).decode("utf-8-sig"), newline=""))
+        rows = list(reader)
+    except (OSError, ValueError, csv.Error) as error:
         raise UsageError(f"{path} cannot be read as a CSV table: {error}.") from error
     columns = [c.strip() for c in reader.fieldnames or []]
     for wanted in (NAME_COLUMN, PIXEL_SIZE_COLUMN):
-        if wanted not in columns:
-            raise UsageError(f"{path} has no column '{wanted}'; its columns are {columns}.")
-    cleaned = [{(k or "").strip(): str(v).strip() for k, v in row.items()} for row in rows]
-    return {row[NAME_COLUMN]: row for row in cleaned}
+        if columns.count(wanted) != 1:
+            found = "more than one" if wanted in columns else "no"
+            raise UsageError(f"{path} has {found} column '{wanted}'; its columns are {columns}.")
+    table: dict[str, dict[str, str]] = {}
+    for values in rows:
+        row = {(k or "").strip(): str(v).strip() for k, v in values.items()}
+        if table.setdefault(row[NAME_COLUMN], row) != row:
+            raise UsageError(f"{path} has two rows for {row[NAME_COLUMN]} that differ. Keep the right one.")
+    return table
 
 
 def check_pixel_size(value: float | str, where: str) -> float:
@@ -40,15 +54,16 @@ def check_pixel_size(value: float | str, where: str) -> float:
         where: Where it came from, for the message.
 
     Raises:
-        UsageError: Not a finite number above 0.
+        UsageError: Not a number above 0, or not within ``PIXEL_SIZE_RANGE_MM``.
     """
     try:
-        size = float(value)
-    except (TypeError, ValueError):
+        size = float(value) if not isinstance(value, str) or _NUMBER.fullmatch(value.strip()) else math.nan
+    except (TypeError, ValueError, OverflowError):
         size = math.nan
-    if not (math.isfinite(size) and size > 0):
+    low, high = PIXEL_SIZE_RANGE_MM
+    if not low <= size <= high:
         raise UsageError(
-            f"The pixel size {value!r} ({where}) is not a number of millimetres above 0. "
+            f"The pixel size {str(value)[:40]!r} ({where}) is no number of millimetres above 0, {low:g} to {high:g}. "
             "HC18's lie between 0.049 and 0.393; the scanner's export or DICOM header holds yours."
         )
     return size

@@ -32,7 +32,7 @@ def check_frame(frame: object) -> NDArray[np.uint8]:
         frame: uint8 array, (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA, each side 32 to 16384 pixels.
 
     Returns:
-        The same array.
+        The same array; of a subclass, whose operators may mean something else, its plain numpy view.
 
     Raises:
         InputError: Not an array, another dtype, another number of axes or channels, or a side out of range.
@@ -51,7 +51,7 @@ def check_frame(frame: object) -> NDArray[np.uint8]:
         raise InputError(
             f"A frame's sides are {MIN_FRAME_SIDE} to {MAX_FRAME_SIDE} pixels; this one is {height} high, {width} wide."
         )
-    return frame
+    return np.asarray(frame)
 
 
 def to_gray(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
+import logging
 import math
+import operator
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.backend import Network
+from edge_runtime.canary import Canary, check_canary, make_canary
 from edge_runtime.ellipse import Ellipse
-from edge_runtime.errors import UsageError
+from edge_runtime.errors import DeviceError, FetalHeadError, ModelError, UsageError
 from edge_runtime.golden import Golden, check_golden
-from edge_runtime.manifest import Manifest, load_manifest, read_model
+from edge_runtime.limits import read_limits
+from edge_runtime.log import event
+from edge_runtime.manifest import Manifest, manifest_path, parse_manifest, read_manifest, read_model
+from edge_runtime.metrics import overlap
+from edge_runtime.pixel_sizes import PIXEL_SIZE_RANGE_MM
 from edge_runtime.postprocess import Head, find_head
 from edge_runtime.preprocess import check_frame, prepare
-from edge_runtime.quality import NO_PIXEL_SIZE, Quality, measure_head
+from edge_runtime.quality import NO_PIXEL_SIZE, Quality, weigh
+from edge_runtime.signature import PublicKey, check_signature, read_keys
 
 DEFAULT_MODEL = Path(__file__).resolve().parent / "models" / "edge-full_int8.tflite"
 """The model the wheel ships."""
 
 MAX_THREADS = 64
+MAX_PIXEL_RATIO = 10
+"""Between a pixel's sides. No scanner comes near; a unit mixed up does."""
+
+MAX_CANARY_EVERY = 10**9
+
+SECOND_LOOK_SHARE = 1.3
+"""A second look takes an inference and a comparison; so many times the first inference must be left for it."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +68,10 @@ class Measurement:
         quality: Figures behind the decision.
         latency_ms: Time spent.
         pixel_size_mm: (x, y) it was measured with; None where none was given.
+        interval_mm: Where the true circumference lies in at least 90 % of images; None without a circumference or
+            where the model's manifest has no ``quality``, as the next two.
+        trust: How like those of good frames the figures are, 0 to 1; 0 where refused.
+        caution: Shown beside a circumference that is less certain than usual, else None.
     """
 
     head_circumference_mm: float | None
@@ -60,6 +81,9 @@ class Measurement:
     quality: Quality
     latency_ms: Latency
     pixel_size_mm: tuple[float, float] | None
+    interval_mm: tuple[float, float] | None = None
+    trust: float | None = None
+    caution: str | None = None
 
 
 class Segmenter:
@@ -69,40 +93,154 @@ class Segmenter:
         manifest: What the model is.
         size: (height, width) of the network's input, in pixels.
         backend: ``ai-edge-litert`` or ``tflite-runtime``.
+        signed_by: Id of the trusted key that signed the model; None where no signature was asked for.
+        threads: CPU threads.
     """
 
-    def __init__(self, network: Network, manifest: Manifest) -> None:
+    def __init__(
+        self,
+        network: Network,
+        manifest: Manifest,
+        *,
+        canary: Canary | None = None,
+        canary_every: int = 0,
+        signed_by: str | None = None,
+    ) -> None:
         self._network = network
+        self._canary = canary
+        self._canary_every = canary_every
+        self._frames_since_canary = 0
+        self._fault: str | None = None
+        self.signed_by = signed_by
         self.manifest = manifest
+        self._limits = read_limits(manifest.quality)
         self.size = (manifest.preprocessing.height, manifest.preprocessing.width)
         self.backend = network.backend
+        self.threads = network.threads
 
     @classmethod
-    def load(cls, path: str | Path | None = None, *, threads: int = 1, backend: str | None = None) -> Segmenter:
-        """Load a model, its hash checked against its manifest before it is parsed.
+    def load(
+        cls,
+        path: str | Path | None = None,
+        *,
+        threads: int | Literal["auto"] = 1,
+        backend: str | None = None,
+        trusted_keys: Sequence[str | Path | bytes | PublicKey] | None = None,
+        canary_every: int = 0,
+    ) -> Segmenter:
+        """Load a model: signature where asked for, seal, hash, and only then the interpreter; then the canary is asked.
 
         Args:
             path: The .tflite file, its manifest beside it; None for the model the wheel ships.
-            threads: CPU threads, 1 to 64.
+            threads: CPU threads, 1 to 64; or ``"auto"``: what ``python -m edge_runtime tune`` chose for this model on
+                this device, 1 where it has not been run.
             backend: ``ai-edge-litert``, ``tflite-runtime``, or None for the first that is installed.
+            trusted_keys: Ed25519 public keys: PEM files, or 32 bytes each. What none of them signed is refused. None
+                asks for no signature.
+            canary_every: Ask the canary again before every so many frames, which costs one run of the network each
+                time; 0 asks at load alone.
 
         Raises:
-            UsageError: No such file, or a thread count out of range.
-            ModelError: No manifest, another schema version, a hash that differs, or a model that is not as described.
-            FetalHeadError: No interpreter is installed.
+            UsageError: No such file, no such key, or a number out of range.
+            ModelError: No manifest, another schema version, a seal, signature or hash that differs, or a model that is
+                not as described, or none to ask the canary of with ``canary_every``.
+            DeviceError: The canary's answer is not the export's.
+            FetalHeadError: No interpreter is installed, or keys were given and ``cryptography`` is not.
         """
-        if not 1 <= threads <= MAX_THREADS:
-            raise UsageError(f"threads is {threads}; it lies between 1 and {MAX_THREADS}.")
-        model = DEFAULT_MODEL if path is None else Path(path)
-        manifest = load_manifest(model)
-        return cls(Network(read_model(model, manifest), manifest, threads, backend), manifest)
+        try:
+            segmenter = cls._load(None if path is None else Path(path), threads, backend, trusted_keys, canary_every)
+        except FetalHeadError as error:
+            event("model_refused", level=logging.ERROR, reason=error.code)
+            raise
+        event(
+            "model_loaded",
+            model=segmenter.manifest.name,
+            sha256=segmenter.manifest.model_sha256[:16],
+            backend=segmenter.backend,
+            threads=segmenter.threads,
+            signed=segmenter.signed_by is not None,
+            canary=segmenter.has_canary,
+        )
+        return segmenter
+
+    @classmethod
+    def _load(
+        cls,
+        path: Path | None,
+        threads: int | Literal["auto"],
+        backend: str | None,
+        trusted_keys: Sequence[str | Path | bytes | PublicKey] | None,
+        canary_every: int,
+    ) -> Segmenter:
+        if threads != "auto":
+            _check_count("threads", threads, 1, MAX_THREADS)
+        _check_count("canary_every", canary_every, 0, MAX_CANARY_EVERY)
+        keys = read_keys(trusted_keys)
+        model = DEFAULT_MODEL if path is None else path
+        data = read_manifest(model)
+        signed_by = None if keys is None else check_signature(model, data, keys)
+        manifest = parse_manifest(data, manifest_path(model))
+        if threads == "auto":
+            from edge_runtime.thread_cache import cached_threads  # only here: importlib.metadata takes its time
+
+            threads = cached_threads(manifest.model_sha256, backend) or 1
+        network = Network(read_model(model, manifest), manifest, threads, backend)
+        canary = make_canary(manifest, network.backend)
+        if canary_every and canary is None:
+            raise ModelError(
+                f"canary_every is {canary_every}, and the manifest of {manifest.name} has no golden outputs. "
+                "Export the model again, or load it without canary_every.",
+                code="no_canary",
+            )
+        segmenter = cls(network, manifest, canary=canary, canary_every=canary_every, signed_by=signed_by)
+        segmenter.check_canary()
+        return segmenter
+
+    @property
+    def has_canary(self) -> bool:
+        """Whether the manifest has golden outputs, so that this device is checked at load."""
+        return self._canary is not None
+
+    def check_canary(self) -> bool:
+        """Ask the canary now; a segmenter that refuses to measure since it failed measures again once it passes.
+
+        Returns:
+            True where it passed, False where the model has none.
+
+        Raises:
+            DeviceError: It failed: from now on nothing is measured.
+            ModelError: The golden frames become another input here, or the interpreter failed.
+        """
+        if self._canary is None:
+            return False
+        self._frames_since_canary = 0
+        try:
+            check_canary(self._network, self.manifest, self._canary)
+        except FetalHeadError as error:
+            self._fault = str(error)
+            event("canary_failed", level=logging.ERROR, model=self.manifest.name, reason=error.code)
+            raise
+        self._fault = None
+        event("canary_passed", level=logging.DEBUG, model=self.manifest.name)
+        return True
+
+    def _check_device(self) -> None:
+        """Before each frame: refuse after a failed canary, and ask it where its turn has come."""
+        if self._fault is not None:
+            raise DeviceError(f"Nothing is measured since the canary failed. {self._fault}", code="canary")
+        self._frames_since_canary += 1
+        if 0 < self._canary_every < self._frames_since_canary:
+            self.check_canary()
+            self._frames_since_canary = 1
 
     def logits(self, frame: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The network's logits for a frame, float32 (h, w) at network resolution.
 
         Raises:
             InputError: The frame is not one (see :func:`edge_runtime.preprocess.check_frame`).
+            DeviceError: The canary failed, now or earlier; also from :meth:`segment` and :meth:`measure`.
         """
+        self._check_device()
         return self._network(prepare(frame, self.size))
 
     def segment(self, frame: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -120,7 +258,12 @@ class Segmenter:
         return self._find(frame)[0].mask
 
     def measure(
-        self, frame: NDArray[np.uint8], pixel_size_mm: float | tuple[float, float] | None = None
+        self,
+        frame: NDArray[np.uint8],
+        pixel_size_mm: float | tuple[float, float] | None = None,
+        *,
+        second_look: bool = False,
+        deadline_ms: float | None = None,
     ) -> Measurement:
         """Measure the head circumference, or refuse with a reason.
 
@@ -128,16 +271,40 @@ class Segmenter:
             frame: As for :meth:`segment`.
             pixel_size_mm: Side of a pixel in mm, or (x, y) where pixels are not square. Without it there is a mask and
                 an ellipse in pixels, and no circumference.
+            second_look: Look at the mirrored frame too, and refuse where the two masks differ more than on good frames.
+            deadline_ms: From the call; the second look is left out where it would not end in time. None for no limit.
 
         Raises:
             InputError: The frame is not one.
-            UsageError: The pixel size is not a finite number above 0.
+            UsageError: The pixel size is no number from 0.0001 to 100, or its sides differ more than 10 times.
         """
-        sizes = None if pixel_size_mm is None else _pixel_sizes(pixel_size_mm)
-        head, network_input, latency = self._find(frame)
-        quality, hc, reason = measure_head(head, network_input, sizes)
-        ellipse = head.ellipse if reason in (None, NO_PIXEL_SIZE) else None
-        return Measurement(hc, reason, ellipse, head.mask, quality, latency, sizes)
+        start = time.perf_counter()
+        sizes = None if pixel_size_mm is None else check_pixel_sizes(pixel_size_mm)
+        head, network_input, logits, latency = self._find(frame)
+        found = time.perf_counter()
+        agreement = None
+        if second_look and head.ellipse is not None:
+            left = math.inf if deadline_ms is None else deadline_ms - (found - start) * 1e3
+            if left > SECOND_LOOK_SHARE * latency.invoke:
+                agreement = self._second_look(network_input, logits)
+        looked = time.perf_counter()
+        verdict = weigh(head, network_input, logits, sizes, self._limits, agreement)
+        latency = replace(
+            latency,
+            invoke=latency.invoke + (looked - found) * 1e3,
+            postprocess=latency.postprocess + (time.perf_counter() - looked) * 1e3,
+        )
+        ellipse = head.ellipse if verdict.reason in (None, NO_PIXEL_SIZE) else None
+        return Measurement(
+            verdict.head_circumference_mm, verdict.reason, ellipse, head.mask, verdict.quality, latency, sizes,
+            verdict.interval_mm, verdict.trust, verdict.caution,
+        )  # fmt: skip
+
+    def _second_look(self, network_input: NDArray[np.uint8], logits: NDArray[np.float32]) -> float:
+        """Dice between the mask and that of the mirrored input, at network resolution."""
+        level = math.log(self.manifest.threshold / (1 - self.manifest.threshold))
+        mirrored = self._network(np.ascontiguousarray(network_input[:, ::-1]))[:, ::-1]
+        return overlap(logits > level, mirrored > level)[0]
 
     def check_golden(self) -> Golden | None:
         """Compare this device's answers to eight frames with those where the model was exported.
@@ -150,7 +317,8 @@ class Segmenter:
         """
         return check_golden(self._network, self.manifest)
 
-    def _find(self, frame: NDArray[np.uint8]) -> tuple[Head, NDArray[np.uint8], Latency]:
+    def _find(self, frame: NDArray[np.uint8]) -> tuple[Head, NDArray[np.uint8], NDArray[np.float32], Latency]:
+        self._check_device()
         start = time.perf_counter()
         height, width = check_frame(frame).shape[:2]
         network_input = prepare(frame, self.size)
@@ -158,18 +326,52 @@ class Segmenter:
         prepared = time.perf_counter()
         self._network.invoke()
         invoked = time.perf_counter()
-        head = find_head(self._network.logits(), (height, width), self.manifest.threshold)
+        logits = self._network.logits()
+        head = find_head(logits, (height, width), self.manifest.threshold)
         done = time.perf_counter()
         latency = Latency((prepared - start) * 1e3, (invoked - prepared) * 1e3, (done - invoked) * 1e3)
-        return head, network_input, latency
+        return head, network_input, logits, latency
 
 
-def _pixel_sizes(value: float | tuple[float, float]) -> tuple[float, float]:
-    pair = value if isinstance(value, tuple) else (value, value)
+def _check_count(name: str, value: int, least: int, most: int) -> None:
     try:
-        sizes = tuple(float(v) for v in pair)
-    except (TypeError, ValueError):
-        sizes = ()
-    if len(sizes) != 2 or not all(math.isfinite(v) and v > 0 for v in sizes):
-        raise UsageError(f"pixel_size_mm is {value!r}; it is one number of mm above 0, or a pair (x, y) of them.")
-    return sizes[0], sizes[1]
+        held = least <= operator.index(value) <= most and not isinstance(value, bool)
+    except TypeError:
+        held = False
+    if not held:
+        raise UsageError(f"{name} is {_shown(value)}; it is an integer and lies between {least} and {most}.")
+
+
+def _shown(value: object) -> str:
+    try:
+        return repr(value)[:60]
+    except Exception:  # of an integer of 5,000 digits say
+        return f"a {type(value).__name__} that cannot be shown"
+
+
+def check_pixel_sizes(value: float | tuple[float, float]) -> tuple[float, float]:
+    """Check the side of a pixel in mm, or (x, y).
+
+    Returns:
+        (x, y).
+
+    Raises:
+        UsageError: Not one or two numbers in range, or its sides differ too much.
+    """
+    pair = value if isinstance(value, tuple) else (value, value)
+    low, high = PIXEL_SIZE_RANGE_MM
+    plain = len(pair) == 2 and all(
+        isinstance(v, int | float | np.integer | np.floating) and not isinstance(v, bool) and low <= v <= high
+        for v in pair
+    )
+    if not plain:
+        raise UsageError(
+            f"pixel_size_mm is {_shown(value)}; it is one number of mm above 0 ({low:g} to {high:g}), "
+            "or a pair (x, y) of them."
+        )
+    x, y = float(pair[0]), float(pair[1])
+    if max(x, y) > MAX_PIXEL_RATIO * min(x, y):
+        raise UsageError(
+            f"pixel_size_mm is ({x:g}, {y:g}); x and y differ at most {MAX_PIXEL_RATIO} times. Are both in mm?"
+        )
+    return x, y

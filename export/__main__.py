@@ -18,6 +18,7 @@ from edge_runtime.optional import require
 from edge_runtime.segmenter import MAX_THREADS
 from export.budget import Budget
 from export.recipes import RECIPES, Recipe, get_recipe
+from export.rewrites import REWRITES
 from export.worker import warm_up
 from train.data import Dataset, find_data
 from train.progress import say
@@ -33,7 +34,7 @@ def build_parser() -> argparse.ArgumentParser:
         prog="python -m export",
         description="Convert checkpoints into TensorFlow Lite artifacts, each held to torch on real images first.",
         epilog=f"recipes:\n{listing}\n\nexample: python -m export --checkpoint checkpoints/edge --recipes full_int8\n"
-        "also:    python -m export audit|explain|sizes|calibration --help",
+        "also:    python -m export audit|explain|sizes|calibration|quality|sign|keygen --help",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
@@ -88,6 +89,14 @@ def build_parser() -> argparse.ArgumentParser:
         default=usable_cores(),
         metavar="N",
         help="checkpoints at a time, which share the cores; default: %(default)s, the cores of this machine",
+    )
+    parser.add_argument(
+        "--rewrite",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help=f"exact rewrites of the graph, which some devices run faster (python -m benchmarks rewrites): "
+        f"{', '.join(REWRITES)}; default: none",
     )
     parser.add_argument("--force", action="store_true", help="export also what is up to date")
     parser.add_argument("--ship", action="store_true", help="put edge-full_int8 into the wheel (edge_runtime/models)")
@@ -146,6 +155,10 @@ def main(argv: list[str]) -> int:
         from export.explain_command import main as explain
 
         return explain(argv[1:])
+    if argv[:1] == ["quality"]:
+        from export.quality_command import main as quality
+
+        return quality(argv[1:])
     if argv[:1] == ["calibration"]:
         from export.calibration import main as calibration
 
@@ -154,6 +167,10 @@ def main(argv: list[str]) -> int:
         from export.sizes import main as sizes
 
         return sizes(argv[1:])
+    if argv[:1] in (["sign"], ["keygen"]):
+        from export.sign import main as sign
+
+        return sign(argv)
     args = build_parser().parse_args(argv)
     recipes, folders = pick_recipes(args.recipes), find_checkpoints(args.checkpoint)
     if args.ship and RECIPES["full_int8"] not in recipes:
@@ -236,6 +253,7 @@ def _in_turn(
         budget=budget,
         fine_tune_epochs=args.fine_tune_epochs,
         threads=min(torch.get_num_threads(), MAX_THREADS),
+        rewrites=tuple(args.rewrite),
     )
     manifests: dict[Path, Manifest] = {}
     failures: list[dict[str, Any]] = []
@@ -268,6 +286,7 @@ def _at_once(
     flags = [text for k, v in given.items() if v is not None for text in (f"--{k.replace('_', '-')}", str(v))]
     flags += ["--recipes", *(recipe.name for recipe in recipes), "--data", str(dataset.root)]
     flags += ["--force"] if args.force else []
+    flags += ["--rewrite", *args.rewrite] if args.rewrite else []
     say(f"{len(folders)} checkpoints, {jobs} at a time")
     done = export_apart(folders, flags, jobs)
     artifacts, failures = ([x for _, document in done for x in document[key]] for key in ("artifacts", "failures"))

@@ -11,10 +11,11 @@ from typing import Any
 
 from edge_runtime.backend import Network, describe_tensor, load_backend
 from edge_runtime.errors import FetalHeadError, ModelError, UsageError
-from edge_runtime.files import write_bytes, write_json
-from edge_runtime.manifest import Manifest, Preprocessing, load_manifest, manifest_path, read_model
+from edge_runtime.files import write_bytes
+from edge_runtime.manifest import Manifest, Preprocessing, load_manifest, manifest_path, read_model, write_manifest
 from edge_runtime.provenance import git_commit, tool_versions
 from edge_runtime.segmenter import DEFAULT_MODEL
+from edge_runtime.signature import signature_path
 from export.audit import audit
 from export.flatbuffer import Model
 from export.recipes import Recipe
@@ -129,13 +130,14 @@ def write_artifact(artifact: Artifact, out: Path) -> Path:
 
 
 def _write(path: Path, data: bytes, manifest: Manifest) -> None:
-    try:  # between the two writes the old manifest would describe the new model
+    try:  # between the two writes the old manifest would describe the new model; a signature is of the old manifest
         manifest_path(path).unlink(missing_ok=True)
+        signature_path(path).unlink(missing_ok=True)
     except OSError as error:
         raise UsageError(f"{manifest_path(path)} cannot be replaced: {error}. Choose another --out.") from error
     write_bytes(path, data)
     try:
-        write_json(manifest_path(path), manifest.to_json())
+        write_manifest(path, manifest)
     except BaseException:  # Ctrl-C too: no half artifact
         path.unlink(missing_ok=True)
         raise
@@ -149,6 +151,20 @@ def read_artifact(path: Path) -> Manifest | None:
     except FetalHeadError:
         return None
     return manifest
+
+
+def kept_quality(model_sha256: str, path: Path) -> dict[str, Any]:
+    """Limits and interval that ``python -m export quality`` has made for a network: an export of it keeps them.
+
+    Args:
+        model_sha256: Of the new .tflite file; they are only the same network's, byte for byte.
+        path: Where it will be written; an artifact that lies there is asked, then the shipped one.
+    """
+    for place in (path, DEFAULT_MODEL):
+        manifest = read_artifact(place)
+        if manifest and manifest.model_sha256 == model_sha256 and manifest.quality:
+            return manifest.quality
+    return {}
 
 
 def check_writable(folder: Path) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from export.recipes import Recipe
+from export.rewrites import Rewrite
 from export.to_onnx import PROXY_SIZE, write_onnx
 from export.worker import run_apart
 from train.model import HeadNet
@@ -20,19 +21,20 @@ GRAPH = "graph.pb"
 SAVED_MODEL = "saved_model"
 
 
-def to_graph(model: HeadNet, folder: Path) -> None:
+def to_graph(model: HeadNet, folder: Path, rewrites: Sequence[Rewrite] = ()) -> None:
     """Convert a network to a TensorFlow graph that takes any size, by way of ONNX and onnx2tf.
 
     Args:
         model: In evaluation mode, on the CPU.
         folder: Takes :data:`GRAPH`.
+        rewrites: Exact ones, that fit it.
 
     Raises:
         ConversionError: A step failed.
     """
     proxy = folder / "proxy.onnx"
     write_onnx(model, PROXY_SIZE, proxy)
-    run_apart("onnx_to_graph", str(proxy), str(folder / GRAPH), log=folder / "onnx2tf.log")
+    run_apart("onnx_to_graph", str(proxy), str(folder / GRAPH), tuple(rewrites), log=folder / "onnx2tf.log")
 
 
 def to_saved_model(size: tuple[int, int], images: NDArray[np.uint8], folder: Path) -> NDArray[np.float32]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from export.to_onnx import INPUT, OUTPUT, PROXY_SIZE
@@ -59,7 +59,7 @@ def set_size(graph: Any, size: tuple[int, int]) -> None:
     Raises:
         ValueError: A map is enlarged to something else than the input's size halved some times.
     """
-    constants = _constants(graph)
+    constants = constants_of(graph)
     for node in graph.node:
         if node.op in _SIZED:
             where, start = _SIZED[node.op]
@@ -90,14 +90,14 @@ def join_channels_last(graph: Any) -> None:
     Args:
         graph: GraphDef, its nodes in the order of computation.
     """
-    constants = _constants(graph)
+    constants = constants_of(graph)
     nodes = {node.name: node for node in graph.node}
     for node in [n for n in graph.node if n.op in ("AddV2", "ConcatV2")]:
         concatenates = node.op == "ConcatV2"
         names = node.input[:-1] if concatenates else node.input
         sources = [nodes[name] for name in names]
-        nchw = all(s.op == "Transpose" and _value(constants, s.input[1]) == TO_NCHW for s in sources)
-        if not nchw or (concatenates and _value(constants, node.input[-1]) != 1):
+        nchw = all(s.op == "Transpose" and value_of(constants, s.input[1]) == TO_NCHW for s in sources)
+        if not nchw or (concatenates and value_of(constants, node.input[-1]) != 1):
             continue
         joined = graph.node.add()
         joined.CopyFrom(node)
@@ -105,69 +105,31 @@ def join_channels_last(graph: Any) -> None:
         del joined.input[:]
         joined.input.extend(s.input[0] for s in sources)
         if concatenates:
-            joined.input.append(_constant(graph, f"{joined.name}/axis", 3))
+            joined.input.append(add_constant(graph, f"{joined.name}/axis", 3))
         name, dtype = node.name, node.attr["T"].type
         node.Clear()
         node.name, node.op = name, "Transpose"
-        node.input.extend([joined.name, _constant(graph, f"{name}/perm", TO_NCHW)])
-        constants = _constants(graph)
+        node.input.extend([joined.name, add_constant(graph, f"{name}/perm", TO_NCHW)])
+        constants = constants_of(graph)
         node.attr["T"].type = dtype
         node.attr["Tperm"].type = tf.int32.as_datatype_enum
 
 
-def absorb_pads(graph: Any, operations: Sequence[str]) -> None:
-    """Let strided 3x3 convolutions pad their input themselves, in place.
-
-    PyTorch pads a row above and below, TensorFlow's SAME only below where the stride is 2: hence the Pad that onnx2tf
-    writes. Of a kernel of 4x4 SAME does begin a row above the map, so the 3x3 one with zeros at its end computes the
-    same, whatever the size.
-
-    Args:
-        graph: GraphDef.
-        operations: Which to change, of ``Conv2D`` and ``DepthwiseConv2dNative``.
-    """
-    constants = _constants(graph)
-    nodes = {node.name: node for node in graph.node}
-    for node in [n for n in graph.node if n.op in operations]:
-        pad = nodes[node.input[0]]
-        weights = constants.get(_through(nodes, node.input[1]))
-        if (
-            pad.op not in ("Pad", "PadV2")
-            or _value(constants, pad.input[1]) != [[0, 0], [1, 1], [1, 1], [0, 0]]
-            or (pad.op == "PadV2" and _value(constants, pad.input[2]) != 0)
-            or list(node.attr["strides"].list.i) != [1, 2, 2, 1]
-            or list(node.attr["dilations"].list.i) not in ([], [1, 1, 1, 1])
-            or node.attr["padding"].s != b"VALID"
-            or weights is None
-        ):
-            continue
-        kernel = tf.make_ndarray(weights.attr["value"].tensor)
-        if kernel.shape[:2] != (3, 3):
-            continue
-        wider = np.pad(kernel, ((0, 1), (0, 1), (0, 0), (0, 0)))
-        weights.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(wider))
-        node.attr["padding"].s = b"SAME"
-        node.input[0] = pad.input[0]
-
-
-def _through(nodes: dict[str, Any], name: str) -> str:
-    """Name of what an Identity hands on."""
-    while nodes[name].op == "Identity":
-        name = nodes[name].input[0]
-    return name
-
-
-def _constants(graph: Any) -> dict[str, Any]:
+def constants_of(graph: Any) -> dict[str, Any]:
+    """Constant nodes by name."""
     return {node.name: node for node in graph.node if node.op == "Const"}
 
 
-def _value(constants: dict[str, Any], name: str) -> Any:
+def value_of(constants: dict[str, Any], name: str) -> Any:
+    """A constant as plain lists; None where the name is not one."""
     return tf.make_ndarray(constants[name].attr["value"].tensor).tolist() if name in constants else None
 
 
-def _constant(graph: Any, name: str, value: int | list[int]) -> str:
+def add_constant(graph: Any, name: str, value: ArrayLike, dtype: Any = np.int32) -> str:
+    """Add a constant; returns its name."""
     node = graph.node.add()
     node.name, node.op = name, "Const"
-    node.attr["dtype"].type = tf.int32.as_datatype_enum
-    node.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(np.array(value, np.int32)))
+    tensor = tf.make_tensor_proto(np.asarray(value, dtype))
+    node.attr["dtype"].type = tensor.dtype
+    node.attr["value"].tensor.CopyFrom(tensor)
     return name

@@ -19,6 +19,7 @@ from export.budget import Budget
 from export.calibrate import calibration_record
 from export.images import accuracy_parts, calibration_samples, parity_samples, split_of
 from export.recipes import Recipe
+from export.rewrites import Rewrite, pick_rewrites
 from train.checkpoint import Checkpoint
 from train.data import Dataset, Sample, hash_samples
 from train.splits import Split
@@ -41,6 +42,7 @@ class Options:
         budget: What full int8 may cost.
         fine_tune_epochs: Of training on in simulated int8 where nothing else is within the budget; 0 for none.
         threads: CPU threads to measure with, which no figure depends on; parity is measured with one.
+        rewrites: Names of exact rewrites of the graph, see :mod:`export.rewrites`.
     """
 
     recipes: tuple[Recipe, ...]
@@ -52,6 +54,7 @@ class Options:
     budget: Budget = field(default_factory=Budget)
     fine_tune_epochs: int = 2
     threads: int = 2
+    rewrites: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,11 @@ class Job:
         return self.checkpoint.strategy.name
 
     @property
+    def rewrites(self) -> tuple[Rewrite, ...]:
+        """Exact ones of the graph that were asked for."""
+        return pick_rewrites(self.options.rewrites, self.checkpoint.strategy, self.size)
+
+    @property
     def size(self) -> tuple[int, int]:
         """(h, w) of the network's input in pixels."""
         return self.checkpoint.config.image_size
@@ -94,7 +102,12 @@ class Job:
 
 
 def plan(checkpoint: Checkpoint, dataset: Dataset, options: Options) -> Job:
-    """Choose the images of an export; nothing is converted yet."""
+    """Choose the images of an export; nothing is converted yet.
+
+    Raises:
+        UsageError: A rewrite was asked for that does not fit the network.
+    """
+    pick_rewrites(options.rewrites, checkpoint.strategy, checkpoint.config.image_size)
     split = split_of(checkpoint, dataset)
     calibrated = any(recipe.calibrated for recipe in options.recipes)
     chosen = calibration_samples(dataset, split, options.calibration_images) if calibrated else []
@@ -114,6 +127,7 @@ def request_sha256(job: Job, recipe: Recipe) -> str:
         "parity": hash_samples(job.parity),
         "validation": hash_samples(job.validation) if recipe.calibrated else None,
         "budget": (asdict(job.options.budget), job.options.fine_tune_epochs) if recipe.calibrated else None,
+        "rewrites": job.options.rewrites,
         "accuracy": {part: hash_samples(samples) for part, samples in job.parts.items()},
         "source": source_sha256(),
         "tools": tool_versions(TOOLS),

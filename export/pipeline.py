@@ -15,7 +15,7 @@ from edge_runtime.golden import take_golden
 from edge_runtime.manifest import Manifest
 from edge_runtime.metrics import ImageScore
 from export.accuracy import Exam, accuracy, make_exam, take
-from export.artifact import Artifact, artifact_path, describe, read_artifact, write_artifact
+from export.artifact import Artifact, artifact_path, describe, kept_quality, read_artifact, write_artifact
 from export.convert import ONNX, Conversions, to_graph, to_saved_model, to_tflite
 from export.flatbuffer import Model
 from export.images import load_images
@@ -123,6 +123,10 @@ def _export(
                 parity=_parity_record(job, recipe, parity, bench),
                 accuracy=accuracy(bench.exam, scores, baseline, against),
                 golden=take_golden(artifact.network(), job.size),
+                rewrites=job.options.rewrites,
+                quality=kept_quality(
+                    artifact.manifest.model_sha256, artifact_path(job.options.out, job.name, artifact.manifest.recipe)
+                ),
                 request_sha256=requests[asked.name],
             )
             if refusal:
@@ -163,7 +167,7 @@ def _tuned(job: Job, folder: Path) -> Model:
     model = fine_tune(job.checkpoint.model, images, job.options.fine_tune_epochs)
     place = folder / "fine-tuned"
     place.mkdir()
-    to_graph(model, place)
+    to_graph(model, place, job.rewrites)
     to_saved_model(job.size, images[:1], place)
     return Model(to_tflite(place, FLOAT32))
 
@@ -180,7 +184,7 @@ def _prepare(job: Job, folder: Path) -> Bench:
     started = time.monotonic()
     try:
         write_onnx(job.checkpoint.model, job.size, folder / ONNX)
-        to_graph(job.checkpoint.model, folder)
+        to_graph(job.checkpoint.model, folder, job.rewrites)
         answers = to_saved_model(job.size, reference.images.inputs, folder)
     except ConversionError as error:
         raise ConversionError(f"{job.name}: {error}") from error

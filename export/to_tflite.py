@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.preprocess import to_unit
 from export.recipes import Recipe
+from export.rewrites import Rewrite
 from export.to_onnx import INPUT, OUTPUT, PROXY_SIZE
 
 # Set before TensorFlow is imported. No GPU: it would only be initialized. No network: nothing here needs it.
@@ -41,14 +42,16 @@ with _quiet():  # TensorFlow's import prints a screenful about CUDA that no sett
     import tensorflow as tf
 
     from export import graph as graphs
+    from export.rewrite_graph import rewrite
 
 
-def onnx_to_graph(source: str, target: str) -> None:
+def onnx_to_graph(source: str, target: str, rewrites: Sequence[Rewrite] = ()) -> None:
     """Convert an ONNX network (1, 1, h, w) of :data:`PROXY_SIZE` into a graph (1, h, w, 1) with weights as constants.
 
     Args:
         source: The .onnx file.
         target: File to write the GraphDef to.
+        rewrites: Exact ones, that fit the network.
     """
     given = onnx.load(source)
     _check_contract(given)
@@ -69,7 +72,7 @@ def onnx_to_graph(source: str, target: str) -> None:
     )
     graph = graphs.freeze(model, (1, *PROXY_SIZE, 1))
     graphs.join_channels_last(graph)
-    graphs.absorb_pads(graph, os.environ.get("ABSORB", "").split(","))
+    rewrite(graph, rewrites)
     Path(target).write_bytes(graph.SerializeToString())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from tiny_model import make_artifact
 
 from edge_runtime import Segmenter
 from edge_runtime.errors import UsageError
-from edge_runtime.manifest import manifest_path
+from edge_runtime.manifest import load_manifest, write_manifest
 from export.__main__ import find_checkpoints, pick_recipes
 from export.artifact import ship
 from export.recipes import RECIPES, get_recipe
@@ -110,7 +111,6 @@ def test_ship_copies_what_was_calibrated_on_hc18_and_nothing_else(tmp_path: Path
     with pytest.raises(UsageError, match="not exported"):
         ship([], target)
     assert files_in(tmp_path / "models") == []
-    manifest = json.loads(manifest_path(source).read_text())
-    manifest_path(source).write_text(json.dumps({**manifest, "calibration": {"title": "HC18"}}))
+    write_manifest(source, replace(load_manifest(source), calibration={"title": "HC18"}))
     assert ship([source], target) == target
     assert Segmenter.load(target).manifest.name == "edge-full_int8"

@@ -135,7 +135,7 @@ def test_a_conversion_that_is_wrong_is_not_written(
 ) -> None:
     checkpoint = load_checkpoint(make_checkpoint(tmp_path / "edge", size=SIZE))
     other = HeadNet(STRATEGIES["edge"]).eval()
-    monkeypatch.setattr("export.pipeline.to_graph", lambda model, folder: to_graph(other, folder))
+    monkeypatch.setattr("export.pipeline.to_graph", lambda model, *rest: to_graph(other, *rest))
     with pytest.raises(ParityError, match="as converted by onnx2tf does not compute what torch does"):
         export_checkpoint(checkpoint, read_dataset(phantom), Options((RECIPES["float32"],), tmp_path / "out"))
     assert not [p for p in (tmp_path / "out").rglob("*") if p.is_file()]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from tiny_model import make_artifact
 
 from edge_runtime import ModelError, Segmenter, UsageError
 from edge_runtime.manifest import load_manifest, manifest_path
+from edge_runtime.seal import seal
 
 
 @pytest.fixture(scope="module")
@@ -25,9 +27,10 @@ def artifact(pristine: Path, tmp_path: Path) -> Path:
 
 
 def edit(artifact: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """Change a manifest and seal it again: what lies behind the seal must hold by itself."""
     values = json.loads(manifest_path(artifact).read_text())
     change(values)
-    manifest_path(artifact).write_text(json.dumps(values))
+    manifest_path(artifact).write_bytes(seal(values))
 
 
 def test_an_intact_artifact_loads(artifact: Path) -> None:
@@ -70,11 +73,11 @@ def test_a_corrupted_model_is_refused_before_it_is_parsed(
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda m: m.update(schema_version=2), "schema version 2"),
+        (lambda m: m.update(schema_version=1), "schema version 1"),
         (lambda m: m.pop("schema_version"), "schema_version"),
         (lambda m: m["input"].update(shape=[1, 64, 64, 1]), "preprocessing makes"),
         (lambda m: m["input"].update(shape=[1, 96, 144, 3]), "shape"),
-        (lambda m: m["input"].update(dtype="float32"), "manifest says float32"),
+        (lambda m: m["input"].update(dtype="float32", scale=0, zero_point=0), "manifest says float32"),
         (lambda m: m["input"].update(scale=0.02), "1/255"),
         (lambda m: m["output"].update(scale=m["output"]["scale"] * 2), "quantization"),
         (lambda m: m["output"].update(dtype="complex64"), "complex64"),
@@ -83,10 +86,44 @@ def test_a_corrupted_model_is_refused_before_it_is_parsed(
         (lambda m: m.update(threshold=1.5), "threshold"),
         (lambda m: m.update(surprise=1), "surprise"),
         (lambda m: m.pop("output"), "output"),
+        (lambda m: m.update(rewrites="abc"), "'rewrites' is 'abc'"),
+        (lambda m: m.update(rewrites=[1]), "'rewrites'"),
+        (lambda m: m.update(threshold=True), "'threshold' is 'True'"),
+        (lambda m: m.update(model_bytes=1440.0), "'model_bytes'"),
+        (lambda m: m["preprocessing"].update(height=96.0), "'height'"),
+        (lambda m: m["input"].update(shape=[1, -96, 144, 1]), "shape"),
+        (lambda m: m["input"].update(shape=[1, 10**9, 144, 1]), "sides up to 4096"),
+        (lambda m: m["input"].update(zero_point=False), "'zero_point'"),
+        (lambda m: m.update(quality=[]), "'quality' is '\\[\\]'; it must be an object"),
+        (lambda m: m.update(model_sha256=m["model_sha256"].upper()), "in lower case"),
+        (lambda m: m.update(limits="a\nb"), "cannot be printed"),
     ],
 )
 def test_a_manifest_that_does_not_fit_is_refused_with_the_reason(artifact: Path, change: Any, said: str) -> None:
     edit(artifact, change)
+    with pytest.raises(ModelError, match=said):
+        Segmenter.load(artifact)
+
+
+@pytest.mark.parametrize(
+    ("inner", "said"),
+    [
+        (b'"x": 1, "x": 2', "a key comes twice"),
+        (b'"threshold": NaN', "NaN is no JSON number"),
+        (b'"threshold": -Infinity', "Infinity is no JSON number"),
+        (b'"threshold": 1e999', "too large"),
+        (b'"model_bytes": ' + b"9" * 100_000, "integer of 100000 digits"),
+        (b'"quality": ' + b"[" * 100_000, "nested deeper"),
+        (b'"quality": ' + b"[" * 20 + b"]" * 20, "nested deeper"),
+        (b'"name": "\\ud800"', "cannot be printed"),
+        (b'"name": "\xff"', "utf-8"),
+        (b'"name": "a"} {', "Extra data"),
+    ],
+)
+def test_what_is_no_plain_json_is_refused_behind_a_valid_seal(artifact: Path, inner: bytes, said: str) -> None:
+    blank = b'{\n  "seal": "' + b"0" * 64 + b'",\n' + inner + b"\n}\n"
+    digest = hashlib.sha256(blank).hexdigest().encode()
+    manifest_path(artifact).write_bytes(blank.replace(b"0" * 64, digest, 1))
     with pytest.raises(ModelError, match=said):
         Segmenter.load(artifact)
 
@@ -99,8 +136,6 @@ def test_a_manifest_that_is_no_manifest_is_refused(artifact: Path, text: str) ->
 
 
 def test_bytes_that_are_no_model_are_refused_even_with_the_right_hash(artifact: Path) -> None:
-    import hashlib
-
     data = b"TFL3" * 1000
     artifact.write_bytes(data)
     edit(artifact, lambda m: m.update(model_sha256=hashlib.sha256(data).hexdigest(), model_bytes=len(data)))

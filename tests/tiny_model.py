@@ -14,8 +14,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.files import write_bytes, write_json
-from edge_runtime.manifest import Manifest, Preprocessing, TensorSpec, manifest_path
+from edge_runtime.files import write_bytes
+from edge_runtime.manifest import Manifest, Preprocessing, TensorSpec, write_manifest
 from edge_runtime.preprocess import prepare
 from train.phantom import make_phantom
 
@@ -54,7 +54,7 @@ def make_artifact(folder: Path, recipe: Recipe = "float32", size: tuple[int, int
         preprocessing=Preprocessing(*size),
         threshold=0.5,
     )
-    write_json(manifest_path(model), manifest.to_json())
+    write_manifest(model, manifest)
     return model
 
 

@@ -1,0 +1,148 @@
+"""What a case works on, and what no result may violate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime import FetalHeadError, Measurement, ModelError, Segmenter
+from edge_runtime.manifest import manifest_path
+from edge_runtime.optional import require
+from edge_runtime.quality import HC_RANGE_MM
+from edge_runtime.signature import PublicKey, signature_path, signature_text, signed_message
+
+MODEL = Path(__file__).resolve().parent / "tiny-full_int8.tflite"
+
+PERIMETER_TOLERANCE = 1e-3
+"""Relative, between a circumference and the polygon through its ellipse; Ramanujan's formula is off by 4e-4 at most."""
+
+
+class Violation(Exception):
+    """A result that must not be."""
+
+
+@dataclass(frozen=True)
+class Rig:
+    """A small artifact in a folder of its own, loaded.
+
+    Attributes:
+        folder: To write into.
+        model: The artifact there.
+        data: The model's bytes.
+        manifest: The manifest's bytes.
+        signature: The signature's bytes.
+        key: What signed it.
+        segmenter: Of it.
+        frame: uint8 (H, W), a frame with a head.
+        answer: To that frame.
+    """
+
+    folder: Path
+    model: Path
+    data: bytes
+    manifest: bytes
+    signature: bytes
+    key: PublicKey
+    segmenter: Segmenter
+    frame: NDArray[np.uint8]
+    answer: tuple[Any, ...]
+
+
+def make_rig(folder: Path) -> Rig:
+    """Copy, sign and load the small artifact."""
+    ed25519 = require("cryptography.hazmat.primitives.asymmetric.ed25519")
+    private = ed25519.Ed25519PrivateKey.from_private_bytes(bytes(range(32)))  # the same key in every campaign
+    key = PublicKey(private.public_key().public_bytes_raw())
+    model = folder / MODEL.name
+    data, manifest = MODEL.read_bytes(), manifest_path(MODEL).read_bytes()
+    signature = signature_text(key, private.sign(signed_message(manifest)))
+    write(model, data, manifest, signature)
+    segmenter = Segmenter.load(model, trusted_keys=[key])
+    y, x = np.mgrid[0:120, 0:180]
+    frame = np.where(np.hypot((x - 90) / 60, (y - 60) / 40) < 1, 10, 160).astype(np.uint8)
+    wanted = answer(segmenter, frame)
+    if wanted[0] is None:
+        raise ModelError(f"the reference frame is refused ({wanted[1]}): nothing could be compared with it")
+    return Rig(folder, model, data, manifest, signature, key, segmenter, frame, wanted)
+
+
+def write(model: Path, data: bytes, manifest: bytes, signature: bytes) -> None:
+    """Put an artifact's three files there."""
+    model.write_bytes(data)
+    manifest_path(model).write_bytes(manifest)
+    signature_path(model).write_bytes(signature)
+
+
+def answer(segmenter: Segmenter, frame: NDArray[np.uint8]) -> tuple[Any, ...]:
+    """What a frame gives, without the time it took."""
+    result = segmenter.measure(frame, 0.4)
+    return result.head_circumference_mm, result.reason, result.ellipse, result.mask.tobytes()
+
+
+def check_unchanged(rig: Rig) -> None:
+    """After whatever was done to it, the same frame still gives the same answer.
+
+    Raises:
+        Violation: It does not.
+    """
+    if answer(rig.segmenter, rig.frame) != rig.answer:
+        raise Violation("the reference frame's answer has changed")
+
+
+def attempt(action: Callable[[], Any]) -> tuple[str, Any]:
+    """Do something that may be refused, and only as it should be: ``accepted`` or the error's name, and the result."""
+    try:
+        return "accepted", action()
+    except FetalHeadError as error:
+        if not str(error):
+            raise Violation("an error without a message") from error
+        return f"{type(error).__name__} ({error.code})", None
+
+
+def check_measurement(result: Measurement, shape: tuple[int, ...]) -> str:
+    """Hold a result to what is always true of one.
+
+    Args:
+        result: Of a frame.
+        shape: The frame's.
+
+    Returns:
+        ``measured``, ``ellipse only`` or ``refused``.
+
+    Raises:
+        Violation: It cannot be right.
+    """
+    hc, ellipse = result.head_circumference_mm, result.ellipse
+    if result.mask.shape != tuple(shape[:2]) or result.mask.dtype != bool:
+        raise Violation(f"mask {result.mask.dtype} {result.mask.shape} of a frame {shape}")
+    if (hc is None) != bool(result.reason):
+        raise Violation(f"circumference {hc} with reason {result.reason!r}")
+    _check_finite(asdict(result.quality))
+    if ellipse is not None:
+        _check_finite(asdict(ellipse))
+        if not ellipse.semi_major >= ellipse.semi_minor > 0 or not 0 <= ellipse.angle_deg < 180:
+            raise Violation(f"no ellipse: {ellipse}")
+    if hc is None:
+        return "ellipse only" if ellipse else "refused"
+    if ellipse is None or result.pixel_size_mm is None:
+        raise Violation(f"a circumference of {hc} without an ellipse or a pixel size")
+    points = ellipse.outline(2000) * np.array(result.pixel_size_mm)
+    polygon = float(np.hypot(*(np.roll(points, 1, axis=0) - points).T).sum())
+    low, high = HC_RANGE_MM
+    if not low <= hc <= high or abs(hc / polygon - 1) > PERIMETER_TOLERANCE:
+        raise Violation(f"circumference {hc} of an ellipse whose perimeter is {polygon}")
+    return "measured"
+
+
+def _check_finite(values: Any) -> None:
+    if isinstance(values, dict):
+        for value in values.values():
+            _check_finite(value)
+    elif isinstance(values, float) and not math.isfinite(values):
+        raise Violation("a figure is not finite")

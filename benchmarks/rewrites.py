@@ -1,0 +1,179 @@
+"""``python -m benchmarks rewrites``: which exact rewrites of a network's graph this machine runs faster."""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_runtime.device import fingerprint
+from edge_runtime.errors import FetalHeadError, UsageError
+from edge_runtime.files import write_json
+from edge_runtime.optional import require
+from edge_runtime.provenance import git_commit, tool_versions
+from export.rewrites import REWRITES, Rewrite, unfit
+from train.progress import say
+from train.strategies import Strategy, get_strategy
+
+SCHEMA_VERSION = 1
+TOLERANCE = 1e-3
+"""Largest difference to torch, in standard deviations of its logits, that counts as exact."""
+FASTER = 0.98
+"""A rewrite counts as faster where it takes at most this share of the time: less is within the noise."""
+RECIPES = ("float32", "full_int8")
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What one rewrite does to one network.
+
+    Attributes:
+        rewrite: Its name.
+        recipe: ``float32`` or ``full_int8``.
+        ratio: Its time over that without it: the median over rounds of paired ratios.
+        low: Lower quartile of these ratios.
+        high: Upper quartile.
+        difference: Largest difference of a float32 logit to torch, in standard deviations of torch's logits.
+    """
+
+    rewrite: str
+    recipe: str
+    ratio: float
+    low: float
+    high: float
+    difference: float
+
+    @property
+    def verdict(self) -> str:
+        """In a word."""
+        if self.difference > TOLERANCE:
+            return "NOT EXACT"
+        return "faster" if self.ratio <= FASTER else "slower" if self.ratio >= 1 / FASTER else "the same"
+
+
+def measure(strategy: Strategy, size: tuple[int, int], rounds: int) -> list[Timing]:
+    """Time every rewrite that fits a network against the network without, in turns, one thread.
+
+    The weights are random: they do not change the time.
+
+    Args:
+        strategy: Whose network.
+        size: (h, w) of its input in pixels.
+        rounds: Of each.
+
+    Raises:
+        ConversionError: A step failed.
+    """
+    import torch
+
+    from export.timing import prepared
+    from train.loop import make_predictor
+    from train.model import HeadNet
+
+    torch.manual_seed(0)
+    model = HeadNet(strategy).eval()
+    images = np.random.default_rng(0).integers(0, 256, (4, *size), dtype=np.uint8)
+    expected = make_predictor(model, torch.device("cpu"))(images[0])
+    chosen = [rewrite for rewrite in REWRITES.values() if unfit(rewrite, strategy, size) is None]
+    differences: dict[str, float] = {}
+    runners: dict[tuple[str, str], Any] = {}
+    for rewrite in (None, *chosen):
+        name = rewrite.name if rewrite else ""
+        files, answer = _convert(model, size, images, rewrite)
+        differences[name] = float(np.abs(answer - expected).max() / expected.std())
+        for recipe, data in files.items():
+            interpreter = prepared(data)
+            (details,) = interpreter.get_input_details()
+            frame = images[:1, :, :, None]
+            interpreter.set_tensor(details["index"], frame if recipe == "full_int8" else frame.astype(np.float32) / 255)
+            interpreter.invoke()
+            runners[name, recipe] = interpreter
+        say(f"{strategy.name} {name or 'as it is'}: converted, largest difference to torch {differences[name]:.1e}")
+    spent: dict[tuple[str, str], list[float]] = {key: [] for key in runners}
+    for _ in range(rounds):
+        for key, interpreter in runners.items():
+            started = time.perf_counter()
+            interpreter.invoke()
+            spent[key].append(time.perf_counter() - started)
+    return [
+        _timing(rewrite.name, recipe, spent[rewrite.name, recipe], spent["", recipe], differences[rewrite.name])
+        for recipe in RECIPES
+        for rewrite in chosen
+    ]
+
+
+def _timing(name: str, recipe: str, spent: Sequence[float], plain: Sequence[float], difference: float) -> Timing:
+    ratios = [a / b for a, b in zip(spent, plain, strict=True)]
+    low, high = (float(q) for q in np.percentile(ratios, [25, 75]))
+    return Timing(name, recipe, statistics.median(ratios), low, high, difference)
+
+
+def _convert(model: Any, size: tuple[int, int], images: Any, rewrite: Rewrite | None) -> tuple[dict[str, bytes], Any]:
+    """The network in both recipes, and the converted graph's logits (h, w) on the first image."""
+    from export.convert import to_graph, to_saved_model, to_tflite
+    from export.flatbuffer import Model
+    from export.ladder import candidates
+    from export.recipes import get_recipe
+
+    with tempfile.TemporaryDirectory(prefix="fetal-head-edge-") as folder:
+        to_graph(model, Path(folder), (rewrite,) if rewrite else ())
+        answer = to_saved_model(size, images[:1], Path(folder))[0]
+        plain = to_tflite(Path(folder), get_recipe("float32"))
+        return {"float32": plain, "full_int8": next(iter(candidates(Model(plain), images))).data}, answer
+
+
+def table(timings: Sequence[Timing]) -> str:
+    """A row a rewrite and recipe."""
+    lines = [f"{'rewrite':<16} {'recipe':<10} {'time':>6}  {'quartiles':<14} verdict"]
+    for t in timings:
+        lines.append(f"{t.rewrite:<16} {t.recipe:<10} {t.ratio:>5.2f}x  {t.low:.2f} to {t.high:.2f}   {t.verdict}")
+    return "\n".join([*lines, f"time: over that of the network as it is; faster: at most {FASTER:g}"])
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments."""
+    parser.add_argument("--strategy", default="decoder-all", metavar="NAME", help="default: %(default)s")
+    parser.add_argument("--size", nargs=2, type=int, metavar=("H", "W"), help="default: the strategy's")
+    parser.add_argument("--rounds", type=int, default=60, metavar="N", help="of each; default: %(default)s")
+    parser.add_argument("--out", type=Path, metavar="FILE.json", help="write it here")
+    parser.set_defaults(action=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Time exact rewrites of a network's graph, in float32 and full int8, against the network as it is, in turns.
+
+    What is faster here is exported with ``python -m export --rewrite NAME...``. Exits 1 where one is not exact.
+    """
+    if args.rounds < 1:
+        raise UsageError(f"--rounds is {args.rounds}; it is 1 or more.")
+    require("torch")
+    from train.model import check_image_size
+
+    strategy = get_strategy(args.strategy)
+    size = (args.size[0], args.size[1]) if args.size else strategy.image_size
+    check_image_size(size)
+    timings = measure(strategy, size, args.rounds)
+    say(f"{strategy.name} at {size[0]}x{size[1]}, {args.rounds} rounds, one thread\n{table(timings)}")
+    if args.out:
+        document = {
+            "schema_version": SCHEMA_VERSION,
+            "strategy": strategy.name,
+            "size": list(size),
+            "rounds": args.rounds,
+            "rewrites": [{**asdict(t), "verdict": t.verdict} for t in timings],
+            "device": fingerprint(),
+            "git_commit": git_commit(),
+            "tools": tool_versions(("ai-edge-litert", "torch", "tensorflow", "onnx2tf")),
+        }
+        write_json(args.out, document)
+        say(f"written: {args.out}")
+    if any(t.difference > TOLERANCE for t in timings):
+        raise FetalHeadError("A rewrite computes something else (table above). Report it; do not export with it.")
+    return 0

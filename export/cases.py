@@ -1,0 +1,136 @@
+"""Good and bad frames measured by an artifact: what its limits are derived from and judged by."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from edge_runtime.evidence import gather_evidence
+from edge_runtime.metrics import overlap
+from edge_runtime.postprocess import find_head
+from edge_runtime.preprocess import prepare
+from edge_runtime.quality import Quality, measure_head
+from edge_runtime.segmenter import Segmenter
+from train.bad_frames import KINDS, Scene, make_bad
+from train.data import Sample
+from train.screens import Frame
+from train.variants import KINDS as VARIANTS
+from train.variants import make_variant
+
+REAL = "real"
+"""Kind of a frame as it was published."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One frame, and what the artifact made of it under the wide limits alone.
+
+    Attributes:
+        name: Of the image it is or was made from.
+        kind: :data:`REAL`, or one of the variants' or the bad frames' kinds.
+        good: Whether its head can be measured.
+        reason: Why the wide limits refuse it, else None.
+        figures: As :meth:`edge_runtime.quality.Quality.figures`; None where refused.
+        hc_mm: Measured; None where refused.
+        true_hc_mm: Reference; of a bad frame, that of the image it was made from.
+    """
+
+    name: str
+    kind: str
+    good: bool
+    reason: str | None
+    figures: Mapping[str, float] | None
+    hc_mm: float | None
+    true_hc_mm: float
+
+    @property
+    def error_mm(self) -> float:
+        """Measured less true; NaN where refused."""
+        return np.nan if self.hc_mm is None else self.hc_mm - self.true_hc_mm
+
+    @property
+    def blur_mm(self) -> float:
+        """What the outline's blur makes of the circumference; NaN where refused."""
+        return np.nan if self.hc_mm is None or self.figures is None else self.figures["softness"] * self.hc_mm
+
+
+def examine(
+    segmenter: Segmenter, frame: Frame, sample: Sample, kind: str, good: bool, scale: float = 1.0, mirror: bool = False
+) -> Case:
+    """Measure a frame under the wide limits.
+
+    Args:
+        segmenter: The artifact; its own limits are not asked.
+        frame: uint8 (H, W).
+        sample: What it was made from.
+        kind: Of frame.
+        good: Whether its head can be measured.
+        scale: Of its pixels against the sample's, see :class:`train.variants.Variant`.
+        mirror: Take a second look too.
+    """
+    network_input = prepare(frame, segmenter.size)
+    logits = segmenter.logits(network_input)  # a prepared frame stays as it is
+    head = find_head(logits, (frame.shape[0], frame.shape[1]), segmenter.manifest.threshold)
+    pixel_size = sample.pixel_size_mm / scale
+    quality, hc, reason = measure_head(head, network_input, (pixel_size, pixel_size))
+    evidence = gather_evidence(head, network_input, logits) if hc is not None else None
+    if evidence is None:
+        return Case(sample.name, kind, good, reason, None, None, sample.hc_mm)
+    agreement = None
+    if mirror:
+        mirrored = segmenter.logits(np.ascontiguousarray(network_input[:, ::-1]))[:, ::-1]
+        agreement = overlap(logits > 0, mirrored > 0)[0]
+    seen = Quality(**{**vars(quality), "evidence": evidence, "agreement": agreement})
+    return Case(sample.name, kind, good, None, seen.figures(), hc, sample.hc_mm)
+
+
+def good_cases(segmenter: Segmenter, samples: Sequence[Sample], variants: int, mirror: bool = False) -> Iterator[Case]:
+    """Every sample as it is, and so many mild variants of each, the kinds in turn.
+
+    Args:
+        segmenter: The artifact.
+        samples: Real images.
+        variants: Of each; those whose head would leave the frame are left out.
+        mirror: Take a second look at the images as they are.
+    """
+    for number, sample in enumerate(samples):
+        frame, head = sample.frame(), sample.ellipse()
+        yield examine(segmenter, frame, sample, REAL, True, mirror=mirror)
+        for turn in range(number * variants, (number + 1) * variants):
+            kind = VARIANTS[turn % len(VARIANTS)]
+            variant = make_variant(kind, frame, head, turn)
+            if variant is not None:
+                yield examine(segmenter, variant.frame, sample, kind, True, variant.scale)
+
+
+def bad_cases(
+    segmenter: Segmenter,
+    samples: Sequence[Sample],
+    photographs: Sequence[Frame],
+    each: int,
+    seed: int,
+    mirror: bool = False,
+    kinds: Collection[str] = tuple(KINDS),
+) -> Iterator[Case]:
+    """So many bad frames of every kind, made from samples drawn at random.
+
+    Args:
+        segmenter: The artifact.
+        samples: Real images.
+        photographs: Of anything else; without any the kinds made of them are left out.
+        each: Frames of a kind.
+        seed: Of the draw and of the frames.
+        mirror: Take a second look.
+        kinds: Of :data:`train.bad_frames.KINDS`, or its ``DAMAGES``.
+    """
+    rng = np.random.default_rng(seed)
+    for kind in kinds:
+        if kind in ("photograph", "menus") and not photographs:
+            continue
+        for number in range(each):
+            one, other = (samples[i] for i in rng.choice(len(samples), 2, replace=False))
+            scene = Scene(one.frame(), one.ellipse(), other.frame(), photographs)
+            frame = make_bad(kind, scene, 1000 * seed + number)
+            yield examine(segmenter, frame, one, kind, False, mirror=mirror)

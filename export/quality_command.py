@@ -1,0 +1,125 @@
+"""``python -m export quality``: give an artifact limits of its own, from the images it was trained and chosen on."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from edge_runtime.errors import UsageError
+from edge_runtime.limits import Limits
+from edge_runtime.manifest import manifest_path, write_manifest
+from edge_runtime.provenance import git_commit, tool_versions
+from edge_runtime.segmenter import DEFAULT_MODEL, Segmenter
+from export.cases import REAL, Case, bad_cases, good_cases
+from export.quality import CONFIDENCE, COVERAGE, MARGIN, derive
+from train.bad_frames import photographs
+from train.data import Dataset, Sample, find_data
+from train.progress import say
+
+PARTS = ("train", "val", "test")
+BAD_EACH = {"train": 40, "val": 25, "test": 25}
+"""Bad frames of a kind; with 23 kinds 575 of the validation part, and other 575 of the test part."""
+
+VARIANTS = {"train": 1, "val": 4, "test": 3}
+"""Mild variants of an image."""
+
+
+def parts_of(segmenter: Segmenter, dataset: Dataset) -> dict[str, list[Sample]]:
+    """The samples an artifact was trained, chosen and tested on.
+
+    Raises:
+        UsageError: They are not in this data set.
+    """
+    data = segmenter.manifest.checkpoint.get("data", {})
+    if data.get("title") != dataset.title or not data.get("files"):
+        raise UsageError(
+            f"{segmenter.manifest.name} was trained on {data.get('title')}, and {dataset.root} is {dataset.title}: "
+            "which images are fair to calibrate on cannot be told. Give --data the folder it was trained on."
+        )
+    return {part: [dataset.samples[n] for n in data["files"][part] if n in dataset.samples] for part in PARTS}
+
+
+def gather(
+    segmenter: Segmenter, samples: Sequence[Sample], part: str, mirror: bool = False, bad: bool = True
+) -> list[Case]:
+    """Good and bad frames of one part: its own images, variants, seeds and photographs."""
+    good = list(_told(good_cases(segmenter, samples, VARIANTS[part], mirror=True), f"{part}, good frames"))
+    if not bad:
+        return good
+    number = PARTS.index(part)
+    pictures = list(photographs(number, len(PARTS)).values())
+    if not pictures:
+        say("no package with photographs is installed (scikit-image): their kinds are left out")
+    made = bad_cases(segmenter, samples, pictures, BAD_EACH[part], number + 1, mirror)
+    return [*good, *_told(made, f"{part}, bad frames")]
+
+
+def _told(cases: Iterable[Case], what: str) -> Iterator[Case]:
+    count = 0
+    for count, case in enumerate(cases, 1):  # noqa: B007 - told after the last
+        yield case
+    say(f"  {what}: {count}")
+
+
+def refused(cases: Sequence[Case], limits: Limits) -> list[bool]:
+    """Which frames an artifact with these limits does not measure."""
+    return [
+        c.figures is None or limits.violation(c.figures) is not None or limits.trust(c.figures) < limits.least_trust
+        for c in cases
+    ]
+
+
+def describe(limits: Limits, cases: dict[str, list[Case]], dataset: Dataset) -> dict[str, Any]:
+    """What a manifest says of its limits: themselves, what they are from, and what they refuse there."""
+    found = {}
+    for part, of in cases.items():
+        flags = refused(of, limits)
+        for name, wanted in (
+            ("real", [c.kind == REAL for c in of]),
+            ("variants", [c.good and c.kind != REAL for c in of]),
+            ("bad", [not c.good for c in of]),
+        ):
+            chosen = [flag for flag, take in zip(flags, wanted, strict=True) if take]
+            found[f"{part}_{name}"] = {"n": len(chosen), "n_refused": sum(chosen)}
+    return {
+        "limits": limits.to_json(),
+        "from": {
+            "title": dataset.title,
+            "coverage": COVERAGE,
+            "confidence": CONFIDENCE,
+            "margin": MARGIN,
+            "frames": found,
+            "git_commit": git_commit(),
+            "tools": tool_versions(("numpy", "pillow", "ai-edge-litert", "scikit-image", "matplotlib")),
+        },
+    }
+
+
+def main(argv: list[str]) -> int:
+    """``python -m export quality``."""
+    parser = argparse.ArgumentParser(
+        prog="python -m export quality",
+        description="Calibrate when an artifact refuses, its trust and the interval beside a circumference, on the "
+        "images it was trained and chosen on and on bad frames made of them, and write them into its manifest.",
+    )
+    parser.add_argument(
+        "model", nargs="?", type=Path, default=DEFAULT_MODEL, metavar="FILE.tflite", help="default: the shipped one"
+    )
+    parser.add_argument("--data", metavar="DIR", help="HC18's folder, 'phantom' or 'download'; default: searched for")
+    args = parser.parse_args(argv)
+    segmenter, dataset = Segmenter.load(args.model), find_data(args.data)
+    parts = parts_of(segmenter, dataset)
+    cases = {part: gather(segmenter, parts[part], part) for part in ("train", "val")}
+    limits = derive(cases["train"], cases["val"])
+    quality = describe(limits, cases, dataset)
+    manifest = replace(segmenter.manifest, quality=quality)
+    write_manifest(args.model, manifest)
+    for name, count in quality["from"]["frames"].items():
+        say(f"{name:<16} {count['n_refused']:>4} of {count['n']:>4} refused")
+    low, high = limits.interval
+    say(f"interval: {low:+.2f} to {high:+.2f} expected errors; caution above {limits.caution_mm:.2f} mm")
+    say(f"written: {manifest_path(args.model)}")
+    return 0

@@ -1,0 +1,149 @@
+"""``python -m export keygen`` and ``sign``: who made an artifact, for devices that trust a key."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from edge_runtime.errors import UsageError
+from edge_runtime.files import read_bounded, write_bytes
+from edge_runtime.manifest import manifest_path, parse_manifest, read_manifest, read_model
+from edge_runtime.optional import require
+from edge_runtime.signature import PublicKey, check_signature, signature_path, signature_text, signed_message
+from train.progress import say
+
+_MAX_KEY_BYTES = 4096
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The commands' arguments."""
+    parser = argparse.ArgumentParser(prog="python -m export")
+    commands = parser.add_subparsers(dest="command", required=True)
+    sign = commands.add_parser(
+        "sign",
+        help="sign artifacts",
+        description="Sign artifacts (Ed25519): a file NAME.sig beside each, made over its manifest, which holds the "
+        "model's hash. An artifact that does not belong together is not signed.",
+    )
+    sign.add_argument("artifacts", nargs="+", type=Path, metavar="ARTIFACT", help=".tflite files, or folders of them")
+    sign.add_argument("--key", type=Path, required=True, metavar="FILE", help="private key, as keygen writes it")
+    sign.add_argument("--force", action="store_true", help="replace the signature of another key")
+    sign.set_defaults(run=lambda args: sign_artifacts(args.artifacts, args.key, args.force))
+    keygen = commands.add_parser(
+        "keygen",
+        help="make a key",
+        description="Make an Ed25519 key: FILE, private (only its owner may read it; keep it off the devices), and "
+        "FILE.pub, public, for the devices. Neither is ever overwritten.",
+    )
+    keygen.add_argument("--out", type=Path, required=True, metavar="FILE", help="where to")
+    keygen.set_defaults(run=lambda args: make_key(args.out))
+    return parser
+
+
+def main(argv: list[str]) -> int:
+    """Run the command; returns its exit code."""
+    args = build_parser().parse_args(argv)
+    args.run(args)
+    return 0
+
+
+def make_key(out: Path) -> PublicKey:
+    """Make a key: ``out`` in PEM (PKCS 8, mode 0600) and ``<out>.pub`` in PEM.
+
+    Raises:
+        UsageError: A file is there, or the place cannot be written.
+    """
+    ed25519, serialization = _ed25519(), require("cryptography.hazmat.primitives.serialization")
+    private = ed25519.Ed25519PrivateKey.generate()
+    pem, kinds = serialization.Encoding.PEM, serialization
+    secret = private.private_bytes(pem, kinds.PrivateFormat.PKCS8, kinds.NoEncryption())
+    public = private.public_key().public_bytes(pem, kinds.PublicFormat.SubjectPublicKeyInfo)
+    shown = out.with_name(f"{out.name}.pub")
+    _write_new(shown, public, 0o644)
+    try:
+        _write_new(out, secret, 0o600)
+    except BaseException:
+        shown.unlink(missing_ok=True)
+        raise
+    key = _public(private)
+    say(f"private key: {out} (keep it secret and off the devices)\npublic key:  {shown}\nkey id:      {key.id}")
+    return key
+
+
+def sign_artifacts(places: Sequence[Path], key: Path, force: bool = False) -> list[Path]:
+    """Sign artifacts; all are checked before the first is signed.
+
+    Args:
+        places: .tflite files, or folders of them.
+        key: Private key in PEM.
+        force: Replace another signature.
+
+    Returns:
+        The signatures' files.
+
+    Raises:
+        UsageError: No such artifact, no private Ed25519 key, or a signature of another key is there.
+        ModelError: A model and its manifest do not belong together.
+    """
+    private = _read_private(key)
+    public = _public(private)
+    made: dict[Path, bytes] = {}
+    for model in _find(places):
+        data = read_manifest(model)
+        read_model(model, parse_manifest(data, manifest_path(model)))
+        made[model] = signature_text(public, private.sign(signed_message(data)))
+        path = signature_path(model)
+        if path.exists() and not force and read_bounded(path, _MAX_KEY_BYTES) != made[model]:
+            raise UsageError(f"{path} is there and another signature. To replace it, add --force.")
+    for model, text in made.items():
+        write_bytes(signature_path(model), text)
+        check_signature(model, read_manifest(model), [public])
+        say(f"signed with key {public.id}: {model}")
+    return [signature_path(model) for model in made]
+
+
+def _find(places: Sequence[Path]) -> list[Path]:
+    found: dict[Path, None] = {}
+    for place in places:
+        here = sorted(place.rglob("*.tflite")) if place.is_dir() else [place]
+        if not here:
+            raise UsageError(f"{place} holds no .tflite file. Export some: python -m export")
+        found |= dict.fromkeys(here)
+    return list(found)
+
+
+def _read_private(path: Path) -> Any:
+    serialization = require("cryptography.hazmat.primitives.serialization")
+    try:
+        key = serialization.load_pem_private_key(read_bounded(path, _MAX_KEY_BYTES), password=None)
+    except OSError as error:
+        raise UsageError(f"The key {path} cannot be read: {error}.") from error
+    except Exception as error:  # a library's many ways to say no; none of them is a key
+        raise UsageError(f"{path} is no private key in PEM without a password: {error}.") from error
+    if not isinstance(key, _ed25519().Ed25519PrivateKey):
+        raise UsageError(f"{path} is a key of another kind; an Ed25519 key is needed: python -m export keygen")
+    return key
+
+
+def _public(private: Any) -> PublicKey:
+    return PublicKey(private.public_key().public_bytes_raw())
+
+
+def _write_new(path: Path, data: bytes, mode: int) -> None:
+    """Write a file that is not there yet, with its mode from the first moment."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    except FileExistsError as error:
+        raise UsageError(f"{path} is there. A key is never overwritten: choose another --out.") from error
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error}. Choose another --out.") from error
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+
+
+def _ed25519() -> Any:
+    return require("cryptography.hazmat.primitives.asymmetric.ed25519")
