@@ -35,6 +35,10 @@ def load_backend(name: str | None = None) -> tuple[str, Any]:
         raise FetalHeadError(f"There is no backend '{name}'; there are {', '.join(BACKENDS)}.")
     failures = []
     for candidate in [name] if name else list(BACKENDS):
+        if candidate == "tflite-runtime" and int(np.__version__.split(".")[0]) > 1:
+            # it imports all the same, and fails within its own code when the first model is loaded
+            failures.append(f"{candidate} is built for NumPy 1, {np.__version__} is installed: pip install 'numpy<2'")
+            continue
         try:
             return candidate, importlib.import_module(BACKENDS[candidate])
         except ImportError as error:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from edge_runtime.bench import STAGES, BenchConfig, bench_model, synthetic_frame
-from edge_runtime.device import fingerprint
+from edge_runtime.device import device_text, fingerprint, throttling_text
 from edge_runtime.errors import FetalHeadError, UsageError
 from edge_runtime.golden import LEAST_DICE, Golden
 from edge_runtime.image_io import read_image, write_mask
@@ -117,7 +117,21 @@ def bench(args: argparse.Namespace) -> int:
         f"{config.frames} frames of 540x800, {results[0]['threads']} thread(s), {results[0]['backend']}"
         + (f"; peak memory of this process {peak / 1e6:.0f} MB" if peak else "")
     )
+    print(_condition_text(results[-1]["after"]))
     return 0
+
+
+def _condition_text(after: dict[str, Any]) -> str:
+    """The state of the device after a measurement, and whether it spoils the figures."""
+    clock, temperature = after["frequency_mhz"], after["temperature_c"]
+    shown = [
+        "clock unknown" if clock is None else f"clock {clock:.0f} MHz",
+        "temperature unknown" if temperature is None else f"{temperature:.1f} degrees C",
+    ]
+    wrong = throttling_text(after["throttled"])
+    return f"{device_text(fingerprint())}; {', '.join(shown)}" + (
+        f"\nNot this device's true speed: {wrong}. See docs/devices.md, How fast?" if wrong else ""
+    )
 
 
 def info(args: argparse.Namespace) -> int:
@@ -137,7 +151,8 @@ def info(args: argparse.Namespace) -> int:
         "signature": _signature_text(segmenter, args.model or DEFAULT_MODEL),
         "canary": "passed" if segmenter.has_canary else "absent: the manifest has no golden outputs, an older export",
         "backend": f"{segmenter.backend} {device['tools'].get(segmenter.backend, '')}",
-        "device": f"{device['model'] or 'unknown model'}, {device['cpu']}, {device['cores']} cores, {device['os']}",
+        "device": f"{device_text(device)}, {device['os']}",
+        "python": f"{device['tools']['python']}, numpy {device['tools'].get('numpy')}",
         "for": manifest.intended_use,
         "limits": manifest.limits,
     }

@@ -128,6 +128,13 @@ def test_litert_comes_first_tflite_runtime_second_and_neither_is_an_error(monkey
         load_backend()
 
 
+def test_tflite_runtime_is_not_started_with_a_numpy_it_was_not_built_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge_runtime.backend.np.__version__", "2.4.6")
+    with pytest.raises(FetalHeadError, match=r"NumPy 1, 2\.4\.6 is installed: pip install 'numpy<2'"):
+        load_backend("tflite-runtime")
+    assert load_backend()[0] == "ai-edge-litert"
+
+
 @pytest.mark.parametrize("threads", [0, -1, 1000])
 def test_a_thread_count_out_of_range_is_an_error(models: dict[str, Path], threads: int) -> None:
     with pytest.raises(UsageError, match="between 1 and 64"):
