@@ -89,8 +89,8 @@ def _refused(document: Document) -> list[Block]:
     text = (
         "Variants are mild: mirrored, upside down, turned by up to 30 or by 180 degrees, darker, brighter, gamma, "
         "rescaled, shifted, trimmed. Bad frames of each part are made from its own images, photographs and seeds. "
-        "Which figures there are, and the least trust, were settled with misses of all parts in sight: a generator nobody "
-        "here has seen is the fairer judge."
+        "Which figures there are, and the least trust, were settled with misses of all parts in sight: a generator "
+        "that nobody here has seen is the fairer judge."
     )
     kinds = [
         [kind, KINDS[kind].why, _share(of), _share(document["left_out_kinds"][kind]), _share(second["kinds"][kind])]
@@ -169,8 +169,8 @@ def _intervals(document: Document) -> list[Block]:
     text = (
         "Order statistics of the validation part's errors, each divided by the error expected of it: a conformal "
         "interval, asymmetric because the model measures a little small, chosen so that of 69 further images at least "
-        "90 % lie within, 95 times in 100. This aim was chosen among others when their coverage of the test part had been "
-        "seen, so the shares of the two test parts are optimistic; on images kept apart it may be less."
+        "90 % lie within, 95 times in 100. This aim was chosen among others when their coverage of the test part had "
+        "been seen, so the shares of the two test parts are optimistic; on images kept apart it may be less."
     )
     header = ("part", "inside", "share", "smaller heads", "larger heads", "mean width (mm)", "marked")
     return [Heading("Interval"), Paragraph(text), Table(header, rows)]
