@@ -186,7 +186,7 @@ def _field(ellipse: Ellipse, logits: Floats, half: Shorts) -> dict[str, float]:
     radius += xx * x * x
     radius += yy * y * y
     inside = radius < 0.85**2
-    core = coarse.reshape(-1).compress(inside.reshape(-1))
+    core = coarse[inside]
     area = max(1.0, math.pi * ellipse.semi_major * ellipse.semi_minor / 4)
     length = 2 * math.pi * math.sqrt(ellipse.semi_major * ellipse.semi_minor)
     dull = coarse > -2
@@ -218,30 +218,28 @@ def _skull(ellipse: Ellipse, spokes: Floats, image: Bytes) -> dict[str, float]:
 
 def _texture(image: Bytes) -> dict[str, float]:
     """On every fourth row: differences of neighbours over those of pixels 4 apart (3 along each axis on diagonals)."""
-    zeroth, first, third = image[:-4:4], image[1:-3:4], image[3:-1:4]
-    pairs = (
-        (zeroth[:, 1:], zeroth[:, :-1], zeroth[:, 4:], zeroth[:, :-4], 1.0),
-        (first, zeroth, image[4::4], zeroth, 1.0),
-        (first[:, 1:], zeroth[:, :-1], third[:, 3:], zeroth[:, :-3], 2**0.5),
-        (first[:, :-1], zeroth[:, 1:], third[:, :-3], zeroth[:, 3:], 2**0.5),
-    )
-    fine = [_difference(a, b) / length / (_difference(c, d) + 0.3) for a, b, c, d, length in pairs]
+    height, width = image.shape
+    zeroth, first, third, fourth = (image[k : height - 4 + k : 4].reshape(-1) for k in (0, 1, 3, 4))
+    pairs = (  # of rows, and how many columns the first is ahead
+        (zeroth, zeroth, 1), (zeroth, zeroth, 4), (first, zeroth, 0), (fourth, zeroth, 0),
+        (first, zeroth, 1), (third, zeroth, 3), (zeroth, first, 1), (zeroth, third, 3),
+    )  # fmt: skip
+    high, low = np.empty((2, len(pairs), len(zeroth)), dtype=np.uint8)
+    for more, less, (a, b, ahead) in zip(high, low, pairs, strict=True):
+        reach = len(a) - ahead
+        np.maximum(a[ahead:], b[:reach], out=more[:reach])
+        np.minimum(a[ahead:], b[:reach], out=less[:reach])
+    high -= low  # |a - b|, which bytes cannot hold with a sign
+    for more, (_, _, ahead) in zip(high, pairs, strict=True):
+        more.reshape(-1, width)[:, width - ahead :] = 0  # across a row's end
+    rows = len(zeroth) // width
+    sums = np.add.reduce(high, axis=1, dtype=np.uint32).tolist()
+    steps = [total / (rows * (width - ahead)) for total, (_, _, ahead) in zip(sums, pairs, strict=True)]
+    fine = [steps[k] / length / (steps[k + 1] + 0.3) for k, length in ((0, 1.0), (2, 1.0), (4, 2**0.5), (6, 2**0.5))]
     levels = image[::4, ::4].reshape(-1)
     darkest = int(np.partition(levels, len(levels) // 400)[len(levels) // 400])
     black = np.count_nonzero(levels <= min(darkest + 2, 255)) / len(levels)
     return {"fine_x": fine[0], "fine_y": fine[1], "fine": min(fine), "black": black}
-
-
-def _apart(a: Bytes, b: Bytes) -> Bytes:
-    """|a - b|, which bytes cannot hold with a sign."""
-    high = np.maximum(a, b)
-    high -= np.minimum(a, b)
-    return high
-
-
-def _difference(a: Bytes, b: Bytes) -> float:
-    """Mean absolute difference."""
-    return float(np.add.reduce(_apart(a, b), axis=None, dtype=np.float32)) / a.size
 
 
 def _seams(ellipse: Ellipse, image: Bytes, half: Shorts) -> dict[str, float]:
@@ -259,7 +257,8 @@ def _seams(ellipse: Ellipse, image: Bytes, half: Shorts) -> dict[str, float]:
     wide_left, wide_right = span(ellipse.center_x, 0.75 * reach_x, width)
     wide_top, wide_bottom = span(ellipse.center_y, 0.75 * reach_y, height)
     by_column = image[::2]
-    across = _apart(by_column[:, 2:], by_column[:, :-2])
+    across = np.maximum(by_column[:, 2:], by_column[:, :-2])
+    across -= np.minimum(by_column[:, 2:], by_column[:, :-2])
     down = half[2:] - half[:-2]
     np.abs(down, out=down)
     within_x = across[wide_top // 2 : wide_bottom // 2, left:right] if wide_bottom > wide_top + 1 else across[:1, :0]
@@ -273,7 +272,8 @@ def _seams(ellipse: Ellipse, image: Bytes, half: Shorts) -> dict[str, float]:
 
 
 def _mean(steps: Bytes | Shorts, axis: int) -> Floats:
-    return np.asarray(np.add.reduce(steps, axis=axis, dtype=np.float32) / np.float32(steps.shape[axis]))
+    sums = np.add.reduce(steps, axis=axis, dtype=np.int32)
+    return np.divide(sums, np.float32(steps.shape[axis]), dtype=np.float32)
 
 
 def _largest_step(steps: Floats) -> float:
@@ -297,10 +297,13 @@ def _tear(half: Shorts, down: Shorts, top: int, bottom: int) -> float:
     first, last = max(top, 3), min(bottom, len(down) - 3)
     if last - first < 4:
         return 0.0
+    here = down[first:last]
     beside = np.maximum(down[first - 3 : last - 3], down[first + 3 : last + 3])
     beside += 1
-    lit = np.maximum(half[first:last], half[first + 2 : last + 2]) > _LIT
-    torn = down[first:last] > beside
+    lit, torn = flags = np.empty((2, *here.shape), dtype=bool)
+    np.greater(np.maximum(half[first:last], half[first + 2 : last + 2]), _LIT, out=lit)
+    np.greater(here, beside, out=torn)
     torn &= lit
-    count, steps = (np.add.reduce(flags.view(np.uint8), axis=1, dtype=np.float32) for flags in (lit, torn))
-    return float(np.maximum.reduce(np.where(count > 0.3 * half.shape[1], steps / np.maximum(count, 1), 0)))
+    count, steps = np.add.reduce(flags.view(np.uint8), axis=2, dtype=np.uint16)
+    share = steps / np.maximum(count, 1)
+    return float(np.maximum.reduce(share, where=count > 0.3 * half.shape[1], initial=0))

@@ -159,7 +159,8 @@ def weigh(
         agreement: Of a second look, where there was one.
     """
     quality, hc_mm, reason = measure_head(head, network_input, pixel_size_mm)
-    quality = replace(quality, agreement=agreement)
+    if agreement is not None:
+        quality = replace(quality, agreement=agreement)
     if limits is None:
         return Verdict(quality, hc_mm, reason)
     evidence = gather_evidence(head, network_input, logits) if reason in (None, NO_PIXEL_SIZE) else None
