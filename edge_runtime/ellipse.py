@@ -120,14 +120,16 @@ def outline_points(field: NDArray[np.generic], level: float) -> NDArray[np.float
     Returns:
         (N, 2) float64, columns x and y in pixels.
     """
-    inside: NDArray[np.bool_] = np.greater(field, level)
     width = field.shape[1]
     values = field.reshape(-1)
+    inside: NDArray[np.bool_] = np.greater(values, level)
     # Only the values on both sides of a crossing are looked at: positions in the flat field, of the left or upper one.
-    row, col = np.divmod(np.flatnonzero(inside[:, 1:] != inside[:, :-1]), width - 1 or 1)
-    at = row * width + col
+    at = np.flatnonzero(inside[1:] != inside[:-1])
+    row, col = np.divmod(at, width)
+    if np.maximum.reduce(col, initial=0) == width - 1:  # from a row's end to the next one's start
+        at, row, col = (places[col < width - 1] for places in (at, row, col))
     left, right = values[at].astype(np.float64) - level, values[at + 1].astype(np.float64) - level
-    under = np.flatnonzero(inside[1:] != inside[:-1])
+    under = np.flatnonzero(inside[width:] != inside[:-width])
     above, below = values[under].astype(np.float64) - level, values[under + width].astype(np.float64) - level
     points = np.empty((len(at) + len(under), 2))
     points[: len(at), 0], points[: len(at), 1] = col + left / (left - right), row

@@ -117,8 +117,8 @@ def spread(image: Bytes) -> float:
     """SD of an image in grey levels, from sums that are exact: those over a row of 256 squares stay below 2**24."""
     height, width = image.shape
     grey: NDArray[np.floating[Any]] = image.astype(np.float32 if width <= 256 else np.float64)
-    mean = math.fsum(np.einsum("ij->i", grey).tolist()) / (height * width)
-    squares = math.fsum(np.einsum("ij,ij->i", grey, grey).tolist()) / (height * width)
+    mean = float(np.add.reduce(np.einsum("ij->i", grey), dtype=np.float64)) / (height * width)
+    squares = float(np.add.reduce(np.einsum("ij,ij->i", grey, grey), dtype=np.float64)) / (height * width)
     return math.sqrt(max(squares - mean * mean, 0.0))
 
 
@@ -273,7 +273,7 @@ def _seams(ellipse: Ellipse, image: Bytes, half: Shorts) -> dict[str, float]:
 
 def _mean(steps: Bytes | Shorts, axis: int) -> Floats:
     sums = np.add.reduce(steps, axis=axis, dtype=np.int32)
-    return np.divide(sums, np.float32(steps.shape[axis]), dtype=np.float32)
+    return np.asarray(np.divide(sums, np.float32(steps.shape[axis]), dtype=np.float32))
 
 
 def _largest_step(steps: Floats) -> float:

@@ -20,15 +20,15 @@ def _cells(n_in: int, n_out: int) -> tuple[NDArray[np.intp], NDArray[np.float32]
 
     Returns:
         ``first`` (n_in + 2,): cell c holds the output samples from ``first[c]`` to ``first[c + 1]``, exclusive; and the
-        weights of the sample before and after, (n_in + 1, K) each, with zeros where a cell holds fewer than K.
+        weights of the sample before and after, (K, n_in + 1) each, with zeros where a cell holds fewer than K.
     """
     weight = find_taps(n_in, n_out).weight
     cell = np.floor((np.arange(n_out) + 0.5) * (n_in / n_out) - 0.5).astype(np.intp) + 1  # as find_taps has it
     first = np.searchsorted(cell, np.arange(n_in + 2))
     count = first[1:] - first[:-1]
-    place = np.arange(count.max())
-    held = place < count[:, None]
-    sample = np.where(held, first[:-1, None] + place, 0)
+    place = np.arange(count.max())[:, None]
+    held = place < count
+    sample = np.where(held, first[:-1] + place, 0)
     before, after = (np.where(held, w[sample], np.float32(0)) for w in weight)
     return first, before, after
 
@@ -84,9 +84,9 @@ def _paint_rows(out: NDArray[np.bool_], values: NDArray[np.float32], left: int, 
     column = np.concatenate([starts, ends])
     a, b = (values.take(row + c.clip(0, last)) for c in (column - 1, column))
     column += left
-    pixels = a[:, None] * before.take(column, axis=0)
-    pixels += b[:, None] * after.take(column, axis=0)
-    at_start, at_end = (pixels > 0).sum(axis=1).reshape(2, -1)
+    pixels = a * before.take(column, axis=1)
+    pixels += b * after.take(column, axis=1)
+    at_start, at_end = np.add.reduce(pixels > 0, axis=0, dtype=np.intp).reshape(2, -1)
     begin = rows * out.shape[1] + first[starts + left + 1] - at_start
     end = rows * out.shape[1] + first[ends + left] + at_end
     flat, ones = memoryview(out.reshape(-1).view(np.uint8).data), memoryview(b"\1" * out.shape[1])
