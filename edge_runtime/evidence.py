@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -137,16 +138,22 @@ def _spokes(ellipse: Ellipse) -> Floats:
     return np.asarray(ellipse.semi_major * _COS * turn[0] + ellipse.semi_minor * _SIN * turn[1])[:, None]
 
 
-def _places(points: Floats, high_x: float, high_y: float) -> Floats:
+@lru_cache(maxsize=32)
+def _pair(x: float, y: float) -> Floats:
+    """A bound for x and y, float32 (2, 1, 1), that nobody writes to."""
+    return np.array([[[x]], [[y]]], dtype=np.float32)
+
+
+def _places(points: Floats, high: Floats) -> Floats:
     """Points (2, N, ANGLES), those beyond a border moved onto it; in place."""
     np.maximum(points, 0, out=points)
-    return np.minimum(points, np.array([[[high_x]], [[high_y]]], dtype=np.float32), out=points)
+    return np.minimum(points, high, out=points)
 
 
 def _read(values: Floats, points: Floats) -> Floats:
     """Values between pixels (2, N, ANGLES), by linear interpolation; beyond the border those of the border."""
     height, width = values.shape
-    points = _places(points, width - 1.001, height - 1.001)
+    points = _places(points, _pair(width - 1.001, height - 1.001))
     corner = points.astype(np.intp)
     x, y = points - corner
     at = corner[1] * width + corner[0]
@@ -159,8 +166,7 @@ def _read(values: Floats, points: Floats) -> Floats:
 def _outline(ellipse: Ellipse, spokes: Floats, logits: Floats) -> dict[str, float]:
     height, width = logits.shape
     places = spokes + np.array([[[ellipse.center_x]], [[ellipse.center_y]]], dtype=np.float32)
-    x, y = places[:, 0]
-    outside = (x < -0.5) | (y < -0.5) | (x > width - 0.5) | (y > height - 0.5)
+    beyond = np.minimum(np.maximum(places, -0.5), _pair(width - 0.5, height - 0.5)) != places
     squares = spokes * spokes
     read = _read(logits, places + spokes * (ACROSS_PX[:, None] / np.sqrt(squares[0] + squares[1])))
     slope = (read[1] - read[3]) / 4
@@ -172,7 +178,7 @@ def _outline(ellipse: Ellipse, spokes: Floats, logits: Floats) -> dict[str, floa
         "inner": float(inner[ANGLES // 10]),
         "outer": float(outer[-ANGLES // 10]),
         "softness": float(np.interp(2, mean, ACROSS_PX) - np.interp(-2, mean, ACROSS_PX)) / size,
-        "outside": np.count_nonzero(outside) / ANGLES,
+        "outside": np.count_nonzero(beyond[0] | beyond[1]) / ANGLES,
     }
 
 
@@ -205,7 +211,7 @@ def _field(ellipse: Ellipse, logits: Floats, half: Shorts) -> dict[str, float]:
 def _skull(ellipse: Ellipse, spokes: Floats, image: Bytes) -> dict[str, float]:
     height, width = image.shape
     middle = np.array([[[ellipse.center_x + 0.5]], [[ellipse.center_y + 0.5]]], dtype=np.float32)
-    x, y = _places(middle + spokes * ALONG[:, None], width - 1, height - 1).astype(np.intp)
+    x, y = _places(middle + spokes * ALONG[:, None], _pair(width - 1, height - 1)).astype(np.intp)
     read = image.reshape(-1).take(y * width + x).astype(np.float32)
     within, beyond = np.add.reduce(read[:3]) / 3, np.add.reduce(read[7:]) / 3
     wall, side = np.maximum.reduce(read[3:7]), np.maximum(within, beyond)
