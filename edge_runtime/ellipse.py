@@ -17,7 +17,7 @@ _ON_A_LINE = 1e-12
 
 
 _MOST_TURNS = 40
-"""Applications of an inverse; heads take 3 to 6."""
+"""Applications of the inverse; heads of HC18 take 5 to 8."""
 
 _STILL = 1e-14
 """Change of a unit vector that is rounding."""

@@ -1,8 +1,8 @@
 """Figures of one result, from the network's input and logits: how sharp, how certain, how like ultrasound.
 
-Everything is taken along the fitted ellipse or on a coarse grid, so it costs a fraction of a millisecond. Of that a
-third is the calls themselves: x and y share one, means are ``np.add.reduce``, and grey levels stay bytes (a byte's
-difference takes a quarter of the time of a float's). Sums of grey levels in float32 are exact: they stay below 2**24.
+Everything is taken along the fitted ellipse or on a coarse grid, so it costs a fraction of a millisecond. Much of that
+is the calls themselves, so x and y share them and means are ``np.add.reduce``; grey levels stay bytes or int16, whose
+sums are exact.
 """
 
 from __future__ import annotations
