@@ -20,15 +20,15 @@ def _cells(n_in: int, n_out: int) -> tuple[NDArray[np.intp], NDArray[np.float32]
 
     Returns:
         ``first`` (n_in + 2,): cell c holds the output samples from ``first[c]`` to ``first[c + 1]``, exclusive; and the
-        weights of the sample before and after, (n_in + 1, K) each, with zeros where a cell holds fewer than K.
+        weights of the sample before and after, (K, n_in + 1) each, with zeros where a cell holds fewer than K.
     """
     weight = find_taps(n_in, n_out).weight
     cell = np.floor((np.arange(n_out) + 0.5) * (n_in / n_out) - 0.5).astype(np.intp) + 1  # as find_taps has it
     first = np.searchsorted(cell, np.arange(n_in + 2))
     count = first[1:] - first[:-1]
-    place = np.arange(count.max())
-    held = place < count[:, None]
-    sample = np.where(held, first[:-1, None] + place, 0)
+    place = np.arange(count.max())[:, None]
+    held = place < count
+    sample = np.where(held, first[:-1] + place, 0)
     before, after = (np.where(held, w[sample], np.float32(0)) for w in weight)
     return first, before, after
 
@@ -57,38 +57,42 @@ def positive_at(field: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np
     seen = np.ascontiguousarray(field[:, left:right])
     taps = find_taps(height, size[0])
     top, bottom = np.searchsorted(taps.index[-1], rows[0]), np.searchsorted(taps.index[0], rows[-1], side="right")
-    out = np.zeros(size, dtype=bool)
+    edges = [np.zeros(1, dtype=np.intp)]
     for part in blocks(bottom - top, seen.shape[1]):
         part = slice(top + part.start, top + part.stop)
         shape = (part.stop - part.start, seen.shape[1])
         values, term = borrow(0, shape), borrow(1, shape)
         blend(seen, taps, part, 0, values, term, term)
-        _paint_rows(out[part], values, left, width)
-    return out
+        edges.append(_find_edges(values, left, width, size[1]) + part.start * size[1])
+    edges.append(np.full(1, size[0] * size[1]))
+    where = np.concatenate(edges)
+    inside = np.zeros(len(where) - 1, dtype=bool)
+    inside[1::2] = True
+    return inside.repeat(where[1:] - where[:-1]).reshape(size)
 
 
-def _paint_rows(out: NDArray[np.bool_], values: NDArray[np.float32], left: int, width: int) -> None:
-    """Set the pixels above 0 of some rows.
+def _find_edges(values: NDArray[np.float32], left: int, width: int, width_out: int) -> NDArray[np.intp]:
+    """Where the runs of pixels above 0 start and end (exclusive) in some rows, in turns, as places in the flat mask.
 
     Args:
-        out: bool (n, W), C-contiguous, all False.
         values: float32 (n, c), the rows' samples; what lies beside them is not above 0.
         left: Place of the first of them among the ``width`` samples of a row.
         width: Samples of a row.
+        width_out: Pixels of a row.
     """
     rows, starts, ends = find_runs(values > 0)
-    first, before, after = _cells(width, out.shape[1])
+    first, before, after = _cells(width, width_out)
     last = values.shape[1] - 1
     row = np.tile(rows * values.shape[1], 2)
     # How many are inside of the pixels between the samples before and at each run's start, and each one's end.
     column = np.concatenate([starts, ends])
     a, b = (values.take(row + c.clip(0, last)) for c in (column - 1, column))
     column += left
-    pixels = a[:, None] * before.take(column, axis=0)
-    pixels += b[:, None] * after.take(column, axis=0)
-    at_start, at_end = (pixels > 0).sum(axis=1).reshape(2, -1)
-    begin = rows * out.shape[1] + first[starts + left + 1] - at_start
-    end = rows * out.shape[1] + first[ends + left] + at_end
-    flat, ones = memoryview(out.reshape(-1).view(np.uint8).data), memoryview(b"\1" * out.shape[1])
-    for i, j in zip(begin.tolist(), end.tolist(), strict=True):
-        flat[i:j] = ones[: j - i]  # half the time of an assignment to the array
+    pixels = a * before.take(column, axis=1)
+    pixels += b * after.take(column, axis=1)
+    at_start, at_end = np.add.reduce(pixels > 0, axis=0, dtype=np.intp).reshape(2, -1)
+    edges = np.empty((len(rows), 2), dtype=np.intp)
+    edges[:, 0] = first[starts + left + 1] - at_start
+    edges[:, 1] = first[ends + left] + at_end
+    edges += (rows * width_out)[:, None]
+    return edges.reshape(-1)

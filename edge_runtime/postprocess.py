@@ -75,7 +75,7 @@ def find_region(
     region, regions = largest_region(field > 0)
     flat, inside = field.reshape(-1), region.reshape(-1)
     flat[np.flatnonzero((flat < _TINY) & inside)] = _TINY
-    flat[np.flatnonzero((flat > -_TINY) & ~inside)] = -_TINY
+    flat[np.flatnonzero((flat > -_TINY) > inside)] = -_TINY  # near or above 0, and outside
     return field, region, regions
 
 

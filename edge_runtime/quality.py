@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.evidence import Evidence, gather_evidence
+from edge_runtime.evidence import Evidence, gather_evidence, spread
 from edge_runtime.limits import BLURRED, EVEN_TRUST, UNLIKE, UNUSUAL, Limits
 from edge_runtime.postprocess import Head
 
@@ -97,7 +95,7 @@ def judge(head: Head, network_input: NDArray[np.uint8]) -> tuple[Quality, str | 
     """
     ellipse = head.ellipse
     ratio = ellipse.semi_minor / ellipse.semi_major if ellipse else 0.0
-    contrast = _contrast(network_input)
+    contrast = spread(network_input)
     quality = Quality(contrast, head.regions, head.area_fraction, head.ellipse_residual, ratio, head.border_contact)
     reason = None
     if contrast < MIN_CONTRAST:
@@ -111,16 +109,6 @@ def judge(head: Head, network_input: NDArray[np.uint8]) -> tuple[Quality, str | 
     elif head.border_contact > MAX_BORDER_CONTACT:
         reason = f"the head leaves the frame ({head.border_contact:.0%} of its outline is on the border)"
     return quality, reason
-
-
-def _contrast(network_input: NDArray[np.uint8]) -> float:
-    """SD of an image in grey levels, from sums that are exact: those over a row of 256 squares stay below 2**24."""
-    height, width = network_input.shape
-    grey: NDArray[np.floating[Any]] = network_input.astype(np.float32 if width <= 256 else np.float64)
-    total = grey.sum(axis=1).sum(dtype=np.float64)
-    squares = np.einsum("ij,ij->i", grey, grey).sum(dtype=np.float64)
-    mean = float(total) / (height * width)
-    return math.sqrt(max(float(squares) / (height * width) - mean * mean, 0.0))
 
 
 def measure_head(
@@ -169,7 +157,8 @@ def weigh(
         agreement: Of a second look, where there was one.
     """
     quality, hc_mm, reason = measure_head(head, network_input, pixel_size_mm)
-    quality = replace(quality, agreement=agreement)
+    if agreement is not None:
+        quality = replace(quality, agreement=agreement)
     if limits is None:
         return Verdict(quality, hc_mm, reason)
     evidence = gather_evidence(head, network_input, logits) if reason in (None, NO_PIXEL_SIZE) else None
