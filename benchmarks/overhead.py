@@ -174,7 +174,7 @@ def measure_fresh(paths: Sequence[Path], frame: NDArray[np.uint8], processes: in
     with tempfile.TemporaryDirectory(prefix="fetal-head-edge-") as folder:
         pixels = Path(folder) / "frame.bin"
         pixels.write_bytes(frame.tobytes())
-        _fresh(paths[0].resolve(), pixels, frame.shape)  # after this our modules are compiled, as an installed wheel's are
+        _fresh(paths[0].resolve(), pixels, frame.shape)  # compiles our modules, as an installed wheel's are
         for _ in range(processes):
             for path, row in zip(paths, runs, strict=True):
                 row.append(_fresh(path.resolve(), pixels, frame.shape))
