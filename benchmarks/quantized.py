@@ -45,7 +45,7 @@ def rows(documents: Documents, latencies: Sequence[Mapping[str, Any]]) -> list[R
         scores = {recipe: next(iter(e["accuracy"]["parts"].values())) for recipe, e in exports.items()}
         for recipe in RECIPES:
             if recipe in exports:
-                found.append(_row(run, exports[recipe], scores, documents, latencies))
+                found.append(_row(run, exports[recipe], scores, latencies))
     return found
 
 
@@ -53,7 +53,6 @@ def _row(
     run: Mapping[str, Any],
     export: Mapping[str, Any],
     scores: Mapping[str, Mapping[str, Any]],
-    documents: Documents,
     latencies: Sequence[Mapping[str, Any]],
 ) -> Row:
     recipe = export["recipe"]
@@ -74,7 +73,7 @@ def _row(
         "n_images": scores[recipe]["n_images"],
         **own,
         "against_float32": {**change, "hc_absolute_shift_mm": scores[recipe]["degradation"]["hc_absolute_shift_mm"]},
-        "latency_ms": _latency(run, recipe, documents, latencies),
+        "latency_ms": _latency(run, recipe, latencies),
     }
 
 
@@ -83,36 +82,34 @@ def _means(scores: Mapping[str, Any]) -> dict[str, float | None]:
     return {key: pick(scores[key], "mean") for key in keys}
 
 
-def _latency(
-    run: Mapping[str, Any], recipe: str, documents: Documents, latencies: Sequence[Mapping[str, Any]]
-) -> dict[str, Any] | None:
+def _latency(run: Mapping[str, Any], recipe: str, latencies: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
     """Time of the network alone, measured on its own artifact or on another's of the same graph."""
-    by_checkpoint = {d["checkpoint_sha256"]: d for d in documents.values()}
+    wanted = _graph(run["run"]["strategy"], run["run"]["image_size"])
     candidates = []
     for document in latencies:
         for result in document["results"]:
-            other = by_checkpoint.get(result["checkpoint_sha256"])
-            if other and result["latency_ms"] and result["recipe"] == recipe and _graph(other) == _graph(run):
-                candidates.append((other is not run, other["run"]["name"], document, result))
+            same = _graph(result["strategy"], result["input_size"] or ()) == wanted
+            if same and result["latency_ms"] and result["recipe"] == recipe:
+                other = result["checkpoint_sha256"] != run["checkpoint_sha256"]
+                candidates.append((other, result["artifact"], document, result))
     if not candidates:
         return None
-    _, measured_on, document, result = min(candidates, key=lambda c: c[:2])
+    other, artifact, document, result = min(candidates, key=lambda c: c[:2])
     invoke = result["latency_ms"]["invoke"]
     return {
         "p50": invoke["p50"],
         "p90": invoke["p90"],
-        "measured_on": measured_on,
+        "measured_on": artifact if other else run["run"]["name"],
         "cpu": document["device"]["cpu"],
         "threads": document["conditions"]["threads"],
         "date": document["conditions"]["date"],
     }
 
 
-def _graph(run: Mapping[str, Any]) -> tuple[Any, ...]:
+def _graph(name: str, size: Sequence[int]) -> tuple[Any, ...]:
     """What decides how long a network takes: its weights do not."""
-    strategy = get_strategy(run["run"]["strategy"])
-    built = (strategy.architecture, strategy.decoder_channels, strategy.upsampling)
-    return (*built, tuple(run["run"]["image_size"]))
+    strategy = get_strategy(name)
+    return strategy.architecture, strategy.decoder_channels, strategy.upsampling, tuple(size)
 
 
 def _rank(document: Mapping[str, Any]) -> int:

@@ -191,6 +191,9 @@ def test_a_row_a_network_and_recipe_with_its_latency_or_that_of_the_same_graph()
     documents = make_all()
     documents["full-paper"]["exports"][3]["refused"] = "full-full_int8 does not compute what torch does"
     measured = {
+        "artifact": "decoder-all-full_int8",
+        "strategy": "decoder-all",
+        "input_size": [256, 256],
         "checkpoint_sha256": documents["decoder-all-paper"]["checkpoint_sha256"],
         "recipe": "full_int8",
         "latency_ms": {"invoke": {"p50": 21.5, "p90": 22.0, "p99": 25.0}},
@@ -204,7 +207,7 @@ def test_a_row_a_network_and_recipe_with_its_latency_or_that_of_the_same_graph()
     assert len(found) == 4 * sum(run.exported for run in STUDY.values())
     own, same = found["decoder-all-paper", "full_int8"], found["full-paper", "full_int8"]
     assert own["latency_ms"]["p50"] == same["latency_ms"]["p50"] == 21.5
-    assert same["latency_ms"]["measured_on"] == "decoder-all-paper" and same["refused"] and not own["refused"]
+    assert same["latency_ms"]["measured_on"] == "decoder-all-full_int8" and same["refused"] and not own["refused"]
     other = (("full-paper", "float32"), ("full-honest-160x240", "full_int8"), ("edge-honest-160x240", "full_int8"))
     assert all(found[key]["latency_ms"] is None for key in other)
     assert own["against_float32"]["dice"] == pytest.approx(-0.2)
