@@ -33,12 +33,13 @@ from edge_runtime.segmenter import DEFAULT_MODEL
 from train.data import find_local, read_dataset
 from train.phantom import make_phantom
 from train.progress import say
+from train.strategies import PAPER_DECODER, STRATEGIES
 
 SCHEMA_VERSION = 1
 FRAME_SIZE = (540, 800)
 STEPS = ("prepare", "logits", "region", "ellipse", "mask", "quality")
-PAPERS = ("decoder-all", "full_int8", (256, 256))
-"""Strategy, recipe and size of the paper's network; its weights change nothing here, so untrained ones will do."""
+PAPERS = ("full_int8", (256, 256))
+"""Recipe and size of the paper's network; its weights change nothing here, so any strategy's will do."""
 
 MAX_AROUND_MS = 1.5
 MAX_SHARE_OF_PAPERS = 0.15
@@ -77,7 +78,9 @@ class Subject:
     @property
     def is_papers(self) -> bool:
         """Whether this is the paper's network."""
-        return (self.manifest.strategy, self.manifest.recipe, self.size) == PAPERS
+        strategy = STRATEGIES.get(self.manifest.strategy)
+        same = strategy and (strategy.architecture, strategy.decoder_channels) == ("mobilenet_v2-unet", PAPER_DECODER)
+        return bool(same) and (self.manifest.recipe, self.size) == PAPERS
 
 
 def load(path: Path) -> tuple[Network, Manifest]:
