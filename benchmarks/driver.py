@@ -23,8 +23,9 @@ from train.data import Dataset, find_data
 from train.progress import clock, say
 
 LOG = "log.txt"
-PLAIN = ("--max-dice-drop", "inf", "--max-hc-shift-mm", "inf")
-"""Full int8 by minimum and maximum: what quantization costs each network is a result here, not something to mend."""
+PLAIN = ("--max-dice-drop", "inf", "--max-hc-shift-mm", "inf", "--rewrite", "none")
+"""Full int8 by minimum and maximum, of the graph as it is: what quantization costs each network is a result here, not
+something to mend."""
 _KEPT = (
     "config", "data", "trainable_parameters", "kept_epoch", "history", "seconds", "metrics", "per_image", "device",
     "git_commit", "tools",
@@ -99,7 +100,7 @@ def _call(arguments: Sequence[str], log: Path, threads: int, allowed: Sequence[i
         FetalHeadError: It failed.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+    environment = {"OMP_WAIT_POLICY": "passive", **os.environ, "OMP_NUM_THREADS": str(threads)}
     json_wanted = "--json" in arguments
     with log.open("a") as file:
         done = subprocess.run(

@@ -80,6 +80,8 @@ def _ladder(title: str, document: Document) -> list[Block]:
         f"{found['n_clear']} images; allowed are {budget['max_dice_drop']:g} points and {budget['max_hc_shift_mm']:g} "
         f"mm. {end[0].upper()}{end[1:]}."
     )
+    if document.get("rewrites"):
+        text = f"With {', '.join(document['rewrites'])}. {text}"
     rows = [
         [
             rung["name"],

@@ -13,6 +13,7 @@ from typing import Any
 from edge_runtime.device import fingerprint
 from edge_runtime.errors import FetalHeadError
 from edge_runtime.files import write_json
+from export.rewrites import add_rewrite_argument
 from train.data import find_data
 from train.progress import say
 
@@ -26,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-dice-drop", type=float, metavar="POINTS", help="as for python -m export")
     parser.add_argument("--max-hc-shift-mm", type=float, metavar="MM", help="as for python -m export")
     parser.add_argument("--fine-tune-epochs", type=int, metavar="N", help="as for python -m export")
+    add_rewrite_argument(parser)
     parser.add_argument("--out", type=Path, metavar="FILE.json", help="write it here")
     parser.set_defaults(action=run)
 
@@ -37,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     flags = [text for k, v in limits.items() if v is not None for text in (f"--{k.replace('_', '-')}", str(v))]
     with tempfile.TemporaryDirectory(prefix="fetal-head-edge-") as folder:
         command = ["export", "--checkpoint", str(args.checkpoint), "--recipes", "full_int8", "--json", "--out", folder]
-        command += ["--data", str(dataset.root), *flags]
+        command += ["--data", str(dataset.root), *flags, *(["--rewrite", *args.rewrite] if args.rewrite else [])]
         done = subprocess.run([sys.executable, "-m", *command], stdout=subprocess.PIPE, text=True)
     if done.returncode not in (0, 1) or not done.stdout.strip():
         raise FetalHeadError(f"python -m {' '.join(command)} ended with {done.returncode}; what it said is above.")
@@ -58,6 +60,7 @@ def climbed(manifest: dict[str, Any], refused: str | None) -> dict[str, Any]:
         "name": manifest["name"],
         "strategy": manifest["strategy"],
         "recipe": manifest["recipe"],
+        "rewrites": manifest["rewrites"],
         "refused": refused,
         "size": [manifest["preprocessing"]["height"], manifest["preprocessing"]["width"]],
         "checkpoint_sha256": manifest["checkpoint"]["sha256"],

@@ -18,7 +18,7 @@ from edge_runtime.optional import require
 from edge_runtime.segmenter import MAX_THREADS
 from export.budget import Budget
 from export.recipes import RECIPES, Recipe, get_recipe
-from export.rewrites import REWRITES
+from export.rewrites import add_rewrite_argument, asked
 from export.worker import warm_up
 from train.data import Dataset, find_data
 from train.progress import say
@@ -90,14 +90,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="N",
         help="checkpoints at a time, which share the cores; default: %(default)s, the cores of this machine",
     )
-    parser.add_argument(
-        "--rewrite",
-        nargs="+",
-        default=[],
-        metavar="NAME",
-        help=f"exact rewrites of the graph, which some devices run faster (python -m benchmarks rewrites): "
-        f"{', '.join(REWRITES)}; default: none",
-    )
+    add_rewrite_argument(parser)
     parser.add_argument("--force", action="store_true", help="export also what is up to date")
     parser.add_argument("--ship", action="store_true", help="put edge-full_int8 into the wheel (edge_runtime/models)")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout; the text goes to stderr")
@@ -253,7 +246,7 @@ def _in_turn(
         budget=budget,
         fine_tune_epochs=args.fine_tune_epochs,
         threads=min(torch.get_num_threads(), MAX_THREADS),
-        rewrites=tuple(args.rewrite),
+        rewrites=asked(args.rewrite),
     )
     manifests: dict[Path, Manifest] = {}
     failures: list[dict[str, Any]] = []

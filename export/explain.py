@@ -105,7 +105,7 @@ def explain(job: Job, folder: Path) -> Explanation:
     images = load_images(job.parity, size)
     reference = make_reference(make_predictor(model, torch.device("cpu")), images)
     write_onnx(model, size, folder / ONNX)
-    to_graph(model, folder)
+    to_graph(model, folder, job.rewrites)
     stages = {
         "ONNX": compare(reference, run_on(onnx_predictor(folder / ONNX), images)),
         "TensorFlow": compare(reference, to_saved_model(size, images.inputs, folder)),

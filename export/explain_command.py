@@ -15,6 +15,7 @@ from edge_runtime.errors import UsageError
 from edge_runtime.files import write_bytes
 from edge_runtime.optional import require
 from export.recipes import RECIPES
+from export.rewrites import add_rewrite_argument, asked
 from train.data import find_data
 from train.progress import say
 
@@ -41,6 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--calibration-images", type=int, default=100, metavar="N", help="at most; default: %(default)s"
     )
+    add_rewrite_argument(parser)
     parser.add_argument("--worst", type=int, default=8, metavar="N", help="layers named; default: %(default)s")
     parser.add_argument("--picture", type=Path, metavar="FILE.svg", help="draw all layers (needs matplotlib)")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout; the text goes to stderr")
@@ -62,7 +64,7 @@ def main(argv: list[str]) -> int:
     with contextlib.redirect_stdout(sys.stderr) if args.json else contextlib.nullcontext():
         checkpoint = load_checkpoint(args.checkpoint)
         recipes = (RECIPES["float32"], RECIPES["full_int8"])
-        options = Options(recipes, Path(), args.calibration_images, args.images, None)
+        options = Options(recipes, Path(), args.calibration_images, args.images, rewrites=asked(args.rewrite))
         job = plan(checkpoint, find_data(args.data), options)
         with tempfile.TemporaryDirectory(prefix="fetal-head-edge-") as folder:
             found = explain(job, Path(folder))

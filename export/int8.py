@@ -79,7 +79,7 @@ def make_int8(
 def _released(job: Job, shipped: Path) -> Manifest | None:
     """A released model's manifest, where its settings are better than what calibration here would give."""
     at_hand = job.checkpoint.info.get("data", {}).get("title") == job.dataset.title
-    if at_hand or job.options.rewrites or not shipped.is_file():
+    if at_hand or job.rewrites or not shipped.is_file():
         return None
     manifest = load_manifest(shipped)
     same = manifest.checkpoint.get("sha256") == job.checkpoint.sha256

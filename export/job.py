@@ -19,7 +19,7 @@ from export.budget import Budget
 from export.calibrate import calibration_record
 from export.images import accuracy_parts, calibration_samples, parity_samples, split_of
 from export.recipes import Recipe
-from export.rewrites import Rewrite, pick_rewrites
+from export.rewrites import Rewrite, advised, pick_rewrites
 from train.checkpoint import Checkpoint
 from train.data import Dataset, Sample, hash_samples
 from train.splits import Split
@@ -42,7 +42,7 @@ class Options:
         budget: What full int8 may cost.
         fine_tune_epochs: Of training on in simulated int8 where nothing else is within the budget; 0 for none.
         threads: CPU threads to measure with, which no figure depends on; parity is measured with one.
-        rewrites: Names of exact rewrites of the graph, see :mod:`export.rewrites`.
+        rewrites: Names of exact rewrites of the graph, see :mod:`export.rewrites`; None for those a network needs.
     """
 
     recipes: tuple[Recipe, ...]
@@ -54,7 +54,7 @@ class Options:
     budget: Budget = field(default_factory=Budget)
     fine_tune_epochs: int = 2
     threads: int = 2
-    rewrites: tuple[str, ...] = ()
+    rewrites: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,10 @@ class Job:
 
     @property
     def rewrites(self) -> tuple[Rewrite, ...]:
-        """Exact ones of the graph that were asked for."""
-        return pick_rewrites(self.options.rewrites, self.checkpoint.strategy, self.size)
+        """Exact ones of the graph that were asked for, or that the network needs."""
+        asked = self.options.rewrites
+        names = advised(self.checkpoint.model) if asked is None else asked
+        return pick_rewrites(names, self.checkpoint.strategy, self.size)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -107,7 +109,7 @@ def plan(checkpoint: Checkpoint, dataset: Dataset, options: Options) -> Job:
     Raises:
         UsageError: A rewrite was asked for that does not fit the network.
     """
-    pick_rewrites(options.rewrites, checkpoint.strategy, checkpoint.config.image_size)
+    pick_rewrites(options.rewrites or (), checkpoint.strategy, checkpoint.config.image_size)
     split = split_of(checkpoint, dataset)
     calibrated = any(recipe.calibrated for recipe in options.recipes)
     chosen = calibration_samples(dataset, split, options.calibration_images) if calibrated else []
@@ -127,7 +129,7 @@ def request_sha256(job: Job, recipe: Recipe) -> str:
         "parity": hash_samples(job.parity),
         "validation": hash_samples(job.validation) if recipe.calibrated else None,
         "budget": (asdict(job.options.budget), job.options.fine_tune_epochs) if recipe.calibrated else None,
-        "rewrites": job.options.rewrites,
+        "rewrites": [rewrite.name for rewrite in job.rewrites],
         "accuracy": {part: hash_samples(samples) for part, samples in job.parts.items()},
         "source": source_sha256(),
         "tools": tool_versions(TOOLS),

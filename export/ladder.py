@@ -24,6 +24,9 @@ FEW_IMAGES = 16
 METHOD = "min-max"
 """Of choosing ranges once channels are equalized: few values are far out then, and clipping them costs more HC."""
 
+CLIPPING = "percentile"
+"""The other one tried there: some networks give values ten times the usual on one image in a hundred."""
+
 IN_FLOAT = (1, 2, 4, 8)
 """How many of the layers that lose most are tried in float32."""
 
@@ -195,11 +198,14 @@ def candidates(
     for method in METHODS:
         yield _candidate(method, plain, Settings(choose(plain, seen, method)))
     few = calibration[np.linspace(0, len(calibration) - 1, min(FEW_IMAGES, len(calibration))).astype(int)]
-    level, equalized = _equalized(plain, seen, calibration, threads)
+    level, level_seen, equalized = _equalized(plain, seen, calibration, threads)
     found = _candidate("equalized", plain, equalized)
     yield found
     corrected = replace(equalized, bias_shift=_shifts(level, found, few))
     yield _candidate("bias-corrected", plain, corrected)
+    clipped = replace(equalized, ranges=choose(level, level_seen, CLIPPING))
+    shifts = _shifts(level, _candidate(CLIPPING, plain, clipped), few)
+    yield _candidate(f"bias-corrected, {CLIPPING}", plain, replace(clipped, bias_shift=shifts))
     worst = noisiest_layers(level, Model(found.data), few)
     for count in (n for n in IN_FLOAT if n <= len(worst) // 2):
         title = f"{count} layer{'s' if count > 1 else ''} in float32"
@@ -209,7 +215,7 @@ def candidates(
         seen = observe(tuned, calibration, threads)
         plainest = _candidate("fine-tuned", tuned, Settings(choose(tuned, seen, METHOD)))  # as it was trained
         yield replace(plainest, of_plain=False)
-        _, equalized = _equalized(tuned, seen, calibration, threads)
+        _, _, equalized = _equalized(tuned, seen, calibration, threads)
         yield replace(_candidate("fine-tuned, equalized", tuned, equalized), of_plain=False)
 
 
@@ -219,11 +225,12 @@ def _candidate(name: str, plain: Model, settings: Settings) -> Candidate:
 
 def _equalized(
     plain: Model, seen: Mapping[str, Seen], calibration: NDArray[np.uint8], threads: int
-) -> tuple[Model, Settings]:
-    """The network in float32 with its channels equalized, and the settings that quantize it."""
+) -> tuple[Model, Mapping[str, Seen], Settings]:
+    """The network in float32 with its channels equalized, what is seen of it, and the settings that quantize it."""
     settings = Settings({}, {name: to_half(found.loudness) for name, found in seen.items()})
     level = settings.level(plain)
-    return level, replace(settings, ranges=choose(level, observe(level, calibration, threads), METHOD))
+    found = observe(level, calibration, threads)
+    return level, found, replace(settings, ranges=choose(level, found, METHOD))
 
 
 def _shifts(level: Model, found: Candidate, few: NDArray[np.uint8]) -> dict[int, NDArray[np.float16]]:

@@ -123,7 +123,7 @@ def _export(
                 parity=_parity_record(job, recipe, parity, bench),
                 accuracy=accuracy(bench.exam, scores, baseline, against),
                 golden=take_golden(artifact.network(), job.size),
-                rewrites=job.options.rewrites,
+                rewrites=tuple(rewrite.name for rewrite in job.rewrites),
                 quality=kept_quality(
                     artifact.manifest.model_sha256, artifact_path(job.options.out, job.name, artifact.manifest.recipe)
                 ),

@@ -35,6 +35,8 @@ def rewrite(graph: Any, rewrites: Sequence[Rewrite]) -> None:
             raise ValueError(f"the graph enlarges {len(enlarged)} maps by nearest neighbour; a decoder has 5 blocks")
         to_subpixel(graph, enlarged[block])
     absorb_pads(graph, [r.pads for r in rewrites if r.pads])
+    if any(r.expands for r in rewrites):
+        expand_directly(graph)
 
 
 def subpixel_kernel(kernel: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -161,6 +163,53 @@ def absorb_pads(graph: Any, operations: Sequence[str]) -> None:
         weights.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(wider))
         node.attr["padding"].s = b"SAME"
         node.input[0] = pad.input[0]
+
+
+def expand_directly(graph: Any) -> None:
+    """Let the first 1x1 convolution that reads another, with only a bias between, read what that one reads, in place.
+
+    Its weights become the product of both. The other one stays for who else reads it.
+
+    Args:
+        graph: GraphDef, its nodes in the order of computation.
+
+    Raises:
+        ValueError: There are no two such convolutions.
+    """
+    constants = constants_of(graph)
+    nodes = {node.name: node for node in graph.node}
+
+    def pointwise(node: Any) -> NDArray[np.float64] | None:
+        """Weights (C, O) of a 1x1 convolution; None for any other node."""
+        weights = constants.get(_through(nodes, node.input[1])) if node.op == "Conv2D" else None
+        kernel = None if weights is None else tf.make_ndarray(weights.attr["value"].tensor)
+        return kernel[0, 0].astype(np.float64) if kernel is not None and kernel.shape[:2] == (1, 1) else None
+
+    def bias(node: Any) -> NDArray[np.float64]:
+        """Of an AddV2, (O,)."""
+        return tf.make_ndarray(constants[node.input[1]].attr["value"].tensor).ravel().astype(np.float64)  # type: ignore[no-any-return]
+
+    for expansion in graph.node:
+        expand = pointwise(expansion)
+        if expand is None:
+            continue
+        before = nodes[_untransposed(nodes, expansion.input[0])]
+        if before.op != "AddV2" or before.input[1] not in constants:
+            continue
+        projection = nodes[before.input[0]]
+        project = pointwise(projection)
+        if project is None:
+            continue
+        behind = next(node for node in graph.node if expansion.name in node.input)
+        if behind.op != "AddV2" or behind.input[1] not in constants:
+            raise ValueError(f"behind {expansion.name} comes {behind.op} {behind.name}, not its bias")
+        total = bias(before) @ expand + bias(behind)
+        weights = (project @ expand)[None, None]
+        expansion.input[0] = projection.input[0]
+        expansion.input[1] = add_constant(graph, f"{expansion.name}/direct/kernel", weights, np.float32)
+        behind.input[1] = add_constant(graph, f"{expansion.name}/direct/bias", total, np.float32)
+        return
+    raise ValueError("no 1x1 convolution reads another with only a bias between")
 
 
 def _through(nodes: dict[str, Any], name: str) -> str:

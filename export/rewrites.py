@@ -1,15 +1,31 @@
-"""Exact rewrites of a network, off unless asked for: each computes the same, and a device's own timing decides.
+"""Exact rewrites of a network: each computes the same.
 
-``python -m benchmarks rewrites`` times them; ``python -m export --rewrite NAME...`` exports with some.
+Most are for speed and off unless asked for: a device's own timing decides (``python -m benchmarks rewrites``).
+``direct-expansion`` is for accuracy and on where a network needs it. ``python -m export --rewrite NAME...`` exports
+with those named and no others.
 """
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edge_runtime.errors import UsageError
 from train.strategies import Strategy
+
+if TYPE_CHECKING:
+    from train.model import HeadNet
+
+NONE = "none"
+"""Given to ``--rewrite``: not even what the network needs."""
+
+MOST_AMPLIFIED = 10.0
+"""From this amplification on (:func:`amplification`) a network is exported with ``direct-expansion``."""
 
 
 @dataclass(frozen=True)
@@ -21,12 +37,14 @@ class Rewrite:
         summary: One line for people.
         block: Decoder block, 0 to 4, whose enlarging is rewritten; None for none.
         pads: TensorFlow's operation that takes up the padding before it; None for none.
+        expands: Whether the encoder's first expansion reads past the projection before it.
     """
 
     name: str
     summary: str
     block: int | None = None
     pads: str | None = None
+    expands: bool = False
 
 
 _SUBPIXEL = (
@@ -36,6 +54,7 @@ _ALL = (
     *(Rewrite(f"subpixel-{i}", _SUBPIXEL.format(i), block=i) for i in range(5)),
     Rewrite("pad-first", "the first convolution pads its input itself, with a 4x4 kernel", pads="Conv2D"),
     Rewrite("pad-depthwise", "so do the strided depthwise convolutions", pads="DepthwiseConv2dNative"),
+    Rewrite("direct-expansion", "the encoder's first expansion reads what its projection reads", expands=True),
 )
 
 REWRITES: dict[str, Rewrite] = {rewrite.name: rewrite for rewrite in _ALL}
@@ -73,3 +92,54 @@ def unfit(rewrite: Rewrite, strategy: Strategy, size: tuple[int, int]) -> str | 
     if size[0] % 32 or size[1] % 32:
         return "its sides must be multiples of 32, so that every block doubles them"
     return None
+
+
+def add_rewrite_argument(parser: argparse.ArgumentParser) -> None:
+    """``--rewrite``; :func:`asked` reads it."""
+    parser.add_argument(
+        "--rewrite",
+        nargs="+",
+        metavar="NAME",
+        help=f"exact rewrites of the graph, or '{NONE}': {', '.join(REWRITES)}; default: direct-expansion where "
+        f"rounding would be amplified {MOST_AMPLIFIED:g}-fold without it. The others are for devices that run them "
+        "faster (python -m benchmarks rewrites)",
+    )
+
+
+def asked(names: Sequence[str] | None) -> tuple[str, ...] | None:
+    """What ``--rewrite`` was given; None where it was not."""
+    return None if names is None else () if list(names) == [NONE] else tuple(names)
+
+
+def advised(model: HeadNet) -> tuple[str, ...]:
+    """Names of the rewrites without which a network would lose accuracy to rounding, whatever the device."""
+    suits = model.strategy.architecture == "mobilenet_v2-unet"
+    return ("direct-expansion",) if suits and amplification(model) >= MOST_AMPLIFIED else ()
+
+
+def amplification(model: HeadNet) -> float:
+    """How much louder a rounding error of the encoder's first projection gets, next to what carries the image.
+
+    MobileNetV2's first projection, matrix P, is linear, and so is the expansion E behind it up to its ReLU6. Channels
+    of ImageNet's weights had next to no variance there, and batch norm, folded in, makes their rows of E large, while
+    the same rows of EP are not: what they add up cancels out, against a bias of hundreds, and what P's output is
+    rounded by does not. The figure is the largest ||e|| ||P|| / ||e P|| over rows e of E, spectral norm for P: at least
+    1, 17 with ImageNet's weights. Taking EP as one convolution rounds nothing in between.
+
+    Args:
+        model: Of the architecture ``mobilenet_v2-unet``.
+    """
+    blocks = model.net.encoder.features
+    project = _folded(blocks[1].conv[-2], blocks[1].conv[-1])
+    convolution, norm, _ = blocks[2].conv[0]
+    expand = _folded(convolution, norm)
+    rows = np.linalg.norm(expand, axis=1) * np.linalg.norm(project, 2)
+    together = np.linalg.norm(expand @ project, axis=1)
+    return float(np.max(rows / np.maximum(together, np.finfo(np.float64).tiny)))
+
+
+def _folded(convolution: Any, norm: Any) -> NDArray[np.float64]:
+    """Weights (O, C) of a 1x1 convolution with the batch norm behind it."""
+    gain = norm.weight / (norm.running_var + norm.eps).sqrt()
+    found = (convolution.weight.flatten(1) * gain[:, None]).detach().cpu().numpy()
+    return np.asarray(found, np.float64)

@@ -14,7 +14,8 @@ from random_checkpoint import make_checkpoint
 from edge_runtime import UsageError
 from edge_runtime.manifest import load_manifest
 from export.flatbuffer import Model
-from export.rewrites import REWRITES, pick_rewrites
+from export.rewrites import REWRITES, advised, amplification, pick_rewrites
+from train.checkpoint import load_checkpoint, save_checkpoint
 from train.fast_decoder import upsampled_convolution
 from train.strategies import STRATEGIES
 
@@ -46,6 +47,48 @@ def test_an_export_with_every_rewrite_computes_what_torch_does(run: Run, phantom
     assert run("export", "audit", other / "decoder-all").returncode == 0
 
 
+def make_cancelling(folder: Path) -> Path:
+    """A checkpoint with a channel like ImageNet's: what the first expansion adds up cancels out, and is amplified."""
+    checkpoint = load_checkpoint(make_checkpoint(folder, "decoder-all", (64, 96)))
+    blocks = checkpoint.model.net.encoder.features
+    projection, (expansion, norm, _) = blocks[1].conv[-2], blocks[2].conv[0]
+    with torch.no_grad():
+        projection.weight[15] = projection.weight[14] + 1e-3 * projection.weight[13]
+        expansion.weight[0] = 0
+        expansion.weight[0, 14], expansion.weight[0, 15] = -1, 1
+        norm.running_var[0], norm.running_mean[0] = 1e-7, 0
+    save_checkpoint(folder, checkpoint.model, checkpoint.config, {"data": checkpoint.info["data"]})
+    return folder
+
+
+@pytest.mark.slow
+def test_a_network_that_amplifies_rounding_expands_directly_unless_told_otherwise(
+    run: Run, phantom: Path, tmp_path: Path
+) -> None:
+    folder = make_cancelling(tmp_path / "decoder-all")
+    assert advised(load_checkpoint(folder).model) == ("direct-expansion",)
+    call = ("export", "--checkpoint", folder, "--recipes", "float32", "--data", phantom, "--accuracy-images", 2)
+    found = {}
+    for title, asked in (("by itself", ()), ("none", ("--rewrite", "none"))):
+        done = run(*call, "--out", tmp_path / title, *asked)  # held to torch, as every export
+        assert done.returncode == 0, done.stderr
+        path = tmp_path / title / "decoder-all" / "decoder-all-float32.tflite"
+        model = Model(path.read_bytes())
+        widths = [model.weights(o).shape for o in model.operators if o.kind == "CONV_2D"]
+        found[title] = load_manifest(path).rewrites, widths[2]
+    assert found == {"by itself": (("direct-expansion",), (96, 1, 1, 32)), "none": ((), (96, 1, 1, 16))}
+
+
+def test_amplification_is_that_of_the_worst_row(tmp_path: Path) -> None:
+    plain = load_checkpoint(make_checkpoint(tmp_path / "a", "decoder-all")).model
+    assert 1 <= amplification(plain) < 10 and advised(plain) == ()
+    assert amplification(load_checkpoint(make_cancelling(tmp_path / "b")).model) > 100
+    assert advised(load_checkpoint(make_checkpoint(tmp_path / "c", "unet-scratch")).model) == ()
+    with torch.no_grad():
+        plain.net.encoder.features[2].conv[0][0].weight.fill_(float("nan"))
+    assert advised(plain) == ()  # calibration says what is wrong with it
+
+
 @pytest.mark.slow
 def test_the_command_times_what_fits_and_says_what_it_found(run: Run, tmp_path: Path) -> None:
     out = tmp_path / "rewrites.json"
@@ -53,7 +96,9 @@ def test_the_command_times_what_fits_and_says_what_it_found(run: Run, tmp_path: 
     assert done.returncode == 0, done.stderr
     rows = json.loads(out.read_text())["rewrites"]
     assert {(r["rewrite"], r["recipe"]) for r in rows} == {
-        (name, recipe) for name in ("pad-first", "pad-depthwise") for recipe in ("float32", "full_int8")
+        (name, recipe)
+        for name in ("pad-first", "pad-depthwise", "direct-expansion")
+        for recipe in ("float32", "full_int8")
     }
     assert all(r["difference"] < 1e-3 and r["ratio"] > 0 for r in rows) and "pad-first" in done.stdout
 
