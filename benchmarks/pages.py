@@ -13,6 +13,7 @@ from benchmarks import int8_page, quality_page, results_page
 from benchmarks.document import load_document
 from benchmarks.findings import Documents
 from benchmarks.quantized import load_latencies, rows
+from benchmarks.quoted import quote
 from benchmarks.render import markdown_files, write_files
 from benchmarks.tables import Column, Result, cells, interval, number, pick
 from benchmarks.training import load_all
@@ -72,7 +73,7 @@ def fill(text: str, paths: Sequence[Path], page: Path) -> str:
         raise UsageError(f"{page} has no place for figures: add '{BEGIN.format('x.json')}' and '{END}'.")
     names = " ".join(path.as_posix() for path in paths)
     body = section([load_document(path) for path in paths])
-    return _MARKED.sub(lambda _: f"{BEGIN.format(names)}\n{body}\n{END}", text)
+    return quote(_MARKED.sub(lambda _: f"{BEGIN.format(names)}\n{body}\n{END}", text))
 
 
 def section(documents: Sequence[dict[str, Any]]) -> str:

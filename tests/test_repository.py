@@ -7,9 +7,12 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
 from conftest import ROOT
 
 from benchmarks.pages import PAGES, fill, sources
+from benchmarks.quoted import quote
+from edge_runtime.errors import UsageError
 
 
 def tracked() -> list[Path]:
@@ -45,6 +48,13 @@ def test_the_readme_names_only_files_and_commands_that_exist() -> None:
         assert (path / "__main__.py").exists() or path.with_suffix(".py").exists(), module
     for link in re.findall(r"\]\((?!http)([^)#]+)\)", readme):
         assert (ROOT / link).exists(), link
+
+
+def test_a_quoted_figure_is_renewed_and_an_unknown_one_refused() -> None:
+    text = "by <!-- quoted: soak-rise-mb -->9.9<!-- end --> MB"
+    assert quote(text) != text and quote(quote(text)) == quote(text)
+    with pytest.raises(UsageError, match="no figure 'speed'"):
+        quote("<!-- quoted: speed -->1<!-- end -->")
 
 
 def test_the_figures_of_the_pages_are_those_of_the_committed_results() -> None:

@@ -1,0 +1,35 @@
+"""Single figures in the running text of README.md and MODEL_CARD.md, taken from committed result files."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from benchmarks.document import RESULTS
+from edge_runtime.errors import UsageError
+
+_QUOTED = re.compile(r"<!-- quoted: (\S+) -->.*?<!-- end -->", re.DOTALL)
+
+
+def quote(text: str) -> str:
+    """A page with each figure between ``<!-- quoted: NAME -->`` and ``<!-- end -->`` renewed.
+
+    Raises:
+        UsageError: There is no figure of that name.
+    """
+    return _QUOTED.sub(lambda match: f"<!-- quoted: {match[1]} -->{_figure(match[1])}<!-- end -->", text)
+
+
+def _figure(name: str) -> str:
+    match name:
+        case "soak-rise-mb":
+            return f"{_load('runtime/soak.json')['summary']['rise_bytes'] / 1e6:.3f}"
+        case "int8-over-float32-vnni":
+            times = {row["engine"]: row["median_ms"] for row in _load("speed/peers-edge.json")["engines"]}
+            return f"{times['LiteRT full_int8'] / times['LiteRT float32']:.2f}"
+    raise UsageError(f"There is no figure '{name}' to quote; benchmarks/quoted.py lists them.")
+
+
+def _load(name: str) -> Any:
+    return json.loads((RESULTS / name).read_text())
