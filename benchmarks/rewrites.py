@@ -94,21 +94,22 @@ def measure(strategy: Strategy, size: tuple[int, int], rounds: int) -> list[Timi
             interpreter.invoke()
             runners[name, recipe] = interpreter
         say(f"{strategy.name} {name or 'as it is'}: converted, largest difference to torch {differences[name]:.1e}")
-    spent: dict[tuple[str, str], list[float]] = {key: [] for key in runners}
+    pairs = [(rewrite.name, recipe) for recipe in RECIPES for rewrite in chosen]
+    ratios: dict[tuple[str, str], list[float]] = {pair: [] for pair in pairs}
     for _ in range(rounds):
-        for key, interpreter in runners.items():
-            started = time.perf_counter()
-            interpreter.invoke()
-            spent[key].append(time.perf_counter() - started)
-    return [
-        _timing(rewrite.name, recipe, spent[rewrite.name, recipe], spent["", recipe], differences[rewrite.name])
-        for recipe in RECIPES
-        for rewrite in chosen
-    ]
+        for name, recipe in pairs:  # side by side: a shared machine's speed drifts within a second
+            plain = _seconds(runners["", recipe])
+            ratios[name, recipe].append(_seconds(runners[name, recipe]) / plain)
+    return [_timing(name, recipe, ratios[name, recipe], differences[name]) for name, recipe in pairs]
 
 
-def _timing(name: str, recipe: str, spent: Sequence[float], plain: Sequence[float], difference: float) -> Timing:
-    ratios = [a / b for a, b in zip(spent, plain, strict=True)]
+def _seconds(interpreter: Any) -> float:
+    started = time.perf_counter()
+    interpreter.invoke()
+    return time.perf_counter() - started
+
+
+def _timing(name: str, recipe: str, ratios: Sequence[float], difference: float) -> Timing:
     low, high = (float(q) for q in np.percentile(ratios, [25, 75]))
     return Timing(name, recipe, statistics.median(ratios), low, high, difference)
 
