@@ -39,7 +39,9 @@ def _load(path: Path) -> Any:
 def _machine(document: Document) -> str:
     device, tools = document["device"], document.get("tools") or document["device"]["tools"]
     versions = ", ".join(f"{k} {v}" for k, v in tools.items() if v and k in SHOWN_TOOLS)
-    return f"{device['cpu']}, {device['cores']} cores of a shared virtual machine; {versions}."
+    int8 = device.get("int8_instructions")
+    cpu = device["cpu"] + (f" ({', '.join(int8)})" if int8 else "")
+    return f"{cpu}, {device['cores']} cores of a shared virtual machine; {versions}."
 
 
 SHOWN_TOOLS = ("ai-edge-litert", "onnxruntime", "openvino", "nncf", "torch", "tensorflow", "onnx2tf")
@@ -80,8 +82,6 @@ def _ladder(title: str, document: Document) -> list[Block]:
         f"{found['n_clear']} images; allowed are {budget['max_dice_drop']:g} points and {budget['max_hc_shift_mm']:g} "
         f"mm. {end[0].upper()}{end[1:]}."
     )
-    if document.get("rewrites"):
-        text = f"With {', '.join(document['rewrites'])}. {text}"
     rows = [
         [
             rung["name"],
@@ -93,9 +93,13 @@ def _ladder(title: str, document: Document) -> list[Block]:
     ]
     return [
         Heading(f"{document['strategy']} at {height}x{width}, {document['split']} split: {title}", 3),
-        Paragraph(text),
+        Paragraph(_rewritten(document) + text),
         Table(("quantization", "Dice drop (points)", "mean HC shift (mm)", "holds"), rows),
     ]
+
+
+def _rewritten(document: Document) -> str:
+    return f"With {', '.join(document['rewrites'])}. " if document.get("rewrites") else ""
 
 
 def _cause() -> list[Block]:
@@ -154,7 +158,7 @@ def _peers() -> list[Block]:
         return []
     text = (
         "python -m benchmarks peers. The same weights, calibrated on the same images, in turns, one thread; mask Dice "
-        "is with LiteRT in float32. The goals are for 256x256. " + _machine(documents[0])
+        "is with LiteRT in float32. The goals are for 256x256."
     )
     blocks: list[Block] = [Heading("As fast as others"), Paragraph(text)]
     for document in documents:
@@ -172,6 +176,7 @@ def _peers() -> list[Block]:
         height, width = document["size"]
         blocks += [
             Heading(f"{document['strategy']} at {height}x{width}", 3),
+            Paragraph(_rewritten(document) + _machine(document)),
             Table(("engine", "median (ms)", "90 % (ms)", "times ours", "mask Dice", "goal: times ours"), rows),
         ]
     return blocks
@@ -281,7 +286,7 @@ def _rewrites() -> list[Block]:
         "and on where a network needs it, direct-expansion (see above). "
         "subpixel-N: the enlarging of decoder block N and the convolution behind it as one transposed convolution, a "
         "third fewer multiplications for the paper's network in all; pad-first, pad-depthwise: strided convolutions "
-        "pad their input themselves. " + _machine(documents[0])
+        "pad their input themselves."
     )
     blocks: list[Block] = [Heading("Exact rewrites of the graph"), Paragraph(text)]
     for document in documents:
@@ -296,8 +301,10 @@ def _rewrites() -> list[Block]:
             ]
             for row in document["rewrites"]
         ]
+        cpu = (document["device"]["int8_instructions"] or ["no int8 instructions"])[-1]
         blocks += [
-            Heading(f"{document['strategy']} at {height}x{width}", 3),
+            Heading(f"{document['strategy']} at {height}x{width}, CPU with {cpu}", 3),
+            Paragraph(_machine(document)),
             Table(("rewrite", "recipe", "time, over as it is", "quartiles", "verdict"), rows),
         ]
     return blocks

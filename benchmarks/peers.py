@@ -21,6 +21,7 @@ from edge_runtime.optional import require
 from edge_runtime.preprocess import to_unit
 from edge_runtime.provenance import git_commit, tool_versions
 from export.recipes import RECIPES
+from export.rewrites import add_rewrite_argument, asked
 from train.data import find_data
 from train.progress import say
 
@@ -40,7 +41,7 @@ def make_peers(job: Job, folder: Path) -> dict[str, Run]:
     """Convert a checkpoint for every engine; those that are not installed are left out, and said.
 
     Args:
-        job: The checkpoint and the images to calibrate on, the same for all.
+        job: The checkpoint, the images to calibrate on, the same for all, and the rewrites of LiteRT's graph.
         folder: Empty, to work in.
     """
     from export.artifact import describe
@@ -52,7 +53,7 @@ def make_peers(job: Job, folder: Path) -> dict[str, Run]:
 
     calibration = load_images(job.calibration, job.size).inputs
     write_onnx(job.checkpoint.model, job.size, folder / ONNX)
-    to_graph(job.checkpoint.model, folder)
+    to_graph(job.checkpoint.model, folder, job.rewrites)
     to_saved_model(job.size, calibration[:1], folder)
     plain = to_tflite(folder, RECIPES["float32"])
     full = next(iter(candidates(Model(plain), calibration)))
@@ -181,6 +182,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", metavar="DIR", help="HC18's folder, 'phantom' or 'download'; default: searched for")
     parser.add_argument("--images", type=int, default=8, metavar="N", help="frames run on; default: %(default)s")
     parser.add_argument("--rounds", type=int, default=200, metavar="N", help="of each engine; default: %(default)s")
+    add_rewrite_argument(parser)
     parser.add_argument("--out", type=Path, metavar="FILE.json", help="write it here")
     parser.set_defaults(action=run)
 
@@ -188,8 +190,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Time one checkpoint in this project's full int8, in float32, in ONNX Runtime and in OpenVINO, alternating.
 
-    All take prepared frames of one size and run on one thread; int8 is calibrated on the same images. OpenVINO needs
-    ``pip install openvino nncf`` (the extra ``peers``).
+    All take prepared frames of one size and run on one thread; int8 is calibrated on the same images. LiteRT's files
+    are what an export writes, with the rewrites it needs or those given; the others take the ONNX as it is. OpenVINO
+    needs ``pip install openvino nncf`` (the extra ``peers``).
     """
     if args.images < 1 or args.rounds < 1:
         raise UsageError(f"--images is {args.images}, --rounds is {args.rounds}; both are 1 or more.")
@@ -201,18 +204,23 @@ def run(args: argparse.Namespace) -> int:
     from train.checkpoint import load_checkpoint
 
     checkpoint, dataset = load_checkpoint(args.checkpoint), find_data(args.data)
-    options = Options((RECIPES["full_int8"],), Path(), verify_images=args.images, budget=NO_LIMIT)
+    options = Options(
+        (RECIPES["full_int8"],), Path(), verify_images=args.images, budget=NO_LIMIT, rewrites=asked(args.rewrite)
+    )
     job = plan(checkpoint, dataset, options)
+    rewrites = [rewrite.name for rewrite in job.rewrites]
     with tempfile.TemporaryDirectory(prefix="fetal-head-edge-") as folder:
         rows = measure(make_peers(job, Path(folder)), load_images(job.parity, job.size).inputs, args.rounds)
     size = f"{job.size[0]}x{job.size[1]}"
-    say(f"{job.name} at {size}, {args.rounds} rounds\n{table(rows)}")
+    say(f"{job.name} at {size}, LiteRT's graph {'with ' + ', '.join(rewrites) if rewrites else 'as it is'}")
+    say(f"{args.rounds} rounds\n{table(rows)}")
     if args.out:
         document = {
             "schema_version": SCHEMA_VERSION,
             "strategy": job.name,
             "checkpoint_sha256": checkpoint.sha256,
             "size": list(job.size),
+            "rewrites": rewrites,
             "rounds": args.rounds,
             "engines": rows,
             "device": fingerprint(),
