@@ -1,4 +1,4 @@
-"""Tables in HC18's format: one row an image, with its pixel size in mm."""
+"""Pixel sizes, and tables of them in HC18's format: one row an image."""
 
 from __future__ import annotations
 
@@ -7,9 +7,16 @@ import io
 import math
 import re
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edge_runtime.errors import UsageError
 from edge_runtime.files import read_bounded
+
+PixelSize = float | tuple[float, float] | list[float] | NDArray[np.floating[Any]]
+"""Side of a pixel in mm, or (x, y) where pixels are not square."""
 
 NAME_COLUMN = "filename"
 PIXEL_SIZE_COLUMN = "pixel size(mm)"

@@ -9,7 +9,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ from edge_runtime.limits import read_limits
 from edge_runtime.log import event
 from edge_runtime.manifest import Manifest, manifest_path, parse_manifest, read_manifest, read_model
 from edge_runtime.metrics import overlap
-from edge_runtime.pixel_sizes import PIXEL_SIZE_RANGE_MM
+from edge_runtime.pixel_sizes import PIXEL_SIZE_RANGE_MM, PixelSize
 from edge_runtime.postprocess import Head, find_head
 from edge_runtime.preprocess import check_frame, prepare
 from edge_runtime.quality import NO_PIXEL_SIZE, Quality, weigh
@@ -41,9 +41,6 @@ MAX_CANARY_EVERY = 10**9
 
 SECOND_LOOK_SHARE = 1.3
 """A second look takes an inference and a comparison; so many times the first inference must be left for it."""
-
-PixelSize = float | tuple[float, float] | list[float] | NDArray[np.floating[Any]]
-"""In mm: one number, or x and y."""
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.errors import FetalHeadError, InputError, SourceError, UsageError
+from edge_runtime.pixel_sizes import PixelSize
 from edge_runtime.preprocess import check_frame
-
-PixelSize = float | tuple[float, float]
-"""Side of a pixel in mm, or (x, y) where pixels are not square."""
 
 
 @dataclass(frozen=True)

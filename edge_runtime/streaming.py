@@ -12,8 +12,9 @@ from types import TracebackType
 
 from edge_runtime.errors import DeviceError, FetalHeadError, UsageError
 from edge_runtime.log import event
+from edge_runtime.pixel_sizes import PixelSize
 from edge_runtime.segmenter import Measurement, Segmenter, check_pixel_sizes
-from edge_runtime.slot import Arrival, PixelSize, Slot, Source, fill, open_source
+from edge_runtime.slot import Arrival, Slot, Source, fill, open_source
 from edge_runtime.stream_result import BestFrame, Counts, StreamResult
 from edge_runtime.summary import Best, Recent, Window, rank
 
