@@ -15,6 +15,7 @@ from benchmarks.findings import Documents
 from benchmarks.quantized import load_latencies, rows
 from benchmarks.quoted import quote
 from benchmarks.render import markdown_files, write_files
+from benchmarks.results_speed import load_speeds
 from benchmarks.tables import Column, Result, cells, interval, number, pick
 from benchmarks.training import load_all
 from edge_runtime.errors import UsageError
@@ -36,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     if runs:
         files[README] = fill_training(files[README].decode(), runs).encode()
         latencies = load_latencies()
-        files |= markdown_files(results_page.build(runs, latencies), RESULTS_PAGE)
+        files |= markdown_files(results_page.build(runs, latencies, load_speeds()), RESULTS_PAGE)
         files[RESULTS_JSON] = (json.dumps({"networks": rows(runs, latencies)}, indent=1) + "\n").encode()
     files |= markdown_files(int8_page.build(), INT8_PAGE)
     if quality := quality_page.build():

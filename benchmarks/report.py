@@ -12,6 +12,7 @@ from benchmarks.document import load_document, newest_result
 from benchmarks.overlays import choose_result, draw_overlays
 from benchmarks.quantized import load_latencies
 from benchmarks.render import Block, Figure, Heading, Paragraph, Table, markdown_files, to_html, write_files
+from benchmarks.results_speed import load_speeds
 from benchmarks.tables import ACCURACY, DEGRADATION, NOT_MEASURED, SPEED, Column, cells, number
 from benchmarks.training import load_all
 from edge_runtime.errors import FetalHeadError
@@ -60,7 +61,10 @@ def run(args: argparse.Namespace) -> int:
     files = markdown_files(blocks, args.out / "report.md")
     files[args.out / "report.html"] = to_html(TITLE, blocks).encode()
     if runs := load_all():
-        page = [*results_page.build(runs, load_latencies()), *strategy_overlays.section(args.runs, args.data, runs)]
+        page = [
+            *results_page.build(runs, load_latencies(), load_speeds()),
+            *strategy_overlays.section(args.runs, args.data, runs),
+        ]
         files |= markdown_files(page, args.out / "results.md")
         files[args.out / "results.html"] = to_html(results_page.TITLE, page).encode()
     write_files(files)

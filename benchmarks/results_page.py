@@ -10,6 +10,7 @@ from benchmarks.paper import HC18_RECORDS, OTHERS, TABLE
 from benchmarks.render import Block, Heading, Paragraph, Table
 from benchmarks.results_honest import honest, recipes, seeds
 from benchmarks.results_paper import claims, flaws, paper_table, set_sizes, small
+from benchmarks.results_speed import training_speed
 from benchmarks.scores import Document, paper_order, pooled_dice
 from benchmarks.study import STUDY, StudyRun
 from benchmarks.tables import number, pick
@@ -18,17 +19,21 @@ from train.strategies import STRATEGIES
 TITLE = "Which layers to train, and what becomes of them on the device"
 
 
-def build(documents: Documents, latencies: Sequence[Mapping[str, Any]] = ()) -> list[Block]:
+def build(
+    documents: Documents, latencies: Sequence[Mapping[str, Any]] = (), speeds: Sequence[Mapping[str, Any]] = ()
+) -> list[Block]:
     """The page's blocks.
 
     Args:
         documents: Training results by name of the run; what is missing is named on the page.
         latencies: Paired latency runs over the study's artifacts.
+        speeds: Measurements of the training loop's speed.
     """
     blocks: list[Block] = [Heading(TITLE, 1), *_what_was_done(documents)]
     for section in (paper_table, claims, small, set_sizes, flaws, honest, seeds):
         blocks += section(documents)
-    return [*blocks, *recipes(documents, latencies), *_others(documents), *_reproduce(documents)]
+    blocks += [*recipes(documents, latencies), *_others(documents), *training_speed(speeds)]
+    return [*blocks, *_reproduce(documents)]
 
 
 def overview(documents: Documents) -> str:

@@ -18,6 +18,7 @@ from benchmarks.__main__ import main
 from benchmarks.pages import RESULTS_JSON, RESULTS_PAGE
 from benchmarks.quantized import load_latencies, rows
 from benchmarks.render import Figure, Heading, Paragraph, Table, markdown_files, to_html
+from benchmarks.results_speed import load_speeds, training_speed
 from benchmarks.study import STUDY, StudyRun, get_run
 from benchmarks.training import load_all, load_training
 from edge_runtime.errors import ModelError, UsageError
@@ -180,7 +181,7 @@ def test_the_committed_page_is_made_from_the_committed_results() -> None:
     runs = load_all()
     assert runs, "no training results are committed"
     page = ROOT / RESULTS_PAGE
-    files = markdown_files(results_page.build(runs, load_latencies()), page)
+    files = markdown_files(results_page.build(runs, load_latencies(), load_speeds()), page)
     assert files[page].decode() == page.read_text(), "call python -m benchmarks pages"
     assert all(path.exists() for path in files)
     written = json.loads((ROOT / RESULTS_JSON).read_text())
@@ -213,6 +214,17 @@ def test_a_row_a_network_and_recipe_with_its_latency_or_that_of_the_same_graph()
     assert own["against_float32"]["dice"] == pytest.approx(-0.2)
     text = str(results_page.build(documents, [latency]))
     assert "'~21.5'" in text and "'21.5'" in text and "'full_int8 *'" in text and "a CPU, 2026-11-23" in text
+
+
+def test_the_page_says_how_fast_the_loop_is_and_whether_that_is_the_goal() -> None:
+    (speed,) = load_speeds()
+    text = str(training_speed([speed]))
+    assert "times the plain loop, goal met." in text
+    slow = next(result for result in speed["results"] if result["variant"] == "ours")
+    slow["times_plain"] = 2.5
+    text = str(training_speed([speed]))
+    assert "2.50 to" in text and "goal missed" in text and "(2.50)" in text
+    assert training_speed([]) == []
 
 
 def test_committed_results_are_those_of_the_study_on_hc18() -> None:
