@@ -43,8 +43,8 @@ bench: $(READY)  ## measure the artifacts on this machine
 report: $(READY)  ## turn the newest result into reports/ (Markdown and HTML)
 	$(PY) -m benchmarks report
 
-test: $(READY)  ## all tests
-	$(PY) -m pytest
+test: $(READY)  ## all tests, two files at a time
+	OMP_WAIT_POLICY=passive $(PY) -m pytest -n 2 --dist loadfile
 
 lint: $(READY)  ## ruff and mypy
 	$(PY) -m ruff check .

@@ -62,6 +62,20 @@ def test_engines_are_compared_in_turns() -> None:
 
 
 @pytest.mark.slow
+def test_the_same_weights_are_run_in_every_engine(run: Run, phantom: Path, tmp_path: Path) -> None:
+    checkpoint, out = make_checkpoint(tmp_path / "edge", size=(64, 96)), tmp_path / "peers.json"
+    call = ("peers", "--checkpoint", checkpoint, "--data", phantom, "--images", 2, "--rounds", 2)
+    done = run("benchmarks", *call, "--rewrite", "pad-first", "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert "LiteRT's graph with pad-first" in done.stdout
+    found = json.loads(out.read_text())
+    rows = {row["engine"]: row for row in found["engines"]}
+    assert found["rewrites"] == ["pad-first"] and found["size"] == [64, 96]
+    assert {OURS, "LiteRT float32", "ONNX Runtime float32", "ONNX Runtime int8"} <= set(rows)
+    assert rows["ONNX Runtime float32"]["mask_dice"] > 0.999 and rows[OURS]["times_ours"] == 1
+
+
+@pytest.mark.slow
 def test_the_cost_of_an_export_is_taken(run: Run, phantom: Path, tmp_path: Path) -> None:
     out = tmp_path / "cost.json"
     done = run("benchmarks", "export-cost", make_checkpoint(tmp_path / "edge"), "--data", phantom, "--out", out)
