@@ -118,6 +118,15 @@ def test_the_page_shows_the_results_and_names_what_is_missing() -> None:
     assert "96.28" in results_page.overview(documents) and "http" not in to_html("x", blocks).split("<body>")[0]
 
 
+def test_the_papers_figures_are_reached_where_none_of_the_three_is_below_them() -> None:
+    documents = make_all()
+    pooled = documents["decoder-all-paper-512"]["metrics"]["paper_pooled"]
+    for accuracy, verdict in ((0.98, "is met"), (0.97, "is missed")):
+        pooled |= {"paper_pixel_accuracy": accuracy, "paper_dice": 0.964, "paper_miou": 0.93}
+        said = [b.text for b in results_page.build(documents) if isinstance(b, Paragraph) and "own 512x512" in b.text]
+        assert len(said) == 1 and verdict in said[0] and "/ 96.40 / 93.00, the paper 97.77 / 96.28 / 92.87" in said[0]
+
+
 def test_without_any_result_the_page_says_so() -> None:
     blocks = results_page.build({})
     assert any(
