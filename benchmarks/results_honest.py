@@ -83,7 +83,9 @@ def recipes(documents: Documents, latencies: Sequence[Mapping[str, Any]]) -> lis
         return []
     text = (
         "Each network exported in four recipes, each file held to torch before it was written, and scored on the test "
-        "part of its own split with the runtime that a device runs. Latency is of the network alone, median, one "
+        "part of its own split with the runtime that a device runs. Full int8 is the plainest here, by minimum and "
+        "maximum, of the graph as it is (python -m benchmarks study): what quantization costs each network. What "
+        "python -m export does about it by itself is in docs/int8.md. Latency is of the network alone, median, one "
         "thread; strategies of one architecture run one graph, and ~ marks a time measured on another of them. "
         "A star marks what the export refuses to write, since its masks or circumferences lie further from torch's "
         "than the recipe allows (export/recipes.py). The same figures, and more, are in docs/results.json."
