@@ -101,6 +101,7 @@ def _latency(run: Mapping[str, Any], recipe: str, latencies: Sequence[Mapping[st
         "p90": invoke["p90"],
         "measured_on": artifact if other else run["run"]["name"],
         "cpu": document["device"]["cpu"],
+        "int8_instructions": document["device"]["int8_instructions"],
         "threads": document["conditions"]["threads"],
         "date": document["conditions"]["date"],
     }

@@ -129,5 +129,9 @@ def _cells(row: Row) -> list[str]:
 
 def _machines(found: Sequence[Row]) -> list[str]:
     """What the latencies were measured on."""
-    seen = {(row["latency_ms"]["cpu"], row["latency_ms"]["date"][:10]) for row in found if row["latency_ms"]}
-    return [f"Latency measured on {cpu}, {date}, in one run of alternating rounds." for cpu, date in sorted(seen)]
+    times = [row["latency_ms"] for row in found if row["latency_ms"]]
+    seen = {(t["cpu"], ", ".join(t["int8_instructions"]) or "none", t["date"][:10]) for t in times}
+    return [
+        f"Latency measured on {cpu} (int8 instructions: {int8}), {date}, in one run of alternating rounds."
+        for cpu, int8, date in sorted(seen)
+    ]

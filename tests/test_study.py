@@ -209,7 +209,7 @@ def test_a_row_a_network_and_recipe_with_its_latency_or_that_of_the_same_graph()
         "latency_ms": {"invoke": {"p50": 21.5, "p90": 22.0, "p99": 25.0}},
     }
     latency = {
-        "device": {"cpu": "a CPU"},
+        "device": {"cpu": "a CPU", "int8_instructions": ["asimddp"]},
         "conditions": {"threads": 1, "date": "2026-11-23T00:00:00+00:00"},
         "results": [measured],
     }
@@ -222,7 +222,12 @@ def test_a_row_a_network_and_recipe_with_its_latency_or_that_of_the_same_graph()
     assert all(found[key]["latency_ms"] is None for key in other)
     assert own["against_float32"]["dice"] == pytest.approx(-0.2)
     text = str(results_page.build(documents, [latency]))
-    assert "'~21.5'" in text and "'21.5'" in text and "'full_int8 *'" in text and "a CPU, 2026-11-23" in text
+    assert (
+        "'~21.5'" in text
+        and "'21.5'" in text
+        and "'full_int8 *'" in text
+        and "a CPU (int8 instructions: asimddp), 2026-11-23" in text
+    )
 
 
 def test_the_page_says_how_fast_the_loop_is_and_whether_that_is_the_goal() -> None:
