@@ -14,6 +14,7 @@ from benchmarks.ladders import climbed
 from benchmarks.peers import GOALS
 from benchmarks.render import Block, Heading, Paragraph, Table
 from benchmarks.tables import number
+from edge_runtime.device import cpu_text
 from edge_runtime.segmenter import DEFAULT_MODEL
 
 CALIBRATION = Path("export/calibration.json")
@@ -39,9 +40,7 @@ def _load(path: Path) -> Any:
 def _machine(document: Document) -> str:
     device, tools = document["device"], document.get("tools") or document["device"]["tools"]
     versions = ", ".join(f"{k} {v}" for k, v in tools.items() if v and k in SHOWN_TOOLS)
-    int8 = device.get("int8_instructions")
-    cpu = device["cpu"] + (f" ({', '.join(int8)})" if int8 else "")
-    return f"{cpu}, {device['cores']} cores of a shared virtual machine; {versions}."
+    return f"{cpu_text(device)}, {device['cores']} cores of a shared virtual machine; {versions}."
 
 
 SHOWN_TOOLS = ("ai-edge-litert", "onnxruntime", "openvino", "nncf", "torch", "tensorflow", "onnx2tf")
@@ -111,7 +110,7 @@ def _cause() -> list[Block]:
         "(8.9 times in the shipped edge, which was trained throughout). The projection before it is linear, so "
         "both are one convolution with small weights: direct-expansion, exact, 0.8 % more products for the "
         "paper's network. An export does it by itself where the amplification (export/rewrites.py) is tenfold or "
-        "more. The two tables of one network above are with and without it."
+        "more. The two tables of the network of three epochs above are with and without it."
     )
     return [Heading("Where ImageNet's encoder loses it"), Paragraph(text)]
 

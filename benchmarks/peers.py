@@ -190,9 +190,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Time one checkpoint in this project's full int8, in float32, in ONNX Runtime and in OpenVINO, alternating.
 
-    All take prepared frames of one size and run on one thread; int8 is calibrated on the same images. LiteRT's files
-    are what an export writes, with the rewrites it needs or those given; the others take the ONNX as it is. OpenVINO
-    needs ``pip install openvino nncf`` (the extra ``peers``).
+    All take prepared frames of one size and run on one thread; int8 is calibrated on the same images. LiteRT's graph
+    is an export's, with the rewrites it needs or those given, its int8 the plainest (by minimum and maximum); the
+    others take the ONNX as it is. OpenVINO needs ``pip install openvino nncf`` (the extra ``peers``).
     """
     if args.images < 1 or args.rounds < 1:
         raise UsageError(f"--images is {args.images}, --rounds is {args.rounds}; both are 1 or more.")

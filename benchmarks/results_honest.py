@@ -11,6 +11,7 @@ from benchmarks.quantized import Row, rows
 from benchmarks.render import Block, Figure, Heading, Paragraph, Table
 from benchmarks.scores import OWN, own
 from benchmarks.tables import interval, number, pick
+from edge_runtime.device import cpu_text
 from edge_runtime.metrics import summarize_values
 
 
@@ -130,8 +131,5 @@ def _cells(row: Row) -> list[str]:
 def _machines(found: Sequence[Row]) -> list[str]:
     """What the latencies were measured on."""
     times = [row["latency_ms"] for row in found if row["latency_ms"]]
-    seen = {(t["cpu"], ", ".join(t["int8_instructions"]) or "none", t["date"][:10]) for t in times}
-    return [
-        f"Latency measured on {cpu} (int8 instructions: {int8}), {date}, in one run of alternating rounds."
-        for cpu, int8, date in sorted(seen)
-    ]
+    seen = {(cpu_text(t), t["date"][:10]) for t in times}
+    return [f"Latency measured on {cpu}, {date}, in one run of alternating rounds." for cpu, date in sorted(seen)]

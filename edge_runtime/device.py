@@ -7,6 +7,7 @@ import platform
 import shutil
 import subprocess
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -140,13 +141,18 @@ def fingerprint() -> dict[str, Any]:
     }
 
 
-def device_text(device: dict[str, Any]) -> str:
+def cpu_text(device: Mapping[str, Any]) -> str:
+    """A :func:`fingerprint`'s CPU in words, with its int8 instructions where it was asked for them."""
+    name = device["cpu"] or "unknown CPU"
+    int8 = device.get("int8_instructions")
+    return name if int8 is None else f"{name} (int8 instructions: {', '.join(int8) or 'none'})"
+
+
+def device_text(device: Mapping[str, Any]) -> str:
     """A :func:`fingerprint`'s hardware in words."""
     memory = device["memory_bytes"]
-    int8 = ", ".join(device["int8_instructions"]) or "none"
-    return (
-        f"{device['model'] or 'unknown model'}, {device['cpu'] or 'unknown CPU'} (int8 instructions: {int8}), "
-        f"{device['cores']} cores" + (f", {memory / 1e9:.1f} GB" if memory else "")
+    return f"{device['model'] or 'unknown model'}, {cpu_text(device)}, {device['cores']} cores" + (
+        f", {memory / 1e9:.1f} GB" if memory else ""
     )
 
 
