@@ -161,16 +161,19 @@ class Model:
         model = copy.copy(self._parsed)
         graph = copy.copy(model.subgraphs[0])
         made = {index for operator in operators for index in operator.outputs}
-        graph.operators = [graph.operators[operator.index] for operator in operators]
+        kept = sorted(made.union(*(operator.inputs for operator in operators)))
+        place = {index: new for new, index in enumerate(kept)} | {-1: -1}  # -1: an input that is left out
         taken = [tensor.index for operator in operators for tensor in self.computed_inputs(operator)]
-        graph.inputs = [index for index in taken if index not in made]
-        graph.outputs = list(operators[-1].outputs)
+        graph.inputs = [place[index] for index in taken if index not in made]
+        graph.outputs = [place[index] for index in operators[-1].outputs]
+        graph.tensors = [copy.copy(graph.tensors[index]) for index in kept]
+        model.buffers = [schema().BufferT(), *(model.buffers[tensor.buffer] for tensor in graph.tensors)]
+        for number, tensor in enumerate(graph.tensors, start=1):
+            tensor.buffer = number
+        graph.operators = [copy.copy(graph.operators[operator.index]) for operator in operators]
+        for operator in graph.operators:
+            operator.inputs, operator.outputs = ([place[i] for i in of] for of in (operator.inputs, operator.outputs))
         model.subgraphs, model.signatureDefs, model.metadata, model.metadataBuffer = [graph], None, None, None
-        kept = made.union(*(operator.inputs for operator in operators))
-        model.buffers = [copy.copy(buffer) for buffer in model.buffers]
-        for index, tensor in enumerate(graph.tensors):
-            if index not in kept:
-                model.buffers[tensor.buffer].data = None
         return pack(model)
 
     def with_layers(self, layers: Mapping[int, tuple[NDArray[Any], NDArray[Any]]]) -> bytes:
