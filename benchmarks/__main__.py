@@ -9,6 +9,7 @@ from benchmarks import (
     compare,
     driver,
     export_cost,
+    interpreters,
     ladders,
     operators,
     overhead,
@@ -89,6 +90,11 @@ def build_parser() -> argparse.ArgumentParser:
     operators.add_arguments(sub.add_parser("operators", help=operators_text, description=operators.run.__doc__))
     peers_text = "this project's int8 against float32, ONNX Runtime's and OpenVINO's of the same weights"
     peers.add_arguments(sub.add_parser("peers", help=peers_text, description=peers.run.__doc__))
+
+    interpreters_text = "how far tflite-runtime's answers lie from ai-edge-litert's"
+    interpreters.add_arguments(
+        sub.add_parser("interpreters", help=interpreters_text, description=interpreters.run.__doc__)
+    )
 
     overhead_text = "what the runtime costs around the network, and what a fresh process costs"
     overhead.add_arguments(sub.add_parser("overhead", help=overhead_text, description=overhead.run.__doc__))

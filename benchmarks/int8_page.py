@@ -15,10 +15,12 @@ from benchmarks.peers import GOALS
 from benchmarks.render import Block, Heading, Paragraph, Table
 from benchmarks.tables import number
 from edge_runtime.device import cpu_text
+from edge_runtime.golden import LEAST_DICE
 from edge_runtime.segmenter import DEFAULT_MODEL
 
 CALIBRATION = Path("export/calibration.json")
 SPEED, LADDERS, EMULATED = RESULTS / "speed", RESULTS / "ladder", RESULTS / "aarch64.json"
+INTERPRETERS = RESULTS / "interpreters"
 
 Document = Mapping[str, Any]
 
@@ -29,7 +31,7 @@ def build() -> list[Block]:
         "How full int8 comes about, and what was measured of it. Every table is made from a committed result file by "
         "python -m benchmarks pages; the command behind each stands below its heading."
     )
-    sections = (*_budget(), *_cause(), *_calibration(), *_peers(), *_operators(), *_cost(), *_emulated(), *_rewrites())
+    sections = (*_budget(), *_cause(), *_calibration(), *_peers(), *_operators(), *_cost(), *_same(), *_rewrites())
     return [Heading("An int8 file you need not trust", 1), Paragraph(text), *sections]
 
 
@@ -246,6 +248,43 @@ def _cost() -> list[Block]:
     return [Heading("What an export costs"), Paragraph(text), Table(header, rows)]
 
 
+def _same() -> list[Block]:
+    blocks = [*_emulated(), *_interpreters()]
+    return [Heading("The same answer everywhere"), *blocks] if blocks else []
+
+
+def _interpreters() -> list[Block]:
+    documents = [_load(path) for path in sorted(INTERPRETERS.glob("*.json"))]
+    if not documents:
+        return []
+    text = (
+        "python -m benchmarks interpreters. The same full int8 files in ai-edge-litert and tflite-runtime, on one "
+        "x86-64 machine and the images of HC18's test parts. Mask Dice is of tflite-runtime's masks with those of "
+        f"ai-edge-litert; the goal is {LEAST_DICE} on average. On the phantoms verify refuses what is below it."
+    )
+    rows = [
+        [
+            row["name"],
+            "x".join(map(str, row["size"])),
+            row["quantization"] or "-",
+            f"{document['split']}, {row['n_images']}",
+            number(100 * row["differing"], 2),
+            number(row["mask_dice_mean"], 5),
+            number(row["mask_dice_worst"], 5),
+            number(row["hc_shift_mean_mm"], 3),
+            number(row["golden_mask_dice"], 5),
+            "met" if row["mask_dice_mean"] >= LEAST_DICE else "MISSED",
+        ]
+        for document in documents
+        for row in document["models"]
+    ]
+    header = (
+        "model", "input", "quantized by", "test images", "values that differ (%)", "mask Dice", "worst",
+        "mean HC shift (mm)", "phantoms' mask Dice", "goal",
+    )  # fmt: skip
+    return [Paragraph(text), Table(header, rows)]
+
+
 def _emulated() -> list[Block]:
     answers: Sequence[Document] = _load(EMULATED) or []
     if not answers:
@@ -270,7 +309,7 @@ def _emulated() -> list[Block]:
         for answer in answers
     ]
     header = ("model", "emulated CPU", "interpreter", "outputs identical", "mask Dice")
-    return [Heading("The same answer everywhere"), Paragraph(text), Table(header, rows)]
+    return [Paragraph(text), Table(header, rows)]
 
 
 def _rewrites() -> list[Block]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from conftest import Run
+from tiny_model import make_artifact
 
 from edge_runtime.golden import golden_frames
 from edge_runtime.segmenter import DEFAULT_MODEL
@@ -49,3 +53,23 @@ def test_operator_by_operator_a_few_values_are_one_level_off_there() -> None:
         assert differences.min() >= 0 or operator.kind == "RESIZE_BILINEAR", "convolutions round twice, and so upwards"
         off[operator.kind] += int(np.count_nonzero(differences))
     assert {kind for kind, count in off.items() if count} == {"CONV_2D", "DEPTHWISE_CONV_2D", "RESIZE_BILINEAR"}
+
+
+def test_the_command_compares_them_on_images(run: Run, phantom: Path, tmp_path: Path) -> None:
+    pytest.importorskip("tflite_runtime.interpreter", exc_type=ImportError)
+    out = tmp_path / "interpreters.json"
+    arguments = [DEFAULT_MODEL, "--data", phantom, "--images", 2, "--out", out]
+    done = run("benchmarks", "interpreters", *arguments)
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads(out.read_text())["models"]
+    assert row["name"] == "edge-full_int8" and row["n_images"] == 2
+    assert row["n_identical"] == 0 and 0 < row["differing"] < 0.5, "it rounds twice"
+    assert row["mask_dice_mean"] >= 0.99 and row["golden_mask_dice"] >= 0.999
+    assert "edge-full_int8" in done.stdout
+
+
+def test_the_command_wants_full_int8(run: Run, tmp_path: Path) -> None:
+    make_artifact(tmp_path, "float32", name="edge")
+    done = run("benchmarks", "interpreters", tmp_path)
+    assert done.returncode == 1
+    assert "no full int8 artifact" in done.stderr and "--recipes full_int8" in done.stderr
