@@ -41,7 +41,7 @@ class Options:
         force: Export also what is up to date.
         budget: What full int8 may cost.
         fine_tune_epochs: Of training on in simulated int8 where nothing else is within the budget; 0 for none.
-        threads: CPU threads to measure with, which no figure depends on; parity is measured with one.
+        threads: CPU threads to measure with, which no figure depends on: each value is computed by one of them.
         rewrites: Names of exact rewrites of the graph, see :mod:`export.rewrites`; None for those a network needs.
     """
 

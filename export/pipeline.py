@@ -9,7 +9,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from edge_runtime.golden import take_golden
 from edge_runtime.manifest import Manifest
@@ -97,32 +99,34 @@ def export_checkpoint(
 def _export(
     job: Job, requests: Mapping[str, str], folder: Path, failed: Callable[[ParityError], None]
 ) -> dict[Path, Manifest]:
-    bench = _prepare(job, folder)
+    reference, answers = _convert_exactly(job, folder)
     against = f"{job.name}-{FLOAT32.name}"
     baseline: dict[str, ImageScore] = {}
-    if FLOAT32 not in job.options.recipes:
-        against, baseline = f"{job.name} in float32 (ONNX)", take(onnx_predictor(folder / ONNX), bench.exam)
     manifests: dict[Path, Manifest] = {}
     plain = [FLOAT32, *(r for r in job.options.recipes if not r.calibrated and r != FLOAT32)]
     with Conversions(folder, plain) as conversions:
+        bench = _hold(job, reference, answers, folder)
+        if FLOAT32 not in job.options.recipes:
+            against, baseline = f"{job.name} in float32 (ONNX)", take(onnx_predictor(folder / ONNX), bench.exam)
         for asked in job.options.recipes:
             started = time.monotonic()
             artifact, refusal = _convert(job, asked, conversions, folder)
             recipe = MIXED_INT8 if artifact.manifest.recipe == MIXED_INT8.name else asked
-            parity = compare(bench.reference, run_on(artifact.network(), bench.reference.images))
+            network = artifact.network(job.options.threads)
+            parity = compare(bench.reference, run_on(network, bench.reference.images))
             try:
                 check(artifact.manifest.name, parity, recipe.tolerance, UNSUITED)
             except ParityError as error:
                 if recipe == FLOAT32:
                     raise  # the others are measured against it
                 refusal = refusal or error
-            scores = take(artifact.network(job.options.threads), bench.exam)
+            scores = take(network, bench.exam)
             baseline = baseline or scores  # float32 is the first recipe where it is asked for
             manifest = replace(
                 artifact.manifest,
                 parity=_parity_record(job, recipe, parity, bench),
                 accuracy=accuracy(bench.exam, scores, baseline, against),
-                golden=take_golden(artifact.network(), job.size),
+                golden=take_golden(network, job.size),
                 rewrites=tuple(rewrite.name for rewrite in job.rewrites),
                 quality=kept_quality(
                     artifact.manifest.model_sha256, artifact_path(job.options.out, job.name, artifact.manifest.recipe)
@@ -172,8 +176,8 @@ def _tuned(job: Job, folder: Path) -> Model:
     return Model(to_tflite(place, FLOAT32))
 
 
-def _prepare(job: Job, folder: Path) -> Bench:
-    """Ask torch; convert to ONNX and a SavedModel, and hold both to torch before any recipe is converted."""
+def _convert_exactly(job: Job, folder: Path) -> tuple[Reference, NDArray[np.float32]]:
+    """Ask torch; convert to ONNX and a SavedModel, from which the recipes are converted; and ask that."""
     predict = make_predictor(job.checkpoint.model, torch.device("cpu"))
     reference = make_reference(predict, load_images(job.parity, job.size))
     say(
@@ -188,14 +192,17 @@ def _prepare(job: Job, folder: Path) -> Bench:
         answers = to_saved_model(job.size, reference.images.inputs, folder)
     except ConversionError as error:
         raise ConversionError(f"{job.name}: {error}") from error
+    say(f"  ONNX and onnx2tf in {time.monotonic() - started:.1f} s")
+    return reference, answers
+
+
+def _hold(job: Job, reference: Reference, answers: NDArray[np.float32], folder: Path) -> Bench:
+    """Hold ONNX, and the SavedModel by its answers, to torch before anything is measured."""
     onnx = compare(reference, run_on(onnx_predictor(folder / ONNX), reference.images))
     saved_model = compare(reference, answers)
     check(f"{job.name} as ONNX", onnx, FLOAT32.tolerance, "This is torch's exporter; report it with the checkpoint.")
     check(f"{job.name} as converted by onnx2tf", saved_model, FLOAT32.tolerance, WRONG)
-    say(
-        f"  ONNX and onnx2tf in {time.monotonic() - started:.1f} s, as torch: "
-        f"largest logit difference {saved_model.max_logit_difference:.1e}"
-    )
+    say(f"  as torch: largest logit difference {saved_model.max_logit_difference:.1e}")
     exam = make_exam(job.dataset, job.parts, job.size, job.options.accuracy_images) if job.parts else None
     return Bench(reference, onnx, saved_model, exam)
 
