@@ -28,6 +28,10 @@ def _figure(name: str) -> str:
         case "int8-over-float32-vnni":
             times = {row["engine"]: row["median_ms"] for row in _load("speed/peers-edge.json")["engines"]}
             return f"{times['LiteRT full_int8'] / times['LiteRT float32']:.2f}"
+        case "int8-over-float32-avx2":
+            rows = _load("amd-epyc-2026-11-25-grouped.json")["results"]
+            spent = {row["recipe"]: row["latency_ms"]["invoke"]["p50"] for row in rows}
+            return f"{spent['full_int8'] / spent['float32']:.2f}"
     raise UsageError(f"There is no figure '{name}' to quote; benchmarks/quoted.py lists them.")
 
 
