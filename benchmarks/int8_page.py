@@ -19,7 +19,7 @@ from edge_runtime.golden import LEAST_DICE
 from edge_runtime.segmenter import DEFAULT_MODEL
 
 CALIBRATION = Path("export/calibration.json")
-SPEED, LADDERS, EMULATED = RESULTS / "speed", RESULTS / "ladder", RESULTS / "aarch64.json"
+SPEED, LADDERS, EMULATED = RESULTS / "speed", RESULTS / "ladder", RESULTS / "runtime" / "aarch64.json"
 INTERPRETERS = RESULTS / "interpreters"
 
 Document = Mapping[str, Any]

@@ -12,7 +12,7 @@ from benchmarks.render import Figure
 from benchmarks.tables import Result, pick
 from edge_runtime.errors import UsageError
 from edge_runtime.optional import require
-from edge_runtime.segmenter import Segmenter
+from edge_runtime.segmenter import DEFAULT_MODEL, Segmenter
 from train.data import Dataset, Sample, find_data, find_local, hash_samples, read_dataset
 
 REFERENCE_COLOR, PREDICTED_COLOR = "#E69F00", "#56B4E9"
@@ -75,14 +75,16 @@ def draw_overlays(document: dict[str, Any], result: Result, data: str | None, ar
         document: The result file.
         result: The artifact's entry in it.
         data: What the user gave as ``--data``, None to search.
-        artifacts: Folder the artifact lies in.
+        artifacts: Folder the artifact lies in, where it is not the shipped one.
 
     Returns:
         The figures, or why there are none: other images or another model than those measured would show something else.
     """
-    if not artifacts.is_dir():
+    places = [place for place in (artifacts, DEFAULT_MODEL) if place.exists()]
+    known = [artifact for place in places for artifact in find_artifacts([place])]
+    found = [a for a in known if a.manifest and a.manifest.model_sha256 == result["model_sha256"]]
+    if not found and not artifacts.is_dir():
         return f"there is no folder {artifacts.name}/; name the artifacts' folder with --artifacts"
-    found = [a for a in find_artifacts([artifacts]) if a.manifest and a.manifest.model_sha256 == result["model_sha256"]]
     if not found:
         return f"{artifacts.name}/ holds no file with the sha256 of {result['artifact']} as it was measured"
     dataset = local_dataset(document, data)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
+from benchmarks.document import RESULTS, newest_result
 from benchmarks.pages import PAGES, fill, sources
 from benchmarks.quoted import quote
 from edge_runtime.errors import UsageError
@@ -65,6 +66,10 @@ def test_the_figures_of_the_pages_are_those_of_the_committed_results() -> None:
         assert fill(text, results, page) == text, (
             f"{page}: call python -m benchmarks pages {' '.join(map(str, results))}"
         )
+
+
+def test_the_report_finds_the_newest_committed_result() -> None:
+    assert newest_result(ROOT / RESULTS).suffix == ".json"
 
 
 def test_arrows_do_not_turn() -> None:
