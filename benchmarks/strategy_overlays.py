@@ -42,7 +42,7 @@ def section(runs: Path, data: str | None, documents: Mapping[str, Any]) -> list[
         return [*blocks, Paragraph(f"Not drawn: {runs.name}/ holds no artifact that was measured; see --runs.")]
     samples = spread(dataset.select(make_split(dataset, "grouped").test), IMAGES)
     segmenters = {name: Segmenter.load(path) for name, path in models.items()}
-    text = "Predicted outline blue, reference ellipse orange and dashed; full int8; Dice at the image's own resolution."
+    text = "Predicted outline blue, reference ellipse orange and dashed; float32; Dice at the image's own resolution."
     figures = [
         Figure(
             f"six-{i + 1}.png",
@@ -56,11 +56,11 @@ def section(runs: Path, data: str | None, documents: Mapping[str, Any]) -> list[
 
 
 def _models(runs: Path, documents: Mapping[str, Any]) -> dict[str, Path]:
-    """Full-int8 artifacts at hand that are those of the results, by name of the run."""
+    """Float32 artifacts, which every export writes, at hand and those of the results, by name of the run."""
     found = {}
     for name, document in documents.items():
-        hashes = {e["model_sha256"] for e in document["exports"] or [] if e["recipe"] == "full_int8"}
-        for path in sorted((runs / name).glob("artifacts/*/*-full_int8.tflite")):
+        hashes = {e["model_sha256"] for e in document["exports"] or [] if e["recipe"] == "float32"}
+        for path in sorted((runs / name).glob("artifacts/*/*-float32.tflite")):
             try:
                 if Segmenter.load(path).manifest.model_sha256 in hashes:
                     found[name] = path
@@ -75,7 +75,7 @@ def draw(sample: Sample, segmenters: Mapping[str, Segmenter]) -> bytes:
     height, width = frame.shape
     rows = -(-len(segmenters) // COLUMNS)
     figure = require("matplotlib.figure").Figure(figsize=(4 * COLUMNS, rows * (4 * height / width + 0.3)), dpi=100)
-    panels: Sequence[Any] = figure.subplots(rows, COLUMNS, squeeze=False).flat
+    panels: Sequence[Any] = list(figure.subplots(rows, COLUMNS, squeeze=False).flat)
     for axes in panels:
         axes.axis("off")
     for axes, (name, segmenter) in zip(panels, segmenters.items(), strict=False):

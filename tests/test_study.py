@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import shlex
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from conftest import ROOT
+from PIL import Image
 from tiny_model import make_artifact
 from training_results import make_all, make_result
 
@@ -135,12 +138,17 @@ def test_without_any_result_the_page_says_so() -> None:
 
 
 def test_overlays_of_the_study_show_only_what_was_measured_and_stay_local(hc18: Path, tmp_path: Path) -> None:
-    model = make_artifact(tmp_path / SMALL / "artifacts" / "tiny", "full_int8")
+    model = make_artifact(tmp_path / SMALL / "artifacts" / "tiny", "float32")
     sha256 = hashlib.sha256(model.read_bytes()).hexdigest()
-    documents = {SMALL: {"exports": [{"recipe": "full_int8", "model_sha256": sha256}]}}
+    documents = {SMALL: {"exports": [{"recipe": "float32", "model_sha256": sha256}]}}
     blocks = strategy_overlays.section(tmp_path, str(hc18), documents)
     pictures = [block for block in blocks if isinstance(block, Figure)]
-    assert len(pictures) == 6 and all(picture.data.startswith(b"\x89PNG") for picture in pictures)
+    assert len(pictures) == 6
+    for picture in pictures:
+        values = np.asarray(Image.open(io.BytesIO(picture.data)).convert("RGB")).astype(int)
+        grey = (np.ptp(values, axis=2) == 0) & (values[..., 0] < 128)
+        orange = (values[..., 0] > 180) & (values[..., 2] < 80)
+        assert grey.mean() > 0.1 and orange.any(), "the frame and the reference ellipse"
     assert any(isinstance(block, Paragraph) and block.warning and "do not publish" in block.text for block in blocks)
     documents[SMALL]["exports"][0]["model_sha256"] = "0" * 64
     assert "holds no artifact that was measured" in strategy_overlays.section(tmp_path, str(hc18), documents)[1].text
