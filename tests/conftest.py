@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,6 +11,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 HC18 = Path(os.environ.get("HC18_DIR", ROOT.parent / "shared" / "hc18"))
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # "make test &" ignores it, and so would what tests start
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
