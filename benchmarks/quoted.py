@@ -32,6 +32,9 @@ def _figure(name: str) -> str:
             rows = _load("amd-epyc-2026-11-25-grouped.json")["results"]
             spent = {row["recipe"]: row["latency_ms"]["invoke"]["p50"] for row in rows}
             return f"{spent['full_int8'] / spent['float32']:.2f}"
+        case "tflite-runtime-edge" | "tflite-runtime-paper":
+            file = "edge.json" if name.endswith("edge") else "decoder-all-paper.json"
+            return f"{_load(f'interpreters/{file}')['models'][0]['mask_dice_mean']:.4f}"
     raise UsageError(f"There is no figure '{name}' to quote; benchmarks/quoted.py lists them.")
 
 
