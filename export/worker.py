@@ -80,7 +80,12 @@ def run_apart(function: str, *arguments: Any, log: Path) -> None:
             require(package)
     process = _context().Process(target=_child, args=(function, arguments, str(log)), daemon=True)
     process.start()
-    process.join()
+    try:
+        process.join()
+    except BaseException:  # stopped: its folder is about to be removed, and it would go on writing into it
+        process.kill()
+        process.join()
+        raise
     if process.exitcode != 0:
         raise ConversionError(f"{function} failed (exit code {process.exitcode}). The end of its output:\n{_tail(log)}")
 
