@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.device import fingerprint
-from edge_runtime.files import write_json
-from edge_runtime.provenance import git_commit
+from edge_runtime.common.files import write_json
+from edge_runtime.common.provenance import git_commit
+from edge_runtime.device.fingerprint import fingerprint
 
 SAME_MM = 1e-6
 """Two circumferences from the same mask: NumPy's versions may sum in another order."""

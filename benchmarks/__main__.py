@@ -24,7 +24,7 @@ from benchmarks import (
     training_speed,
 )
 from benchmarks.fuzz import command as fuzz
-from edge_runtime.cli import run_command
+from edge_runtime.common.cli import run_command
 from train.splits import SPLITS
 
 _EPILOG = """examples:

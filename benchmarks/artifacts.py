@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_runtime.artifact.manifest import Manifest, load_manifest, manifest_path
 from edge_runtime.errors import FetalHeadError, ModelError, UsageError
-from edge_runtime.manifest import Manifest, load_manifest, manifest_path
 
 REFERENCE_RECIPE = "float32"
 """The recipe the others are compared with."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.document import load_document
 from benchmarks.tables import NOT_MEASURED, Result, number, pick, text_table
-from train.progress import say
+from edge_runtime.common.cli import say
 
 _DEVICE = ("model", "cpu", "cores", "governor", "tools")
 _CONDITIONS = ("threads", "frames", "warmup", "rounds", "data", "split", "n_images", "images_sha256")

@@ -16,11 +16,11 @@ from typing import Any
 
 from benchmarks.study import STUDY, StudyRun, get_run
 from benchmarks.training import SCHEMA_VERSION, TRAINING, result_path
-from edge_runtime.device import fingerprint, usable_cores
+from edge_runtime.common.cli import clock, say
+from edge_runtime.common.files import write_json
+from edge_runtime.device.fingerprint import fingerprint, usable_cores
 from edge_runtime.errors import FetalHeadError, UsageError
-from edge_runtime.files import write_json
 from train.data import Dataset, find_data
-from train.progress import clock, say
 
 LOG = "log.txt"
 PLAIN = ("--max-dice-drop", "inf", "--max-hc-shift-mm", "inf", "--rewrite", "none")

@@ -12,13 +12,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.device import fingerprint
+from edge_runtime.artifact.manifest import load_manifest
+from edge_runtime.common.cli import say
+from edge_runtime.common.files import write_json
+from edge_runtime.common.provenance import git_commit, tool_versions
+from edge_runtime.device.fingerprint import fingerprint
 from edge_runtime.errors import FetalHeadError
-from edge_runtime.files import write_json
-from edge_runtime.manifest import load_manifest
-from edge_runtime.provenance import git_commit, tool_versions
 from train.data import find_data
-from train.progress import say
 
 SCHEMA_VERSION = 1
 GOAL_S, GOAL_MB = 45.0, 4000.0

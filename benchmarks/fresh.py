@@ -35,13 +35,13 @@ def main(model: str, pixels: str, height: int, width: int, spawned: float) -> No
     from edge_runtime import Segmenter
 
     done("import edge_runtime")
-    from edge_runtime.backend import Network, load_backend
+    from edge_runtime.artifact.network import Network, load_backend
 
     load_backend()
     done("import the interpreter")
     from pathlib import Path
 
-    from edge_runtime.manifest import load_manifest, read_model
+    from edge_runtime.artifact.manifest import load_manifest, read_model
 
     manifest = load_manifest(Path(model))
     done("manifest")

@@ -14,8 +14,8 @@ from benchmarks.ladders import climbed
 from benchmarks.peers import GOALS
 from benchmarks.render import Block, Heading, Paragraph, Table
 from benchmarks.tables import number
-from edge_runtime.device import cpu_text
-from edge_runtime.golden import LEAST_DICE
+from edge_runtime.artifact.golden import LEAST_DICE
+from edge_runtime.device.fingerprint import cpu_text
 from edge_runtime.segmenter import DEFAULT_MODEL
 
 CALIBRATION = Path("export/calibration.json")

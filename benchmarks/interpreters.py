@@ -10,18 +10,18 @@ from typing import Any
 import numpy as np
 
 from benchmarks.artifacts import Artifact, find_artifacts
-from edge_runtime.backend import Network
-from edge_runtime.device import fingerprint
+from edge_runtime.artifact.golden import LEAST_DICE, check_golden
+from edge_runtime.artifact.manifest import Manifest, read_model
+from edge_runtime.artifact.network import Network
+from edge_runtime.common.cli import say
+from edge_runtime.common.files import write_json
+from edge_runtime.common.provenance import git_commit
+from edge_runtime.device.fingerprint import fingerprint
 from edge_runtime.errors import FetalHeadError
-from edge_runtime.files import write_json
-from edge_runtime.golden import LEAST_DICE, check_golden
-from edge_runtime.manifest import Manifest, read_model
+from edge_runtime.frame.preprocess import prepare
+from edge_runtime.head.find_head import find_head
 from edge_runtime.metrics import overlap
-from edge_runtime.postprocess import find_head
-from edge_runtime.preprocess import prepare
-from edge_runtime.provenance import git_commit
 from train.data import Dataset, Sample, find_data
-from train.progress import say
 from train.splits import SPLITS, make_split, spread
 
 SCHEMA_VERSION = 1

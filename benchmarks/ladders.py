@@ -10,12 +10,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.device import fingerprint
+from edge_runtime.common.cli import say
+from edge_runtime.common.files import write_json
+from edge_runtime.device.fingerprint import fingerprint
 from edge_runtime.errors import FetalHeadError
-from edge_runtime.files import write_json
 from export.rewrites import add_rewrite_argument
 from train.data import find_data
-from train.progress import say
 
 SCHEMA_VERSION = 1
 

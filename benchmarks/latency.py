@@ -20,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.artifacts import Artifact
-from edge_runtime.bench import BenchConfig, summarize_latencies
+from edge_runtime.common.cli import say
 from edge_runtime.errors import FetalHeadError
-from edge_runtime.segmenter import Latency
-from train.progress import say
+from edge_runtime.measurement import Latency
+from edge_runtime.timing.bench import BenchConfig, summarize_latencies
 
 WORKER_TIMEOUT_S = 1800
 """After this a process counts as hanging: the slowest model here, on a Raspberry Pi 4, takes a minute."""
@@ -69,7 +69,7 @@ def measure_rounds(
 
 
 def pool(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Make one result of an artifact's rounds, each as :func:`edge_runtime.bench.bench_model` gives it with samples."""
+    """Make one result of an artifact's rounds, each as :func:`.bench_model` gives it with samples."""
     first = results[0]
     samples = [Latency(*stages) for result in results for stages in result["samples_ms"]]
     peaks = [result["peak_memory_bytes"] for result in results if result["peak_memory_bytes"] is not None]

@@ -8,14 +8,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.device import fingerprint
+from edge_runtime.common.cli import say
+from edge_runtime.common.files import write_json
+from edge_runtime.common.optional import require
+from edge_runtime.common.provenance import git_commit
+from edge_runtime.device.fingerprint import fingerprint
 from edge_runtime.errors import UsageError
-from edge_runtime.files import write_json
-from edge_runtime.optional import require
-from edge_runtime.provenance import git_commit
 from export.flatbuffer import WEIGHTED, Model, Operator
 from export.timing import RUNS, seconds
-from train.progress import say
 
 SCHEMA_VERSION = 1
 PEAK_CHANNELS, PEAK_SIDE = 1024, 32

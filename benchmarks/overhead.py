@@ -17,22 +17,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.backend import Network
-from edge_runtime.device import fingerprint
+from edge_runtime.artifact.manifest import Manifest, load_manifest, read_model
+from edge_runtime.artifact.network import Network
+from edge_runtime.common.cli import say
+from edge_runtime.common.files import write_json
+from edge_runtime.common.provenance import git_commit, tool_versions
+from edge_runtime.device.fingerprint import fingerprint
 from edge_runtime.errors import FetalHeadError, UsageError
-from edge_runtime.files import write_json
-from edge_runtime.limits import Limits, read_limits
-from edge_runtime.manifest import Manifest, load_manifest, read_model
-from edge_runtime.mask import positive_at
-from edge_runtime.postprocess import Head, border_contact, find_ellipse, find_region
-from edge_runtime.preprocess import prepare, resize
-from edge_runtime.provenance import git_commit, tool_versions
-from edge_runtime.quality import weigh
-from edge_runtime.scratch import borrow
+from edge_runtime.frame.preprocess import prepare
+from edge_runtime.frame.resize import resize
+from edge_runtime.frame.scratch import borrow
+from edge_runtime.head.find_head import Head, border_contact, find_ellipse, find_region
+from edge_runtime.head.mask import positive_at
+from edge_runtime.quality.limits import Limits, read_limits
+from edge_runtime.quality.verdict import weigh
 from edge_runtime.segmenter import DEFAULT_MODEL
 from train.data import find_local, read_dataset
 from train.phantom import make_phantom
-from train.progress import say
 from train.strategies import PAPER_DECODER, STRATEGIES
 
 SCHEMA_VERSION = 1

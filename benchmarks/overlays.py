@@ -10,8 +10,8 @@ from typing import Any
 from benchmarks.artifacts import find_artifacts
 from benchmarks.render import Figure
 from benchmarks.tables import Result, pick
+from edge_runtime.common.optional import require
 from edge_runtime.errors import UsageError
-from edge_runtime.optional import require
 from edge_runtime.segmenter import DEFAULT_MODEL, Segmenter
 from train.data import Dataset, Sample, find_data, find_local, hash_samples, read_dataset
 

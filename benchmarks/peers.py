@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.device import fingerprint
+from edge_runtime.common.cli import say
+from edge_runtime.common.files import write_json
+from edge_runtime.common.optional import require
+from edge_runtime.common.provenance import git_commit, tool_versions
+from edge_runtime.device.fingerprint import fingerprint
 from edge_runtime.errors import FetalHeadError, UsageError
-from edge_runtime.files import write_json
+from edge_runtime.frame.preprocess import to_unit
 from edge_runtime.metrics import overlap
-from edge_runtime.optional import require
-from edge_runtime.preprocess import to_unit
-from edge_runtime.provenance import git_commit, tool_versions
 from export.recipes import RECIPES
 from export.rewrites import add_rewrite_argument, asked
 from train.data import find_data
-from train.progress import say
 
 if TYPE_CHECKING:
     from export.job import Job

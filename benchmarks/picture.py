@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 
 from benchmarks.overlays import draw_overlay
-from edge_runtime.files import write_bytes
+from edge_runtime.common.cli import say
+from edge_runtime.common.files import write_bytes
 from edge_runtime.segmenter import Segmenter
 from train.data import find_data
-from train.progress import say
 
 IMAGE = "001_HC.png"
 

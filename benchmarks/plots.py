@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks.accuracy import find_reference, shifts
 from benchmarks.tables import NOT_MEASURED, Result, pick
-from edge_runtime.optional import require
+from edge_runtime.common.optional import require
 
 STYLES = (("#0072B2", "o"), ("#E69F00", "s"), ("#009E73", "^"), ("#D55E00", "D"), ("#CC79A7", "v"), ("#56B4E9", "P"))
 RC = {

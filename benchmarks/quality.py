@@ -14,21 +14,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.device import fingerprint
+from edge_runtime.common.cli import say
+from edge_runtime.common.files import write_json
+from edge_runtime.common.provenance import git_commit, tool_versions
+from edge_runtime.device.fingerprint import fingerprint
 from edge_runtime.errors import UsageError
-from edge_runtime.evidence import gather_evidence
-from edge_runtime.files import write_json
-from edge_runtime.limits import UNLIKE, Limits, read_limits
-from edge_runtime.postprocess import find_head
-from edge_runtime.preprocess import prepare
-from edge_runtime.provenance import git_commit, tool_versions
+from edge_runtime.frame.preprocess import prepare
+from edge_runtime.head.find_head import find_head
+from edge_runtime.quality.evidence import gather_evidence
+from edge_runtime.quality.limits import UNLIKE, Limits, read_limits
 from edge_runtime.segmenter import DEFAULT_MODEL, Segmenter
 from export.cases import REAL, Case, bad_cases
 from export.quality import REFUSED_SHARE, fit_trust, within
 from export.quality_command import BAD_EACH, gather, parts_of, refused
 from train.bad_frames import DAMAGES, KINDS
 from train.data import Dataset, Sample, find_data
-from train.progress import say
 from train.splits import make_split
 
 SCHEMA_VERSION = 1

@@ -180,8 +180,8 @@ def _how(document: Document) -> list[Block]:
     limits, cost = document["limits"], document["evidence_ms"]
     text = (
         "Every limit is the most extreme value that good frames of the training and validation parts gave, moved on by "
-        "a tenth of its distance from their median. The figures are described in edge_runtime/evidence.py and take "
-        f"{number(cost['least'], 2)} ms a frame at best, {number(cost['median'], 2)} ms in the median on the busy "
+        "a tenth of its distance from their median. The figures are described in edge_runtime/quality/evidence.py and "
+        f"take {number(cost['least'], 2)} ms a frame at best, {number(cost['median'], 2)} ms in the median on the busy "
         f"machine this was run on ({document['device']['cpu']}). A frame is refused where a figure breaks its limit or "
         f"trust is below {number(limits['least_trust'], 3)}."
     )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.plots import RC, STYLES, figure_and_axes, to_svg
-from edge_runtime.optional import require
+from edge_runtime.common.optional import require
 
 LABELS = {
     "val": "validation part",

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path, PurePosixPath
 
-from edge_runtime.files import write_bytes
-from train.progress import say
+from edge_runtime.common.cli import say
+from edge_runtime.common.files import write_bytes
 
 FIGURES = "figures"
 """Folder beside the Markdown file that its pictures lie in."""

@@ -15,9 +15,9 @@ from benchmarks.render import Block, Figure, Heading, Paragraph, Table, markdown
 from benchmarks.results_speed import load_speeds
 from benchmarks.tables import ACCURACY, DEGRADATION, NOT_MEASURED, SPEED, Column, cells, number
 from benchmarks.training import load_all
+from edge_runtime.common.cli import say
+from edge_runtime.common.optional import require
 from edge_runtime.errors import FetalHeadError
-from edge_runtime.optional import require
-from train.progress import say
 
 TITLE = "Fetal head segmentation on small CPUs: benchmark"
 _METRICS = (

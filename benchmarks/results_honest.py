@@ -11,7 +11,7 @@ from benchmarks.quantized import Row, rows
 from benchmarks.render import Block, Figure, Heading, Paragraph, Table
 from benchmarks.scores import OWN, own
 from benchmarks.tables import interval, number, pick
-from edge_runtime.device import cpu_text
+from edge_runtime.device.fingerprint import cpu_text
 from edge_runtime.metrics import summarize_values
 
 

@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from edge_runtime.device import fingerprint
+from edge_runtime.common.cli import say
+from edge_runtime.common.files import write_json
+from edge_runtime.common.optional import require
+from edge_runtime.common.provenance import git_commit, tool_versions
+from edge_runtime.device.fingerprint import fingerprint
 from edge_runtime.errors import FetalHeadError, UsageError
-from edge_runtime.files import write_json
-from edge_runtime.optional import require
-from edge_runtime.provenance import git_commit, tool_versions
 from export.rewrites import REWRITES, Rewrite, unfit
-from train.progress import say
 from train.strategies import Strategy, get_strategy
 
 SCHEMA_VERSION = 1

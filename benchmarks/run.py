@@ -17,15 +17,15 @@ from benchmarks.artifacts import Artifact, find_artifacts
 from benchmarks.document import RESULTS, SCHEMA_VERSION
 from benchmarks.latency import measure_rounds
 from benchmarks.tables import OVERVIEW, cells, text_table
-from edge_runtime.bench import BenchConfig
-from edge_runtime.device import fingerprint
+from edge_runtime.common.cli import say
+from edge_runtime.common.files import write_json
+from edge_runtime.common.provenance import git_commit
+from edge_runtime.device.fingerprint import fingerprint
 from edge_runtime.errors import FetalHeadError, UsageError
-from edge_runtime.files import write_json
 from edge_runtime.metrics import scores_to_json, summarize
-from edge_runtime.provenance import git_commit
 from edge_runtime.segmenter import MAX_THREADS
+from edge_runtime.timing.bench import BenchConfig
 from train.data import Dataset, Sample, cache, find_data, hash_samples
-from train.progress import say
 from train.splits import Split, make_split, spread
 
 LATENCY_IMAGES = 4

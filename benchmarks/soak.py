@@ -17,16 +17,17 @@ from numpy.typing import NDArray
 
 from benchmarks.plots import RC, STYLES, to_svg
 from benchmarks.shape import read_json
-from edge_runtime.device import fingerprint, peak_memory_bytes
+from edge_runtime.common.cli import clock, say
+from edge_runtime.common.files import write_bytes, write_json
+from edge_runtime.common.optional import require
+from edge_runtime.common.provenance import git_commit
+from edge_runtime.device.fingerprint import fingerprint, peak_memory_bytes
 from edge_runtime.errors import FetalHeadError, InputError, UsageError
-from edge_runtime.files import write_bytes, write_json
-from edge_runtime.optional import require
-from edge_runtime.provenance import git_commit
-from edge_runtime.segmenter import Measurement, Segmenter
-from edge_runtime.slot import Frame, Slot
-from edge_runtime.streaming import Rules, Stream
+from edge_runtime.measurement import Measurement
+from edge_runtime.segmenter import Segmenter
+from edge_runtime.streaming.slot import Frame, Slot
+from edge_runtime.streaming.stream import Rules, Stream
 from train.phantom import make_phantom
-from train.progress import clock, say
 
 SCHEMA_VERSION = 1
 FIGURE = Path("docs/figures/soak.svg")

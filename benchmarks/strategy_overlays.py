@@ -9,9 +9,9 @@ from typing import Any
 
 from benchmarks.overlays import PREDICTED_COLOR, REFERENCE_COLOR
 from benchmarks.render import Block, Figure, Heading, Paragraph
+from edge_runtime.common.optional import require
 from edge_runtime.errors import FetalHeadError
 from edge_runtime.metrics import overlap
-from edge_runtime.optional import require
 from edge_runtime.segmenter import Segmenter
 from train.data import Sample, find_local, read_dataset
 from train.splits import make_split, spread

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.plots import RC, STYLES, figure_and_axes, log_axis, to_svg
-from edge_runtime.optional import require
+from edge_runtime.common.optional import require
 
 Points = Mapping[str, Mapping[int, float]]
 """Dice in percent by strategy and number of images."""

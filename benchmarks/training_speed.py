@@ -16,13 +16,13 @@ from typing import Any
 from benchmarks.document import RESULTS
 from benchmarks.run import checked_out, free_name
 from benchmarks.tables import text_table
-from edge_runtime.device import fingerprint, usable_cores
+from edge_runtime.common.cli import say
+from edge_runtime.common.files import write_json
+from edge_runtime.common.optional import require
+from edge_runtime.common.provenance import git_commit, tool_versions
+from edge_runtime.device.fingerprint import fingerprint, usable_cores
 from edge_runtime.errors import UsageError
-from edge_runtime.files import write_json
-from edge_runtime.optional import require
-from edge_runtime.provenance import git_commit, tool_versions
 from train.data import Dataset, Sample, find_data
-from train.progress import say
 
 SCHEMA_VERSION = 1
 SPEEDS = RESULTS / "training-speed"

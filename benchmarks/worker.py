@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_runtime.bench import BenchConfig, bench_model
-from edge_runtime.cli import run_command
+from edge_runtime.common.cli import run_command
+from edge_runtime.timing.bench import BenchConfig, bench_model
 
 
 def main(argv: list[str]) -> int:

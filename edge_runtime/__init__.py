@@ -9,14 +9,17 @@
 Research use only; not a medical device.
 """
 
-from edge_runtime.ellipse import Ellipse
+from edge_runtime.artifact.golden import golden_frames
 from edge_runtime.errors import DeviceError, FetalHeadError, InputError, ModelError, SourceError, UsageError
-from edge_runtime.quality import Quality
-from edge_runtime.segmenter import Latency, Measurement, Segmenter
-from edge_runtime.slot import Frame
-from edge_runtime.stream_result import BestFrame, Counts, StreamResult
-from edge_runtime.streaming import Stream, stream
-from edge_runtime.summary import Summary, Window
+from edge_runtime.frame.image_files import read_image
+from edge_runtime.head.ellipse import Ellipse
+from edge_runtime.measurement import Latency, Measurement
+from edge_runtime.quality.verdict import Quality
+from edge_runtime.segmenter import Segmenter
+from edge_runtime.streaming.result import BestFrame, Counts, StreamResult
+from edge_runtime.streaming.slot import Frame
+from edge_runtime.streaming.stream import Stream, stream
+from edge_runtime.streaming.summary import Summary, Window
 
 __version__ = "0.1.0"
 __all__ = [
@@ -38,5 +41,7 @@ __all__ = [
     "Summary",
     "UsageError",
     "Window",
+    "golden_frames",
+    "read_image",
     "stream",
 ]

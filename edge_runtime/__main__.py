@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from edge_runtime import __version__, commands, replay, tune
-from edge_runtime.backend import BACKENDS
-from edge_runtime.cli import run_command
+from edge_runtime import __version__
+from edge_runtime.commands import bench, info, measure, stream, tune, verify
+from edge_runtime.common.cli import run_command
 
 _EPILOG = """examples:
   python -m edge_runtime measure frame.png --pixel-size-mm 0.15
@@ -46,39 +46,19 @@ def build_parser() -> argparse.ArgumentParser:
     threads = "CPU threads, or auto: what tune chose, else 1 (default: %(default)s)"
     runs.add_argument("--threads", type=_threads, default=1, metavar="N", help=threads)
 
-    measure = sub.add_parser(
-        "measure", parents=[model, trust, runs], help="masks and head circumferences of image files"
+    measure.add_arguments(
+        sub.add_parser("measure", parents=[model, trust, runs], help="masks and head circumferences of image files")
     )
-    measure.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="8-bit image files, grey or colour")
-    size = measure.add_mutually_exclusive_group()
-    size.add_argument("--pixel-size-mm", metavar="X", help="side of a pixel in mm, for all images")
-    size.add_argument("--pixel-size-csv", type=Path, metavar="CSV", help="columns 'filename' and 'pixel size(mm)'")
-    measure.add_argument("--mask-dir", type=Path, metavar="DIR", help="write masks here: PNG, 0/255, same file name")
-    measure.add_argument(
-        "--second-look", action="store_true", help="look at the mirrored frame too; refuse where the two differ"
-    )
-    measure.set_defaults(run=commands.measure)
-
     stream_text = "image files as a probe gives them, at 30 a second: what is measured, dropped and late"
-    replay.add_arguments(sub.add_parser("stream", parents=[model, trust, runs], help=stream_text))
-
-    bench = sub.add_parser("bench", parents=[trust, runs], help="latency and memory of models on this device")
-    bench.add_argument("--model", type=Path, nargs="+", metavar="FILE", help=".tflite files (default: shipped)")
-    bench.add_argument("--json", action="store_true", help="one JSON document instead of a table")
-    bench.add_argument("--frames", type=int, default=50, help="frames timed (default: %(default)s)")
-    bench.add_argument("--warmup", type=int, default=5, help="frames before, untimed (default: %(default)s)")
-    bench.set_defaults(run=commands.bench)
-
-    tune_text = "how many CPU threads are fastest here; kept for --threads auto"
-    tune.add_arguments(sub.add_parser("tune", parents=[model], help=tune_text, description=tune.tune.__doc__))
-
-    info = sub.add_parser("info", parents=[model, trust], help="what a model is, and what this device is")
-    info.set_defaults(run=commands.info)
-    verify = sub.add_parser(
-        "verify", parents=[model, trust], help="does this device answer as the one did where the model was exported?"
+    stream.add_arguments(sub.add_parser("stream", parents=[model, trust, runs], help=stream_text))
+    bench.add_arguments(
+        sub.add_parser("bench", parents=[trust, runs], help="latency and memory of models on this device")
     )
-    verify.add_argument("--backend", choices=list(BACKENDS), help="interpreter (default: the first installed)")
-    verify.set_defaults(run=commands.verify)
+    tune_text = "how many CPU threads are fastest here; kept for --threads auto"
+    tune.add_arguments(sub.add_parser("tune", parents=[model], help=tune_text))
+    info.add_arguments(sub.add_parser("info", parents=[model, trust], help="what a model is, and what this device is"))
+    verify_text = "does this device answer as the one did where the model was exported?"
+    verify.add_arguments(sub.add_parser("verify", parents=[model, trust], help=verify_text))
     return parser
 
 

@@ -49,3 +49,11 @@ class SourceError(FetalHeadError):
     """A stream's source of frames failed: the probe, its driver, or the program that reads it."""
 
     code = "source"
+
+
+def shown(value: object) -> str:
+    """A value that was given, short enough for a message."""
+    try:
+        return repr(value)[:60]
+    except Exception:  # of an integer of 5,000 digits say
+        return f"a {type(value).__name__} that cannot be shown"

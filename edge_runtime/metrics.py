@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.ellipse import outline_points
+from edge_runtime.head.ellipse import outline_points
 
 BOOTSTRAP_SAMPLES = 2000
 PAPER_BATCH = 10

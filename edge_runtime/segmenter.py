@@ -7,84 +7,38 @@ import math
 import operator
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.backend import Network
-from edge_runtime.canary import Canary, check_canary, make_canary
-from edge_runtime.ellipse import Ellipse
-from edge_runtime.errors import DeviceError, FetalHeadError, ModelError, UsageError
-from edge_runtime.golden import Golden, check_golden
-from edge_runtime.limits import read_limits
-from edge_runtime.log import event
-from edge_runtime.manifest import Manifest, manifest_path, parse_manifest, read_manifest, read_model
+from edge_runtime.artifact.canary import Canary, check_canary, make_canary
+from edge_runtime.artifact.golden import Golden, check_golden
+from edge_runtime.artifact.manifest import Manifest, manifest_path, parse_manifest, read_manifest, read_model
+from edge_runtime.artifact.network import Network, load_backend
+from edge_runtime.artifact.signature import PublicKey, check_signature, read_keys
+from edge_runtime.common.log import event
+from edge_runtime.errors import DeviceError, FetalHeadError, ModelError, UsageError, shown
+from edge_runtime.frame.pixel_sizes import PixelSize, check_pixel_sizes
+from edge_runtime.frame.preprocess import check_frame, prepare
+from edge_runtime.frame.scratch import borrow
+from edge_runtime.head.find_head import Head, find_head
+from edge_runtime.measurement import Latency, Measurement
 from edge_runtime.metrics import overlap
-from edge_runtime.pixel_sizes import PIXEL_SIZE_RANGE_MM, PixelSize
-from edge_runtime.postprocess import Head, find_head
-from edge_runtime.preprocess import check_frame, prepare
-from edge_runtime.quality import NO_PIXEL_SIZE, Quality, weigh
-from edge_runtime.scratch import borrow
-from edge_runtime.signature import PublicKey, check_signature, read_keys
+from edge_runtime.quality.limits import read_limits
+from edge_runtime.quality.verdict import NO_PIXEL_SIZE, weigh
 
 DEFAULT_MODEL = Path(__file__).resolve().parent / "models" / "edge-full_int8.tflite"
 """The model the wheel ships."""
 
 MAX_THREADS = 64
-MAX_PIXEL_RATIO = 10
-"""Between a pixel's sides. No scanner comes near; a unit mixed up does."""
 
 MAX_CANARY_EVERY = 10**9
 
 SECOND_LOOK_SHARE = 1.3
 """A second look takes an inference and a comparison; so many times the first inference must be left for it."""
-
-
-@dataclass(frozen=True)
-class Latency:
-    """Time one frame took, in ms: before, in and after the network."""
-
-    preprocess: float
-    invoke: float
-    postprocess: float
-
-    @property
-    def total(self) -> float:
-        """Sum of the three, in ms."""
-        return self.preprocess + self.invoke + self.postprocess
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """What one frame gave.
-
-    Attributes:
-        head_circumference_mm: None where it is refused; ``reason`` then says why. Never 0.
-        reason: Why there is no circumference, else None.
-        ellipse: In frame pixels; None where refused.
-        mask: bool (H, W) at the frame's size; what the network found, also where the measurement is refused.
-        quality: Figures behind the decision.
-        latency_ms: Time spent.
-        pixel_size_mm: (x, y) it was measured with; None where none was given.
-        interval_mm: Where the true circumference lies in at least 90 % of images; None without a circumference or
-            where the model's manifest has no ``quality``, as the next two.
-        trust: How like those of good frames the figures are, 0 to 1; 0 where refused.
-        caution: Shown beside a circumference that is less certain than usual, else None.
-    """
-
-    head_circumference_mm: float | None
-    reason: str | None
-    ellipse: Ellipse | None
-    mask: NDArray[np.bool_]
-    quality: Quality
-    latency_ms: Latency
-    pixel_size_mm: tuple[float, float] | None
-    interval_mm: tuple[float, float] | None = None
-    trust: float | None = None
-    caution: str | None = None
 
 
 class Segmenter:
@@ -182,9 +136,9 @@ class Segmenter:
         signed_by = None if keys is None else check_signature(model, data, keys)
         manifest = parse_manifest(data, manifest_path(model))
         if threads == "auto":
-            from edge_runtime.thread_cache import cached_threads  # only here: importlib.metadata takes its time
+            from edge_runtime.device.thread_cache import cached_threads  # only here: importlib.metadata takes its time
 
-            threads = cached_threads(manifest.model_sha256, backend) or 1
+            threads = cached_threads(manifest.model_sha256, load_backend(backend)[0]) or 1
         network = Network(read_model(model, manifest), manifest, threads, backend)
         canary = make_canary(manifest, network.backend)
         if canary_every and canary is None:
@@ -238,7 +192,7 @@ class Segmenter:
         """The network's logits for a frame, float32 (h, w) at network resolution.
 
         Raises:
-            InputError: The frame is not one (see :func:`edge_runtime.preprocess.check_frame`).
+            InputError: The frame is not one (see :func:`edge_runtime.frame.preprocess.check_frame`).
             DeviceError: The canary failed, now or earlier; also from :meth:`segment` and :meth:`measure`.
         """
         self._check_device()
@@ -343,42 +297,4 @@ def _check_count(name: str, value: int, least: int, most: int) -> None:
     except TypeError:
         held = False
     if not held:
-        raise UsageError(f"{name} is {_shown(value)}; it is an integer and lies between {least} and {most}.")
-
-
-def _shown(value: object) -> str:
-    try:
-        return repr(value)[:60]
-    except Exception:  # of an integer of 5,000 digits say
-        return f"a {type(value).__name__} that cannot be shown"
-
-
-def check_pixel_sizes(value: PixelSize) -> tuple[float, float]:
-    """Check the side of a pixel in mm, or (x, y): a tuple, a list or an array of two.
-
-    Returns:
-        (x, y).
-
-    Raises:
-        UsageError: Not one or two numbers in range, or its sides differ too much.
-    """
-    given: object = value
-    if isinstance(value, np.ndarray):
-        given = value.tolist() if value.size <= 2 else ()
-    pair = given if isinstance(given, tuple | list) else (given, given)
-    low, high = PIXEL_SIZE_RANGE_MM
-    plain = len(pair) == 2 and all(
-        isinstance(v, int | float | np.integer | np.floating) and not isinstance(v, bool) and low <= v <= high
-        for v in pair
-    )
-    if not plain:
-        raise UsageError(
-            f"pixel_size_mm is {_shown(value)}; it is one number of mm above 0 ({low:g} to {high:g}), "
-            "or a pair (x, y) of them."
-        )
-    x, y = float(pair[0]), float(pair[1])
-    if max(x, y) > MAX_PIXEL_RATIO * min(x, y):
-        raise UsageError(
-            f"pixel_size_mm is ({x:g}, {y:g}); x and y differ at most {MAX_PIXEL_RATIO} times. Are both in mm?"
-        )
-    return x, y
+        raise UsageError(f"{name} is {shown(value)}; it is an integer and lies between {least} and {most}.")

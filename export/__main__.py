@@ -10,18 +10,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.cli import run_command
-from edge_runtime.device import usable_cores
+from edge_runtime.artifact.manifest import Manifest
+from edge_runtime.common.cli import run_command, say
+from edge_runtime.common.optional import require
+from edge_runtime.device.fingerprint import usable_cores
 from edge_runtime.errors import FetalHeadError, UsageError
-from edge_runtime.manifest import Manifest
-from edge_runtime.optional import require
 from edge_runtime.segmenter import MAX_THREADS
 from export.budget import Budget
 from export.recipes import RECIPES, Recipe, get_recipe
 from export.rewrites import add_rewrite_argument, asked
 from export.worker import warm_up
 from train.data import Dataset, find_data
-from train.progress import say
 
 CHECKPOINTS = Path("checkpoints")
 JSON_SCHEMA_VERSION = 1

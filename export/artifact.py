@@ -9,13 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.backend import Network, describe_tensor, load_backend
+from edge_runtime.artifact.manifest import (
+    Manifest,
+    Preprocessing,
+    load_manifest,
+    manifest_path,
+    read_model,
+    write_manifest,
+)
+from edge_runtime.artifact.network import Network, describe_tensor, load_backend
+from edge_runtime.artifact.signature import signature_path
+from edge_runtime.common.files import write_bytes
+from edge_runtime.common.provenance import git_commit, tool_versions
 from edge_runtime.errors import FetalHeadError, ModelError, UsageError
-from edge_runtime.files import write_bytes
-from edge_runtime.manifest import Manifest, Preprocessing, load_manifest, manifest_path, read_model, write_manifest
-from edge_runtime.provenance import git_commit, tool_versions
 from edge_runtime.segmenter import DEFAULT_MODEL
-from edge_runtime.signature import signature_path
 from export.audit import audit
 from export.flatbuffer import Model
 from export.recipes import Recipe

@@ -13,15 +13,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.artifact.manifest import load_manifest, manifest_path
+from edge_runtime.common.cli import say
 from edge_runtime.errors import FetalHeadError, ModelError, UsageError
-from edge_runtime.manifest import load_manifest, manifest_path
-from edge_runtime.preprocess import prepare, to_unit
+from edge_runtime.frame.preprocess import prepare, to_unit
 from export.audit import CLAIMS, Audit, audit
 from export.delegation import Delegation, delegation
 from export.flatbuffer import Model
 from export.timing import prepared
 from train.data import find_data
-from train.progress import say
 from train.splits import spread
 
 JSON_SCHEMA_VERSION = 1

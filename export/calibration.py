@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edge_runtime.common.cli import say
+from edge_runtime.common.files import write_json
+from edge_runtime.common.optional import require
+from edge_runtime.common.provenance import git_commit, tool_versions
 from edge_runtime.errors import UsageError
-from edge_runtime.files import write_json
-from edge_runtime.optional import require
-from edge_runtime.provenance import git_commit, tool_versions
 from export.recipes import RECIPES
 from train.data import Sample, cache, find_data
-from train.progress import say
 from train.splits import spread
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge_runtime.evidence import gather_evidence
+from edge_runtime.frame.preprocess import prepare
+from edge_runtime.head.find_head import find_head
 from edge_runtime.metrics import overlap
-from edge_runtime.postprocess import find_head
-from edge_runtime.preprocess import prepare
-from edge_runtime.quality import Quality, measure_head
+from edge_runtime.quality.evidence import gather_evidence
+from edge_runtime.quality.verdict import Quality, measure_head
 from edge_runtime.segmenter import Segmenter
 from train.bad_frames import KINDS, Scene, make_bad
 from train.data import Sample
@@ -32,7 +32,7 @@ class Case:
         kind: :data:`REAL`, or one of the variants' or the bad frames' kinds.
         good: Whether its head can be measured.
         reason: Why the wide limits refuse it, else None.
-        figures: As :meth:`edge_runtime.quality.Quality.figures`; None where refused.
+        figures: As :meth:`edge_runtime.quality.verdict.Quality.figures`; None where refused.
         hc_mm: Measured; None where refused.
         true_hc_mm: Reference; of a bad frame, that of the image it was made from.
     """

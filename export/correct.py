@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.preprocess import to_unit
+from edge_runtime.frame.preprocess import to_unit
 from export.flatbuffer import WEIGHTED, Model, Operator
 from export.side_by_side import alone, pair, run_all
 from export.verify import sqnr_db

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from edge_runtime.optional import require
-from edge_runtime.preprocess import to_unit
+from edge_runtime.common.optional import require
+from edge_runtime.frame.preprocess import to_unit
 from export.artifact import describe
 from export.convert import ONNX, to_graph, to_saved_model, to_tflite
 from export.flatbuffer import Model, Operator

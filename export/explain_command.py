@@ -11,13 +11,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge_runtime.common.cli import say
+from edge_runtime.common.files import write_bytes
+from edge_runtime.common.optional import require
 from edge_runtime.errors import UsageError
-from edge_runtime.files import write_bytes
-from edge_runtime.optional import require
 from export.recipes import RECIPES
 from export.rewrites import add_rewrite_argument, asked
 from train.data import find_data
-from train.progress import say
 
 if TYPE_CHECKING:
     from export.explain import Explanation, Layer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from edge_runtime.optional import require
+from edge_runtime.common.optional import require
 from export.explain import Explanation
 from export.explain_command import label, worst_layers
 

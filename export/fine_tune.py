@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from edge_runtime.common.cli import say
 from train.model import HeadNet
-from train.progress import Progress, say
+from train.progress import Progress
 
 BATCH = 8
 LEARNING_RATE = 2e-5

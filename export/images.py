@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.errors import UsageError
-from edge_runtime.preprocess import prepare
+from edge_runtime.frame.preprocess import prepare
 from train.checkpoint import Checkpoint
 from train.data import Dataset, Sample
 from train.splits import SPLITS, Split, make_split, spread
@@ -22,7 +22,7 @@ class Images:
     Attributes:
         samples: In order.
         frame_sizes: (H, W) of each sample's own frame, in pixels.
-        inputs: uint8 (N, h, w), as :func:`edge_runtime.preprocess.prepare` makes them.
+        inputs: uint8 (N, h, w), as :func:`edge_runtime.frame.preprocess.prepare` makes them.
     """
 
     samples: tuple[Sample, ...]

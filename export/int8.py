@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from edge_runtime.manifest import Manifest, load_manifest
+from edge_runtime.artifact.manifest import Manifest, load_manifest
+from edge_runtime.common.cli import say
 from edge_runtime.segmenter import DEFAULT_MODEL
 from export.artifact import describe
 from export.flatbuffer import Model
@@ -21,7 +22,6 @@ from export.settings import Settings
 from export.verify import make_reference, run_on
 from train.data import cache
 from train.loop import make_predictor
-from train.progress import say
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any
 import edge_runtime
 import export
 import train
-from edge_runtime.provenance import tool_versions
+from edge_runtime.common.provenance import tool_versions
 from export.artifact import TOOLS
 from export.budget import Budget
 from export.calibrate import calibration_record
@@ -143,6 +143,6 @@ def source_sha256() -> str:
     found = hashlib.sha256()
     for package in (edge_runtime, export, train):
         folder = Path(package.__path__[0])
-        for path in sorted(folder.glob("*.py")):
-            found.update(f"{folder.name}/{path.name}\0".encode() + path.read_bytes() + b"\0")
+        for path in sorted(folder.rglob("*.py")):
+            found.update(f"{folder.name}/{path.relative_to(folder).as_posix()}\0".encode() + path.read_bytes() + b"\0")
     return found.hexdigest()

@@ -6,7 +6,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from edge_runtime.optional import require
+from edge_runtime.common.optional import require
 from export.flatbuffer import Model
 
 

@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any
 
-from edge_runtime.device import usable_cores
-from train.progress import say
+from edge_runtime.common.cli import say
+from edge_runtime.device.fingerprint import usable_cores
 
 Document = dict[str, Any]
 

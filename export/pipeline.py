@@ -13,8 +13,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from edge_runtime.golden import take_golden
-from edge_runtime.manifest import Manifest
+from edge_runtime.artifact.golden import take_golden
+from edge_runtime.artifact.manifest import Manifest
+from edge_runtime.common.cli import say
 from edge_runtime.metrics import ImageScore
 from export.accuracy import Exam, accuracy, make_exam, take
 from export.artifact import Artifact, artifact_path, describe, kept_quality, read_artifact, write_artifact
@@ -30,7 +31,6 @@ from export.worker import ConversionError
 from train.checkpoint import Checkpoint
 from train.data import Dataset
 from train.loop import make_predictor
-from train.progress import say
 
 FLOAT32 = RECIPES["float32"]
 WRONG = "Report it with the checkpoint; whether its architecture converts rightly says python -m export sizes."

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.errors import UsageError
-from edge_runtime.limits import Bounds, Limits
+from edge_runtime.quality.limits import Bounds, Limits
 from export.cases import REAL, Case
 
 MORE_IS_BETTER = (

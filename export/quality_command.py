@@ -8,16 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from edge_runtime.artifact.manifest import manifest_path, write_manifest
+from edge_runtime.common.cli import say
+from edge_runtime.common.provenance import git_commit, tool_versions
 from edge_runtime.errors import UsageError
-from edge_runtime.limits import Limits
-from edge_runtime.manifest import manifest_path, write_manifest
-from edge_runtime.provenance import git_commit, tool_versions
+from edge_runtime.quality.limits import Limits
 from edge_runtime.segmenter import DEFAULT_MODEL, Segmenter
 from export.cases import REAL, Case, bad_cases, good_cases
 from export.quality import CONFIDENCE, COVERAGE, MARGIN, derive
 from train.bad_frames import photographs
 from train.data import Dataset, Sample, find_data
-from train.progress import say
 
 PARTS = ("train", "val", "test")
 BAD_EACH = {"train": 40, "val": 25, "test": 25}

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.errors import ModelError, UsageError
-from edge_runtime.preprocess import to_unit
+from edge_runtime.frame.preprocess import to_unit
 from export.flatbuffer import Model, Tensor
 from export.kept import Kept
 

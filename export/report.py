@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edge_runtime.manifest import Manifest
+from edge_runtime.artifact.manifest import Manifest
 
 COLUMNS = (
     f"{'artifact':<32} {'MB':>6} {'logit diff max/mean':>21} {'mask Dice':>10} {'Dice':>8} {'HC ADF':>9} "

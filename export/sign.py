@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from edge_runtime.artifact.manifest import manifest_path, parse_manifest, read_manifest, read_model
+from edge_runtime.artifact.signature import PublicKey, check_signature, signature_path, signature_text, signed_message
+from edge_runtime.common.cli import say
+from edge_runtime.common.files import read_bounded, write_bytes
+from edge_runtime.common.optional import require
 from edge_runtime.errors import UsageError
-from edge_runtime.files import read_bounded, write_bytes
-from edge_runtime.manifest import manifest_path, parse_manifest, read_manifest, read_model
-from edge_runtime.optional import require
-from edge_runtime.signature import PublicKey, check_signature, signature_path, signature_text, signed_message
-from train.progress import say
 
 _MAX_KEY_BYTES = 4096
 

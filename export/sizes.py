@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_runtime.files import write_json
-from edge_runtime.optional import require
-from edge_runtime.provenance import tool_versions
-from train.progress import say
+from edge_runtime.common.cli import say
+from edge_runtime.common.files import write_json
+from edge_runtime.common.optional import require
+from edge_runtime.common.provenance import tool_versions
 from train.strategies import STRATEGIES, Strategy, get_strategy
 
 TABLE = Path(__file__).with_name("sizes.json")

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from edge_runtime.common.optional import require
 from edge_runtime.errors import ModelError
-from edge_runtime.optional import require
 
 RUNS = 30
 

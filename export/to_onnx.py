@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from edge_runtime.optional import require
-from edge_runtime.preprocess import to_unit
+from edge_runtime.common.optional import require
+from edge_runtime.frame.preprocess import to_unit
 from export.worker import ConversionError
 from train.evaluate import Predict
 from train.model import HeadNet, single_channel

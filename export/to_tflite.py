@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.preprocess import to_unit
+from edge_runtime.frame.preprocess import to_unit
 from export.recipes import Recipe
 from export.rewrites import Rewrite
 from export.to_onnx import INPUT, OUTPUT, PROXY_SIZE

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.artifact.manifest import Manifest
 from edge_runtime.errors import FetalHeadError
-from edge_runtime.manifest import Manifest
+from edge_runtime.head.find_head import Head, find_head
 from edge_runtime.metrics import overlap
-from edge_runtime.postprocess import Head, find_head
-from edge_runtime.quality import judge
+from edge_runtime.quality.verdict import judge
 from export.images import Images
 from export.recipes import Tolerance
 from train.data import Sample

@@ -19,8 +19,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from edge_runtime.common.optional import require
 from edge_runtime.errors import FetalHeadError
-from edge_runtime.optional import require
 
 CONVERTERS = "export.to_tflite"
 LOG_LINES = 15

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from edge_runtime import Measurement, Segmenter, Stream, Window
-from edge_runtime.slot import Slot
-from edge_runtime.streaming import Rules
+from edge_runtime.streaming.slot import Slot
+from edge_runtime.streaming.stream import Rules
 from train.phantom import make_phantom
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from edge_runtime.ellipse import Ellipse
+from edge_runtime.head.ellipse import Ellipse
 
 
 def taps(n_in: int, n_out: int) -> tuple[np.ndarray, np.ndarray]:

@@ -17,8 +17,8 @@ from tiny_model import make_artifact
 from benchmarks.__main__ import main
 from benchmarks.document import load_document
 from benchmarks.plots import _apart
-from edge_runtime.bench import STAGES
 from edge_runtime.errors import ModelError, UsageError
+from edge_runtime.timing.bench import STAGES
 
 FAST = ("--frames", "3", "--warmup", "1", "--rounds", "2", "--split-part", "paper")
 

@@ -17,10 +17,10 @@ from PIL import Image
 
 from benchmarks.fuzz.rig import MODEL
 from edge_runtime import DeviceError, FetalHeadError, ModelError, Segmenter, UsageError
-from edge_runtime.backend import Network
-from edge_runtime.canary import check_canary
-from edge_runtime.golden import golden_frame, golden_frames
-from edge_runtime.manifest import load_manifest, manifest_path, write_manifest
+from edge_runtime.artifact.canary import check_canary
+from edge_runtime.artifact.golden import golden_frame, golden_frames
+from edge_runtime.artifact.manifest import load_manifest, manifest_path, write_manifest
+from edge_runtime.artifact.network import Network
 from edge_runtime.segmenter import DEFAULT_MODEL
 from train.phantom import make_phantom
 

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_runtime.components import fill_holes, largest_region
+from edge_runtime.head.components import fill_holes, largest_region
 
 
 def flood(mask: np.ndarray, seed: tuple[int, int], diagonal: bool) -> set[tuple[int, int]]:

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_runtime.ellipse import fit_ellipse, outline_points
 from edge_runtime.errors import InputError, UsageError
+from edge_runtime.head.ellipse import fit_ellipse, outline_points
 from train.data import TABLE, find_data, read_dataset
 from train.phantom import MARKER, make_dataset, make_phantom
 from train.splits import make_split
@@ -113,7 +113,7 @@ def test_an_impossible_pixel_size_is_an_error_with_its_value(copy: Path, value: 
 
 
 def test_an_empty_annotation_is_an_error_with_its_name(copy: Path) -> None:
-    from edge_runtime.image_io import write_mask
+    from edge_runtime.frame.image_files import write_mask
 
     write_mask(copy / "training_set" / "004_HC_Annotation.png", np.zeros((540, 800), bool))
     with pytest.raises(InputError, match=r"004_HC_Annotation\.png"):

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-from edge_runtime import device
 from edge_runtime.__main__ import main
-from edge_runtime.golden import golden_frames
-from edge_runtime.image_io import read_image
+from edge_runtime.artifact.golden import golden_frames
+from edge_runtime.device import fingerprint as device
+from edge_runtime.frame.image_files import read_image
 from train.phantom import make_phantom
 
 DOC = (ROOT / "docs" / "devices.md").read_text()
@@ -81,7 +81,7 @@ def test_bench_says_that_a_throttled_devices_figures_are_not_its_own(
 ) -> None:
     assert main(["bench", "--frames", "2", "--warmup", "0"]) == 0
     assert "true speed" not in capsys.readouterr().out
-    monkeypatch.setattr("edge_runtime.bench.throttling", lambda: "0x4")
+    monkeypatch.setattr("edge_runtime.timing.bench.throttling", lambda: "0x4")
     assert main(["bench", "--frames", "2", "--warmup", "0"]) == 0
     assert "Not this device's true speed: throttled." in capsys.readouterr().out
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_runtime.ellipse import Ellipse, EllipseError, fit_ellipse, outline_points
+from edge_runtime.head.ellipse import Ellipse, EllipseError, fit_ellipse, outline_points
 
 ELLIPSES = st.builds(
     lambda cx, cy, major, ratio, angle: Ellipse(cx, cy, major, major * ratio, angle),

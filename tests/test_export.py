@@ -13,8 +13,8 @@ from random_checkpoint import make_checkpoint
 from tiny_model import make_artifact
 
 from edge_runtime import Segmenter
+from edge_runtime.artifact.manifest import load_manifest, write_manifest
 from edge_runtime.errors import UsageError
-from edge_runtime.manifest import load_manifest, write_manifest
 from export.__main__ import find_checkpoints, pick_recipes
 from export.artifact import ship
 from export.recipes import RECIPES, get_recipe

@@ -11,7 +11,7 @@ import pytest
 from random_checkpoint import make_checkpoint
 
 from edge_runtime.errors import UsageError
-from edge_runtime.preprocess import prepare
+from edge_runtime.frame.preprocess import prepare
 from export.calibrate import calibration_record
 from export.images import accuracy_parts, calibration_samples, load_images, parity_samples, split_of, spread
 from train.checkpoint import load_checkpoint

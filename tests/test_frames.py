@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from edge_runtime import InputError, Measurement, Segmenter, UsageError
-from edge_runtime.device import peak_memory_bytes
-from edge_runtime.golden import golden_frames
-from edge_runtime.preprocess import resize
+from edge_runtime.artifact.golden import golden_frames
+from edge_runtime.device.fingerprint import peak_memory_bytes
+from edge_runtime.frame.resize import resize
 
 PEAK_BYTES = 1_200_000
 """Python's allocations within one grey frame of 800x540, the mask's 432,000 among them (Segmenter.measure says so)."""

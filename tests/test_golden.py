@@ -14,10 +14,10 @@ from conftest import Run
 from tiny_model import make_artifact
 
 from edge_runtime import Segmenter
-from edge_runtime.backend import Network
+from edge_runtime.artifact.golden import FRAMES, golden_frames, take_golden
+from edge_runtime.artifact.manifest import load_manifest, manifest_path, read_model, write_manifest
+from edge_runtime.artifact.network import Network
 from edge_runtime.errors import ModelError
-from edge_runtime.golden import FRAMES, golden_frames, take_golden
-from edge_runtime.manifest import load_manifest, manifest_path, read_model, write_manifest
 from train import phantom
 
 

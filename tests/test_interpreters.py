@@ -11,7 +11,7 @@ import pytest
 from conftest import Run
 from tiny_model import make_artifact
 
-from edge_runtime.golden import golden_frames
+from edge_runtime.artifact.golden import golden_frames
 from edge_runtime.segmenter import DEFAULT_MODEL
 from export.flatbuffer import Model
 

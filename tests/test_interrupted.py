@@ -14,7 +14,7 @@ from conftest import ROOT
 from random_checkpoint import make_checkpoint
 from tiny_model import make_artifact
 
-from edge_runtime.manifest import manifest_path
+from edge_runtime.artifact.manifest import manifest_path
 from export.artifact import read_artifact
 
 WITH_LITTLE_ROOM = """
@@ -82,7 +82,7 @@ def test_a_killed_converter(phantom: Path, tmp_path: Path) -> None:
 
 
 def test_no_room_for_temporary_files(phantom: Path, tmp_path: Path) -> None:
-    program = f"{WITH_LITTLE_ROOM}\nfrom edge_runtime.cli import run_command\nfrom export.__main__ import main\n"
+    program = f"{WITH_LITTLE_ROOM}\nfrom edge_runtime.common.cli import run_command\nfrom export.__main__ import main\n"
     command = ["--checkpoint", make_checkpoint(tmp_path / "edge"), "--data", phantom, "--out", tmp_path / "out"]
     done = subprocess.run(
         [sys.executable, "-c", f"{program}run_command(main)", "1000000", *map(str, command)],
@@ -102,8 +102,8 @@ def test_no_room_for_the_manifest(tmp_path: Path) -> None:
     program = f"""{WITH_LITTLE_ROOM}
 from pathlib import Path
 from dataclasses import replace
-from edge_runtime.cli import run_command
-from edge_runtime.manifest import load_manifest
+from edge_runtime.common.cli import run_command
+from edge_runtime.artifact.manifest import load_manifest
 from export.artifact import Artifact, write_artifact
 def main(arguments):
     path = Path(arguments[0])

@@ -10,8 +10,8 @@ import pytest
 from tiny_model import make_artifact
 
 from edge_runtime import ModelError, Segmenter, UsageError
-from edge_runtime.manifest import load_manifest, manifest_path
-from edge_runtime.seal import seal
+from edge_runtime.artifact.manifest import load_manifest, manifest_path
+from edge_runtime.artifact.seal import seal
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +65,7 @@ def test_a_corrupted_model_is_refused_before_it_is_parsed(
     def parsed(*args: object) -> None:
         pytest.fail("the interpreter was given unchecked bytes")
 
-    monkeypatch.setattr("edge_runtime.backend.load_backend", parsed)
+    monkeypatch.setattr("edge_runtime.artifact.network.load_backend", parsed)
     with pytest.raises(ModelError, match=r"damaged"):
         Segmenter.load(artifact)
 

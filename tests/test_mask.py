@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_runtime import Segmenter
-from edge_runtime.components import largest_region
-from edge_runtime.ellipse import outline_points
-from edge_runtime.golden import golden_frames
-from edge_runtime.image_io import read_image
-from edge_runtime.mask import positive_at
-from edge_runtime.postprocess import find_head
-from edge_runtime.preprocess import to_frame_xy
-from edge_runtime.quality import judge
+from edge_runtime.artifact.golden import golden_frames
+from edge_runtime.frame.image_files import read_image
+from edge_runtime.frame.preprocess import to_frame_xy
+from edge_runtime.head.components import largest_region
+from edge_runtime.head.ellipse import outline_points
+from edge_runtime.head.find_head import find_head
+from edge_runtime.head.mask import positive_at
+from edge_runtime.quality.verdict import judge
 
 
 def smooth(seed: int, shape: tuple[int, int], grain: int) -> np.ndarray:

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_runtime.errors import InputError
-from edge_runtime.preprocess import prepare, resize, to_frame_xy, to_gray
+from edge_runtime.frame.preprocess import prepare, to_frame_xy, to_gray
+from edge_runtime.frame.resize import resize
 
 
 @settings(deadline=None)

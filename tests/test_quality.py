@@ -12,8 +12,8 @@ from conftest import Run
 from tiny_model import make_artifact
 
 from edge_runtime import ModelError, Segmenter
-from edge_runtime.limits import REASONS, read_limits
-from edge_runtime.manifest import load_manifest, write_manifest
+from edge_runtime.artifact.manifest import load_manifest, write_manifest
+from edge_runtime.quality.limits import REASONS, read_limits
 from edge_runtime.segmenter import DEFAULT_MODEL
 from export.artifact import kept_quality
 from export.quality import fit_trust, prediction_interval

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from rich_model import convert, frames
 
-from edge_runtime.backend import load_backend
+from edge_runtime.artifact.network import load_backend
 from edge_runtime.errors import ModelError
-from edge_runtime.preprocess import to_unit
+from edge_runtime.frame.preprocess import to_unit
 from export.audit import audit
 from export.correct import bias_shifts, noisiest_layers
 from export.equalize import equalize

@@ -12,7 +12,7 @@ from conftest import Run
 from random_checkpoint import make_checkpoint
 
 from edge_runtime import UsageError
-from edge_runtime.manifest import load_manifest
+from edge_runtime.artifact.manifest import load_manifest
 from export.flatbuffer import Model
 from export.rewrites import REWRITES, advised, amplification, pick_rewrites
 from train.checkpoint import load_checkpoint, save_checkpoint

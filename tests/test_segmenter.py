@@ -7,7 +7,7 @@ import pytest
 from tiny_model import make_artifact
 
 from edge_runtime import FetalHeadError, InputError, Segmenter, UsageError
-from edge_runtime.backend import load_backend
+from edge_runtime.artifact.network import load_backend
 from train.phantom import make_phantom
 
 
@@ -129,7 +129,7 @@ def test_litert_comes_first_tflite_runtime_second_and_neither_is_an_error(monkey
 
 
 def test_tflite_runtime_is_not_started_with_a_numpy_it_was_not_built_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edge_runtime.backend.np.__version__", "2.4.6")
+    monkeypatch.setattr("edge_runtime.artifact.network.np.__version__", "2.4.6")
     with pytest.raises(FetalHeadError, match=r"NumPy 1, 2\.4\.6 is installed: pip install 'numpy<2'"):
         load_backend("tflite-runtime")
     assert load_backend()[0] == "ai-edge-litert"

@@ -10,7 +10,7 @@ import pytest
 from conftest import ROOT, Run
 from PIL import Image
 
-from edge_runtime.manifest import load_manifest
+from edge_runtime.artifact.manifest import load_manifest
 from edge_runtime.metrics import overlap
 from edge_runtime.segmenter import DEFAULT_MODEL
 from train.checkpoint import load_checkpoint

@@ -20,8 +20,8 @@ from PIL import Image
 from simulated_probe import Simulation, frame, measured
 
 from edge_runtime import Frame, InputError, Segmenter, SourceError, StreamResult, UsageError, Window, stream
-from edge_runtime.replay import replay
-from edge_runtime.slot import Slot, fill
+from edge_runtime.commands.stream import replay
+from edge_runtime.streaming.slot import Slot, fill
 from train.phantom import make_phantom
 
 seconds = st.floats(0.001, 0.3)
@@ -281,7 +281,7 @@ def test_results_that_are_kept_do_not_keep_the_stream(monkeypatch: pytest.Monkey
 
 
 def test_a_source_that_blocks_for_ever_stalls_and_does_not_hold_up_closing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("edge_runtime.streaming.CLOSE_S", 0.02)
+    monkeypatch.setattr("edge_runtime.streaming.stream.CLOSE_S", 0.02)
     release = threading.Event()
 
     def source() -> np.ndarray | None:

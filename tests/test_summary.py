@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from simulated_probe import Simulation, frame, measured
 
 from edge_runtime import DeviceError, Frame, Window
-from edge_runtime.summary import Best, Recent, rank
+from edge_runtime.streaming.summary import Best, Recent, rank
 
 
 def fed(values: list[float | None], window: Window = Window(), step: float = 0.1, start: float = 0.0) -> list:  # noqa: B008

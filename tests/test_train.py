@@ -193,7 +193,7 @@ def test_damaged_or_foreign_checkpoints_are_refused(phantom: Path, tmp_path: Pat
 
 
 def test_training_arrays_hold_the_runtimes_bytes_and_the_masks_coverage(phantom: Path) -> None:
-    from edge_runtime.preprocess import prepare
+    from edge_runtime.frame.preprocess import prepare
 
     sample = read_dataset(phantom).samples["000_HC.png"]
     images, masks = load_arrays([sample], config())

@@ -18,10 +18,10 @@ from tiny_model import make_artifact
 from benchmarks.fuzz.campaign import campaign
 from benchmarks.fuzz.rig import MODEL
 from edge_runtime import FetalHeadError, ModelError, Segmenter, UsageError
-from edge_runtime.manifest import load_manifest, manifest_path, parse_manifest, read_model, write_manifest
-from edge_runtime.seal import seal, unseal
+from edge_runtime.artifact.manifest import load_manifest, manifest_path, parse_manifest, read_model, write_manifest
+from edge_runtime.artifact.seal import seal, unseal
+from edge_runtime.artifact.signature import PublicKey, check_signature, read_key, signature_path
 from edge_runtime.segmenter import DEFAULT_MODEL
-from edge_runtime.signature import PublicKey, check_signature, read_key, signature_path
 from export.artifact import ship
 from export.sign import make_key, sign_artifacts
 
@@ -182,7 +182,7 @@ def test_a_file_that_grows_while_it_is_read_is_refused(artifact: Path, monkeypat
             file.write(b" ")
         return status
 
-    monkeypatch.setattr("edge_runtime.files.os.fstat", grown)
+    monkeypatch.setattr("edge_runtime.common.files.os.fstat", grown)
     with pytest.raises(ModelError, match="its size changed while it was read"):
         load_manifest(artifact)
 
@@ -220,8 +220,8 @@ def test_the_signature_is_checked_before_anything_is_parsed(
     def parsed(*args: object, **more: object) -> None:
         pytest.fail("unchecked bytes were parsed")
 
-    monkeypatch.setattr("edge_runtime.seal.json.loads", parsed)
-    monkeypatch.setattr("edge_runtime.backend.load_backend", parsed)
+    monkeypatch.setattr("edge_runtime.artifact.seal.json.loads", parsed)
+    monkeypatch.setattr("edge_runtime.artifact.network.load_backend", parsed)
     with pytest.raises(ModelError, match="not trusted"):
         Segmenter.load(artifact, trusted_keys=[keys / "theirs.pub"])
 
@@ -294,7 +294,7 @@ def test_what_does_not_belong_together_is_not_signed(artifact: Path, keys: Path)
 
 def test_small_order_keys_are_those_of_the_curve() -> None:
     """Points whose order divides 8 are found anew: y of a point that eight additions of it bring to the identity."""
-    from edge_runtime.signature import _SMALL_ORDER
+    from edge_runtime.artifact.signature import _SMALL_ORDER
 
     p = 2**255 - 19
     d = -121665 * pow(121666, -1, p) % p

@@ -14,10 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_model import make_artifact
 
-from edge_runtime import Segmenter, UsageError, thread_cache
-from edge_runtime import tune as tuning
-from edge_runtime.thread_cache import CACHE_VARIABLE, cache_folder
-from edge_runtime.tune import MARGIN, choose, time_threads, tune
+from edge_runtime import Segmenter, UsageError
+from edge_runtime.device import thread_cache
+from edge_runtime.device.thread_cache import CACHE_VARIABLE, cache_folder
+from edge_runtime.timing import tune as tuning
+from edge_runtime.timing.tune import MARGIN, choose, time_threads, tune
 
 times = st.lists(st.floats(1, 100), min_size=10, max_size=10)
 
@@ -31,7 +32,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
-    for module in ("device", "thread_cache", "tune"):
+    for module in ("device.fingerprint", "device.thread_cache", "timing.tune"):
         monkeypatch.setattr(f"edge_runtime.{module}.usable_cores", lambda: 4)
     return tmp_path / "cache"
 
@@ -77,7 +78,7 @@ def test_the_choice_is_kept_for_this_model_device_and_interpreter_only(
     assert Segmenter.load(models[0], threads="auto").threads == 3
     assert Segmenter.load(models[0]).threads == 1 and Segmenter.load(models[1], threads="auto").threads == 1
     assert Segmenter.load(models[0], threads="auto", backend="tflite-runtime").threads == 1
-    monkeypatch.setattr("edge_runtime.device.usable_cores", lambda: 2)
+    monkeypatch.setattr("edge_runtime.device.fingerprint.usable_cores", lambda: 2)
     assert Segmenter.load(models[0], threads="auto").threads == 1, "another number of cores is another device"
 
 
@@ -118,8 +119,8 @@ def test_where_the_cache_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         assert cache_folder() == wanted / "fetal-head-edge"
     monkeypatch.setattr(Path, "home", lambda: (_ for _ in ()).throw(RuntimeError("no home")))
     assert cache_folder() is None
-    assert thread_cache.cached_threads("0" * 64) is None
-    assert "no cache folder" in str(thread_cache.keep_threads("0" * 64, None, 2, {}))
+    assert thread_cache.cached_threads("0" * 64, "ai-edge-litert") is None
+    assert "no cache folder" in str(thread_cache.keep_threads("0" * 64, "ai-edge-litert", 2, {}))
 
 
 def test_a_cache_that_cannot_be_written_is_said_and_no_failure(

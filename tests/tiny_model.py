@@ -14,9 +14,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.files import write_bytes
-from edge_runtime.manifest import Manifest, Preprocessing, TensorSpec, write_manifest
-from edge_runtime.preprocess import prepare
+from edge_runtime.artifact.manifest import Manifest, Preprocessing, TensorSpec, write_manifest
+from edge_runtime.common.files import write_bytes
+from edge_runtime.frame.preprocess import prepare
 from train.phantom import make_phantom
 
 Recipe = Literal["float32", "full_int8"]
@@ -92,6 +92,6 @@ def _describe(data: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _tensor(details: dict[str, Any]) -> TensorSpec:
-    from edge_runtime.backend import describe_tensor
+    from edge_runtime.artifact.network import describe_tensor
 
     return describe_tensor(details)

@@ -6,11 +6,10 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from edge_runtime.cli import run_command
-from edge_runtime.optional import require
+from edge_runtime.common.cli import run_command, say
+from edge_runtime.common.optional import require
 from train.config import PROTOCOLS, TrainConfig
 from train.data import find_data
-from train.progress import say
 from train.strategies import STRATEGIES, get_strategy
 
 

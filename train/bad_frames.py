@@ -13,9 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_runtime.ellipse import Ellipse
-from edge_runtime.image_io import read_image
-from edge_runtime.preprocess import MIN_FRAME_SIDE, resize, to_gray
+from edge_runtime.frame.image_files import read_image
+from edge_runtime.frame.preprocess import MIN_FRAME_SIDE, to_gray
+from edge_runtime.frame.resize import resize
+from edge_runtime.head.ellipse import Ellipse
 from train import screens
 from train.screens import Frame, Random, to_bytes
 

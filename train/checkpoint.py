@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from safetensors.torch import save as safetensors_bytes
 
+from edge_runtime.common.files import write_bytes, write_json
 from edge_runtime.errors import ModelError, UsageError
-from edge_runtime.files import write_bytes, write_json
 from train.config import TrainConfig
 from train.model import HeadNet, load_safetensors
 from train.strategies import Strategy

@@ -14,12 +14,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.components import fill_holes
-from edge_runtime.ellipse import Ellipse, fit_ellipse
 from edge_runtime.errors import InputError, UsageError
-from edge_runtime.image_io import read_image
-from edge_runtime.pixel_sizes import PIXEL_SIZE_COLUMN, read_csv
-from edge_runtime.preprocess import to_gray
+from edge_runtime.frame.image_files import read_image
+from edge_runtime.frame.pixel_sizes import PIXEL_SIZE_COLUMN, read_csv
+from edge_runtime.frame.preprocess import to_gray
+from edge_runtime.head.components import fill_holes
+from edge_runtime.head.ellipse import Ellipse, fit_ellipse
 from train import phantom
 
 MaskKind = Literal["ellipse", "contour"]

@@ -9,10 +9,9 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from edge_runtime.cli import run_command
+from edge_runtime.common.cli import run_command, say
+from edge_runtime.common.optional import require
 from edge_runtime.errors import FetalHeadError, UsageError
-from edge_runtime.optional import require
-from train.progress import say
 
 BASE_URL = "https://zenodo.org/records/1327317/files"
 """van den Heuvel et al., doi 10.5281/zenodo.1327317, CC BY 4.0. ``$HC18_URL`` names a mirror."""

@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.frame.preprocess import prepare
+from edge_runtime.frame.resize import resize
+from edge_runtime.head.find_head import find_head
 from edge_runtime.metrics import ImageScore, paper_pooled, score_image
-from edge_runtime.postprocess import find_head
-from edge_runtime.preprocess import prepare, resize
-from edge_runtime.quality import measure_head
+from edge_runtime.quality.verdict import measure_head
 from train.data import Sample
 
 Predict = Callable[[NDArray[np.uint8]], NDArray[np.float32]]

@@ -16,17 +16,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from edge_runtime.common.cli import say
+from edge_runtime.common.provenance import git_commit, tool_versions
 from edge_runtime.errors import UsageError
+from edge_runtime.frame.preprocess import prepare, to_unit
+from edge_runtime.frame.resize import resize
 from edge_runtime.metrics import scores_to_json, summarize
-from edge_runtime.preprocess import prepare, resize, to_unit
-from edge_runtime.provenance import git_commit, tool_versions
 from train.augment import AUGMENTS
 from train.checkpoint import INFO, load_checkpoint, save_checkpoint, stored_dtype
 from train.config import TrainConfig
 from train.data import Dataset, Sample, cache, hash_samples
 from train.evaluate import Predict, evaluate, evaluate_paper, score_sample
 from train.model import HeadNet, count_trainable, freeze, load_encoder, set_train_mode
-from train.progress import Progress, say
+from train.progress import Progress
 from train.splits import Split, draw, make_split
 from train.strategies import Strategy
 from train.weights import find_encoder_weights

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.ellipse import Ellipse
+from edge_runtime.common.optional import require
 from edge_runtime.errors import UsageError
-from edge_runtime.optional import require
-from edge_runtime.preprocess import resize
+from edge_runtime.frame.resize import resize
+from edge_runtime.head.ellipse import Ellipse
 
 MARKER = "PHANTOM.txt"
 SIZE = (540, 800)
@@ -62,7 +62,7 @@ def make_phantom(seed: int, size: tuple[int, int] = SIZE) -> tuple[NDArray[np.ui
 
 
 def golden_frames() -> NDArray[np.uint8]:
-    """The frames that :mod:`edge_runtime.golden` asks devices about: eight phantoms, uint8 (8, 160, 240), 32 greys."""
+    """The frames that a device is asked about to verify a model: eight phantoms, uint8 (8, 160, 240), 32 greys."""
     drawn = [resize(make_phantom(seed)[0].astype(np.float32), (160, 240)) for seed in range(900, 908)]
     return np.stack([np.clip(frame, 0, 255).astype(np.uint8) & 0xF8 for frame in drawn])
 

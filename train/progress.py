@@ -6,19 +6,9 @@ import sys
 import time
 from typing import Any
 
+from edge_runtime.common.cli import clock
+
 PLAIN_INTERVAL_S = 30.0
-
-
-def say(text: str) -> None:
-    """Print a line at once."""
-    print(text, flush=True)
-
-
-def clock(seconds: float) -> str:
-    """Seconds as h:mm:ss or m:ss."""
-    minutes, s = divmod(round(seconds), 60)
-    hours, m = divmod(minutes, 60)
-    return f"{hours}:{m:02d}:{s:02d}" if hours else f"{m}:{s:02d}"
 
 
 class Progress:

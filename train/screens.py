@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.optional import require
-from edge_runtime.preprocess import resize
+from edge_runtime.common.optional import require
+from edge_runtime.frame.resize import resize
 
 Frame = NDArray[np.uint8]
 Size = tuple[int, int]

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge_runtime.ellipse import Ellipse
-from edge_runtime.optional import require
-from edge_runtime.preprocess import resize
+from edge_runtime.common.optional import require
+from edge_runtime.frame.resize import resize
+from edge_runtime.head.ellipse import Ellipse
 from train.screens import Frame, Random, to_bytes
 
 KINDS = (

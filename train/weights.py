@@ -15,9 +15,9 @@ import torch
 from safetensors.torch import save as safetensors_bytes
 from torch import Tensor
 
-from edge_runtime.cli import run_command
+from edge_runtime.common.cli import run_command
+from edge_runtime.common.files import write_bytes
 from edge_runtime.errors import FetalHeadError, UsageError
-from edge_runtime.files import write_bytes
 from train.model import load_safetensors
 
 FILE = "mobilenet_v2_imagenet_encoder.safetensors"

@@ -16,9 +16,9 @@ import numpy as np
 from benchmarks.fuzz.damage import damage
 from benchmarks.fuzz.rig import Rig, Violation, attempt, check_measurement, write
 from edge_runtime import FetalHeadError, Segmenter
-from edge_runtime.manifest import MAX_MANIFEST_BYTES, manifest_path
-from edge_runtime.seal import _HEAD, seal
-from edge_runtime.signature import signature_path
+from edge_runtime.artifact.manifest import MAX_MANIFEST_BYTES, manifest_path
+from edge_runtime.artifact.seal import _HEAD, seal
+from edge_runtime.artifact.signature import signature_path
 
 _HUNG_AFTER_S = 10.0
 _ODD: tuple[Any, ...] = (

@@ -10,12 +10,12 @@ from typing import Any
 
 from benchmarks.fuzz.campaign import KINDS, Tally, alarm, campaign, run_case
 from benchmarks.fuzz.rig import make_rig
-from edge_runtime.device import fingerprint, usable_cores
+from edge_runtime.common.cli import say
+from edge_runtime.common.files import write_json
+from edge_runtime.common.optional import require
+from edge_runtime.common.provenance import git_commit, tool_versions
+from edge_runtime.device.fingerprint import fingerprint, usable_cores
 from edge_runtime.errors import UsageError
-from edge_runtime.files import write_json
-from edge_runtime.optional import require
-from edge_runtime.provenance import git_commit, tool_versions
-from train.progress import say
 
 SCHEMA_VERSION = 1
 

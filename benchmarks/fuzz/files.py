@@ -12,9 +12,9 @@ import numpy as np
 
 from benchmarks.fuzz.damage import damage
 from benchmarks.fuzz.rig import Rig, Violation, attempt, check_measurement
-from edge_runtime.image_io import read_image
-from edge_runtime.optional import require
-from edge_runtime.pixel_sizes import pixel_size_of, read_csv
+from edge_runtime.common.optional import require
+from edge_runtime.frame.image_files import read_image
+from edge_runtime.frame.pixel_sizes import pixel_size_of, read_csv
 
 _HUGE = (0, 1, 0x7FFF, 0xFFFF, 0x10000, 0x7FFFFFFF, 0xFFFFFFFF)
 _SEEDS = {

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime import FetalHeadError, Measurement, ModelError, Segmenter
-from edge_runtime.manifest import manifest_path
-from edge_runtime.optional import require
-from edge_runtime.quality import HC_RANGE_MM
-from edge_runtime.signature import PublicKey, signature_path, signature_text, signed_message
+from edge_runtime.artifact.manifest import manifest_path
+from edge_runtime.artifact.signature import PublicKey, signature_path, signature_text, signed_message
+from edge_runtime.common.optional import require
+from edge_runtime.quality.verdict import HC_RANGE_MM
 
 MODEL = Path(__file__).resolve().parent / "tiny-full_int8.tflite"
 

@@ -1,0 +1,1 @@
+"""What may run: manifest, seal, signature, network, golden outputs."""

@@ -1,0 +1,160 @@
+"""The TensorFlow Lite interpreter: ``ai_edge_litert``, else ``tflite_runtime``."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.artifact.manifest import Manifest, TensorSpec
+from edge_runtime.errors import FetalHeadError, ModelError
+from edge_runtime.frame.preprocess import to_unit
+
+BACKENDS = {"ai-edge-litert": "ai_edge_litert.interpreter", "tflite-runtime": "tflite_runtime.interpreter"}
+"""Distribution name to module, in order of preference."""
+
+REFUSALS = (ValueError, RuntimeError, MemoryError)
+"""What the interpreter raises on a model that it cannot run, in any of its calls: a forged one can fail in the last."""
+
+
+def load_backend(name: str | None = None) -> tuple[str, Any]:
+    """Import the interpreter's module.
+
+    Args:
+        name: One of :data:`BACKENDS`, or None for the first that is installed.
+
+    Returns:
+        The distribution's name and the module.
+
+    Raises:
+        FetalHeadError: None is installed, or not the one asked for.
+    """
+    if name is not None and name not in BACKENDS:
+        raise FetalHeadError(f"There is no backend '{name}'; there are {', '.join(BACKENDS)}.")
+    failures = []
+    for candidate in [name] if name else list(BACKENDS):
+        if candidate == "tflite-runtime" and int(np.__version__.split(".")[0]) > 1:
+            # it imports all the same, and fails within its own code when the first model is loaded
+            failures.append(f"{candidate} is built for NumPy 1, {np.__version__} is installed: pip install 'numpy<2'")
+            continue
+        try:
+            return candidate, importlib.import_module(BACKENDS[candidate])
+        except ImportError as error:
+            failures.append(f"{candidate}: {error}")
+    raise FetalHeadError(
+        f"No TensorFlow Lite interpreter can be imported ({'; '.join(failures)}). "
+        "Install one: pip install ai-edge-litert"
+    )
+
+
+class Network:
+    """One model, ready to run.
+
+    Args:
+        model: Bytes of the .tflite file, already checked against the manifest.
+        manifest: What they are.
+        threads: CPU threads, 1 or more.
+        backend: As :func:`load_backend` takes it.
+
+    Raises:
+        ModelError: The bytes are no model, or its tensors are not those of the manifest.
+    """
+
+    def __init__(self, model: bytes, manifest: Manifest, threads: int = 1, backend: str | None = None) -> None:
+        self.backend, module = load_backend(backend)
+        self.threads = threads
+        self._model = model  # the interpreter points into these bytes: they must outlive it
+        try:
+            self._interpreter = module.Interpreter(model_content=self._model, num_threads=threads)
+            self._interpreter.allocate_tensors()
+            inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
+        except REFUSALS as error:
+            raise ModelError(f"{self.backend} cannot run {manifest.name}: {error}", code="interpreter") from error
+        if len(inputs) != 1 or len(outputs) != 1:
+            raise ModelError(
+                f"{manifest.name} has {len(inputs)} inputs and {len(outputs)} outputs; one of each is needed."
+            )
+        for details, spec in ((inputs[0], manifest.input), (outputs[0], manifest.output)):
+            _check_tensor(details, spec, manifest.name)
+        self._input, self._output = inputs[0]["index"], outputs[0]["index"]
+        self._manifest = manifest
+
+    def set_input(self, frame: NDArray[np.uint8]) -> None:
+        """Put a prepared frame, uint8 (h, w), into the input tensor."""
+        spec = self._manifest.input
+        tensor: NDArray[Any]
+        if spec.dtype == "uint8":  # the contract fixes scale 1/255 and zero point 0: the bytes are the tensor
+            tensor = frame
+        elif spec.dtype == "int8":
+            tensor = (frame.astype(np.int16) - 128).astype(np.int8)
+        else:
+            tensor = to_unit(frame)
+        try:
+            self._interpreter.set_tensor(self._input, tensor[None, :, :, None])
+        except REFUSALS as error:
+            raise self._failed(error) from error
+
+    def invoke(self) -> None:
+        """Run the network.
+
+        Raises:
+            ModelError: The interpreter failed.
+        """
+        try:
+            self._interpreter.invoke()
+        except REFUSALS as error:
+            raise self._failed(error) from error
+
+    def _failed(self, error: Exception) -> ModelError:
+        text = f"{self.backend} failed while running {self._manifest.name}: {type(error).__name__} {error!s:.300}"
+        return ModelError(text, code="interpreter")
+
+    def output(self) -> NDArray[Any]:
+        """The output as the network gives it, (h, w) of its own dtype."""
+        try:
+            values = self._interpreter.get_tensor(self._output)
+            if values.shape != self._manifest.output.shape:  # a model can change it while it runs
+                raise ValueError(f"the output has become {values.shape}")
+        except REFUSALS as error:
+            raise self._failed(error) from error
+        return np.asarray(values[0, :, :, 0])
+
+    def logits(self, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+        """The output as logits, float32 (h, w), in ``out`` where that is given, else in a new array."""
+        stored = self.output()
+        spec = self._manifest.output
+        if out is None:
+            out = np.empty(stored.shape, dtype=np.float32)
+        np.copyto(out, stored)
+        if spec.dtype != "float32":
+            out -= np.float32(spec.zero_point)
+            out *= np.float32(spec.scale)
+        return out
+
+    def __call__(self, frame: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Logits float32 (h, w) of a prepared frame uint8 (h, w)."""
+        self.set_input(frame)
+        self.invoke()
+        return self.logits()
+
+
+def describe_tensor(details: dict[str, Any]) -> TensorSpec:
+    """A :class:`TensorSpec` of what the interpreter says of a tensor."""
+    scale, zero_point = details["quantization"]
+    shape = tuple(int(n) for n in details["shape"])
+    return TensorSpec(details["name"], shape, np.dtype(details["dtype"]).name, float(scale), int(zero_point))  # type: ignore[arg-type]
+
+
+def _check_tensor(details: dict[str, Any], spec: TensorSpec, name: str) -> None:
+    try:
+        seen = describe_tensor(details)
+    except ValueError as error:
+        raise ModelError(f"{name}: {error}.") from error
+    if (seen.shape, seen.dtype) != (spec.shape, spec.dtype):
+        raise ModelError(
+            f"{name}: tensor is {seen.dtype} {seen.shape} where the manifest says {spec.dtype} {spec.shape}."
+        )
+    if abs(seen.scale - spec.scale) > 1e-6 * spec.scale or seen.zero_point != spec.zero_point:
+        raise ModelError(f"{name}: quantization of tensor '{seen.name}' is not what the manifest says.")

@@ -1,0 +1,1 @@
+"""``python -m edge_runtime``: one module for each command."""

@@ -1,0 +1,54 @@
+"""``python -m edge_runtime bench``: latency and memory of models on this device."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from edge_runtime.device.fingerprint import device_text, fingerprint, throttling_text
+from edge_runtime.timing.bench import STAGES, BenchConfig, bench_model
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments, but for threads."""
+    parser.add_argument("--model", type=Path, nargs="+", metavar="FILE", help=".tflite files (default: shipped)")
+    parser.add_argument("--json", action="store_true", help="one JSON document instead of a table")
+    parser.add_argument("--frames", type=int, default=50, help="frames timed (default: %(default)s)")
+    parser.add_argument("--warmup", type=int, default=5, help="frames before, untimed (default: %(default)s)")
+    parser.set_defaults(run=bench)
+
+
+def bench(args: argparse.Namespace) -> int:
+    """Measure latency and memory of models, one after the other in this process."""
+    config = BenchConfig(frames=args.frames, warmup=args.warmup, threads=args.threads)
+    results = [bench_model(model, config, trusted_keys=args.trusted_keys) for model in args.model or [None]]
+    if args.json:
+        print(json.dumps({"schema_version": 1, "device": fingerprint(), "results": results}, allow_nan=False))
+        return 0
+    print(f"{'artifact':<28} {'MB':>6} {'first ms':>9}" + "".join(f" {stage + ' p50/p90 ms':>22}" for stage in STAGES))
+    for r in results:
+        pairs = [(r["latency_ms"][stage]["p50"], r["latency_ms"][stage]["p90"]) for stage in STAGES]
+        cells = "".join(f" {p50:>13.2f} / {p90:>6.2f}" for p50, p90 in pairs)
+        print(f"{r['artifact']:<28} {r['size_bytes'] / 1e6:>6.2f} {r['time_to_first_result_ms']:>9.1f}{cells}")
+    peak = results[-1]["peak_memory_bytes"]
+    print(
+        f"{config.frames} frames of 540x800, {results[0]['threads']} thread(s), {results[0]['backend']}"
+        + (f"; peak memory of this process {peak / 1e6:.0f} MB" if peak else "")
+    )
+    print(_condition_text(results[-1]["after"]))
+    return 0
+
+
+def _condition_text(after: dict[str, Any]) -> str:
+    """The state of the device after a measurement, and whether it spoils the figures."""
+    clock, temperature = after["frequency_mhz"], after["temperature_c"]
+    shown = [
+        "clock unknown" if clock is None else f"clock {clock:.0f} MHz",
+        "temperature unknown" if temperature is None else f"{temperature:.1f} degrees C",
+    ]
+    wrong = throttling_text(after["throttled"])
+    return f"{device_text(fingerprint())}; {', '.join(shown)}" + (
+        f"\nNot this device's true speed: {wrong}. See docs/devices.md, How fast?" if wrong else ""
+    )

@@ -1,0 +1,50 @@
+"""``python -m edge_runtime info``: what a model is, and what this device is."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from edge_runtime.artifact.signature import signer_id
+from edge_runtime.device.fingerprint import device_text, fingerprint
+from edge_runtime.segmenter import DEFAULT_MODEL, Segmenter
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments, but for the model."""
+    parser.set_defaults(run=info)
+
+
+def info(args: argparse.Namespace) -> int:
+    """Print what a model's manifest and the device say."""
+    segmenter = Segmenter.load(args.model, trusted_keys=args.trusted_keys)
+    manifest, device = segmenter.manifest, fingerprint()
+    if args.json:
+        trust = {"signed_by": segmenter.signed_by, "canary": segmenter.has_canary}
+        print(json.dumps({"manifest": manifest.to_json(), "device": device, "backend": segmenter.backend, **trust}))
+        return 0
+    source = manifest.calibration
+    shown = {
+        "model": f"{manifest.name} ({manifest.model_bytes / 1e6:.2f} MB, sha256 {manifest.model_sha256[:16]}...)",
+        "input": f"{manifest.input.dtype} {manifest.input.shape}, from grey frames of any size",
+        "output": f"{manifest.output.dtype} {manifest.output.shape}, logits; head above {manifest.threshold}",
+        "calibrated on": f"{source.get('title', 'nothing')} ({source.get('count', 0)} images)",
+        "signature": _signature_text(segmenter, args.model or DEFAULT_MODEL),
+        "canary": "passed" if segmenter.has_canary else "absent: the manifest has no golden outputs, an older export",
+        "backend": f"{segmenter.backend} {device['tools'].get(segmenter.backend, '')}",
+        "device": f"{device_text(device)}, {device['os']}",
+        "python": f"{device['tools']['python']}, numpy {device['tools'].get('numpy')}",
+        "for": manifest.intended_use,
+        "limits": manifest.limits,
+    }
+    for key, value in shown.items():
+        print(f"{key + ':':<15}{value}")
+    return 0
+
+
+def _signature_text(segmenter: Segmenter, model: Path) -> str:
+    if segmenter.signed_by is not None:
+        return f"by the trusted key {segmenter.signed_by}"
+    claimed = signer_id(model)
+    return f"claims key {claimed}, not checked (give --trusted-key)" if claimed else "none"

@@ -1,0 +1,179 @@
+"""``python -m edge_runtime stream``: image files as a probe would give them, to see the stream without one."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from edge_runtime.commands.measure import pixel_size_source
+from edge_runtime.errors import FetalHeadError, UsageError
+from edge_runtime.frame.image_files import read_image
+from edge_runtime.segmenter import Segmenter
+from edge_runtime.streaming.result import StreamResult
+from edge_runtime.streaming.slot import Frame, Item
+from edge_runtime.streaming.stream import DEADLINE_MS, STALL_S, stream
+from edge_runtime.timing.bench import percentiles
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+ANNOTATION = "_Annotation"
+"""HC18 keeps each drawn outline beside its image, by this name: it is no frame."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's arguments, but for model and threads."""
+    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE_OR_FOLDER", help="in this order; folders sorted")
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--pixel-size-mm", metavar="X", help="side of a pixel in mm, for all images")
+    size.add_argument("--pixel-size-csv", type=Path, metavar="CSV", help="columns 'filename' and 'pixel size(mm)'")
+    parser.add_argument("--fps", type=float, default=30.0, metavar="N", help="frames a second (default: %(default)s)")
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument("--loop", type=int, default=1, metavar="N", help="times all are shown (default: %(default)s)")
+    length.add_argument("--seconds", type=float, metavar="S", help="show them again and again for so long")
+    parser.add_argument(
+        "--deadline-ms", type=float, default=DEADLINE_MS, metavar="MS", help="late when older (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--stall-s", type=float, default=STALL_S, metavar="S", help="stalled when silent (default: %(default)s)"
+    )
+    parser.set_defaults(run=run)
+
+
+def find_images(places: list[Path]) -> list[Path]:
+    """The image files that are named, and those in the folders that are.
+
+    Raises:
+        UsageError: There is no such file or folder, or no image in a folder.
+    """
+    images = []
+    for place in places:
+        found = [place]
+        if place.is_dir():
+            found = sorted(p for p in place.iterdir() if p.suffix.lower() in SUFFIXES and ANNOTATION not in p.stem)
+            if not found:
+                raise UsageError(f"{place} holds no image ({', '.join(SUFFIXES)}).")
+        elif not place.is_file():
+            raise UsageError(f"There is no file {place}.")
+        images += found
+    return images
+
+
+def replay(
+    images: list[Path], pixel_size: Callable[[Path], float | None], fps: float, loops: int, seconds: float
+) -> Iterator[Item]:
+    """Read files as a probe gives frames: at its pace, never faster to make up for a delay.
+
+    Args:
+        images: One frame each; of one that cannot be read its error is given, as a driver would.
+        pixel_size: Of an image, in mm.
+        fps: Frames a second.
+        loops: Times all are shown.
+        seconds: After which no frame is given.
+    """
+    begun = due = time.monotonic()
+    for _ in range(loops):
+        for image in images:
+            try:
+                item: Item = Frame(read_image(image), pixel_size(image))
+            except FetalHeadError as error:
+                item = error
+            now = time.monotonic()
+            due = max(due, now)
+            if due - begun >= seconds:
+                return
+            time.sleep(due - now)
+            yield item
+            due += 1 / fps
+
+
+def record(result: StreamResult, image: str | None, begun_s: float) -> dict[str, Any]:
+    """A result as one JSON object.
+
+    Args:
+        result: As the stream gives it.
+        image: Name of the file it was read from; None where stalled.
+        begun_s: When the stream began, by the stream's clock.
+    """
+    measurement = result.measurement
+    return {
+        "sequence": result.sequence,
+        "image": image,
+        "head_circumference_mm": result.head_circumference_mm,
+        "reason": result.reason,
+        "interval_mm": measurement and measurement.interval_mm and list(measurement.interval_mm),
+        "caution": measurement and measurement.caution,
+        "arrived_s": None if result.arrived_s is None else result.arrived_s - begun_s,
+        "age_ms": result.age_ms,
+        "late": result.late,
+        "stalled": result.stalled,
+        "failed": result.error is not None,
+        "measured_mm": measurement.head_circumference_mm if measurement else None,
+        "latency_ms": measurement.latency_ms.total if measurement else None,
+        "summary": result.summary and asdict(result.summary),
+        "counts": asdict(result.counts),
+    }
+
+
+def _line(shown: dict[str, Any]) -> str:
+    hc, summary = shown["head_circumference_mm"], shown["summary"]
+    text = f"HC {hc:6.1f} mm" if hc is not None else f"no HC: {shown['reason']}"
+    if hc is not None and shown["caution"]:
+        text += f"  CAUTION: {shown['caution']}"
+    steady = (
+        f"   median {summary['head_circumference_mm']:.1f} mm of {summary['frames']}, "
+        f"half within {summary['spread_mm']:.1f}"
+        if summary
+        else ""
+    )
+    return f"{shown['sequence']:>6} {shown['image'] or '-':<20} {shown['age_ms']:6.1f} ms old  {text}{steady}"
+
+
+def run(args: argparse.Namespace) -> int:
+    """Show image files to the stream as a probe would, one result a line; ends with 1 where a frame failed."""
+    if not (math.isfinite(args.fps) and 0 < args.fps <= 1000):
+        raise UsageError(f"--fps is {args.fps}; it is above 0 and at most 1000.")
+    if args.loop < 1 or (args.seconds is not None and not args.seconds > 0):
+        raise UsageError(f"--loop is {args.loop}, --seconds {args.seconds}; they are at least 1 and above 0.")
+    args.images = find_images(args.images)
+    pixel_size = pixel_size_source(args)
+    segmenter = Segmenter.load(args.model, threads=args.threads, trusted_keys=args.trusted_keys)
+    endless = args.seconds is not None
+    loops, seconds = (2**62, args.seconds) if endless else (args.loop, math.inf)
+    source = replay(args.images, pixel_size, args.fps, loops, seconds)
+    ages, best = [], None
+    with stream(segmenter, source, deadline_ms=args.deadline_ms, stall_s=args.stall_s) as results:
+        begun = results.now_s()
+        for result in results:
+            image = None if result.stalled else args.images[(result.sequence - 1) % len(args.images)].name
+            shown = record(result, image, begun)
+            print(json.dumps(shown, allow_nan=False) if args.json else _line(shown), flush=True)
+            if not result.stalled:
+                ages.append(result.age_ms)
+            best = results.best()
+        counts, seconds = results.counts, results.now_s() - begun
+    last = {
+        "done": True,
+        "seconds": seconds,
+        "shown_a_second": len(ages) / seconds,
+        "age_ms": percentiles(ages) if len(ages) > 1 else None,
+        "best": best and {"sequence": best.sequence, "measured_mm": best.measurement.head_circumference_mm},
+        "counts": asdict(counts),
+        "threads": segmenter.threads,
+    }
+    if args.json:
+        print(json.dumps(last, allow_nan=False))
+    else:
+        print(_last_line(last))
+    return 1 if counts.failed else 0
+
+
+def _last_line(last: dict[str, Any]) -> str:
+    counts, age = last["counts"], last["age_ms"]
+    ages = f"; age p50 {age['p50']:.1f} ms, p99 {age['p99']:.1f} ms" if age else ""
+    told = ", ".join(f"{counts[name]} {name}" for name in counts)
+    return f"{told}; {last['shown_a_second']:.1f} results a second{ages}\nResearch use only; not a medical device."

@@ -1,0 +1,1 @@
+"""What every stage of the project uses: errors' way out, files, optional packages, logs."""

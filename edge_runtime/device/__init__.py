@@ -1,0 +1,1 @@
+"""This computer: what it is, and what was learned on it."""

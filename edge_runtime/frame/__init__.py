@@ -1,0 +1,1 @@
+"""Frames: from files or memory to the network's input."""

@@ -1,0 +1,130 @@
+"""From a scanner's frame to the network's input, the one definition used in training, calibration and on the device.
+
+Everything here is element-wise float32 in a fixed order, so the same frame gives the same bytes on every machine.
+(A product of matrices would be quicker, but each BLAS adds in an order of its own.)
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.errors import InputError
+from edge_runtime.frame.resize import blend, find_taps
+from edge_runtime.frame.scratch import blocks, borrow, scratch
+
+RESIZE_RULE = "area-stretch"
+"""Name of the rule below in manifests: each axis on its own, averaged down by area or interpolated up linearly."""
+
+MIN_FRAME_SIDE = 32
+"""Pixels. Below this a head spans too few pixels to be measured."""
+
+MAX_FRAME_SIDE = 16384
+"""Pixels. Above this the frame is taken for a mistake rather than an image."""
+
+# ITU-R BT.601 luma in thousandths: integer, so equal channels give exactly their own value.
+_LUMA = (299, 587, 114)
+
+
+def check_frame(frame: object) -> NDArray[np.uint8]:
+    """Check that an object is a frame the runtime takes.
+
+    Args:
+        frame: uint8 array, (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA, each side 32 to 16384 pixels; of any
+            strides, read-only or not, in memory or in a file (``numpy.memmap``).
+
+    Returns:
+        The same array, of a ``memmap`` its plain view; nothing here writes to it.
+
+    Raises:
+        InputError: Not an array, a kind of array that means more than its pixels, another dtype, another number of axes
+            or channels, or a side out of range.
+    """
+    if not isinstance(frame, np.ndarray):
+        raise InputError(f"A frame is a numpy array, not {type(frame).__name__}. Convert it with numpy.asarray(frame).")
+    if type(frame) not in (np.ndarray, np.memmap):
+        raise InputError(
+            f"A frame is a plain numpy array, not {type(frame).__name__}: what that adds to the pixels, a mask say, "
+            "would be passed over without a word. Convert it with numpy.asarray(frame) where that is meant."
+        )
+    if frame.dtype != np.uint8:
+        raise InputError(
+            f"A frame has dtype uint8 (0 to 255), not {frame.dtype}. Scale it to 8 bits the way your display does; "
+            "how to scale it is not guessed here, since it changes what the network sees."
+        )
+    if frame.ndim not in (2, 3) or (frame.ndim == 3 and frame.shape[2] not in (1, 3, 4)):
+        raise InputError(f"A frame has shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), not {frame.shape}.")
+    height, width = frame.shape[:2]
+    if min(height, width) < MIN_FRAME_SIDE or max(height, width) > MAX_FRAME_SIDE:
+        raise InputError(
+            f"A frame's sides are {MIN_FRAME_SIDE} to {MAX_FRAME_SIDE} pixels; this one is {height} high, {width} wide."
+        )
+    return np.asarray(frame)
+
+
+def to_gray(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Reduce a frame to one grey channel (ITU-R BT.601 luma; alpha is ignored).
+
+    Args:
+        frame: As :func:`check_frame` takes it.
+
+    Returns:
+        uint8 array (H, W).
+    """
+    frame = check_frame(frame)
+    if frame.ndim == 2:
+        return frame
+    if frame.shape[2] == 1:
+        return frame[:, :, 0]
+    gray = np.empty(frame.shape[:2], dtype=np.uint8)
+    for part in blocks(frame.shape[0], frame.shape[1]):
+        red, green, blue = (frame[part, :, c].astype(np.int32) for c in range(3))
+        luma = red * _LUMA[0] + green * _LUMA[1] + blue * _LUMA[2] + 500
+        gray[part] = luma // 1000
+    return gray
+
+
+def prepare(frame: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Make the network's input from a frame.
+
+    Args:
+        frame: As :func:`check_frame` takes it.
+        size: (height, width) of the network's input, in pixels.
+
+    Returns:
+        uint8 array of shape ``size``. The network reads byte / 255; a ``full_int8`` model takes the bytes.
+    """
+    gray = np.ascontiguousarray(to_gray(frame))
+    (height, width), (out_height, out_width) = gray.shape, size
+    down, across = find_taps(height, out_height), find_taps(width, out_width).without_noise()
+    out = np.empty(size, dtype=np.uint8)
+    for part in blocks(out_height, max(width, out_width)):
+        tall, small = (part.stop - part.start, width), (part.stop - part.start, out_width)
+        grey_rows = scratch()[2].view(np.uint8)[: tall[0] * width].reshape(tall)
+        rows, sums = borrow(0, tall), borrow(1, small)
+        blend(gray, down, part, 0, rows, borrow(1, tall), grey_rows)
+        blend(rows, across, slice(None), 1, sums, borrow(2, small), borrow(2, small))
+        out[part] = np.rint(sums, out=sums)
+    return out
+
+
+def to_unit(frame: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The network's real input of a prepared frame, byte / 255: float32 in [0, 1], of the frame's shape."""
+    return frame.astype(np.float32) / np.float32(255)
+
+
+def to_frame_xy(
+    points: NDArray[np.float64], network_size: tuple[int, int], frame_size: tuple[int, int]
+) -> NDArray[np.float64]:
+    """Map points from network pixels to frame pixels (pixel centres at integer coordinates).
+
+    Args:
+        points: (N, 2), columns x and y.
+        network_size: (height, width) of the network's output.
+        frame_size: (height, width) of the frame.
+
+    Returns:
+        (N, 2) float64.
+    """
+    scale = np.array([frame_size[1] / network_size[1], frame_size[0] / network_size[0]])
+    return np.asarray((points + 0.5) * scale - 0.5)

@@ -1,0 +1,1 @@
+"""From logits to the head: region, outline, mask, ellipse."""

@@ -1,0 +1,110 @@
+"""From the network's logits to the head's mask, its ellipse and what tells how far to trust them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.frame.preprocess import to_frame_xy
+from edge_runtime.frame.scratch import borrow
+from edge_runtime.head.components import largest_region
+from edge_runtime.head.ellipse import Ellipse, EllipseError, fit_ellipse, outline_points
+from edge_runtime.head.mask import positive_at
+
+_TINY = np.float32(1e-3)
+
+
+@dataclass(frozen=True)
+class Head:
+    """The head found in one frame.
+
+    Attributes:
+        mask: bool (H, W) at the frame's size: the largest region, holes filled; empty where nothing was found.
+        ellipse: Fitted to the region's visible outline, in frame pixels; None where none fits.
+        regions: Number of separate regions above the threshold, at network resolution.
+        area_fraction: Share of the frame the region covers, 0 to 1.
+        ellipse_residual: RMS distance of the outline from the ellipse, relative to the radius; 0 is a perfect ellipse.
+        border_contact: Share of the region's outer pixels that lie on the frame's border, 0 to 1.
+    """
+
+    mask: NDArray[np.bool_]
+    ellipse: Ellipse | None
+    regions: int
+    area_fraction: float
+    ellipse_residual: float
+    border_contact: float
+
+
+def find_head(logits: NDArray[np.float32], frame_size: tuple[int, int], threshold: float = 0.5) -> Head:
+    """Find the head in the network's output.
+
+    The outline is taken where the logits cross the threshold between pixels, so it is finer than the network's grid.
+
+    Args:
+        logits: float32 (h, w) at network resolution.
+        frame_size: (H, W) of the frame, in pixels.
+        threshold: Probability above which a pixel is head, 0 to 1, exclusive.
+    """
+    field, region, regions = find_region(logits, threshold, borrow(2, logits.shape))
+    if regions == 0:
+        return Head(np.zeros(frame_size, dtype=bool), None, 0, 0.0, 1.0, 0.0)
+    ellipse, residual = find_ellipse(field, frame_size)
+    area = np.count_nonzero(region) / region.size
+    return Head(positive_at(field, frame_size), ellipse, regions, area, residual, border_contact(region))
+
+
+def find_region(
+    logits: NDArray[np.float32], threshold: float = 0.5, out: NDArray[np.float32] | None = None
+) -> tuple[NDArray[np.float32], NDArray[np.bool_], int]:
+    """Find the region that is the head, at network resolution.
+
+    Args:
+        logits: float32 (h, w).
+        threshold: Probability above which a pixel is head.
+        out: float32 (h, w) for the field that is returned; None for a new array.
+
+    Returns:
+        The logits less the threshold's, float32 (h, w), above 0 in the region and nowhere else: other regions count as
+        outside and holes as inside, and the crossing values around the region stay as they are; the largest region, its
+        holes filled, bool (h, w); and how many regions there were.
+    """
+    field = np.subtract(logits, np.float32(math.log(threshold / (1 - threshold))), out=out, dtype=np.float32)
+    region, regions = largest_region(field > 0)
+    flat, inside = field.reshape(-1), region.reshape(-1)
+    flat[np.flatnonzero((flat < _TINY) & inside)] = _TINY
+    flat[np.flatnonzero((flat > -_TINY) > inside)] = -_TINY  # near or above 0, and outside
+    return field, region, regions
+
+
+def find_ellipse(field: NDArray[np.float32], frame_size: tuple[int, int]) -> tuple[Ellipse | None, float]:
+    """Fit the ellipse of a region's visible outline.
+
+    Args:
+        field: As :func:`find_region` gives it.
+        frame_size: (H, W) of the frame.
+
+    Returns:
+        The ellipse in frame pixels, None where none fits; and the outline's RMS distance from it relative to the
+        radius, 1 without an ellipse.
+    """
+    points = to_frame_xy(outline_points(field, 0.0), (field.shape[0], field.shape[1]), frame_size)
+    try:
+        ellipse = fit_ellipse(points)
+    except EllipseError:
+        return None, 1.0
+    return ellipse, math.sqrt(float(np.square(ellipse.radius(points) - 1).sum()) / len(points))
+
+
+def border_contact(region: NDArray[np.bool_]) -> float:
+    """Share of a region's outer pixels that lie on the border, 0 to 1; bool (h, w)."""
+    height, width = region.shape
+    flat = region.reshape(-1)
+    # A pixel and its four neighbours, all inside; across a row's end this is wrong, and that column is left out below.
+    inner = flat[width:-width] & flat[: -2 * width] & flat[2 * width :]
+    inner[1:-1] &= flat[width + 2 : -width] & flat[width : -width - 2]
+    n_inner = np.count_nonzero(inner.reshape(max(height - 2, 0), width)[:, 1:-1])
+    at_border = np.count_nonzero(region[[0, -1]]) + np.count_nonzero(region[1:-1, [0, -1]])
+    return at_border / max(1, np.count_nonzero(region) - n_inner)

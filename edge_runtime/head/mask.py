@@ -1,0 +1,98 @@
+"""The head's mask at the frame's size, without interpolating every pixel of the frame."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.frame.resize import blend, find_taps, resize
+from edge_runtime.frame.scratch import blocks, borrow
+from edge_runtime.head.components import find_runs
+
+
+@lru_cache(maxsize=8)
+def _cells(n_in: int, n_out: int) -> tuple[NDArray[np.intp], NDArray[np.float32], NDArray[np.float32]]:
+    """Which output samples lie between which input samples along an axis that grows, and their weights.
+
+    Cell c lies between input samples c - 1 and c; the first and the last have the border's sample on both sides.
+
+    Returns:
+        ``first`` (n_in + 2,): cell c holds the output samples from ``first[c]`` to ``first[c + 1]``, exclusive; and the
+        weights of the sample before and after, (K, n_in + 1) each, with zeros where a cell holds fewer than K.
+    """
+    weight = find_taps(n_in, n_out).weight
+    cell = np.floor((np.arange(n_out) + 0.5) * (n_in / n_out) - 0.5).astype(np.intp) + 1  # as find_taps has it
+    first = np.searchsorted(cell, np.arange(n_in + 2))
+    count = first[1:] - first[:-1]
+    place = np.arange(count.max())[:, None]
+    held = place < count
+    sample = np.where(held, first[:-1] + place, 0)
+    before, after = (np.where(held, w[sample], np.float32(0)) for w in weight)
+    return first, before, after
+
+
+def positive_at(field: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.bool_]:
+    """Where a field, resized, is above 0: the bytes of ``resize(field, size) > 0``.
+
+    Along a row that is interpolated linearly, the sign changes only where it does between two samples. So the samples'
+    rows are resized in height, and only the pixels between a sample inside and one outside are computed.
+
+    Args:
+        field: float32 (h, w), finite.
+        size: (H, W) wanted, in pixels.
+
+    Returns:
+        bool (H, W), a new array that nothing else holds.
+    """
+    height, width = field.shape
+    above = field > 0
+    rows, columns = np.flatnonzero(above.any(axis=1)), np.flatnonzero(above.any(axis=0))
+    if len(rows) == 0:
+        return np.zeros(size, dtype=bool)
+    if size[1] < width:  # an average over several samples, which may change sign anywhere
+        return np.asarray(resize(field, size) > 0)
+    left, right = max(columns[0] - 1, 0), min(columns[-1] + 2, width)
+    seen = np.ascontiguousarray(field[:, left:right])
+    taps = find_taps(height, size[0])
+    top, bottom = np.searchsorted(taps.index[-1], rows[0]), np.searchsorted(taps.index[0], rows[-1], side="right")
+    edges = [np.zeros(1, dtype=np.intp)]
+    for part in blocks(bottom - top, seen.shape[1]):
+        part = slice(top + part.start, top + part.stop)
+        shape = (part.stop - part.start, seen.shape[1])
+        values, term = borrow(0, shape), borrow(1, shape)
+        blend(seen, taps, part, 0, values, term, term)
+        edges.append(_find_edges(values, left, width, size[1]) + part.start * size[1])
+    edges.append(np.full(1, size[0] * size[1]))
+    where = np.concatenate(edges)
+    inside = np.zeros(len(where) - 1, dtype=bool)
+    inside[1::2] = True
+    return inside.repeat(where[1:] - where[:-1]).reshape(size)
+
+
+def _find_edges(values: NDArray[np.float32], left: int, width: int, width_out: int) -> NDArray[np.intp]:
+    """Where the runs of pixels above 0 start and end (exclusive) in some rows, in turns, as places in the flat mask.
+
+    Args:
+        values: float32 (n, c), the rows' samples; what lies beside them is not above 0.
+        left: Place of the first of them among the ``width`` samples of a row.
+        width: Samples of a row.
+        width_out: Pixels of a row.
+    """
+    rows, starts, ends = find_runs(values > 0)
+    first, before, after = _cells(width, width_out)
+    last = values.shape[1] - 1
+    row = np.tile(rows * values.shape[1], 2)
+    # How many are inside of the pixels between the samples before and at each run's start, and each one's end.
+    column = np.concatenate([starts, ends])
+    a, b = (values.take(row + c.clip(0, last)) for c in (column - 1, column))
+    column += left
+    pixels = a * before.take(column, axis=1)
+    pixels += b * after.take(column, axis=1)
+    at_start, at_end = np.add.reduce(pixels > 0, axis=0, dtype=np.intp).reshape(2, -1)
+    edges = np.empty((len(rows), 2), dtype=np.intp)
+    edges[:, 0] = first[starts + left + 1] - at_start
+    edges[:, 1] = first[ends + left] + at_end
+    edges += (rows * width_out)[:, None]
+    return edges.reshape(-1)

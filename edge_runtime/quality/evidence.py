@@ -1,0 +1,315 @@
+"""Figures of one result, from the network's input and logits: how sharp, how certain, how like ultrasound.
+
+Everything is taken along the fitted ellipse or on a coarse grid, so it costs a fraction of a millisecond. Much of that
+is the calls themselves, so x and y share them and means are ``np.add.reduce``; grey levels stay bytes or int16, whose
+sums are exact.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.head.ellipse import Ellipse
+from edge_runtime.head.find_head import Head
+
+Floats = NDArray[np.float32]
+Bytes = NDArray[np.uint8]
+Shorts = NDArray[np.int16]
+
+ANGLES = 64
+"""Places along the outline; a sector of an eighth of them still averages the grain of speckle away."""
+
+SECTOR = ANGLES // 8
+_T = np.linspace(0, 2 * math.pi, ANGLES, endpoint=False)
+_COS, _SIN = np.cos(_T).astype(np.float32), np.sin(_T).astype(np.float32)
+_SECTORS = (np.arange(ANGLES)[:, None] + np.arange(SECTOR)) % ANGLES
+ACROSS_PX = np.array([-5, -2, 0, 2, 5], dtype=np.float32)
+"""Distances from the outline at which the logits are read, in pixels of the network."""
+
+ALONG = np.array([0.66, 0.73, 0.80, 0.90, 0.95, 1.0, 1.05, 1.2, 1.28, 1.36], dtype=np.float32)
+"""Radii at which the input is read: inside the head, on the skull, outside, relative to the outline."""
+
+_SEAM_FLOOR = 2.0
+"""Grey levels: differences below this are no seam, whatever their neighbours."""
+
+_LIT = 8
+"""Grey level above which a pixel is not black."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Figures of one result; lengths in pixels of the network, logits in its own unit.
+
+    Attributes:
+        sharpness: Slope of the logits across the outline in its least sharp eighth, logits a pixel.
+        core: 1st percentile of the logits inside the head; a sure network leaves no hole.
+        inner: 10th percentile of the logits 5 pixels within the outline.
+        outer: 90th percentile of the logits 5 pixels beyond the outline.
+        softness: Width between the logits -2 and 2, relative to the radius.
+        unsure: Pixels with logits between -2 and 2, over the outline's length.
+        stray: Pixels beyond 1.2 radii with logits above -2, over the head's.
+        outside: Share of the ellipse beyond the frame, 0 to 1.
+        skull: Share of the outline where the input is brighter than on both sides of it, 0 to 1.
+        skull_contrast: Brightness of the outline above its two sides, in SDs of the input.
+        fine_x: Mean difference of neighbours over that of pixels 4 apart, along x: 0.25 where the image is smeared.
+        fine_y: The same along y.
+        fine: The same, the least of the two axes and the two diagonals.
+        tear: Largest share of a row, over the frame's width, that steps more than the rows around it, 0 to 1.
+        seam_x: Largest step between columns within the head, over that of columns nearby.
+        seam_y: The same between rows.
+        seams: Sixth largest step between columns or rows of the whole frame, over the mean step.
+        black: Share of the frame at its least grey level, 0 to 1.
+        flat_head: Share of the head without any difference between neighbours, 0 to 1.
+    """
+
+    sharpness: float
+    core: float
+    inner: float
+    outer: float
+    softness: float
+    unsure: float
+    stray: float
+    outside: float
+    skull: float
+    skull_contrast: float
+    fine_x: float
+    fine_y: float
+    fine: float
+    tear: float
+    seam_x: float
+    seam_y: float
+    seams: float
+    black: float
+    flat_head: float
+
+
+def gather_evidence(head: Head, network_input: NDArray[np.uint8], logits: Floats) -> Evidence | None:
+    """Compute the figures of one result.
+
+    Args:
+        head: What was found.
+        network_input: uint8 (h, w), what the network saw.
+        logits: float32 (h, w), what it answered.
+
+    Returns:
+        The figures; None without an ellipse.
+    """
+    if head.ellipse is None:
+        return None
+    ellipse = _to_network(head.ellipse, head.mask.shape, network_input.shape)
+    spokes = _spokes(ellipse)
+    half = network_input[:, ::2].astype(np.int16)  # every second column: quicker to make than as bytes
+    return Evidence(
+        **_outline(ellipse, spokes, logits),
+        **_field(ellipse, logits, half),
+        **_skull(ellipse, spokes, network_input),
+        **_texture(network_input),
+        **_seams(ellipse, network_input, half),
+    )
+
+
+def spread(image: Bytes) -> float:
+    """SD of an image in grey levels, from sums that are exact: those over a row of 256 squares stay below 2**24."""
+    height, width = image.shape
+    grey: NDArray[np.floating[Any]] = image.astype(np.float32 if width <= 256 else np.float64)
+    mean = float(np.add.reduce(np.einsum("ij->i", grey), dtype=np.float64)) / (height * width)
+    squares = float(np.add.reduce(np.einsum("ij,ij->i", grey, grey), dtype=np.float64)) / (height * width)
+    return math.sqrt(max(squares - mean * mean, 0.0))
+
+
+def _to_network(ellipse: Ellipse, frame: tuple[int, ...], size: tuple[int, ...]) -> Ellipse:
+    scale_x, scale_y = size[1] / frame[1], size[0] / frame[0]
+    scaled = ellipse.scaled(scale_x, scale_y)
+    x, y = (ellipse.center_x + 0.5) * scale_x - 0.5, (ellipse.center_y + 0.5) * scale_y - 0.5
+    return Ellipse(x, y, scaled.semi_major, scaled.semi_minor, scaled.angle_deg)
+
+
+def _spokes(ellipse: Ellipse) -> Floats:
+    """From the centre to :data:`ANGLES` places on the ellipse, x and y: float32 (2, 1, ANGLES)."""
+    angle = math.radians(ellipse.angle_deg)
+    cos, sin = math.cos(angle), math.sin(angle)
+    turn = np.array([[[cos], [sin]], [[-sin], [cos]]], dtype=np.float32)
+    return np.asarray(ellipse.semi_major * _COS * turn[0] + ellipse.semi_minor * _SIN * turn[1])[:, None]
+
+
+@lru_cache(maxsize=32)
+def _pair(x: float, y: float) -> Floats:
+    """A bound for x and y, float32 (2, 1, 1), that nobody writes to."""
+    return np.array([[[x]], [[y]]], dtype=np.float32)
+
+
+def _places(points: Floats, high: Floats) -> Floats:
+    """Points (2, N, ANGLES), those beyond a border moved onto it; in place."""
+    np.maximum(points, 0, out=points)
+    return np.minimum(points, high, out=points)
+
+
+def _read(values: Floats, points: Floats) -> Floats:
+    """Values between pixels (2, N, ANGLES), by linear interpolation; beyond the border those of the border."""
+    height, width = values.shape
+    points = _places(points, _pair(width - 1.001, height - 1.001))
+    corner = points.astype(np.intp)
+    x, y = points - corner
+    at = corner[1] * width + corner[0]
+    around = values.reshape(-1).take(np.array([[[0]], [[width]], [[1]], [[width + 1]]]) + at)
+    left = around[:2]
+    upper, lower = left + (around[2:] - left) * x
+    return np.asarray(upper + (lower - upper) * y, dtype=np.float32)
+
+
+def _outline(ellipse: Ellipse, spokes: Floats, logits: Floats) -> dict[str, float]:
+    height, width = logits.shape
+    places = spokes + np.array([[[ellipse.center_x]], [[ellipse.center_y]]], dtype=np.float32)
+    beyond = np.minimum(np.maximum(places, -0.5), _pair(width - 0.5, height - 0.5)) != places
+    squares = spokes * spokes
+    read = _read(logits, places + spokes * (ACROSS_PX[:, None] / np.sqrt(squares[0] + squares[1])))
+    slope = (read[1] - read[3]) / 4
+    inner, outer = np.sort(read[::4], axis=1)
+    mean = np.add.reduce(read, axis=1) / -ANGLES
+    size = math.sqrt(ellipse.semi_major * ellipse.semi_minor)
+    return {
+        "sharpness": float(np.add.reduce(slope.take(_SECTORS), axis=1, dtype=np.float64).min()) / SECTOR,
+        "inner": float(inner[ANGLES // 10]),
+        "outer": float(outer[-ANGLES // 10]),
+        "softness": float(np.interp(2, mean, ACROSS_PX) - np.interp(-2, mean, ACROSS_PX)) / size,
+        "outside": np.count_nonzero(beyond[0] | beyond[1]) / ANGLES,
+    }
+
+
+def _field(ellipse: Ellipse, logits: Floats, half: Shorts) -> dict[str, float]:
+    """On every second pixel of every second row."""
+    coarse = np.ascontiguousarray(logits[::2, ::2])
+    (xx, xy), (_, yy) = ellipse.matrix().astype(np.float32)
+    x = np.arange(0, logits.shape[1], 2, dtype=np.float32) - np.float32(ellipse.center_x)
+    y = (np.arange(0, logits.shape[0], 2, dtype=np.float32) - np.float32(ellipse.center_y))[:, None]
+    radius = 2 * xy * x * y  # squared
+    radius += xx * x * x
+    radius += yy * y * y
+    inside = radius < 0.85**2
+    core = coarse[inside]
+    area = max(1.0, math.pi * ellipse.semi_major * ellipse.semi_minor / 4)
+    length = 2 * math.pi * math.sqrt(ellipse.semi_major * ellipse.semi_minor)
+    dull = coarse > -2
+    below = half[1::2]
+    flat = half[::2][: len(below)] == below
+    flat &= inside[: len(below)]
+    least = len(core) // 100
+    return {
+        "core": float(np.partition(core, least)[least]) if len(core) else -10.0,
+        "unsure": np.count_nonzero(dull & (coarse < 2)) * 4 / length,
+        "stray": np.count_nonzero(dull & (radius > 1.2**2)) / area,
+        "flat_head": np.count_nonzero(flat) / max(1, len(core)),
+    }
+
+
+def _skull(ellipse: Ellipse, spokes: Floats, image: Bytes) -> dict[str, float]:
+    height, width = image.shape
+    middle = np.array([[[ellipse.center_x + 0.5]], [[ellipse.center_y + 0.5]]], dtype=np.float32)
+    x, y = _places(middle + spokes * ALONG[:, None], _pair(width - 1, height - 1)).astype(np.intp)
+    read = image.reshape(-1).take(y * width + x).astype(np.float32)
+    within, beyond = np.add.reduce(read[:3]) / 3, np.add.reduce(read[7:]) / 3
+    wall, side = np.maximum.reduce(read[3:7]), np.maximum(within, beyond)
+    lift = float(np.add.reduce(wall)) - 0.5 * float(np.add.reduce(within) + np.add.reduce(beyond))
+    return {
+        "skull": np.count_nonzero(wall - side > 0.1 * (wall + side + 6)) / ANGLES,
+        "skull_contrast": lift / ANGLES / (spread(image[::4]) + 3.0),
+    }
+
+
+def _texture(image: Bytes) -> dict[str, float]:
+    """On every fourth row: differences of neighbours over those of pixels 4 apart (3 along each axis on diagonals)."""
+    height, width = image.shape
+    zeroth, first, third, fourth = (image[k : height - 4 + k : 4].reshape(-1) for k in (0, 1, 3, 4))
+    pairs = (  # of rows, and how many columns the first is ahead
+        (zeroth, zeroth, 1), (zeroth, zeroth, 4), (first, zeroth, 0), (fourth, zeroth, 0),
+        (first, zeroth, 1), (third, zeroth, 3), (zeroth, first, 1), (zeroth, third, 3),
+    )  # fmt: skip
+    high, low = np.empty((2, len(pairs), len(zeroth)), dtype=np.uint8)
+    for more, less, (a, b, ahead) in zip(high, low, pairs, strict=True):
+        reach = len(a) - ahead
+        np.maximum(a[ahead:], b[:reach], out=more[:reach])
+        np.minimum(a[ahead:], b[:reach], out=less[:reach])
+    high -= low  # |a - b|, which bytes cannot hold with a sign
+    for more, (_, _, ahead) in zip(high, pairs, strict=True):
+        more.reshape(-1, width)[:, width - ahead :] = 0  # across a row's end
+    rows = len(zeroth) // width
+    sums = np.add.reduce(high, axis=1, dtype=np.uint32).tolist()
+    steps = [total / (rows * (width - ahead)) for total, (_, _, ahead) in zip(sums, pairs, strict=True)]
+    fine = [steps[k] / length / (steps[k + 1] + 0.3) for k, length in ((0, 1.0), (2, 1.0), (4, 2**0.5), (6, 2**0.5))]
+    levels = image[::4, ::4].reshape(-1)
+    darkest = int(np.partition(levels, len(levels) // 400)[len(levels) // 400])
+    black = np.count_nonzero(levels <= min(darkest + 2, 255)) / len(levels)
+    return {"fine_x": fine[0], "fine_y": fine[1], "fine": min(fine), "black": black}
+
+
+def _seams(ellipse: Ellipse, image: Bytes, half: Shorts) -> dict[str, float]:
+    angle = math.radians(ellipse.angle_deg)
+    a, b = ellipse.semi_major, ellipse.semi_minor
+    reach_x = math.hypot(a * math.cos(angle), b * math.sin(angle))
+    reach_y = math.hypot(a * math.sin(angle), b * math.cos(angle))
+    height, width = image.shape
+
+    def span(middle: float, reach: float, most: int) -> tuple[int, int]:
+        return int(min(max(middle - reach, 0), most)), int(min(max(middle + reach, 0), most)) + 1
+
+    left, right = span(ellipse.center_x, 0.6 * reach_x, width)
+    top, bottom = span(ellipse.center_y, 0.6 * reach_y, height)
+    wide_left, wide_right = span(ellipse.center_x, 0.75 * reach_x, width)
+    wide_top, wide_bottom = span(ellipse.center_y, 0.75 * reach_y, height)
+    by_column = image[::2]
+    across = np.maximum(by_column[:, 2:], by_column[:, :-2])
+    across -= np.minimum(by_column[:, 2:], by_column[:, :-2])
+    down = half[2:] - half[:-2]
+    np.abs(down, out=down)
+    within_x = across[wide_top // 2 : wide_bottom // 2, left:right] if wide_bottom > wide_top + 1 else across[:1, :0]
+    within_y = down[top:bottom, wide_left // 2 : wide_right // 2] if wide_right > wide_left + 1 else down[:0, :1]
+    return {
+        "seam_x": _largest_step(_mean(within_x, 0)),
+        "seam_y": _largest_step(_mean(within_y, 1)),
+        "tear": _tear(half, down, *span(ellipse.center_y, 0.8 * reach_y, height)),
+        "seams": max(_sixth_step(_mean(across, 0)), _sixth_step(_mean(down, 1))),
+    }
+
+
+def _mean(steps: Bytes | Shorts, axis: int) -> Floats:
+    sums = np.add.reduce(steps, axis=axis, dtype=np.int32)
+    return np.asarray(np.divide(sums, np.float32(steps.shape[axis]), dtype=np.float32))
+
+
+def _largest_step(steps: Floats) -> float:
+    if len(steps) < 8:
+        return 0.0
+    beside = np.maximum(steps[:-6], steps[6:])
+    beside += _SEAM_FLOOR
+    return float(np.maximum.reduce(steps[3:-3] / beside))
+
+
+def _sixth_step(steps: Floats) -> float:
+    above = steps[3:-3] - np.maximum(steps[:-6], steps[6:])
+    if len(above) < 7:
+        return 0.0
+    above.partition(len(above) - 6)
+    return float(above[-6]) / (float(np.add.reduce(steps)) / len(steps) + 0.2)
+
+
+def _tear(half: Shorts, down: Shorts, top: int, bottom: int) -> float:
+    """The largest share of a row's pixels, black ones apart, whose step down exceeds those three rows off."""
+    first, last = max(top, 3), min(bottom, len(down) - 3)
+    if last - first < 4:
+        return 0.0
+    here = down[first:last]
+    beside = np.maximum(down[first - 3 : last - 3], down[first + 3 : last + 3])
+    beside += 1
+    lit, torn = flags = np.empty((2, *here.shape), dtype=bool)
+    np.greater(np.maximum(half[first:last], half[first + 2 : last + 2]), _LIT, out=lit)
+    np.greater(here, beside, out=torn)
+    torn &= lit
+    count, steps = np.add.reduce(flags.view(np.uint8), axis=2, dtype=np.uint16)
+    share = steps / np.maximum(count, 1)
+    return float(np.maximum.reduce(share, where=count > 0.3 * half.shape[1], initial=0))

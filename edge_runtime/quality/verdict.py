@@ -1,0 +1,181 @@
+"""Whether a result may be shown, and the figures that say why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.head.find_head import Head
+from edge_runtime.quality.evidence import Evidence, gather_evidence, spread
+from edge_runtime.quality.limits import BLURRED, EVEN_TRUST, UNLIKE, UNUSUAL, Limits
+
+# Wide limits: each is far outside what good frames give (python -m benchmarks run prints how many it refuses).
+MIN_CONTRAST = 4.0
+MIN_AREA_FRACTION = 0.01
+MAX_AREA_FRACTION = 0.95
+MAX_ELLIPSE_RESIDUAL = 0.12
+MIN_AXIS_RATIO = 0.5
+MAX_BORDER_CONTACT = 0.35
+HC_RANGE_MM = (30.0, 450.0)
+"""Head circumferences a fetus can have, with room: HC18's lie between 44 and 346 mm."""
+
+NO_PIXEL_SIZE = "no pixel size was given"
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Figures behind the decision to show or refuse.
+
+    Attributes:
+        contrast: SD of the network's input in grey levels, 0 to 127.5.
+        regions: Separate regions above the threshold; 1 is what a head gives.
+        area_fraction: Share of the frame that is head, 0 to 1.
+        ellipse_residual: RMS distance of the outline from its ellipse, relative to the radius.
+        axis_ratio: Shorter over longer axis of the ellipse, 0 to 1; 0 without an ellipse.
+        border_contact: Share of the outline on the frame's border, 0 to 1.
+        evidence: More figures, which the model's own limits are about; None where its manifest has none, or where the
+            frame was refused before.
+        agreement: Dice of the mask with that of the mirrored frame, 0 to 1; None without a second look.
+    """
+
+    contrast: float
+    regions: int
+    area_fraction: float
+    ellipse_residual: float
+    axis_ratio: float
+    border_contact: float
+    evidence: Evidence | None = None
+    agreement: float | None = None
+
+    def figures(self) -> dict[str, float]:
+        """All figures that can have a limit of the model's own, by name."""
+        named = {
+            "regions": float(self.regions),
+            "ellipse_residual": self.ellipse_residual,
+            "axis_ratio": self.axis_ratio,
+            "border_contact": self.border_contact,
+        }
+        if self.agreement is not None:
+            named["agreement"] = self.agreement
+        return named if self.evidence is None else {**named, **vars(self.evidence)}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A result weighed by a model's own limits.
+
+    Attributes:
+        quality: The figures.
+        head_circumference_mm: None where it is refused or no pixel size is known.
+        reason: Why it is None, else None.
+        interval_mm: Where the true circumference lies in at least 90 % of images; None without a circumference.
+        trust: How like those of good frames the figures are, 0 to 1, 0 where refused; None without limits.
+        caution: What to mark the circumference with, else None.
+    """
+
+    quality: Quality
+    head_circumference_mm: float | None
+    reason: str | None
+    interval_mm: tuple[float, float] | None = None
+    trust: float | None = None
+    caution: str | None = None
+
+
+def judge(head: Head, network_input: NDArray[np.uint8]) -> tuple[Quality, str | None]:
+    """Judge a result.
+
+    Args:
+        head: What was found.
+        network_input: uint8 (h, w), what the network saw.
+
+    Returns:
+        The figures, and the reason to refuse the measurement, or None where it may be shown.
+    """
+    ellipse = head.ellipse
+    ratio = ellipse.semi_minor / ellipse.semi_major if ellipse else 0.0
+    contrast = spread(network_input)
+    quality = Quality(contrast, head.regions, head.area_fraction, head.ellipse_residual, ratio, head.border_contact)
+    reason = None
+    if contrast < MIN_CONTRAST:
+        reason = f"no image: the frame is all but uniform (contrast {contrast:.1f}, at least {MIN_CONTRAST} is needed)"
+    elif head.regions == 0:
+        reason = "no head found"
+    elif not MIN_AREA_FRACTION <= head.area_fraction <= MAX_AREA_FRACTION:
+        reason = f"no head found: the region covers {head.area_fraction:.1%} of the frame"
+    elif ellipse is None or ratio < MIN_AXIS_RATIO or head.ellipse_residual > MAX_ELLIPSE_RESIDUAL:
+        reason = f"the outline is not a head's ellipse (residual {head.ellipse_residual:.3f}, axis ratio {ratio:.2f})"
+    elif head.border_contact > MAX_BORDER_CONTACT:
+        reason = f"the head leaves the frame ({head.border_contact:.0%} of its outline is on the border)"
+    return quality, reason
+
+
+def measure_head(
+    head: Head, network_input: NDArray[np.uint8], pixel_size_mm: tuple[float, float] | None
+) -> tuple[Quality, float | None, str | None]:
+    """Measure a head, or refuse: the one path from what was found to a number that may be shown.
+
+    Args:
+        head: What was found.
+        network_input: uint8 (h, w), what the network saw.
+        pixel_size_mm: (x, y) in mm, None where it is not known.
+
+    Returns:
+        The figures behind the decision; the head circumference in mm, None where it is refused or no pixel size is
+        known; and the reason why it is None.
+    """
+    quality, reason = judge(head, network_input)
+    if reason is not None or head.ellipse is None:
+        return quality, None, reason
+    if pixel_size_mm is None:
+        return quality, None, NO_PIXEL_SIZE
+    hc_mm = head.ellipse.scaled(*pixel_size_mm).perimeter
+    low, high = HC_RANGE_MM
+    if low <= hc_mm <= high:
+        return quality, hc_mm, None
+    reason = f"{hc_mm:.1f} mm is no fetal head circumference ({low:.0f} to {high:.0f} mm): check the pixel size"
+    return quality, None, reason
+
+
+def weigh(
+    head: Head,
+    network_input: NDArray[np.uint8],
+    logits: NDArray[np.float32],
+    pixel_size_mm: tuple[float, float] | None,
+    limits: Limits | None,
+    agreement: float | None = None,
+) -> Verdict:
+    """Measure a head, or refuse, by the wide limits and then by the model's own.
+
+    Args:
+        head: What was found.
+        network_input: uint8 (h, w), what the network saw.
+        logits: float32 (h, w), what it answered.
+        pixel_size_mm: (x, y) in mm, None where it is not known.
+        limits: The model's own; None where it has none.
+        agreement: Of a second look, where there was one.
+    """
+    quality, hc_mm, reason = measure_head(head, network_input, pixel_size_mm)
+    if agreement is not None:
+        quality = replace(quality, agreement=agreement)
+    if limits is None:
+        return Verdict(quality, hc_mm, reason)
+    evidence = gather_evidence(head, network_input, logits) if reason in (None, NO_PIXEL_SIZE) else None
+    if evidence is None:
+        return Verdict(quality, hc_mm, reason, trust=0.0)
+    quality = replace(quality, evidence=evidence)
+    figures = quality.figures()
+    trust = limits.trust(figures)
+    refusal = limits.violation(figures)
+    if refusal is None and trust < limits.least_trust:
+        refusal = f"{UNLIKE} (trust {trust:.2f}, at least {limits.least_trust:.2f} is needed)"
+    if refusal is not None:
+        return Verdict(quality, None, refusal, trust=0.0)
+    if hc_mm is None:
+        return Verdict(quality, None, reason, trust=trust)
+    error_mm = limits.expected_error_mm(evidence.softness * hc_mm)
+    below, above = limits.interval
+    interval = (max(0.0, hc_mm + below * error_mm), hc_mm + above * error_mm)
+    caution = BLURRED if error_mm > limits.caution_mm else UNUSUAL if trust < EVEN_TRUST else None
+    return Verdict(quality, hc_mm, None, interval, trust, caution)

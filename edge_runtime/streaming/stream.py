@@ -1,0 +1,259 @@
+"""Frames from a probe at its own pace, measured as fast as this CPU can, the newest first."""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import traceback
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import TracebackType
+
+from edge_runtime.common.log import event
+from edge_runtime.errors import DeviceError, FetalHeadError, UsageError
+from edge_runtime.frame.pixel_sizes import PixelSize, check_pixel_sizes
+from edge_runtime.measurement import Measurement
+from edge_runtime.segmenter import Segmenter
+from edge_runtime.streaming.result import BestFrame, Counts, StreamResult
+from edge_runtime.streaming.slot import Arrival, Slot, Source, fill, open_source
+from edge_runtime.streaming.summary import Best, Recent, Window, rank
+
+DEADLINE_MS = 100.0
+"""Three frames of a probe that gives 30 a second: one waits, one is measured, one is room."""
+
+STALL_S = 0.5
+"""Fifteen frames of such a probe."""
+
+CLOSE_S = 1.0
+"""How long closing waits for the reader: thirty frames of such a probe, so only a source that blocks outlasts it."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """When a stream calls a result late and a source stalled, and what it sums up.
+
+    Attributes:
+        deadline_ms: Age of a frame at its result above which it is late, above 0.
+        stall_s: Time without a frame, in seconds above 0.
+        window: Of the summary and of the best frame.
+    """
+
+    deadline_ms: float = DEADLINE_MS
+    stall_s: float = STALL_S
+    window: Window = field(default_factory=Window)
+
+    def __post_init__(self) -> None:
+        for name, unit in (("deadline_ms", "milliseconds"), ("stall_s", "seconds")):
+            value = getattr(self, name)
+            if not (isinstance(value, (int, float)) and math.isfinite(value) and value > 0):
+                raise UsageError(f"{name} is {value!r}; it is a finite number of {unit} above 0.")
+
+
+class Stream:
+    """A running stream, made by :func:`stream`: iterate over it for results; close it, or leave its ``with`` block.
+
+    Iterate from one thread; :meth:`close` may be called from any.
+    """
+
+    def __init__(self, segmenter: Segmenter, slot: Slot, pixel_size_mm: PixelSize | None, rules: Rules) -> None:
+        self._segmenter, self._slot, self._rules = segmenter, slot, rules
+        self._size_mm = None if pixel_size_mm is None else check_pixel_sizes(pixel_size_mm)
+        self._size_px: tuple[int, ...] | None = None  # of the frames that size was given for
+        self._view: object = None
+        self._last = (0, slot.clock())
+        self._failed = self._accepted = self._refused = self._late = self._stalls = 0
+        self._recent = Recent(rules.window)
+        self._best: Best[BestFrame] = Best(rules.window.seconds)
+        self._reader: threading.Thread | None = None
+        self._over = False
+
+    def start(self, source: Source) -> Stream:
+        """Read a source in a thread of its own; once a stream."""
+        # The thread holds the slot and not the stream, so that a stream nobody holds any more closes the slot.
+        self._reader = threading.Thread(
+            target=fill, args=(self._slot, open_source(source)), name="edge_runtime.stream", daemon=True
+        )
+        self._reader.start()
+        event("stream_started", deadline_ms=self._rules.deadline_ms, stall_s=self._rules.stall_s)
+        return self
+
+    def __iter__(self) -> Stream:
+        return self
+
+    def __next__(self) -> StreamResult:
+        try:
+            arrival = self._slot.take(self._rules.stall_s)
+        except (StopIteration, FetalHeadError):
+            self.close()
+            raise
+        result = self._silence() if arrival is None else self._result(arrival)
+        if self._slot.closed:  # while it was measured
+            raise StopIteration
+        return result
+
+    def __enter__(self) -> Stream:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        self._slot.close()
+
+    @property
+    def counts(self) -> Counts:
+        """What became of the frames so far."""
+        received, dropped = self._slot.tally
+        return Counts(received, dropped, self._failed, self._accepted, self._refused, self._late, self._stalls)
+
+    def now_s(self) -> float:
+        """The time on the clock of ``arrived_s``, in seconds: for the age of a result that is still on the screen."""
+        return self._slot.clock()
+
+    def best(self) -> BestFrame | None:
+        """The frame to freeze: the best accepted one of the window's last seconds, None where there is none."""
+        return self._best.get(self._slot.clock())
+
+    def close(self) -> bool:
+        """Stop: no result comes any more, and the reader thread ends. May be called twice, and from any thread.
+
+        A source that blocks cannot be interrupted from outside. The reader then stays in it, a daemon thread that takes
+        no more frames and keeps no program from ending, until the source returns or raises; closing the probe's driver
+        usually brings that about.
+
+        Returns:
+            False where the source still blocks after a second.
+        """
+        self._slot.close()
+        reader = self._reader
+        if reader is not None and reader is not threading.current_thread():
+            reader.join(CLOSE_S)
+        stopped = reader is None or not reader.is_alive()
+        if not self._over:
+            self._over = True
+            event("stream_closed", source_blocks=not stopped, **asdict(self.counts))
+        return stopped
+
+    def _silence(self) -> StreamResult:
+        self._stalls += 1
+        self._recent.clear()
+        sequence, heard_s = self._last
+        age_ms = (self._slot.clock() - heard_s) * 1e3
+        event("stream_stalled", level=logging.WARNING, sequence=sequence, age_ms=round(age_ms))
+        reason = f"no frame for {age_ms / 1e3:.1f} s: the probe or its driver has stopped"
+        return StreamResult(
+            None, reason, sequence, None, age_ms, None, None, None, False, True, None, self.counts
+        )  # fmt: skip
+
+    def _result(self, arrival: Arrival) -> StreamResult:
+        measurement, error = self._measure(arrival)
+        age_ms = (self._slot.clock() - arrival.arrived_s) * 1e3
+        late = age_ms > self._rules.deadline_ms
+        hc_mm = measurement.head_circumference_mm if measurement else None
+        self._failed += measurement is None
+        self._accepted += hc_mm is not None
+        self._refused += measurement is not None and hc_mm is None
+        self._late += late
+        self._last = (arrival.sequence, arrival.arrived_s)
+        summary = self._recent.add(arrival.arrived_s, hc_mm)
+        if measurement and arrival.frame is not None and hc_mm is not None:
+            best = BestFrame(arrival.sequence, arrival.arrived_s, arrival.frame, measurement)
+            self._best.add(arrival.arrived_s, rank(measurement), best)
+        if error is not None:
+            reason: str | None = f"this frame could not be measured: {error}"
+        elif late:
+            reason = f"late: the frame is {age_ms:.0f} ms old where {self._rules.deadline_ms:g} are allowed"
+        else:
+            reason = measurement.reason if measurement else None
+        return StreamResult(
+            None if reason else hc_mm, reason, arrival.sequence, arrival.arrived_s, age_ms, arrival.frame, measurement,
+            error, late, False, summary, self.counts,
+        )  # fmt: skip
+
+    def _measure(self, arrival: Arrival) -> tuple[Measurement | None, FetalHeadError | None]:
+        error = arrival.error
+        if arrival.frame is not None:
+            try:
+                size_mm = self._pixel_size(arrival, arrival.frame.shape[:2])
+                return self._segmenter.measure(arrival.frame, size_mm), None
+            except FetalHeadError as expected:
+                if isinstance(expected, DeviceError):  # the last frames came from this device too
+                    self._recent.clear()
+                    self._best.clear()
+                error = expected.with_traceback(None)  # which would keep this stream alive as long as the result
+            except Exception as fault:  # one of ours must not end the stream, nor pass for a number
+                text = "".join(traceback.format_exception_only(type(fault), fault)).strip()
+                place = traceback.extract_tb(fault.__traceback__)[-1]
+                error = FetalHeadError(
+                    f"{text} ({Path(place.filename).name}, line {place.lineno}). This is a fault of the runtime: "
+                    "report it.",
+                    code="fault",
+                )
+        code = error.code if error else ""
+        event("stream_frame_failed", level=logging.WARNING, sequence=arrival.sequence, reason=code)
+        return None, error
+
+    def _pixel_size(self, arrival: Arrival, size_px: tuple[int, ...]) -> tuple[float, float] | None:
+        """The frame's own pixel size, else the stream's.
+
+        What was seen before is forgotten where the view changes: another depth setting is another series.
+
+        Raises:
+            UsageError: It is no size, or the stream's was given for frames of another size.
+        """
+        size_mm = self._size_mm
+        if arrival.has_own_size:
+            size_mm = None if arrival.pixel_size_mm is None else check_pixel_sizes(arrival.pixel_size_mm)
+        if (size_px, size_mm) != self._view:
+            self._view = (size_px, size_mm)
+            self._recent.clear()
+            self._best.clear()
+        if arrival.has_own_size or size_mm is None:
+            return size_mm
+        self._size_px = self._size_px or size_px
+        if size_px != self._size_px:
+            (was_h, was_w), (is_h, is_w) = self._size_px, size_px
+            raise UsageError(
+                f"the frames' size changed from {was_w}x{was_h} to {is_w}x{is_h} pixels, and with it perhaps the size "
+                "of a pixel: the one given to stream() is not used for them. Give each frame its own, as "
+                "Frame(pixels, pixel_size_mm), or start a new stream.",
+                code="frame_size_changed",
+            )
+        return size_mm
+
+
+def stream(
+    segmenter: Segmenter,
+    source: Source,
+    pixel_size_mm: PixelSize | None = None,
+    *,
+    deadline_ms: float = DEADLINE_MS,
+    stall_s: float = STALL_S,
+    window: Window | None = None,
+) -> Stream:
+    """Measure frames as they come, always the newest: a slow CPU drops frames and never lags.
+
+    A thread of its own takes frames from the source and copies each at once, so a driver may write the next into the
+    same memory as soon as it is asked for it. An error in one frame is that frame's result and does not end the stream.
+
+    Args:
+        segmenter: Used by the thread that iterates, and by no other until the stream is closed.
+        source: Iterable of frames, or function that waits for the next frame and returns it, None at the end. A frame
+            is an array as :meth:`Segmenter.measure` takes it, a :class:`Frame` with a pixel size of its own, or, where
+            the driver knows that one is spoiled, an :class:`InputError` in its place.
+        pixel_size_mm: Of frames that bring none; it holds as long as their height and width stay those of the first.
+        deadline_ms: Age of a frame at its result above which it is late and its number is not given as the present one.
+        stall_s: After so many seconds without a frame a result says so, and again after as many.
+        window: Of the summary and of the best frame.
+
+    Returns:
+        To iterate over; each result takes as long as a frame's measurement, or until a frame comes.
+
+    Raises:
+        UsageError: The source is none, or a number is out of range.
+        SourceError: While iterating: the source raised. Where it ends, so does the stream.
+    """
+    return Stream(segmenter, Slot(), pixel_size_mm, Rules(deadline_ms, stall_s, window or Window())).start(source)
