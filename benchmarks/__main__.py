@@ -25,7 +25,7 @@ from benchmarks import (
 )
 from benchmarks.fuzz import command as fuzz
 from edge_runtime.common.cli import run_command
-from train.splits import SPLITS
+from train.data.splits import SPLITS
 
 _EPILOG = """examples:
   python -m benchmarks run                            every artifact in artifacts/, on HC18's test images

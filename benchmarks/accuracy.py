@@ -8,8 +8,8 @@ from typing import Any
 from benchmarks.artifacts import REFERENCE_RECIPE, Artifact
 from edge_runtime.metrics import ImageScore, Shifts, paired_shifts, scores_from_json, summarize_values
 from edge_runtime.segmenter import Segmenter
-from train.data import Sample
-from train.evaluate import evaluate
+from train.data.hc18 import Sample
+from train.data.score import evaluate
 
 
 def score(artifact: Artifact, samples: Sequence[Sample], threads: int) -> list[ImageScore]:

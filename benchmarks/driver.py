@@ -20,7 +20,7 @@ from edge_runtime.common.cli import clock, say
 from edge_runtime.common.files import write_json
 from edge_runtime.device.fingerprint import fingerprint, usable_cores
 from edge_runtime.errors import FetalHeadError, UsageError
-from train.data import Dataset, find_data
+from train.data.hc18 import Dataset, find_data
 
 LOG = "log.txt"
 PLAIN = ("--max-dice-drop", "inf", "--max-hc-shift-mm", "inf", "--rewrite", "none")

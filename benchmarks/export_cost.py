@@ -18,7 +18,7 @@ from edge_runtime.common.files import write_json
 from edge_runtime.common.provenance import git_commit, tool_versions
 from edge_runtime.device.fingerprint import fingerprint
 from edge_runtime.errors import FetalHeadError
-from train.data import find_data
+from train.data.hc18 import find_data
 
 SCHEMA_VERSION = 1
 GOAL_S, GOAL_MB = 45.0, 4000.0

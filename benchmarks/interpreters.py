@@ -21,8 +21,8 @@ from edge_runtime.errors import FetalHeadError
 from edge_runtime.frame.preprocess import prepare
 from edge_runtime.head.find_head import find_head
 from edge_runtime.metrics import overlap
-from train.data import Dataset, Sample, find_data
-from train.splits import SPLITS, make_split, spread
+from train.data.hc18 import Dataset, Sample, find_data
+from train.data.splits import SPLITS, make_split, spread
 
 SCHEMA_VERSION = 1
 NEWER, OLDER = "ai-edge-litert", "tflite-runtime"

@@ -15,7 +15,7 @@ from edge_runtime.common.files import write_json
 from edge_runtime.device.fingerprint import fingerprint
 from edge_runtime.errors import FetalHeadError
 from export.rewrites import add_rewrite_argument
-from train.data import find_data
+from train.data.hc18 import find_data
 
 SCHEMA_VERSION = 1
 

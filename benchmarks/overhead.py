@@ -32,8 +32,8 @@ from edge_runtime.head.mask import positive_at
 from edge_runtime.quality.limits import Limits, read_limits
 from edge_runtime.quality.verdict import weigh
 from edge_runtime.segmenter import DEFAULT_MODEL
-from train.data import find_local, read_dataset
-from train.phantom import make_phantom
+from train.data.hc18 import find_local, read_dataset
+from train.data.phantom import make_phantom
 from train.strategies import PAPER_DECODER, STRATEGIES
 
 SCHEMA_VERSION = 1

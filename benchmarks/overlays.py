@@ -13,7 +13,7 @@ from benchmarks.tables import Result, pick
 from edge_runtime.common.optional import require
 from edge_runtime.errors import UsageError
 from edge_runtime.segmenter import DEFAULT_MODEL, Segmenter
-from train.data import Dataset, Sample, find_data, find_local, hash_samples, read_dataset
+from train.data.hc18 import Dataset, Sample, find_data, find_local, hash_samples, read_dataset
 
 REFERENCE_COLOR, PREDICTED_COLOR = "#E69F00", "#56B4E9"
 DPI = 100

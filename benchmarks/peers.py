@@ -23,7 +23,7 @@ from edge_runtime.frame.preprocess import to_unit
 from edge_runtime.metrics import overlap
 from export.recipes import RECIPES
 from export.rewrites import add_rewrite_argument, asked
-from train.data import find_data
+from train.data.hc18 import find_data
 
 if TYPE_CHECKING:
     from export.job import Job

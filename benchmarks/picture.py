@@ -8,7 +8,7 @@ from benchmarks.overlays import draw_overlay
 from edge_runtime.common.cli import say
 from edge_runtime.common.files import write_bytes
 from edge_runtime.segmenter import Segmenter
-from train.data import find_data
+from train.data.hc18 import find_data
 
 IMAGE = "001_HC.png"
 

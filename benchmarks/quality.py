@@ -27,9 +27,9 @@ from edge_runtime.segmenter import DEFAULT_MODEL, Segmenter
 from export.cases import REAL, Case, bad_cases
 from export.quality import REFUSED_SHARE, fit_trust, within
 from export.quality_command import BAD_EACH, gather, parts_of, refused
-from train.bad_frames import DAMAGES, KINDS
-from train.data import Dataset, Sample, find_data
-from train.splits import make_split
+from train.data.hc18 import Dataset, Sample, find_data
+from train.data.splits import make_split
+from train.frames.bad_frames import DAMAGES, KINDS
 
 SCHEMA_VERSION = 1
 LARGE_MM = 5.0

@@ -12,7 +12,7 @@ from benchmarks.quality import BAD_EACH, GOALS
 from benchmarks.quality_plots import refusal_and_interval, risk_coverage
 from benchmarks.render import Block, Figure, Heading, Paragraph, Table
 from benchmarks.tables import number
-from train.bad_frames import KINDS
+from train.frames.bad_frames import KINDS
 
 RESULT = RESULTS / "runtime" / "quality.json"
 PARTS = {

@@ -72,8 +72,7 @@ def measure(strategy: Strategy, size: tuple[int, int], rounds: int) -> list[Timi
     import torch
 
     from export.timing import prepared
-    from train.loop import make_predictor
-    from train.model import HeadNet
+    from train.model import HeadNet, make_predictor
 
     torch.manual_seed(0)
     model = HeadNet(strategy).eval()

@@ -25,8 +25,8 @@ from edge_runtime.errors import FetalHeadError, UsageError
 from edge_runtime.metrics import scores_to_json, summarize
 from edge_runtime.segmenter import MAX_THREADS
 from edge_runtime.timing.bench import BenchConfig
-from train.data import Dataset, Sample, cache, find_data, hash_samples
-from train.splits import Split, make_split, spread
+from train.data.hc18 import Dataset, Sample, cache, find_data, hash_samples
+from train.data.splits import Split, make_split, spread
 
 LATENCY_IMAGES = 4
 """Test images whose frames latency is measured on: enough that no single head's size decides."""

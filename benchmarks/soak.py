@@ -27,7 +27,7 @@ from edge_runtime.measurement import Measurement
 from edge_runtime.segmenter import Segmenter
 from edge_runtime.streaming.slot import Frame, Slot
 from edge_runtime.streaming.stream import Rules, Stream
-from train.phantom import make_phantom
+from train.data.phantom import make_phantom
 
 SCHEMA_VERSION = 1
 FIGURE = Path("docs/figures/soak.svg")

@@ -13,8 +13,8 @@ from edge_runtime.common.optional import require
 from edge_runtime.errors import FetalHeadError
 from edge_runtime.metrics import overlap
 from edge_runtime.segmenter import Segmenter
-from train.data import Sample, find_local, read_dataset
-from train.splits import make_split, spread
+from train.data.hc18 import Sample, find_local, read_dataset
+from train.data.splits import make_split, spread
 
 IMAGES = 6
 COLUMNS = 3

@@ -22,7 +22,7 @@ from edge_runtime.common.optional import require
 from edge_runtime.common.provenance import git_commit, tool_versions
 from edge_runtime.device.fingerprint import fingerprint, usable_cores
 from edge_runtime.errors import UsageError
-from train.data import Dataset, Sample, find_data
+from train.data.hc18 import Dataset, Sample, find_data
 
 SCHEMA_VERSION = 1
 SPEEDS = RESULTS / "training-speed"

@@ -20,7 +20,7 @@ from export.budget import Budget
 from export.recipes import RECIPES, Recipe, get_recipe
 from export.rewrites import add_rewrite_argument, asked
 from export.worker import warm_up
-from train.data import Dataset, find_data
+from train.data.hc18 import Dataset, find_data
 
 CHECKPOINTS = Path("checkpoints")
 JSON_SCHEMA_VERSION = 1

@@ -10,8 +10,8 @@ import numpy as np
 
 from edge_runtime.metrics import ImageScore, paired_shifts, summarize
 from export.images import Images, load_images
-from train.data import Dataset, Sample, cache
-from train.evaluate import Predict, score_sample
+from train.data.hc18 import Dataset, Sample, cache
+from train.data.score import Predict, score_sample
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from export.audit import CLAIMS, Audit, audit
 from export.delegation import Delegation, delegation
 from export.flatbuffer import Model
 from export.timing import prepared
-from train.data import find_data
-from train.splits import spread
+from train.data.hc18 import find_data
+from train.data.splits import spread
 
 JSON_SCHEMA_VERSION = 1
 FRAMES = 16

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from train.data import Dataset, Sample, hash_files
-from train.splits import Split
+from train.data.hc18 import Dataset, Sample, hash_files
+from train.data.splits import Split
 
 
 def calibration_record(dataset: Dataset, split: Split, samples: Sequence[Sample]) -> dict[str, Any]:

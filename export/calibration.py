@@ -21,8 +21,8 @@ from edge_runtime.common.optional import require
 from edge_runtime.common.provenance import git_commit, tool_versions
 from edge_runtime.errors import UsageError
 from export.recipes import RECIPES
-from train.data import Sample, cache, find_data
-from train.splits import spread
+from train.data.hc18 import Sample, cache, find_data
+from train.data.splits import spread
 
 if TYPE_CHECKING:
     from export.job import Job
@@ -90,7 +90,7 @@ def measure(job: Job, counts: Sequence[int], seeds: int, folder: Path) -> Iterat
     from export.images import load_images
     from export.ladder import Judge, candidates
     from export.verify import compare, make_reference, run_on
-    from train.loop import make_predictor
+    from train.model import make_predictor
 
     samples = cache(job.dataset.select(job.split.train))
     if max(counts) > len(samples):

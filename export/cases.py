@@ -13,11 +13,11 @@ from edge_runtime.metrics import overlap
 from edge_runtime.quality.evidence import gather_evidence
 from edge_runtime.quality.verdict import Quality, measure_head
 from edge_runtime.segmenter import Segmenter
-from train.bad_frames import KINDS, Scene, make_bad
-from train.data import Sample
-from train.screens import Frame
-from train.variants import KINDS as VARIANTS
-from train.variants import make_variant
+from train.data.hc18 import Sample
+from train.frames.bad_frames import KINDS, Scene, make_bad
+from train.frames.good_variants import KINDS as VARIANTS
+from train.frames.good_variants import make_variant
+from train.frames.no_frames import Frame
 
 REAL = "real"
 """Kind of a frame as it was published."""
@@ -67,7 +67,7 @@ def examine(
         sample: What it was made from.
         kind: Of frame.
         good: Whether its head can be measured.
-        scale: Of its pixels against the sample's, see :class:`train.variants.Variant`.
+        scale: Of its pixels against the sample's, see :class:`train.frames.good_variants.Variant`.
         mirror: Take a second look too.
     """
     network_input = prepare(frame, segmenter.size)
@@ -123,7 +123,7 @@ def bad_cases(
         each: Frames of a kind.
         seed: Of the draw and of the frames.
         mirror: Take a second look.
-        kinds: Of :data:`train.bad_frames.KINDS`, or its ``DAMAGES``.
+        kinds: Of :data:`train.frames.bad_frames.KINDS`, or its ``DAMAGES``.
     """
     rng = np.random.default_rng(seed)
     for kind in kinds:

@@ -23,8 +23,7 @@ from export.recipes import RECIPES
 from export.side_by_side import Values, alone, pair, real, run_all
 from export.to_onnx import onnx_predictor, write_onnx
 from export.verify import Parity, compare, make_reference, run_on, sqnr_db
-from train.loop import make_predictor
-from train.model import HeadNet
+from train.model import HeadNet, make_predictor
 
 TINY_VARIANCE = 1e-6
 """Running variance below which a batch-norm channel, folded, makes an outlier of its weights."""

@@ -17,7 +17,7 @@ from edge_runtime.common.optional import require
 from edge_runtime.errors import UsageError
 from export.recipes import RECIPES
 from export.rewrites import add_rewrite_argument, asked
-from train.data import find_data
+from train.data.hc18 import find_data
 
 if TYPE_CHECKING:
     from export.explain import Explanation, Layer

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from edge_runtime.errors import UsageError
 from edge_runtime.frame.preprocess import prepare
 from train.checkpoint import Checkpoint
-from train.data import Dataset, Sample
-from train.splits import SPLITS, Split, make_split, spread
+from train.data.hc18 import Dataset, Sample
+from train.data.splits import SPLITS, Split, make_split, spread
 
 
 @dataclass(frozen=True)

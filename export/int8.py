@@ -20,8 +20,8 @@ from export.ladder import Candidate, Judge, climb
 from export.recipes import RECIPES, Recipe
 from export.settings import Settings
 from export.verify import make_reference, run_on
-from train.data import cache
-from train.loop import make_predictor
+from train.data.hc18 import cache
+from train.model import make_predictor
 
 
 @dataclass(frozen=True)

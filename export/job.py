@@ -21,8 +21,8 @@ from export.images import accuracy_parts, calibration_samples, parity_samples, s
 from export.recipes import Recipe
 from export.rewrites import Rewrite, advised, pick_rewrites
 from train.checkpoint import Checkpoint
-from train.data import Dataset, Sample, hash_samples
-from train.splits import Split
+from train.data.hc18 import Dataset, Sample, hash_samples
+from train.data.splits import Split
 
 VALIDATION_IMAGES = 100
 """Most images that full int8 is held to its budget on: all of the validation part of ``grouped``."""

@@ -16,7 +16,7 @@ from export.ranges import METHODS, Seen, choose, observe
 from export.recipes import MIXED_INT8, RECIPES, Recipe
 from export.settings import Settings, to_half
 from export.verify import Reference, compare
-from train.evaluate import score_sample
+from train.data.score import score_sample
 
 FEW_IMAGES = 16
 """Calibration images that single layers are looked at on."""

@@ -29,8 +29,8 @@ from export.to_onnx import onnx_predictor, write_onnx
 from export.verify import Parity, ParityError, Reference, check, compare, make_reference, run_on
 from export.worker import ConversionError
 from train.checkpoint import Checkpoint
-from train.data import Dataset
-from train.loop import make_predictor
+from train.data.hc18 import Dataset
+from train.model import make_predictor
 
 FLOAT32 = RECIPES["float32"]
 WRONG = "Report it with the checkpoint; whether its architecture converts rightly says python -m export sizes."

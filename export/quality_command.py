@@ -16,8 +16,8 @@ from edge_runtime.quality.limits import Limits
 from edge_runtime.segmenter import DEFAULT_MODEL, Segmenter
 from export.cases import REAL, Case, bad_cases, good_cases
 from export.quality import CONFIDENCE, COVERAGE, MARGIN, derive
-from train.bad_frames import photographs
-from train.data import Dataset, Sample, find_data
+from train.data.hc18 import Dataset, Sample, find_data
+from train.frames.bad_frames import photographs
 
 PARTS = ("train", "val", "test")
 BAD_EACH = {"train": 40, "val": 25, "test": 25}

@@ -61,8 +61,7 @@ def measure(strategy: Strategy, sizes: Sequence[Size]) -> Iterator[tuple[Size, f
     import torch
 
     from export.convert import to_graph, to_saved_model
-    from train.loop import make_predictor
-    from train.model import HeadNet, check_image_size
+    from train.model import HeadNet, check_image_size, make_predictor
 
     for size in sizes:
         check_image_size(size)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edge_runtime.common.optional import require
 from edge_runtime.frame.preprocess import to_unit
 from export.worker import ConversionError
-from train.evaluate import Predict
+from train.data.score import Predict
 from train.model import HeadNet, single_channel
 
 OPSET = 17  # the newest that torch's TorchScript exporter writes and onnx2tf 1.29.24 reads without rewriting

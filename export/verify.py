@@ -24,8 +24,8 @@ from edge_runtime.metrics import overlap
 from edge_runtime.quality.verdict import judge
 from export.images import Images
 from export.recipes import Tolerance
-from train.data import Sample
-from train.evaluate import Predict
+from train.data.hc18 import Sample
+from train.data.score import Predict
 
 UNDECIDED_LOGIT = 1.0
 """Pixels with a logit nearer to 0 (probability 0.27 to 0.73) count as undecided."""

@@ -43,6 +43,6 @@ def run() -> Run:
 @pytest.fixture(scope="session")
 def phantom(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small phantom data set in HC18's layout."""
-    from train.phantom import make_dataset
+    from train.data.phantom import make_dataset
 
     return make_dataset(tmp_path_factory.mktemp("phantom") / "data", count=20)

@@ -12,7 +12,7 @@ import numpy as np
 from edge_runtime import Measurement, Segmenter, Stream, Window
 from edge_runtime.streaming.slot import Slot
 from edge_runtime.streaming.stream import Rules
-from train.phantom import make_phantom
+from train.data.phantom import make_phantom
 
 
 @lru_cache(maxsize=1)

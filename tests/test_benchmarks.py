@@ -226,7 +226,7 @@ def test_names_in_a_result_cannot_become_markup(result: Path, tmp_path: Path) ->
 def test_overlays_need_the_images_that_were_measured(
     result: Path, artifacts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from train.phantom import make_dataset
+    from train.data.phantom import make_dataset
 
     other = make_dataset(tmp_path / "other", count=2)
     main(["report", str(result), "--out", str(tmp_path), "--data", str(other), "--artifacts", str(artifacts)])

@@ -22,7 +22,7 @@ from edge_runtime.artifact.golden import golden_frame, golden_frames
 from edge_runtime.artifact.manifest import load_manifest, manifest_path, write_manifest
 from edge_runtime.artifact.network import Network
 from edge_runtime.segmenter import DEFAULT_MODEL
-from train.phantom import make_phantom
+from train.data.phantom import make_phantom
 
 
 def frame() -> np.ndarray:

@@ -9,9 +9,9 @@ import pytest
 
 from edge_runtime.errors import InputError, UsageError
 from edge_runtime.head.ellipse import fit_ellipse, outline_points
-from train.data import TABLE, find_data, read_dataset
-from train.phantom import MARKER, make_dataset, make_phantom
-from train.splits import make_split
+from train.data.hc18 import TABLE, find_data, read_dataset
+from train.data.phantom import MARKER, make_dataset, make_phantom
+from train.data.splits import make_split
 
 LEAVE_THE_FRAME = ("186_HC.png", "346_HC.png", "628_2HC.png", "787_HC.png")
 

@@ -15,7 +15,7 @@ from edge_runtime.__main__ import main
 from edge_runtime.artifact.golden import golden_frames
 from edge_runtime.device import fingerprint as device
 from edge_runtime.frame.image_files import read_image
-from train.phantom import make_phantom
+from train.data.phantom import make_phantom
 
 DOC = (ROOT / "docs" / "devices.md").read_text()
 WHEELS = json.loads((ROOT / "benchmarks" / "results" / "runtime" / "wheels.json").read_text())

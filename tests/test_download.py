@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from edge_runtime.errors import UsageError
-from train import download as module
-from train.data import read_dataset
-from train.download import DownloadError, download
+from train.data import download as module
+from train.data.download import DownloadError, download
+from train.data.hc18 import read_dataset
 
 
 @pytest.fixture

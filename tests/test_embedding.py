@@ -15,7 +15,7 @@ from conftest import ROOT
 import edge_runtime
 from edge_runtime import Measurement, Segmenter, StreamResult, Window
 from edge_runtime.__main__ import build_parser
-from train.phantom import make_phantom
+from train.data.phantom import make_phantom
 
 PAGE = (ROOT / "docs" / "embedding.md").read_text()
 PHANTOM, _, PIXEL_SIZE_MM = make_phantom(0)

@@ -19,8 +19,8 @@ from export.pipeline import export_checkpoint
 from export.recipes import RECIPES
 from export.verify import ParityError
 from train.checkpoint import load_checkpoint
-from train.data import read_dataset
-from train.splits import make_split
+from train.data.hc18 import read_dataset
+from train.data.splits import make_split
 from train.strategies import STRATEGIES
 
 SIZE = (64, 96)

@@ -15,8 +15,8 @@ from edge_runtime.frame.preprocess import prepare
 from export.calibrate import calibration_record
 from export.images import accuracy_parts, calibration_samples, load_images, parity_samples, split_of, spread
 from train.checkpoint import load_checkpoint
-from train.data import read_dataset
-from train.splits import SPLITS, make_split
+from train.data.hc18 import read_dataset
+from train.data.splits import SPLITS, make_split
 
 SIZE = (64, 96)
 

@@ -21,9 +21,8 @@ from export.sizes import TABLE, TOLERANCE, network_key
 from export.to_onnx import PROXY_SIZE, onnx_predictor, write_onnx
 from export.verify import ParityError, check, compare, make_reference
 from train.checkpoint import load_checkpoint
-from train.data import read_dataset
-from train.loop import make_predictor
-from train.model import HeadNet
+from train.data.hc18 import read_dataset
+from train.model import HeadNet, make_predictor
 from train.strategies import STRATEGIES, Strategy
 
 SIZE = (96, 144)

@@ -12,9 +12,9 @@ from conftest import ROOT
 from export.fine_tune import _RoundOutputs, _RoundWeights, _simulate, fine_tune
 from export.images import load_images
 from train.checkpoint import load_checkpoint
-from train.data import read_dataset
+from train.data.hc18 import read_dataset
+from train.data.splits import make_split, spread
 from train.model import HeadNet
-from train.splits import make_split, spread
 
 SHIPPED = ROOT / "checkpoints" / "edge"
 

@@ -18,7 +18,7 @@ from edge_runtime.artifact.golden import FRAMES, golden_frames, take_golden
 from edge_runtime.artifact.manifest import load_manifest, manifest_path, read_model, write_manifest
 from edge_runtime.artifact.network import Network
 from edge_runtime.errors import ModelError
-from train import phantom
+from train.data import phantom
 
 
 @pytest.fixture(params=["float32", "full_int8"])

@@ -9,7 +9,7 @@ from conftest import Run
 from PIL import Image
 from tiny_model import make_artifact
 
-from train.phantom import make_phantom
+from train.data.phantom import make_phantom
 
 
 @pytest.fixture(scope="module")

@@ -17,11 +17,11 @@ from edge_runtime.quality.limits import REASONS, read_limits
 from edge_runtime.segmenter import DEFAULT_MODEL
 from export.artifact import kept_quality
 from export.quality import fit_trust, prediction_interval
-from train.bad_frames import DAMAGES, KINDS, Scene, make_bad, photographs
-from train.data import Dataset, Sample, read_dataset
-from train.splits import make_split
-from train.variants import KINDS as VARIANTS
-from train.variants import make_variant
+from train.data.hc18 import Dataset, Sample, read_dataset
+from train.data.splits import make_split
+from train.frames.bad_frames import DAMAGES, KINDS, Scene, make_bad, photographs
+from train.frames.good_variants import KINDS as VARIANTS
+from train.frames.good_variants import make_variant
 
 EVERY = 9
 """One test image in so many is used here; all of them by python -m benchmarks quality."""

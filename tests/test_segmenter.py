@@ -8,7 +8,7 @@ from tiny_model import make_artifact
 
 from edge_runtime import FetalHeadError, InputError, Segmenter, UsageError
 from edge_runtime.artifact.network import load_backend
-from train.phantom import make_phantom
+from train.data.phantom import make_phantom
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ from edge_runtime.artifact.manifest import load_manifest
 from edge_runtime.metrics import overlap
 from edge_runtime.segmenter import DEFAULT_MODEL
 from train.checkpoint import load_checkpoint
-from train.data import TABLE, read_dataset
-from train.splits import make_split
+from train.data.hc18 import TABLE, read_dataset
+from train.data.splits import make_split
 
 CHECKPOINT = ROOT / "checkpoints" / "edge"
 

@@ -22,7 +22,7 @@ from simulated_probe import Simulation, frame, measured
 from edge_runtime import Frame, InputError, Segmenter, SourceError, StreamResult, UsageError, Window, stream
 from edge_runtime.commands.stream import replay
 from edge_runtime.streaming.slot import Slot, fill
-from train.phantom import make_phantom
+from train.data.phantom import make_phantom
 
 seconds = st.floats(0.001, 0.3)
 

@@ -26,8 +26,8 @@ from benchmarks.study import STUDY, StudyRun, get_run
 from benchmarks.training import load_all, load_training
 from edge_runtime.errors import ModelError, UsageError
 from train.__main__ import build_parser
-from train.data import read_dataset
-from train.splits import make_split
+from train.data.hc18 import read_dataset
+from train.data.splits import make_split
 from train.strategies import STRATEGIES
 
 SMALL = "decoder-all-paper-128"

@@ -17,7 +17,7 @@ from edge_runtime.errors import ModelError, UsageError
 from train.augment import AUGMENTS
 from train.checkpoint import load_checkpoint, stored_dtype
 from train.config import PROTOCOLS, TrainConfig
-from train.data import read_dataset
+from train.data.hc18 import read_dataset
 from train.loop import learning_rate, load_arrays, segmentation_loss, train
 from train.strategies import STRATEGIES
 

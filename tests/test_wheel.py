@@ -12,7 +12,7 @@ import pytest
 from conftest import ROOT
 from PIL import Image
 
-from train.phantom import make_phantom
+from train.data.phantom import make_phantom
 
 
 @pytest.fixture(scope="module")

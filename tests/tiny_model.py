@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from edge_runtime.artifact.manifest import Manifest, Preprocessing, TensorSpec, write_manifest
 from edge_runtime.common.files import write_bytes
 from edge_runtime.frame.preprocess import prepare
-from train.phantom import make_phantom
+from train.data.phantom import make_phantom
 
 Recipe = Literal["float32", "full_int8"]
 SIZE = (96, 144)

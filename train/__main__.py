@@ -9,7 +9,7 @@ from pathlib import Path
 from edge_runtime.common.cli import run_command, say
 from edge_runtime.common.optional import require
 from train.config import PROTOCOLS, TrainConfig
-from train.data import find_data
+from train.data.hc18 import find_data
 from train.strategies import STRATEGIES, get_strategy
 
 

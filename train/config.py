@@ -7,8 +7,8 @@ from typing import Any, Literal
 
 from edge_runtime.errors import ModelError, UsageError
 from train.augment import AugmentName
-from train.data import MaskKind
-from train.splits import SplitName
+from train.data.hc18 import MaskKind
+from train.data.splits import SplitName
 
 LossName = Literal["bce", "bce_dice"]
 

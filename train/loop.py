@@ -19,17 +19,17 @@ from torch import Tensor
 from edge_runtime.common.cli import say
 from edge_runtime.common.provenance import git_commit, tool_versions
 from edge_runtime.errors import UsageError
-from edge_runtime.frame.preprocess import prepare, to_unit
+from edge_runtime.frame.preprocess import prepare
 from edge_runtime.frame.resize import resize
 from edge_runtime.metrics import scores_to_json, summarize
 from train.augment import AUGMENTS
 from train.checkpoint import INFO, load_checkpoint, save_checkpoint, stored_dtype
 from train.config import TrainConfig
-from train.data import Dataset, Sample, cache, hash_samples
-from train.evaluate import Predict, evaluate, evaluate_paper, score_sample
-from train.model import HeadNet, count_trainable, freeze, load_encoder, set_train_mode
+from train.data.hc18 import Dataset, Sample, cache, hash_samples
+from train.data.score import evaluate, evaluate_paper, score_sample
+from train.data.splits import Split, draw, make_split
+from train.model import HeadNet, count_trainable, freeze, load_encoder, make_predictor, set_train_mode
 from train.progress import Progress
-from train.splits import Split, draw, make_split
 from train.strategies import Strategy
 from train.weights import find_encoder_weights
 
@@ -113,17 +113,6 @@ def load_arrays(samples: Sequence[Sample], config: TrainConfig) -> tuple[NDArray
     with ThreadPoolExecutor(2) as pool:
         pairs = list(pool.map(one, samples))
     return np.stack([p[0] for p in pairs]), np.stack([p[1] for p in pairs])
-
-
-def make_predictor(model: HeadNet, device: torch.device) -> Predict:
-    """A function from a prepared frame uint8 (h, w) to logits float32 (h, w)."""
-
-    def predict(frame: NDArray[np.uint8]) -> NDArray[np.float32]:
-        x = torch.from_numpy(to_unit(frame))[None, None].to(device)
-        with torch.inference_mode():
-            return np.asarray(model(x)[0, 0].float().cpu().numpy())
-
-    return predict
 
 
 class Run:

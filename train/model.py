@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import segmentation_models_pytorch as smp
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from edge_runtime.errors import UsageError
+from edge_runtime.frame.preprocess import to_unit
+from train.data.score import Predict
 from train.fast_decoder import FastDecoderBlock
 from train.strategies import Strategy
 
@@ -181,3 +185,14 @@ def load_safetensors(path: Path) -> dict[str, Tensor]:
         return load_file(path)
     except (OSError, SafetensorError) as error:
         raise UsageError(f"{path} cannot be read as safetensors weights: {error}") from error
+
+
+def make_predictor(model: HeadNet, device: torch.device) -> Predict:
+    """A function from a prepared frame uint8 (h, w) to logits float32 (h, w)."""
+
+    def predict(frame: NDArray[np.uint8]) -> NDArray[np.float32]:
+        x = torch.from_numpy(to_unit(frame))[None, None].to(device)
+        with torch.inference_mode():
+            return np.asarray(model(x)[0, 0].float().cpu().numpy())
+
+    return predict

@@ -26,7 +26,7 @@ from edge_runtime.frame.preprocess import prepare
 from edge_runtime.metrics import overlap
 
 FRAMES = Path(__file__).resolve().parents[1] / "models" / "golden_frames.npz"
-"""Eight phantoms (not ultrasound), uint8 (8, 160, 240); ``train.phantom.golden_frames`` draws them."""
+"""Eight phantoms (not ultrasound), uint8 (8, 160, 240); ``train.data.phantom.golden_frames`` draws them."""
 
 N_FRAMES = 8
 _FRAME_SHAPE = (160, 240)

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from edge_runtime.errors import InputError, UsageError
-from train.data import Dataset, Sample
+from train.data.hc18 import Dataset, Sample
 
 SplitName = Literal["paper", "grouped"]
 SPLITS: tuple[SplitName, ...] = ("paper", "grouped")

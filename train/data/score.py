@@ -12,7 +12,7 @@ from edge_runtime.frame.resize import resize
 from edge_runtime.head.find_head import find_head
 from edge_runtime.metrics import ImageScore, paper_pooled, score_image
 from edge_runtime.quality.verdict import measure_head
-from train.data import Sample
+from train.data.hc18 import Sample
 
 Predict = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 """From a prepared frame uint8 (h, w) to logits float32 (h, w)."""

@@ -9,7 +9,7 @@ import numpy as np
 from edge_runtime.common.optional import require
 from edge_runtime.frame.resize import resize
 from edge_runtime.head.ellipse import Ellipse
-from train.screens import Frame, Random, to_bytes
+from train.frames.no_frames import Frame, Random, to_bytes
 
 KINDS = (
     "mirrored",

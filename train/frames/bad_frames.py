@@ -1,7 +1,7 @@
 """Frames that must not be measured, made with a seed: what the refusal is calibrated on and tested with.
 
 A frame whose head can still be measured (turned, mirrored, darker, slightly cropped) is none of them; those are made by
-:mod:`train.variants`. Needs numpy and Pillow; photographs come from packages that ship some.
+:mod:`train.frames.good_variants`. Needs numpy and Pillow; photographs come from packages that ship some.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from edge_runtime.frame.image_files import read_image
 from edge_runtime.frame.preprocess import MIN_FRAME_SIDE, to_gray
 from edge_runtime.frame.resize import resize
 from edge_runtime.head.ellipse import Ellipse
-from train import screens
-from train.screens import Frame, Random, to_bytes
+from train.frames import no_frames
+from train.frames.no_frames import Frame, Random, to_bytes
 
 
 @dataclass(frozen=True)
@@ -248,7 +248,7 @@ def _menus(scene: Scene, rng: Random) -> Frame:
 
     def fill() -> Frame:
         if rng.random() < 0.6:
-            return screens.text(size, rng)
+            return no_frames.text(size, rng)
         return to_bytes(resize(_photograph(scene, rng), size))
 
     alpha = rng.uniform(0.92, 1.0)
@@ -305,14 +305,14 @@ def _mosaic(scene: Scene, rng: Random) -> Frame:
 
 
 KINDS: dict[str, Kind] = {
-    "flat": Kind("all but one grey level", _drawn(screens.flat)),
-    "ramp": Kind("a smooth shade, nothing in it", _drawn(screens.ramp)),
-    "noise": Kind("noise", _drawn(screens.noise)),
-    "clouds": Kind("random shades", _drawn(screens.clouds)),
-    "speckle": Kind("ultrasound's grain without a head", _drawn(screens.speckle)),
-    "air": Kind("a probe in the air", _drawn(screens.air)),
-    "text": Kind("a screen of writing", _drawn(screens.text)),
-    "pattern": Kind("a monitor's test pattern", _drawn(screens.pattern)),
+    "flat": Kind("all but one grey level", _drawn(no_frames.flat)),
+    "ramp": Kind("a smooth shade, nothing in it", _drawn(no_frames.ramp)),
+    "noise": Kind("noise", _drawn(no_frames.noise)),
+    "clouds": Kind("random shades", _drawn(no_frames.clouds)),
+    "speckle": Kind("ultrasound's grain without a head", _drawn(no_frames.speckle)),
+    "air": Kind("a probe in the air", _drawn(no_frames.air)),
+    "text": Kind("a screen of writing", _drawn(no_frames.text)),
+    "pattern": Kind("a monitor's test pattern", _drawn(no_frames.pattern)),
     "photograph": Kind("no ultrasound", _photograph),
     "half-cropped": Kind("40 to 60 % of the head cropped away", _half_cropped),
     "half-shifted": Kind("40 to 60 % of the head beyond where the image ends", _half_shifted),

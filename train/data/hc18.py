@@ -20,7 +20,7 @@ from edge_runtime.frame.pixel_sizes import PIXEL_SIZE_COLUMN, read_csv
 from edge_runtime.frame.preprocess import to_gray
 from edge_runtime.head.components import fill_holes
 from edge_runtime.head.ellipse import Ellipse, fit_ellipse
-from train import phantom
+from train.data import phantom
 
 MaskKind = Literal["ellipse", "contour"]
 
@@ -207,7 +207,7 @@ def find_data(data: str | None) -> Dataset:
         return read_dataset(Path(data))
     if not data and (place := find_local()):
         return read_dataset(place)
-    from train.download import DownloadError, download
+    from train.data.download import DownloadError, download
 
     try:
         return read_dataset(download(LOCAL))

@@ -84,9 +84,9 @@ def download(root: Path, archives: tuple[str, ...] = ("training_set.zip",)) -> P
 
 
 def main(argv: list[str]) -> int:
-    """``python -m train.download``."""
+    """``python -m train.data.download``."""
     parser = argparse.ArgumentParser(
-        prog="python -m train.download",
+        prog="python -m train.data.download",
         description="Download HC18 (CC BY 4.0, doi 10.5281/zenodo.1327317) from Zenodo, checksums checked.",
     )
     parser.add_argument("--out", type=Path, default=Path("data/hc18"), help="folder to make (default: %(default)s)")

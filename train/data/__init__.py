@@ -1,0 +1,1 @@
+"""Images and their reference: HC18, the phantom, splits, scores. Free of torch."""
