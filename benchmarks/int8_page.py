@@ -111,8 +111,8 @@ def _cause() -> list[Block]:
         "of hundreds. What their input is rounded by does not cancel: it comes out 17 times louder than the image "
         "(8.9 times in the shipped edge, which was trained throughout). The projection before it is linear, so "
         "both are one convolution with small weights: direct-expansion, exact, 0.8 % more products for the "
-        "paper's network. An export does it by itself where the amplification (export/rewrites.py) is tenfold or "
-        "more. The two tables of the network of three epochs above are with and without it."
+        "paper's network. An export does it by itself where the amplification (export/conversion/rewrites.py) is "
+        "tenfold or more. The two tables of the network of three epochs above are with and without it."
     )
     return [Heading("Where ImageNet's encoder loses it"), Paragraph(text)]
 

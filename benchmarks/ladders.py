@@ -14,7 +14,7 @@ from edge_runtime.common.cli import say
 from edge_runtime.common.files import write_json
 from edge_runtime.device.fingerprint import fingerprint
 from edge_runtime.errors import FetalHeadError
-from export.rewrites import add_rewrite_argument
+from export.conversion.rewrites import add_rewrite_argument
 from train.data.hc18 import find_data
 
 SCHEMA_VERSION = 1

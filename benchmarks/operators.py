@@ -14,8 +14,8 @@ from edge_runtime.common.optional import require
 from edge_runtime.common.provenance import git_commit
 from edge_runtime.device.fingerprint import fingerprint
 from edge_runtime.errors import UsageError
-from export.flatbuffer import WEIGHTED, Model, Operator
-from export.timing import RUNS, seconds
+from export.tflite.model import WEIGHTED, Model, Operator
+from export.tflite.timing import RUNS, seconds
 
 SCHEMA_VERSION = 1
 PEAK_CHANNELS, PEAK_SIDE = 1024, 32

@@ -21,8 +21,8 @@ from edge_runtime.device.fingerprint import fingerprint
 from edge_runtime.errors import FetalHeadError, UsageError
 from edge_runtime.frame.preprocess import to_unit
 from edge_runtime.metrics import overlap
+from export.conversion.rewrites import add_rewrite_argument, asked
 from export.recipes import RECIPES
-from export.rewrites import add_rewrite_argument, asked
 from train.data.hc18 import find_data
 
 if TYPE_CHECKING:
@@ -45,11 +45,11 @@ def make_peers(job: Job, folder: Path) -> dict[str, Run]:
         folder: Empty, to work in.
     """
     from export.artifact import describe
-    from export.convert import ONNX, to_graph, to_saved_model, to_tflite
-    from export.flatbuffer import Model
+    from export.conversion.steps import ONNX, to_graph, to_saved_model, to_tflite
+    from export.conversion.to_onnx import onnx_predictor, write_onnx
     from export.images import load_images
-    from export.ladder import candidates
-    from export.to_onnx import onnx_predictor, write_onnx
+    from export.quantization.ladder import candidates
+    from export.tflite.model import Model
 
     calibration = load_images(job.calibration, job.size).inputs
     write_onnx(job.checkpoint.model, job.size, folder / ONNX)
@@ -74,8 +74,8 @@ def make_peers(job: Job, folder: Path) -> dict[str, Run]:
 
 def _onnxruntime_int8(folder: Path, calibration: NDArray[np.uint8]) -> Run:
     """Static quantization as ONNX Runtime recommends it for x86 with VNNI: QDQ, uint8 maps, weights by channel."""
-    from export.convert import ONNX
-    from export.to_onnx import INPUT, onnx_predictor
+    from export.conversion.steps import ONNX
+    from export.conversion.to_onnx import INPUT, onnx_predictor
 
     quantization = require("onnxruntime.quantization")
     shape = require("onnxruntime.quantization.shape_inference")
@@ -198,9 +198,9 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"--images is {args.images}, --rounds is {args.rounds}; both are 1 or more.")
     for package in ("torch", "onnxruntime"):
         require(package)
-    from export.budget import NO_LIMIT
     from export.images import load_images
     from export.job import Options, plan
+    from export.recipes import NO_LIMIT
     from train.checkpoint import load_checkpoint
 
     checkpoint, dataset = load_checkpoint(args.checkpoint), find_data(args.data)

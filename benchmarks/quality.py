@@ -24,9 +24,8 @@ from edge_runtime.head.find_head import find_head
 from edge_runtime.quality.evidence import gather_evidence
 from edge_runtime.quality.limits import UNLIKE, Limits, read_limits
 from edge_runtime.segmenter import DEFAULT_MODEL, Segmenter
-from export.cases import REAL, Case, bad_cases
-from export.quality import REFUSED_SHARE, fit_trust, within
-from export.quality_command import BAD_EACH, gather, parts_of, refused
+from export.quality.cases import BAD_EACH, REAL, Case, bad_cases, gather, parts_of, refused
+from export.quality.derive_limits import REFUSED_SHARE, fit_trust, within
 from train.data.hc18 import Dataset, Sample, find_data
 from train.data.splits import make_split
 from train.frames.bad_frames import DAMAGES, KINDS

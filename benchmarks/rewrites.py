@@ -19,7 +19,7 @@ from edge_runtime.common.optional import require
 from edge_runtime.common.provenance import git_commit, tool_versions
 from edge_runtime.device.fingerprint import fingerprint
 from edge_runtime.errors import FetalHeadError, UsageError
-from export.rewrites import REWRITES, Rewrite, unfit
+from export.conversion.rewrites import REWRITES, Rewrite, unfit
 from train.strategies import Strategy, get_strategy
 
 SCHEMA_VERSION = 1
@@ -71,7 +71,7 @@ def measure(strategy: Strategy, size: tuple[int, int], rounds: int) -> list[Timi
     """
     import torch
 
-    from export.timing import prepared
+    from export.tflite.interpreter import prepared
     from train.model import HeadNet, make_predictor
 
     torch.manual_seed(0)
@@ -115,10 +115,10 @@ def _timing(name: str, recipe: str, ratios: Sequence[float], difference: float) 
 
 def _convert(model: Any, size: tuple[int, int], images: Any, rewrite: Rewrite | None) -> tuple[dict[str, bytes], Any]:
     """The network in both recipes, and the converted graph's logits (h, w) on the first image."""
-    from export.convert import to_graph, to_saved_model, to_tflite
-    from export.flatbuffer import Model
-    from export.ladder import candidates
+    from export.conversion.steps import to_graph, to_saved_model, to_tflite
+    from export.quantization.ladder import candidates
     from export.recipes import get_recipe
+    from export.tflite.model import Model
 
     with tempfile.TemporaryDirectory(prefix="fetal-head-edge-") as folder:
         to_graph(model, Path(folder), (rewrite,) if rewrite else ())

@@ -23,9 +23,9 @@ from edge_runtime.common.files import write_bytes
 from edge_runtime.common.provenance import git_commit, tool_versions
 from edge_runtime.errors import FetalHeadError, ModelError, UsageError
 from edge_runtime.segmenter import DEFAULT_MODEL
-from export.audit import audit
-from export.flatbuffer import Model
 from export.recipes import Recipe
+from export.tflite.audit import audit
+from export.tflite.model import Model
 from train.checkpoint import Checkpoint
 
 THRESHOLD = 0.5

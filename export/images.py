@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from edge_runtime.errors import UsageError
 from edge_runtime.frame.preprocess import prepare
 from train.checkpoint import Checkpoint
-from train.data.hc18 import Dataset, Sample
+from train.data.hc18 import Dataset, Sample, hash_files
 from train.data.splits import SPLITS, Split, make_split, spread
 
 
@@ -98,3 +99,14 @@ def split_of(checkpoint: Checkpoint, dataset: Dataset) -> Split:
             f"{checkpoint.folder} was trained on, and calibration is on these. Give --data the folder that has them."
         )
     return Split(checkpoint.config.split, here["train"], here["val"], here["test"])
+
+
+def calibration_record(dataset: Dataset, split: Split, samples: Sequence[Sample]) -> dict[str, Any]:
+    """What a manifest says of a calibration set: data set, split, count, the hash of every file."""
+    return {
+        "title": dataset.title,
+        "split": split.name,
+        "part": "train",
+        "count": len(samples),
+        "sha256": hash_files([s.path for s in samples]),
+    }

@@ -15,11 +15,9 @@ import export
 import train
 from edge_runtime.common.provenance import tool_versions
 from export.artifact import TOOLS
-from export.budget import Budget
-from export.calibrate import calibration_record
-from export.images import accuracy_parts, calibration_samples, parity_samples, split_of
-from export.recipes import Recipe
-from export.rewrites import Rewrite, advised, pick_rewrites
+from export.conversion.rewrites import Rewrite, advised, pick_rewrites
+from export.images import accuracy_parts, calibration_record, calibration_samples, parity_samples, split_of
+from export.recipes import Budget, Recipe
 from train.checkpoint import Checkpoint
 from train.data.hc18 import Dataset, Sample, hash_samples
 from train.data.splits import Split
@@ -42,7 +40,8 @@ class Options:
         budget: What full int8 may cost.
         fine_tune_epochs: Of training on in simulated int8 where nothing else is within the budget; 0 for none.
         threads: CPU threads to measure with, which no figure depends on: each value is computed by one of them.
-        rewrites: Names of exact rewrites of the graph, see :mod:`export.rewrites`; None for those a network needs.
+        rewrites: Names of exact rewrites of the graph, see :mod:`export.conversion.rewrites`; None for those a network
+            needs.
     """
 
     recipes: tuple[Recipe, ...]

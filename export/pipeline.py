@@ -17,17 +17,17 @@ from edge_runtime.artifact.golden import take_golden
 from edge_runtime.artifact.manifest import Manifest
 from edge_runtime.common.cli import say
 from edge_runtime.metrics import ImageScore
-from export.accuracy import Exam, accuracy, make_exam, take
 from export.artifact import Artifact, artifact_path, describe, kept_quality, read_artifact, write_artifact
-from export.convert import ONNX, Conversions, to_graph, to_saved_model, to_tflite
-from export.flatbuffer import Model
+from export.conversion.process import ConversionError
+from export.conversion.steps import ONNX, Conversions, to_graph, to_saved_model, to_tflite
+from export.conversion.to_onnx import onnx_predictor, write_onnx
 from export.images import load_images
-from export.int8 import make_int8
 from export.job import Job, Options, plan, request_sha256
+from export.quantization.int8 import make_int8
 from export.recipes import MIXED_INT8, RECIPES, Recipe
-from export.to_onnx import onnx_predictor, write_onnx
-from export.verify import Parity, ParityError, Reference, check, compare, make_reference, run_on
-from export.worker import ConversionError
+from export.tflite.model import Model
+from export.verification.accuracy import Exam, accuracy, make_exam, take
+from export.verification.parity import Parity, ParityError, Reference, check, compare, make_reference, run_on
 from train.checkpoint import Checkpoint
 from train.data.hc18 import Dataset
 from train.model import make_predictor
@@ -165,7 +165,7 @@ def _convert(job: Job, recipe: Recipe, conversions: Conversions, folder: Path) -
 
 def _tuned(job: Job, folder: Path) -> Model:
     """The network in float32 after training on in simulated int8."""
-    from export.fine_tune import fine_tune
+    from export.quantization.fine_tune import fine_tune
 
     images = load_images(job.dataset.select(job.split.train), job.size).inputs
     model = fine_tune(job.checkpoint.model, images, job.options.fine_tune_epochs)

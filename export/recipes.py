@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import math
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 from edge_runtime.errors import UsageError
@@ -10,7 +11,7 @@ from edge_runtime.errors import UsageError
 
 @dataclass(frozen=True)
 class Tolerance:
-    """How far an artifact may lie from torch; :mod:`export.verify` says what each figure is taken over.
+    """How far an artifact may lie from torch; :mod:`export.verification.parity` says what each figure is taken over.
 
     Attributes:
         max_logit_difference: Largest absolute difference of a logit; None where rounding bounds no single pixel.
@@ -38,7 +39,7 @@ class Recipe:
         weights: What weights are stored as. ``int8`` is symmetric, one scale an output channel.
         activations: What the arithmetic between layers is done in. ``int8`` needs calibration images.
         edges: dtype of the input and the output tensor.
-        tolerance: What :mod:`export.verify` holds the artifact to.
+        tolerance: What :mod:`export.verification.parity` holds the artifact to.
     """
 
     name: str
@@ -105,7 +106,7 @@ MIXED_INT8 = replace(
     name="mixed_int8",
     summary="full_int8 with some layers in float32: what becomes of it where nothing else is within the budget",
 )
-"""Not to be asked for: :mod:`export.ladder` falls back on it, and its name says that it is not full int8."""
+"""Not to be asked for: :mod:`export.quantization.ladder` falls back on it; its name says that it is not full int8."""
 
 
 def get_recipe(name: str) -> Recipe:
@@ -119,3 +120,29 @@ def get_recipe(name: str) -> Recipe:
     except KeyError:
         known = "\n".join(f"  {r.name:<14} {r.summary}" for r in RECIPES.values())
         raise UsageError(f"There is no recipe '{name}'. The recipes are:\n{known}") from None
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What int8 may cost against torch in float32, on the validation part.
+
+    Attributes:
+        max_dice_drop: Largest drop of the mean Dice, in points of 100.
+        max_hc_shift_mm: Largest mean absolute change of the head circumference, in mm.
+    """
+
+    max_dice_drop: float = 0.1
+    max_hc_shift_mm: float = 0.3
+
+    def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            if not value >= 0:  # NaN too
+                raise UsageError(f"--{name.replace('_', '-')} is {value}; 0 or more is needed (inf allows anything).")
+
+    def to_json(self) -> dict[str, float | None]:
+        """For a manifest; None where anything is allowed, which JSON has no number for."""
+        return {name: value if math.isfinite(value) else None for name, value in asdict(self).items()}
+
+
+NO_LIMIT = Budget(math.inf, math.inf)
+"""Full int8 as plain as can be, whatever it costs."""

@@ -15,10 +15,10 @@ from tiny_model import make_artifact
 from edge_runtime.errors import ModelError
 from edge_runtime.segmenter import DEFAULT_MODEL
 from export.__main__ import main
-from export.audit import audit
-from export.audit_command import look, promised
-from export.delegation import delegation
-from export.flatbuffer import Model
+from export.commands.audit import look, promised
+from export.tflite.audit import audit
+from export.tflite.delegation import delegation
+from export.tflite.model import Model
 
 pytestmark = pytest.mark.slow
 SIZE = (64, 96)

@@ -18,10 +18,10 @@ from random_checkpoint import make_checkpoint
 from tiny_model import make_artifact
 
 from edge_runtime.errors import UsageError
-from export.flatbuffer import Model
-from export.ranges import observe
-from export.to_onnx import PROXY_SIZE
-from export.worker import ConversionError, run_apart
+from export.conversion.process import ConversionError, run_apart
+from export.conversion.to_onnx import PROXY_SIZE
+from export.quantization.ranges import observe
+from export.tflite.model import Model
 
 FIXED = [1, 1, *PROXY_SIZE]
 

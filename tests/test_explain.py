@@ -11,7 +11,7 @@ from spoiled import spoil
 
 from edge_runtime.errors import UsageError
 from export.__main__ import main
-from export.explain import _module
+from export.quantization.explain import _module
 
 
 @pytest.mark.slow

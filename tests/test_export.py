@@ -15,8 +15,8 @@ from tiny_model import make_artifact
 from edge_runtime import Segmenter
 from edge_runtime.artifact.manifest import load_manifest, write_manifest
 from edge_runtime.errors import UsageError
-from export.__main__ import find_checkpoints, pick_recipes
 from export.artifact import ship
+from export.commands.export import find_checkpoints, pick_recipes
 from export.recipes import RECIPES, get_recipe
 
 

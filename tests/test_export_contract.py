@@ -17,7 +17,7 @@ from edge_runtime import Segmenter
 from export.job import Options
 from export.pipeline import export_checkpoint
 from export.recipes import RECIPES
-from export.verify import ParityError
+from export.verification.parity import ParityError
 from train.checkpoint import load_checkpoint
 from train.data.hc18 import read_dataset
 from train.data.splits import make_split

@@ -12,8 +12,15 @@ from random_checkpoint import make_checkpoint
 
 from edge_runtime.errors import UsageError
 from edge_runtime.frame.preprocess import prepare
-from export.calibrate import calibration_record
-from export.images import accuracy_parts, calibration_samples, load_images, parity_samples, split_of, spread
+from export.images import (
+    accuracy_parts,
+    calibration_record,
+    calibration_samples,
+    load_images,
+    parity_samples,
+    split_of,
+    spread,
+)
 from train.checkpoint import load_checkpoint
 from train.data.hc18 import read_dataset
 from train.data.splits import SPLITS, make_split

@@ -12,14 +12,14 @@ from conftest import Run
 from numpy.typing import NDArray
 from random_checkpoint import make_checkpoint
 
-from export.convert import to_graph
+from export.commands.sizes import TABLE, TOLERANCE, network_key
+from export.conversion.steps import to_graph
+from export.conversion.to_onnx import PROXY_SIZE, onnx_predictor, write_onnx
 from export.images import Images, load_images
 from export.job import Options
 from export.pipeline import export_checkpoint
 from export.recipes import RECIPES
-from export.sizes import TABLE, TOLERANCE, network_key
-from export.to_onnx import PROXY_SIZE, onnx_predictor, write_onnx
-from export.verify import ParityError, check, compare, make_reference
+from export.verification.parity import ParityError, check, compare, make_reference
 from train.checkpoint import load_checkpoint
 from train.data.hc18 import read_dataset
 from train.model import HeadNet, make_predictor

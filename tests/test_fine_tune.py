@@ -9,8 +9,8 @@ import pytest
 import torch
 from conftest import ROOT
 
-from export.fine_tune import _RoundOutputs, _RoundWeights, _simulate, fine_tune
 from export.images import load_images
+from export.quantization.fine_tune import _RoundOutputs, _RoundWeights, _simulate, fine_tune
 from train.checkpoint import load_checkpoint
 from train.data.hc18 import read_dataset
 from train.data.splits import make_split, spread

@@ -13,7 +13,7 @@ from tiny_model import make_artifact
 
 from edge_runtime.artifact.golden import golden_frames
 from edge_runtime.segmenter import DEFAULT_MODEL
-from export.flatbuffer import Model
+from export.tflite.model import Model
 
 litert: Any = pytest.importorskip("ai_edge_litert.interpreter")
 OWN = {"experimental_op_resolver_type": litert.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES}

@@ -12,12 +12,12 @@ from rich_model import convert, frames
 from spoiled import spoil
 
 from edge_runtime.errors import ModelError, UsageError
-from export.audit import audit
-from export.budget import Budget
-from export.flatbuffer import Model
-from export.ladder import candidates
-from export.ranges import choose, observe
-from export.settings import Settings
+from export.quantization.ladder import candidates
+from export.quantization.ranges import choose, observe
+from export.quantization.settings import Settings
+from export.recipes import Budget
+from export.tflite.audit import audit
+from export.tflite.model import Model
 
 FEW = ("--recipes", "full_int8", "--calibration-images", 20, "--verify-images", 2, "--accuracy-images", 2, "--json")
 

@@ -16,7 +16,7 @@ from edge_runtime.artifact.manifest import load_manifest, write_manifest
 from edge_runtime.quality.limits import REASONS, read_limits
 from edge_runtime.segmenter import DEFAULT_MODEL
 from export.artifact import kept_quality
-from export.quality import fit_trust, prediction_interval
+from export.quality.derive_limits import fit_trust, prediction_interval
 from train.data.hc18 import Dataset, Sample, read_dataset
 from train.data.splits import make_split
 from train.frames.bad_frames import DAMAGES, KINDS, Scene, make_bad, photographs
@@ -200,7 +200,7 @@ def test_the_interval_holds_for_the_next_images() -> None:
 
 def test_trust_learns_only_what_can_be_so(segmenter: Segmenter) -> None:
     """A figure that would make a frame better by being worse is left out."""
-    from export.cases import Case
+    from export.quality.cases import Case
 
     limits = read_limits(segmenter.manifest.quality)
     assert limits is not None

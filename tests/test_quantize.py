@@ -13,13 +13,13 @@ from rich_model import convert, frames
 from edge_runtime.artifact.network import load_backend
 from edge_runtime.errors import ModelError
 from edge_runtime.frame.preprocess import to_unit
-from export.audit import audit
-from export.correct import bias_shifts, noisiest_layers
-from export.equalize import equalize
-from export.flatbuffer import WEIGHTED, Model
-from export.quantize import quantize, scale_and_zero
-from export.ranges import INPUT_RANGE, METHODS, Range, choose, observe, same_scale
-from export.verify import sqnr_db
+from export.quantization.bias_correction import bias_shifts, noisiest_layers
+from export.quantization.equalize import equalize
+from export.quantization.ranges import INPUT_RANGE, METHODS, Range, choose, observe, same_scale
+from export.quantization.to_int8 import quantize, scale_and_zero
+from export.tflite.audit import audit
+from export.tflite.model import WEIGHTED, Model
+from export.verification.parity import sqnr_db
 
 
 @pytest.fixture(scope="module")

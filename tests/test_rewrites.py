@@ -13,8 +13,8 @@ from random_checkpoint import make_checkpoint
 
 from edge_runtime import UsageError
 from edge_runtime.artifact.manifest import load_manifest
-from export.flatbuffer import Model
-from export.rewrites import REWRITES, advised, amplification, pick_rewrites
+from export.conversion.rewrites import REWRITES, advised, amplification, pick_rewrites
+from export.tflite.model import Model
 from train.checkpoint import load_checkpoint, save_checkpoint
 from train.fast_decoder import upsampled_convolution
 from train.strategies import STRATEGIES
@@ -104,7 +104,7 @@ def test_the_command_times_what_fits_and_says_what_it_found(run: Run, tmp_path: 
 
 
 def test_the_transposed_kernel_is_that_of_training() -> None:
-    from export.rewrite_graph import subpixel_kernel
+    from export.conversion.rewrite_graph import subpixel_kernel
 
     rng = np.random.default_rng(0)
     kernel = rng.normal(size=(3, 3, 2, 5)).astype(np.float32)

@@ -14,7 +14,7 @@ from rich_model import SIZE, convert
 
 from benchmarks.operators import count_macs
 from benchmarks.peers import OURS, measure, table
-from export.flatbuffer import Model
+from export.tflite.model import Model
 
 SHIPPED = ROOT / "edge_runtime" / "models" / "edge-full_int8.tflite"
 

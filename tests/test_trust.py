@@ -23,7 +23,7 @@ from edge_runtime.artifact.seal import seal, unseal
 from edge_runtime.artifact.signature import PublicKey, check_signature, read_key, signature_path
 from edge_runtime.segmenter import DEFAULT_MODEL
 from export.artifact import ship
-from export.sign import make_key, sign_artifacts
+from export.commands.sign import make_key, sign_artifacts
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from benchmarks.paper import TABLE
 from benchmarks.study import STUDY, StudyRun
 from benchmarks.training import SCHEMA_VERSION
 from edge_runtime.metrics import ImageScore, scores_to_json, summarize
-from export.accuracy import degradation
+from export.verification.accuracy import degradation
 
 GROUPED = [f"{i:03d}_HC.png" for i in range(5)]
 POOLED = ("paper_pixel_accuracy", "paper_dice", "paper_miou", "paper_dice_per_image")

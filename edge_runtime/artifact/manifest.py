@@ -155,7 +155,7 @@ class Manifest:
         parity: Differences from torch, on which images, and the tolerances they were held to.
         accuracy: Summaries of scores against the reference, and the degradation against float32.
         golden: Answers to the frames that every device has; see :mod:`edge_runtime.artifact.golden`.
-        rewrites: Exact rewrites of the graph that it was exported with, by name; see :mod:`export.rewrites`.
+        rewrites: Exact rewrites of the graph that it was exported with, by name; see :mod:`export.conversion.rewrites`.
         quality: Limits for refusing and the interval beside a circumference, calibrated on the validation part; empty
             where they were not.
         checkpoint: Hash, data, split, settings and git commit of the training.

@@ -1,0 +1,116 @@
+"""``python -m export explain``: where the error of a checkpoint's full-int8 artifact comes from."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge_runtime.common.cli import say
+from edge_runtime.common.files import write_bytes
+from edge_runtime.common.optional import require
+from edge_runtime.errors import UsageError
+from export.conversion.rewrites import add_rewrite_argument, asked
+from export.quantization.explain import label, worst_layers
+from export.recipes import RECIPES
+from train.data.hc18 import find_data
+
+if TYPE_CHECKING:
+    from export.quantization.explain import Explanation, Layer
+
+JSON_SCHEMA_VERSION = 1
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
+    parser = argparse.ArgumentParser(
+        prog="python -m export explain",
+        description="Convert a checkpoint and show where its full-int8 form loses: every stage of the conversion "
+        "against torch, then every layer in int8 against the same layer in float32, on real images.",
+        epilog="example: python -m export explain --checkpoint checkpoints/edge --picture reports/explain-edge.svg",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--checkpoint", type=Path, default=Path("checkpoints/edge"), metavar="DIR", help="default: %(default)s"
+    )
+    parser.add_argument("--data", metavar="DIR", help="HC18's folder, 'phantom' or 'download'; default: searched for")
+    parser.add_argument("--images", type=int, default=8, metavar="N", help="compared on; default: %(default)s")
+    parser.add_argument(
+        "--calibration-images", type=int, default=100, metavar="N", help="at most; default: %(default)s"
+    )
+    add_rewrite_argument(parser)
+    parser.add_argument("--worst", type=int, default=8, metavar="N", help="layers named; default: %(default)s")
+    parser.add_argument("--picture", type=Path, metavar="FILE.svg", help="draw all layers (needs matplotlib)")
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout; the text goes to stderr")
+    return parser
+
+
+def main(argv: list[str]) -> int:
+    """``python -m export explain``."""
+    args = build_parser().parse_args(argv)
+    for name in ("images", "calibration_images", "worst"):
+        if getattr(args, name) < 1:
+            raise UsageError(f"--{name.replace('_', '-')} is {getattr(args, name)}; it is 1 or more.")
+    for package in ("torch", "onnxruntime", *(("matplotlib",) if args.picture else ())):
+        require(package)
+    from export.job import Options, plan
+    from export.quantization.explain import explain
+    from train.checkpoint import load_checkpoint
+
+    with contextlib.redirect_stdout(sys.stderr) if args.json else contextlib.nullcontext():
+        checkpoint = load_checkpoint(args.checkpoint)
+        recipes = (RECIPES["float32"], RECIPES["full_int8"])
+        options = Options(recipes, Path(), args.calibration_images, args.images, rewrites=asked(args.rewrite))
+        job = plan(checkpoint, find_data(args.data), options)
+        with tempfile.TemporaryDirectory(prefix="fetal-head-edge-") as folder:
+            found = explain(job, Path(folder))
+        say(describe(found, args.worst))
+        if args.picture:
+            from export.commands.explain_picture import picture
+
+            write_bytes(args.picture, picture(found, args.worst))
+            say(f"\npicture: {args.picture}")
+    if args.json:
+        print(json.dumps({"schema_version": JSON_SCHEMA_VERSION, **asdict(found)}, allow_nan=False))
+    return 0
+
+
+def describe(found: Explanation, worst: int) -> str:
+    """The findings as text."""
+    height, width = found.size
+    lines = [
+        f"{found.name} at {height}x{width}, on {len(found.images)} images of {found.data}",
+        "",
+        f"{'against torch':<13} {'largest / mean logit difference':>32} {'SQNR (dB)':>10} {'mask Dice':>10} "
+        f"{'HC shift':>10}",
+    ]
+    for stage, parity in found.stages.items():
+        shift = "-" if parity.hc_shift_mean_mm is None else f"{parity.hc_shift_mean_mm:.3f} mm"
+        difference = f"{parity.max_logit_difference:.1e} / {parity.mean_logit_difference:.1e}"
+        lines.append(f"{stage:<13} {difference:>32} {parity.sqnr_db:>10.1f} {parity.mask_dice_mean:>10.4f} {shift:>10}")
+    weighted = sum(found.tiny_variances.values())
+    lines += [
+        "",
+        f"batch norm: {weighted} of {found.n_batch_norm_channels} channels have a running variance under 1e-6"
+        + (f" ({', '.join(f'{name}: {n}' for name, n in found.tiny_variances.items())})" if weighted else ""),
+        "",
+        f"The {worst} operators of {len(found.layers)} that add most noise (own: with inputs that carry none):",
+        f"{'':>4} {'operator':<42} {'own dB':>7} {'dB':>6} {'values':>18} {'int8 range':>18} {'outside':>8} "
+        f"{'dead':>5} {'spread':>7}",
+        *(_row(layer) for layer in worst_layers(found, worst)),
+    ]
+    return "\n".join(lines)
+
+
+def _row(layer: Layer) -> str:
+    spread = "-" if layer.weight_spread is None else f"{layer.weight_spread:.1f}"
+    return (
+        f"{layer.index:>4} {label(layer)[-42:]:<42} {layer.own_sqnr_db:>7.1f} {layer.sqnr_db:>6.1f} "
+        f"{f'{layer.least:.2f} to {layer.most:.2f}':>18} {f'{layer.range_least:.2f} to {layer.range_most:.2f}':>18} "
+        f"{layer.saturated:>8.2%} {layer.dead_channels:>5} {spread:>7}"
+    )

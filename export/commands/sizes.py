@@ -1,0 +1,119 @@
+"""``python -m export sizes``: that networks convert rightly at every input size, measured.
+
+onnx2tf guesses layouts from sizes, and is wrong at some of them; :mod:`export.conversion.graph` keeps it away from
+these.
+``sizes.json`` holds what a sweep over many sizes measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from edge_runtime.common.cli import say
+from edge_runtime.common.files import write_json
+from edge_runtime.common.optional import require
+from edge_runtime.common.provenance import tool_versions
+from train.strategies import STRATEGIES, Strategy, get_strategy
+
+TABLE = Path(__file__).resolve().parents[1] / "sizes.json"
+TOLERANCE = 1e-3
+"""Largest difference to torch, in standard deviations of torch's logits, that counts as right."""
+
+Size = tuple[int, int]
+
+
+def _sweep() -> list[Size]:
+    heights = (96, 112, 128, 144, 160, 176, 192, 224, 256, 320, 384, 448, 512)
+    sizes = {(h, w) for h in heights for w in (h, h + 16, h + 64, h * 3 // 32 * 16) if w <= 512}
+    return sorted(
+        {*sizes, (160, 96), (192, 128), (240, 160), (384, 256), (512, 256), (512, 384), (128, 160), (128, 208)}
+    )
+
+
+SWEEP = _sweep()
+"""Sizes that are measured unless told otherwise: square, wide and high; those onnx2tf alone is wrong at among them."""
+
+
+def network_key(strategy: Strategy) -> str:
+    """What decides a conversion besides the size: architecture, decoder channels and upsampling."""
+    if strategy.architecture == "plain-unet":
+        return strategy.architecture
+    return f"{strategy.architecture} {'-'.join(map(str, strategy.decoder_channels))} {strategy.upsampling}"
+
+
+def measure(strategy: Strategy, sizes: Sequence[Size]) -> Iterator[tuple[Size, float]]:
+    """Convert a network with random weights and compare it with torch on noise, at each size in turn.
+
+    Args:
+        strategy: Whose network.
+        sizes: (h, w) in pixels, multiples of 16.
+
+    Yields:
+        The size and the largest difference of a logit, in standard deviations of torch's logits.
+
+    Raises:
+        ConversionError: A step failed.
+    """
+    import torch
+
+    from export.conversion.steps import to_graph, to_saved_model
+    from train.model import HeadNet, check_image_size, make_predictor
+
+    for size in sizes:
+        check_image_size(size)
+    torch.manual_seed(0)
+    model = HeadNet(strategy).eval()
+    predict = make_predictor(model, torch.device("cpu"))
+    with tempfile.TemporaryDirectory(prefix="fetal-head-edge-") as folder:
+        to_graph(model, Path(folder))
+        for size in sizes:
+            image = np.random.default_rng(0).integers(0, 256, (1, *size), dtype=np.uint8)
+            expected = predict(image[0])
+            logits = to_saved_model(size, image, Path(folder))[0]
+            yield size, float(np.abs(logits - expected).max() / expected.std())
+
+
+def main(argv: list[str]) -> int:
+    """``python -m export sizes``; 1 where a size converts wrongly."""
+    parser = argparse.ArgumentParser(
+        prog="python -m export sizes",
+        description="Measure whether networks with random weights convert rightly at many input sizes, against torch.",
+    )
+    parser.add_argument(
+        "--strategy",
+        nargs="+",
+        default=["decoder-all", "edge"],
+        metavar="NAME",
+        help=f"of {', '.join(STRATEGIES)} (default: decoder-all edge)",
+    )
+    parser.add_argument(
+        "--size",
+        nargs=2,
+        type=int,
+        action="append",
+        metavar=("H", "W"),
+        help=f"repeatable; default: {len(SWEEP)} sizes from 96 to 512",
+    )
+    parser.add_argument("--write", action="store_true", help=f"write what was measured to {TABLE.name}")
+    args = parser.parse_args(argv)
+    require("torch")
+    strategies = [get_strategy(name) for name in args.strategy]
+    sizes = [(h, w) for h, w in args.size] if args.size else SWEEP
+    largest: dict[str, dict[str, float]] = {}
+    for strategy in strategies:
+        found = largest.setdefault(network_key(strategy), {})
+        for (height, width), difference in measure(strategy, sizes):
+            found[f"{height}x{width}"] = float(f"{difference:.1e}")
+            verdict = "right" if difference <= TOLERANCE else "WRONG"
+            say(f"{network_key(strategy):<44} {height}x{width}: {verdict}, {difference:.1e}")
+    wrong = sum(d > TOLERANCE for found in largest.values() for d in found.values())
+    say(f"{sum(map(len, largest.values()))} conversions, {wrong} wrong (tolerance {TOLERANCE:g})")
+    if args.write:
+        tools = tool_versions(("onnx2tf", "onnxsim", "tensorflow", "torch"))
+        write_json(TABLE, {"tolerance": TOLERANCE, "largest_difference": largest, "tools": tools})
+    return 1 if wrong else 0

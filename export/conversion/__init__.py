@@ -1,0 +1,1 @@
+"""From torch through ONNX to a float32 .tflite file."""

@@ -1,0 +1,142 @@
+"""What runs in a converter's own process: onnx2tf, and TFLiteConverter set as a recipe says.
+
+Imported by :mod:`export.conversion.process` alone. Importing it imports TensorFlow.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.frame.preprocess import to_unit
+from export.conversion.rewrites import Rewrite
+from export.conversion.to_onnx import INPUT, OUTPUT, PROXY_SIZE
+from export.recipes import Recipe
+
+# Set before TensorFlow is imported. No GPU: it would only be initialized. No network: nothing here needs it.
+os.environ.update(CUDA_VISIBLE_DEVICES="-1", TF_CPP_MIN_LOG_LEVEL="3", TF_ENABLE_ONEDNN_OPTS="0", HF_HUB_OFFLINE="1")
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Drop what C++ code writes to stderr; Python errors are raised as ever."""
+    saved, sink = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(sink, 2)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(sink)
+
+
+with _quiet():  # TensorFlow's import prints a screenful about CUDA that no setting turns off
+    import onnx
+    import onnx2tf
+    import onnxsim
+    import tensorflow as tf
+
+    from export.conversion import graph as graphs
+    from export.conversion.rewrite_graph import rewrite
+
+
+def onnx_to_graph(source: str, target: str, rewrites: Sequence[Rewrite] = ()) -> None:
+    """Convert an ONNX network (1, 1, h, w) of :data:`PROXY_SIZE` into a graph (1, h, w, 1) with weights as constants.
+
+    Args:
+        source: The .onnx file.
+        target: File to write the GraphDef to.
+        rewrites: Exact ones, that fit the network.
+    """
+    given = onnx.load(source)
+    _check_contract(given)
+    # onnx2tf calls onnxsim as a command, which is on PATH only where the environment is activated; without it the
+    # decoder's sizes stay symbolic and the conversion fails. So it is called here, as a library.
+    network, same = onnxsim.simplify(given)
+    if not same:
+        raise RuntimeError("onnxsim changed what the network computes")
+    simplified = Path(source).with_suffix(".simplified.onnx")
+    onnx.save(network, simplified)
+    # disable_model_save: onnx2tf would also write two .tflite files that nobody asked for.
+    model = onnx2tf.convert(
+        input_onnx_file_path=str(simplified),
+        output_folder_path=str(Path(target).parent / "onnx2tf"),
+        not_use_onnxsim=True,
+        disable_model_save=True,
+        verbosity="warn",
+    )
+    graph = graphs.freeze(model, (1, *PROXY_SIZE, 1))
+    graphs.join_channels_last(graph)
+    rewrite(graph, rewrites)
+    Path(target).write_bytes(graph.SerializeToString())
+
+
+def _check_contract(network: onnx.ModelProto) -> None:
+    """Refuse what would be converted into something else without a word.
+
+    Raises:
+        ValueError: Another input or output than this project's networks have, or one of a size that is not fixed.
+    """
+    weights = {tensor.name for tensor in network.graph.initializer}
+    sides = (
+        ("input", [x for x in network.graph.input if x.name not in weights]),
+        ("output", list(network.graph.output)),
+    )
+    wanted = (1, 1, *PROXY_SIZE)
+    for side, tensors in sides:
+        shapes = [[d.dim_value or d.dim_param or "?" for d in x.type.tensor_type.shape.dim] for x in tensors]
+        if len(shapes) != 1 or tuple(shapes[0]) != wanted:
+            found = ", ".join(f"{x.name} {shape}" for x, shape in zip(tensors, shapes, strict=True))
+            raise ValueError(
+                f"the ONNX network's {side} is {found or 'missing'}; one of {list(wanted)} is needed, every size "
+                "fixed: grey, batch of 1. Write it with export.conversion.to_onnx.write_onnx."
+            )
+
+
+def graph_to_saved_model(
+    source: str, folder: str, size: tuple[int, int], images: NDArray[np.uint8], answers: str
+) -> None:
+    """Write a graph as a SavedModel of one size, and run it on images.
+
+    Args:
+        source: File of :func:`onnx_to_graph`.
+        folder: SavedModel to write.
+        size: (h, w) in pixels, multiples of 16.
+        images: uint8 (N, h, w), to ask the network.
+        answers: .npy file to write its logits to, float32 (N, h, w).
+    """
+    graph = graphs.load(Path(source).read_bytes())
+    graphs.set_size(graph, size)
+    function = tf.function(
+        lambda frame: {OUTPUT: graphs.call(graph, frame)},
+        input_signature=[tf.TensorSpec((1, *size, 1), tf.float32, INPUT)],
+    )
+    tf.saved_model.save(tf.Module(), folder, signatures=function.get_concrete_function())
+    logits = [function(tf.constant(scaled(image)))[OUTPUT].numpy()[0, :, :, 0] for image in images]
+    np.save(answers, np.stack(logits))
+
+
+def saved_model_to_tflite(folder: str, recipe: Recipe, target: str) -> None:
+    """Convert a SavedModel as a recipe says; what activations are calibrated for is made of the float32 file instead.
+
+    Args:
+        folder: The SavedModel.
+        recipe: How.
+        target: .tflite file to write.
+    """
+    converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+    if recipe.weights != "float32":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]  # per-channel int8 unless told otherwise
+    if recipe.weights == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    Path(target).write_bytes(converter.convert())
+
+
+def scaled(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """An image as the network was trained on it: float32 (1, h, w, 1), byte / 255."""
+    return to_unit(image)[None, :, :, None]

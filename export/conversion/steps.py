@@ -1,0 +1,107 @@
+"""The steps of a conversion, each in its own process, inside a folder the caller removes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.conversion.process import run_apart
+from export.conversion.rewrites import Rewrite
+from export.conversion.to_onnx import PROXY_SIZE, write_onnx
+from export.recipes import Recipe
+from train.model import HeadNet
+
+ONNX = "network.onnx"
+GRAPH = "graph.pb"
+SAVED_MODEL = "saved_model"
+
+
+def to_graph(model: HeadNet, folder: Path, rewrites: Sequence[Rewrite] = ()) -> None:
+    """Convert a network to a TensorFlow graph that takes any size, by way of ONNX and onnx2tf.
+
+    Args:
+        model: In evaluation mode, on the CPU.
+        folder: Takes :data:`GRAPH`.
+        rewrites: Exact ones, that fit it.
+
+    Raises:
+        ConversionError: A step failed.
+    """
+    proxy = folder / "proxy.onnx"
+    write_onnx(model, PROXY_SIZE, proxy)
+    run_apart("onnx_to_graph", str(proxy), str(folder / GRAPH), tuple(rewrites), log=folder / "onnx2tf.log")
+
+
+def to_saved_model(size: tuple[int, int], images: NDArray[np.uint8], folder: Path) -> NDArray[np.float32]:
+    """Write the graph of :func:`to_graph` as a SavedModel of one size.
+
+    Args:
+        size: (h, w) of the input in pixels, multiples of 16.
+        images: uint8 (N, h, w), to ask the converted network.
+        folder: The same one; takes :data:`SAVED_MODEL`, in place of one that is there.
+
+    Returns:
+        The SavedModel's logits on the images, float32 (N, h, w).
+
+    Raises:
+        ConversionError: It failed.
+    """
+    answers = folder / "answers.npy"
+    paths = (str(folder / GRAPH), str(folder / SAVED_MODEL))
+    run_apart("graph_to_saved_model", *paths, size, images, str(answers), log=folder / "saved_model.log")
+    return np.asarray(np.load(answers))
+
+
+def to_tflite(folder: Path, recipe: Recipe) -> bytes:
+    """Convert the SavedModel of :func:`to_saved_model` as a recipe without calibration says.
+
+    Args:
+        folder: The same one.
+        recipe: How.
+
+    Returns:
+        The .tflite file's bytes.
+
+    Raises:
+        ConversionError: The converter failed.
+    """
+    target = folder / f"{recipe.name}.tflite"
+    arguments = (str(folder / SAVED_MODEL), recipe, str(target))
+    run_apart("saved_model_to_tflite", *arguments, log=folder / f"{recipe.name}.log")
+    return target.read_bytes()
+
+
+class Conversions:
+    """The recipes without calibration, converted in the background while those before them are measured.
+
+    Leaving it waits for the one at work and gives up the rest.
+
+    Args:
+        folder: That of :func:`to_saved_model`.
+        recipes: In the order they will be asked for.
+    """
+
+    def __init__(self, folder: Path, recipes: Sequence[Recipe]) -> None:
+        self._pool = ThreadPoolExecutor(1)
+        self._started = {recipe.name: self._pool.submit(to_tflite, folder, recipe) for recipe in recipes}
+
+    def data(self, recipe: Recipe) -> bytes:
+        """Wait for a recipe's .tflite file.
+
+        Raises:
+            ConversionError: The converter failed.
+        """
+        return self._started[recipe.name].result()
+
+    def __enter__(self) -> Conversions:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pool.shutdown(cancel_futures=True)

@@ -1,0 +1,193 @@
+"""A model's own limits, trust and interval, derived from good and bad frames.
+
+Limits: the most extreme value that good frames of the training and validation parts gave, and a margin. Trust: a
+logistic function fitted to good and bad frames of the training part that are within the limits; its threshold is what
+one in two hundred good frames of both parts miss. Interval: order statistics of the validation part's errors, each
+divided by the error that the outline's blur lets expect: a normalized conformal interval, chosen so that it holds for
+the next images, too.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.errors import UsageError
+from edge_runtime.quality.limits import Bounds, Limits
+from export.quality.cases import REAL, Case
+
+MORE_IS_BETTER = (
+    "sharpness",
+    "core",
+    "inner",
+    "skull",
+    "skull_contrast",
+    "fine_x",
+    "fine_y",
+    "fine",
+    "black",
+    "axis_ratio",
+    "agreement",
+)
+LESS_IS_BETTER = (
+    "outer", "softness", "unsure", "stray", "outside", "tear", "seam_x", "seam_y", "seams", "flat_head",
+    "ellipse_residual", "border_contact", "regions",
+)  # fmt: skip
+
+MARGIN = 0.1
+"""Of the distance from the median to the most extreme good value: some 1,800 frames do not show the last extreme."""
+
+TRUST_FIGURES = (
+    "sharpness", "core", "inner", "outer", "softness", "unsure", "skull", "skull_contrast", "fine", "tear", "seam_x",
+    "seam_y", "ellipse_residual",
+)  # fmt: skip
+"""Those that vary within the limits; the others only ever break them."""
+
+RIDGE = 3.0
+"""Penalty on the squared weights: with a tenth or ten times of it the validation part refuses the same to 0.3 %."""
+
+REFUSED_SHARE = 0.005
+"""Share of good frames that the threshold of trust refuses; a quarter of what is allowed."""
+
+SHRINK = 0.5
+"""The expected error is half the mean error and half what blur says: the fit is to images that were trained on."""
+
+COVERAGE, CONFIDENCE, FURTHER = 0.9, 0.95, 69
+"""At least this share of so many further images (as many as the test part has) is to lie within, so many times in 1."""
+
+CAUTION_SHARE = 0.05
+LEAST_IMAGES = 60
+"""Real images to calibrate an interval on: with 59 not even the two extremes hold so often."""
+
+
+def derive(train: Sequence[Case], validation: Sequence[Case]) -> Limits:
+    """Derive the limits of an artifact.
+
+    Args:
+        train: Good and bad frames of the training part.
+        validation: Good and bad frames of the validation part.
+
+    Raises:
+        UsageError: Too few images.
+    """
+    shown = [c for c in validation if c.kind == REAL and c.figures is not None]
+    if len(shown) < LEAST_IMAGES:
+        raise UsageError(
+            f"The validation part has {len(shown)} images that can be measured; an interval needs {LEAST_IMAGES}."
+        )
+    bounds = bounds_of([c for c in (*train, *validation) if c.good])
+    weights, bias = fit_trust([c for c in train if within(c, bounds)])
+    error = fit_error([c for c in train if c.kind == REAL and c.figures is not None])
+    limits = Limits(bounds, weights, bias, 0.0, error, math.inf, (0.0, 0.0))
+    trusts = [limits.trust(c.figures) for c in (*train, *validation) if c.good and within(c, bounds) and c.figures]
+    expected = np.array([limits.expected_error_mm(c.blur_mm) for c in shown])
+    low, high = prediction_interval(np.array([-c.error_mm for c in shown]) / expected)
+    return Limits(
+        bounds, weights, bias, float(np.quantile(trusts, REFUSED_SHARE)), error,
+        float(np.quantile(expected, 1 - CAUTION_SHARE)), (low, high),
+    )  # fmt: skip
+
+
+def bounds_of(good: Sequence[Case]) -> dict[str, Bounds]:
+    """The most extreme value of each figure, and the margin."""
+    bounds: dict[str, Bounds] = {}
+    for name in (*MORE_IS_BETTER, *LESS_IS_BETTER):
+        values = np.array([c.figures[name] for c in good if c.figures is not None and name in c.figures])
+        if not len(values):
+            continue
+        worst = values.min() if name in MORE_IS_BETTER else values.max()
+        limit = float(worst + MARGIN * (worst - np.median(values)))
+        bounds[name] = (limit, None) if name in MORE_IS_BETTER else (None, limit)
+    return bounds
+
+
+def within(case: Case, bounds: Mapping[str, Bounds]) -> bool:
+    """Whether a frame passes the wide limits and these."""
+    if case.figures is None:
+        return False
+    for name, (low, high) in bounds.items():
+        value = case.figures.get(name)
+        if value is not None and ((low is not None and value < low) or (high is not None and value > high)):
+            return False
+    return True
+
+
+def fit_trust(cases: Sequence[Case]) -> tuple[dict[str, tuple[float, float, float]], float]:
+    """Logistic regression of good against bad, both weighing the same; a figure that would count the wrong way is left
+    out: it could only have learnt the bad frames' making.
+
+    Returns:
+        (centre, scale, weight) by figure, and the bias.
+    """
+    good = np.array([c.good for c in cases])
+    names = list(TRUST_FIGURES)
+    while True:
+        values = np.array([[c.figures[n] for n in names] for c in cases if c.figures is not None])
+        centre, scale = values.mean(axis=0), values.std(axis=0) + 1e-9
+        share = np.where(good, 0.5 / max(1, good.sum()), 0.5 / max(1, (~good).sum())) * len(good)
+        weights = _logistic((values - centre) / scale, good.astype(float), share)
+        wrong = [w if n in LESS_IS_BETTER else -w for n, w in zip(names, weights[:-1], strict=True)]
+        if max(wrong) <= 0:
+            break
+        names.pop(int(np.argmax(wrong)))
+    triples = zip(centre.tolist(), scale.tolist(), weights[:-1].tolist(), strict=True)
+    return dict(zip(names, triples, strict=True)), float(weights[-1])
+
+
+def _logistic(
+    values: NDArray[np.float64], wanted: NDArray[np.float64], share: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Newton's method; the last weight is the bias, which is not penalized."""
+    design = np.concatenate([values, np.ones((len(values), 1))], axis=1)
+    penalty = np.diag([RIDGE] * values.shape[1] + [1e-6])
+    weights = np.zeros(design.shape[1])
+    for _ in range(100):
+        p = 1 / (1 + np.exp(-np.clip(design @ weights, -30, 30)))
+        gradient = design.T @ (share * (p - wanted)) + penalty @ weights
+        step = np.linalg.solve((design.T * (share * p * (1 - p) + 1e-9)) @ design + penalty, gradient)
+        weights -= step
+        if np.abs(step).max() < 1e-9:
+            break
+    return weights
+
+
+def fit_error(real: Sequence[Case]) -> tuple[float, float, float]:
+    """Expected |error| as a line over the blur in mm: (at no blur, a mm, least), half way to a constant."""
+    blur, error = (np.array([v(c) for c in real]) for v in (lambda c: c.blur_mm, lambda c: abs(c.error_mm)))
+    slope = float(np.cov(blur, error)[0, 1] / np.var(blur, ddof=1)) if np.var(blur) > 0 else 0.0
+    slope = max(0.0, SHRINK * slope)
+    mean = float(error.mean())
+    return mean - slope * float(blur.mean()), slope, 0.25 * mean
+
+
+def prediction_interval(scores: NDArray[np.float64], further: int = FURTHER) -> tuple[float, float]:
+    """Two order statistics between which at least 90 % of further scores lie, 95 times in 100.
+
+    With n scores, of m further ones j lie between two order statistics r ranks apart with the probability
+    C(r + j - 1, j) C(n - r + m - j, m - j) / C(n + m, m), whatever the scores' distribution (Fligner and Wolfe, "Some
+    applications of sample analogues to the probability integral transformation", 1976). Asymmetric where they are.
+
+    Args:
+        scores: (n,).
+        further: m.
+    """
+    ordered = np.sort(scores)
+    count = len(ordered)
+    fewest = math.ceil(COVERAGE * further)
+
+    def confidence(left_out: int) -> float:
+        ranks = count + 1 - left_out
+        ways = (
+            math.comb(ranks + j - 1, j) * math.comb(count - ranks + further - j, further - j)
+            for j in range(fewest, further + 1)
+        )
+        return sum(ways) / math.comb(count + further, further)
+
+    left_out = 2
+    while left_out < count and confidence(left_out + 1) >= CONFIDENCE:
+        left_out += 1
+    below = left_out // 2
+    return float(ordered[below - 1]), float(ordered[-(left_out - below)])

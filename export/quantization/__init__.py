@@ -1,0 +1,1 @@
+"""From a float32 .tflite file to int8, within a budget."""

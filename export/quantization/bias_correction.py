@@ -1,0 +1,70 @@
+"""What int8 does to each layer by itself: which ones it hurts most, and the mean error, to be taken out of the bias."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.frame.preprocess import to_unit
+from export.quantization.side_by_side import alone, pair, run_all
+from export.tflite.model import WEIGHTED, Model, Operator
+from export.verification.parity import sqnr_db
+
+_LEFT_ALONE = {"NONE": (-np.inf, np.inf), "RELU": (0.0, np.inf), "RELU6": (0.0, 6.0)}
+"""Between which values an activation changes nothing."""
+
+LEAST_ACTIVE = 0.01
+"""Share of a channel's values that its activation must leave alone for its bias to be corrected."""
+
+
+AT_ONCE = 4
+"""Images whose tensors are held in memory together: 0.3 GB for the paper's network at 256x256."""
+
+
+def _layers(
+    plain: Model, quantized: Model, images: NDArray[np.uint8]
+) -> Iterator[tuple[Operator, NDArray[np.float32], NDArray[np.float32]]]:
+    """Each layer, what it gives in float32, and in int8 on the same inputs rounded once; few images at a time."""
+    pairs = [(p, q) for p, q in pair(plain, quantized) if p.kind in WEIGHTED]
+    for start in range(0, len(images), AT_ONCE):
+        frames = [to_unit(image) for image in images[start : start + AT_ONCE]]
+        exact = run_all(plain, [p for p, _ in pairs], frames)
+        for layer, operator in pairs:
+            yield layer, np.concatenate(exact[layer.outputs[0]]), alone(plain, quantized, layer, operator, exact)
+
+
+def noisiest_layers(plain: Model, quantized: Model, images: NDArray[np.uint8]) -> list[int]:
+    """Indices in ``plain`` of the layers, by their own signal-to-quantization-noise ratio, the worst first."""
+    own: dict[int, list[float]] = {}
+    for layer, wanted, given in _layers(plain, quantized, images):
+        own.setdefault(layer.index, []).append(sqnr_db(wanted, given))
+    return sorted(own, key=lambda index: np.mean(own[index]))
+
+
+def bias_shifts(plain: Model, quantized: Model, images: NDArray[np.uint8]) -> dict[int, NDArray[np.float32]]:
+    """Empirical bias correction (Nagel et al., 2019, arXiv 1906.04721, appendix D).
+
+    Where an activation cuts values off, the error of the others stands for all.
+
+    Args:
+        plain: In float32.
+        quantized: The same network in full int8.
+        images: uint8 (N, h, w).
+
+    Returns:
+        What to add to the bias of each layer, float32 (channels,), by its index in ``plain``.
+    """
+    totals: dict[int, NDArray[np.float64]] = {}  # sum of errors, count of errors and count of all values, a channel
+    for layer, wanted, given in _layers(plain, quantized, images):
+        low, high = _LEFT_ALONE.get(plain.activation(layer), (np.inf, -np.inf))
+        flat = wanted.reshape(-1, wanted.shape[-1])
+        active = (flat > low) & (flat < high)
+        error = np.where(active, given.reshape(flat.shape) - flat, 0).sum(axis=0, dtype=np.float64)
+        found = np.stack([error, active.sum(axis=0), np.full(flat.shape[1], len(flat))])
+        totals[layer.index] = totals.get(layer.index, np.zeros_like(found)) + found
+    return {
+        index: np.where(active > LEAST_ACTIVE * count, -error / np.maximum(active, 1), 0).astype(np.float32)
+        for index, (error, active, count) in totals.items()
+    }

@@ -1,0 +1,86 @@
+"""A checkpoint in full int8: calibrated and held to its budget, or with the settings that a release was made with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from edge_runtime.artifact.manifest import Manifest, load_manifest
+from edge_runtime.common.cli import say
+from edge_runtime.segmenter import DEFAULT_MODEL
+from export.artifact import describe
+from export.images import load_images
+from export.job import Job
+from export.quantization.ladder import Candidate, Judge, climb
+from export.quantization.settings import Settings
+from export.recipes import RECIPES, Recipe
+from export.tflite.model import Model
+from export.verification.parity import make_reference, run_on
+from train.data.hc18 import cache
+from train.model import make_predictor
+
+
+@dataclass(frozen=True)
+class Int8:
+    """A network in int8.
+
+    Attributes:
+        data: The .tflite file's bytes.
+        recipe: Full int8, or mixed.
+        calibration: Record of the calibration set.
+        quantization: Record of how it was quantized.
+        table: What was tried and what it cost, for people; None where nothing was.
+        holds: Whether it is within the budget.
+    """
+
+    data: bytes
+    recipe: Recipe
+    calibration: dict[str, Any]
+    quantization: dict[str, Any]
+    table: str | None
+    holds: bool
+
+
+def make_int8(
+    job: Job, plain: Model, fine_tune: Callable[[], Model] | None = None, shipped: Path = DEFAULT_MODEL
+) -> Int8:
+    """Quantize a network within its budget.
+
+    Args:
+        job: The checkpoint, the images, the budget.
+        plain: It in float32.
+        fine_tune: See :func:`export.quantization.ladder.climb`.
+        shipped: A released model; where this checkpoint's own images are not at hand and it was made of this
+            checkpoint, its settings are taken.
+    """
+    released = _released(job, shipped)
+    if released:
+        say(f"  {job.dataset.title} is not what it was trained on: quantized as the released {released.name} was")
+        data = Settings.from_json(released.quantization["settings"]).apply(plain)
+        return Int8(data, RECIPES["full_int8"], released.calibration, released.quantization, None, holds=True)
+    threads = job.options.threads
+    predict = make_predictor(job.checkpoint.model, torch.device("cpu"))
+    judge = Judge(make_reference(predict, load_images(cache(list(job.validation)), job.size)), job.options.budget)
+
+    def run(candidate: Candidate) -> Any:
+        artifact = describe(candidate.data, job.checkpoint, candidate.recipe)
+        return run_on(artifact.network(threads), judge.reference.images)
+
+    found = climb(plain, load_images(job.calibration, job.size).inputs, judge, run, fine_tune, threads)
+    candidate = found.candidate
+    record = job.calibration_record(RECIPES["full_int8"])
+    return Int8(candidate.data, candidate.recipe, record, found.record(), found.table(), found.holds)
+
+
+def _released(job: Job, shipped: Path) -> Manifest | None:
+    """A released model's manifest, where its settings are better than what calibration here would give."""
+    at_hand = job.checkpoint.info.get("data", {}).get("title") == job.dataset.title
+    if at_hand or job.rewrites or not shipped.is_file():
+        return None
+    manifest = load_manifest(shipped)
+    same = manifest.checkpoint.get("sha256") == job.checkpoint.sha256
+    return manifest if same and manifest.quantization.get("settings") else None

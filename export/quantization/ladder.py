@@ -1,0 +1,236 @@
+"""Quantize within a budget: from the plainest way upwards, and stop at the first that costs no more than allowed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from export.quantization.bias_correction import bias_shifts, noisiest_layers
+from export.quantization.ranges import METHODS, Seen, choose, observe
+from export.quantization.settings import Settings, to_half
+from export.recipes import MIXED_INT8, RECIPES, Budget, Recipe
+from export.tflite.model import Model
+from export.verification.parity import Reference, compare
+from train.data.score import score_sample
+
+FEW_IMAGES = 16
+"""Calibration images that single layers are looked at on."""
+
+METHOD = "min-max"
+"""Of choosing ranges once channels are equalized: few values are far out then, and clipping them costs more HC."""
+
+CLIPPING = "percentile"
+"""The other one tried there: some networks give values ten times the usual on one image in a hundred."""
+
+IN_FLOAT = (1, 2, 4, 8)
+"""How many of the layers that lose most are tried in float32."""
+
+
+@dataclass(frozen=True)
+class Rung:
+    """A way of quantizing that was tried.
+
+    Attributes:
+        name: What was done.
+        dice_drop_points: Mean Dice of torch less its own, in points of 100, over clear images; None where none is.
+        hc_shift_mm: Mean absolute change of the head circumference, likewise.
+        holds: Whether both are within the budget; also where no image is clear, and nothing can be said.
+    """
+
+    name: str
+    dice_drop_points: float | None
+    hc_shift_mm: float | None
+    holds: bool
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A quantized network.
+
+    Attributes:
+        name: What was done.
+        data: The .tflite file's bytes.
+        settings: How.
+        of_plain: Whether it was made of the network as it was trained, so that its settings repeat it.
+    """
+
+    name: str
+    data: bytes
+    settings: Settings
+    of_plain: bool = True
+
+    @property
+    def recipe(self) -> Recipe:
+        """What it is: full int8, or mixed."""
+        return MIXED_INT8 if self.settings.in_float else RECIPES["full_int8"]
+
+
+@dataclass(frozen=True)
+class Climb:
+    """The way up.
+
+    Attributes:
+        candidate: The first that holds; where none does, the full int8 that costs least.
+        rungs: All that were tried, in order.
+        budget: What they were held to.
+        n_images: Of the validation part.
+        n_clear: How many of these counted; see :mod:`export.verification.parity`.
+    """
+
+    candidate: Candidate
+    rungs: tuple[Rung, ...]
+    budget: Budget
+    n_images: int
+    n_clear: int
+
+    @property
+    def holds(self) -> bool:
+        """Whether the candidate is within the budget."""
+        return self.rungs[-1].holds
+
+    def record(self) -> dict[str, Any]:
+        """What a manifest says of it."""
+        return {
+            "method": self.candidate.name,
+            "budget": self.budget.to_json(),
+            "n_images": self.n_images,
+            "n_clear": self.n_clear,
+            "rungs": [asdict(rung) for rung in self.rungs],
+            "settings": self.candidate.settings.to_json() if self.candidate.of_plain else None,
+        }
+
+    def table(self) -> str:
+        """The rungs, for people."""
+        lines = [f"    {'quantization':<24} {'Dice drop':>13} {'HC shift':>9}"]
+        for rung in self.rungs:
+            dice = "-" if rung.dice_drop_points is None else f"{rung.dice_drop_points:+.3f} points"
+            shift = "-" if rung.hc_shift_mm is None else f"{rung.hc_shift_mm:.3f} mm"
+            lines.append(f"    {rung.name:<24} {dice:>13} {shift:>9}  {'holds' if rung.holds else 'costs too much'}")
+        allowed = f"allowed: {self.budget.max_dice_drop:g} points, {self.budget.max_hc_shift_mm:g} mm"
+        return "\n".join([*lines, f"    on {self.n_clear} validation images; {allowed}"])
+
+
+class Judge:
+    """Torch's answers on the validation part, and what a candidate costs against them.
+
+    Args:
+        reference: Torch's answers.
+        budget: What may be lost.
+    """
+
+    def __init__(self, reference: Reference, budget: Budget) -> None:
+        self.reference, self.budget = reference, budget
+        self._dice = self._score(reference.logits)
+
+    def _score(self, logits: NDArray[np.float32]) -> float:
+        """Mean Dice in points of 100, over clear images."""
+        images = self.reference.images
+        asked = zip(images.samples, images.inputs, logits, self.reference.clear, strict=True)
+        dice = [score_sample(s, x, y, distances=False).dice for s, x, y, clear in asked if clear]
+        return 100 * float(np.mean(dice)) if dice else 0.0
+
+    def rung(self, name: str, logits: NDArray[np.float32]) -> Rung:
+        """What a candidate's logits, float32 (N, h, w), cost."""
+        shift = compare(self.reference, logits).hc_shift_mean_mm
+        if shift is None:
+            return Rung(name, None, None, holds=True)
+        drop = self._dice - self._score(logits)
+        return Rung(name, drop, shift, drop <= self.budget.max_dice_drop and shift <= self.budget.max_hc_shift_mm)
+
+
+def climb(
+    plain: Model,
+    calibration: NDArray[np.uint8],
+    judge: Judge,
+    run: Callable[[Candidate], NDArray[np.float32]],
+    fine_tune: Callable[[], Model] | None = None,
+    threads: int = 1,
+) -> Climb:
+    """Try one way of quantizing after the other until one holds.
+
+    Args:
+        plain: The network in float32.
+        calibration: uint8 (N, h, w).
+        judge: Says what a candidate costs.
+        run: A candidate's logits on the judge's images, float32 (N, h, w).
+        fine_tune: Gives the network in float32 after training with int8 arithmetic; the last resort, and a long one.
+        threads: CPU threads.
+    """
+    rungs: list[Rung] = []
+    best: tuple[float, Candidate] | None = None
+    for candidate in candidates(plain, calibration, fine_tune, threads):
+        rung = judge.rung(candidate.name, run(candidate))
+        rungs.append(rung)
+        cost = _cost(rung, judge.budget)
+        if rung.holds or best is None or (cost < best[0] and not candidate.settings.in_float):
+            best = (cost, candidate)
+        if rung.holds:
+            break
+    assert best is not None
+    clear = judge.reference.clear
+    return Climb(best[1], tuple(rungs), judge.budget, len(clear), int(clear.sum()))
+
+
+def _cost(rung: Rung, budget: Budget) -> float:
+    """The larger of the two shares of the budget that a rung uses."""
+    tiny = 1e-9  # a budget may be 0
+    drop, shift = rung.dice_drop_points or 0.0, rung.hc_shift_mm or 0.0
+    return max(drop / max(budget.max_dice_drop, tiny), shift / max(budget.max_hc_shift_mm, tiny))
+
+
+def candidates(
+    plain: Model, calibration: NDArray[np.uint8], fine_tune: Callable[[], Model] | None = None, threads: int = 1
+) -> Iterator[Candidate]:
+    """Ways of quantizing, the plainest first; each is worked out only when it is asked for.
+
+    Args:
+        plain: See :func:`climb`; and so are the others.
+        calibration: uint8 (N, h, w).
+        fine_tune: The last resort.
+        threads: CPU threads.
+    """
+    seen = observe(plain, calibration, threads)
+    for method in METHODS:
+        yield _candidate(method, plain, Settings(choose(plain, seen, method)))
+    few = calibration[np.linspace(0, len(calibration) - 1, min(FEW_IMAGES, len(calibration))).astype(int)]
+    level, level_seen, equalized = _equalized(plain, seen, calibration, threads)
+    found = _candidate("equalized", plain, equalized)
+    yield found
+    corrected = replace(equalized, bias_shift=_shifts(level, found, few))
+    yield _candidate("bias-corrected", plain, corrected)
+    clipped = replace(equalized, ranges=choose(level, level_seen, CLIPPING))
+    shifts = _shifts(level, _candidate(CLIPPING, plain, clipped), few)
+    yield _candidate(f"bias-corrected, {CLIPPING}", plain, replace(clipped, bias_shift=shifts))
+    worst = noisiest_layers(level, Model(found.data), few)
+    for count in (n for n in IN_FLOAT if n <= len(worst) // 2):
+        title = f"{count} layer{'s' if count > 1 else ''} in float32"
+        yield _candidate(title, plain, replace(corrected, in_float=tuple(sorted(worst[:count]))))
+    if fine_tune:
+        tuned = fine_tune()
+        seen = observe(tuned, calibration, threads)
+        plainest = _candidate("fine-tuned", tuned, Settings(choose(tuned, seen, METHOD)))  # as it was trained
+        yield replace(plainest, of_plain=False)
+        _, _, equalized = _equalized(tuned, seen, calibration, threads)
+        yield replace(_candidate("fine-tuned, equalized", tuned, equalized), of_plain=False)
+
+
+def _candidate(name: str, plain: Model, settings: Settings) -> Candidate:
+    return Candidate(name, settings.apply(plain), settings)
+
+
+def _equalized(
+    plain: Model, seen: Mapping[str, Seen], calibration: NDArray[np.uint8], threads: int
+) -> tuple[Model, Mapping[str, Seen], Settings]:
+    """The network in float32 with its channels equalized, what is seen of it, and the settings that quantize it."""
+    settings = Settings({}, {name: to_half(found.loudness) for name, found in seen.items()})
+    level = settings.level(plain)
+    found = observe(level, calibration, threads)
+    return level, found, replace(settings, ranges=choose(level, found, METHOD))
+
+
+def _shifts(level: Model, found: Candidate, few: NDArray[np.uint8]) -> dict[int, NDArray[np.float16]]:
+    return {index: to_half(shift) for index, shift in bias_shifts(level, Model(found.data), few).items()}

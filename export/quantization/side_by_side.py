@@ -1,0 +1,63 @@
+"""A network in float32 and in int8, operator by operator."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.errors import ModelError
+from export.tflite.interpreter import Kept, prepared
+from export.tflite.model import Model, Operator, Tensor
+
+Values = dict[int, list[NDArray[Any]]]
+"""What tensors hold, image by image, by index."""
+
+
+def pair(plain: Model, quantized: Model) -> list[tuple[Operator, Operator]]:
+    """The operators of both, in the order of computation.
+
+    Raises:
+        ModelError: They differ by more than QUANTIZE at the edges.
+    """
+    inner = [operator for operator in quantized.operators if operator.kind != "QUANTIZE"]
+    if [operator.kind for operator in inner] != [operator.kind for operator in plain.operators]:
+        raise ModelError("The int8 network does not have the operators of the float32 one: they cannot be compared.")
+    return list(zip(plain.operators, inner, strict=True))
+
+
+def run_all(model: Model, operators: Sequence[Operator], frames: Sequence[NDArray[Any]] | NDArray[Any]) -> Values:
+    """What operators take and give, on frames (h, w) of the model's dtype."""
+    wanted = {t.index for o in operators for t in (*model.computed_inputs(o), model.tensors[o.outputs[0]])}
+    kept = Kept(model)
+    found: Values = {index: [] for index in wanted}
+    for frame in frames:
+        kept.run(frame[None, :, :, None])
+        for index, values in found.items():
+            values.append(kept.value(index).copy())
+    return found
+
+
+def alone(
+    plain: Model, quantized: Model, float_operator: Operator, operator: Operator, exact: Values
+) -> NDArray[np.float32]:
+    """The int8 operator's output for inputs that were computed in float32 and rounded once."""
+    interpreter = prepared(quantized.alone(operator))
+    places = interpreter.get_input_details()
+    sources = list(zip(plain.computed_inputs(float_operator), quantized.computed_inputs(operator), strict=True))
+    target = quantized.tensors[operator.outputs[0]]
+    found = []
+    for i in range(len(exact[float_operator.outputs[0]])):
+        for details, (float_tensor, tensor) in zip(places, sources, strict=True):
+            stored = np.rint(exact[float_tensor.index][i] / tensor.scales[0]) + tensor.zero_points[0]
+            interpreter.set_tensor(details["index"], np.clip(stored, -128, 127).astype(np.int8))
+        interpreter.invoke()
+        found.append(interpreter.get_tensor(interpreter.get_output_details()[0]["index"]))
+    return real(np.concatenate(found), target)
+
+
+def real(stored: NDArray[Any], tensor: Tensor) -> NDArray[np.float32]:
+    """The numbers that stored integers stand for."""
+    return ((stored.astype(np.float32) - tensor.zero_points[0]) * np.float32(tensor.scales[0])).astype(np.float32)

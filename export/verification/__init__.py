@@ -1,0 +1,1 @@
+"""Whether an artifact answers as torch does, and how well."""
