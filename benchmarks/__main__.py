@@ -5,25 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmarks import (
-    compare,
-    driver,
-    export_cost,
-    interpreters,
-    ladders,
-    operators,
-    overhead,
-    pages,
-    peers,
-    picture,
-    quality,
-    report,
-    rewrites,
-    run,
-    soak,
-    training_speed,
-)
 from benchmarks.fuzz import command as fuzz
+from benchmarks.int8 import export_cost, interpreters, ladder, operators, peers, rewrites
+from benchmarks.pages import command as pages
+from benchmarks.pages import report
+from benchmarks.pictures import phantom
+from benchmarks.runtime import overhead, quality, soak
+from benchmarks.study import command as study
+from benchmarks.study import training_speed
+from benchmarks.suite import compare, run
 from edge_runtime.common.cli import run_command
 from train.data.splits import SPLITS
 
@@ -81,7 +71,7 @@ def build_parser() -> argparse.ArgumentParser:
     compare_parser.set_defaults(action=compare.run)
 
     study_text = "train every run behind docs/results.md, export it, write its result file"
-    driver.add_arguments(sub.add_parser("study", help=study_text, description=driver.__doc__))
+    study.add_arguments(sub.add_parser("study", help=study_text, description=study.__doc__))
 
     speed_text = "images a second of the training loop, against a plain one"
     training_speed.add_arguments(sub.add_parser("train-speed", help=speed_text, description=training_speed.__doc__))
@@ -100,7 +90,7 @@ def build_parser() -> argparse.ArgumentParser:
     overhead.add_arguments(sub.add_parser("overhead", help=overhead_text, description=overhead.run.__doc__))
 
     ladder_text = "what each way of quantizing a network costs, up to the first within the budget"
-    ladders.add_arguments(sub.add_parser("ladder", help=ladder_text, description=ladders.run.__doc__))
+    ladder.add_arguments(sub.add_parser("ladder", help=ladder_text, description=ladder.run.__doc__))
     rewrite_text = "which exact rewrites of a network's graph this machine runs faster"
     rewrites.add_arguments(sub.add_parser("rewrites", help=rewrite_text, description=rewrites.run.__doc__))
     cost_text = "time and memory of an export"
@@ -115,7 +105,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     picture_parser = sub.add_parser("picture", help="draw the shipped model's outline on a phantom, for the README")
     picture_parser.add_argument("--out", type=Path, default=Path("docs/phantom.png"), help="default: %(default)s")
-    picture_parser.set_defaults(action=picture.run)
+    picture_parser.set_defaults(action=phantom.run)
 
     pages_text = "write docs/results.md and the figures of README.md and MODEL_CARD.md from committed results"
     pages_parser = sub.add_parser("pages", help=pages_text)

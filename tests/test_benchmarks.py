@@ -15,8 +15,8 @@ import pytest
 from tiny_model import make_artifact
 
 from benchmarks.__main__ import main
-from benchmarks.document import load_document
-from benchmarks.plots import _apart
+from benchmarks.pictures.plots import _apart
+from benchmarks.suite.document import load_document
 from edge_runtime.errors import ModelError, UsageError
 from edge_runtime.timing.bench import STAGES
 
@@ -122,7 +122,7 @@ def test_a_place_that_cannot_be_written_is_refused_at_once(artifacts: Path, phan
 
 
 def test_default_names_are_free_ones(tmp_path: Path) -> None:
-    from benchmarks.run import free_name
+    from benchmarks.common.result_files import free_name
 
     device = {"model": "Raspberry Pi 5 Model B Rev 1.0", "cpu": None, "machine": "aarch64"}
     conditions = {"date": "2025-01-02T03:04:05+00:00", "is_phantom": False}

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from conftest import Run
 
-from benchmarks.overhead import STEPS, Subject, find_frames, goals, load, start_ms, time_steps
+from benchmarks.runtime.overhead import STEPS, Subject, find_frames, goals, load, start_ms, time_steps
 from edge_runtime.quality.limits import read_limits
 from edge_runtime.segmenter import DEFAULT_MODEL
 

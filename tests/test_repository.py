@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-from benchmarks.document import RESULTS, newest_result
-from benchmarks.pages import PAGES, fill, sources
-from benchmarks.quoted import quote
+from benchmarks.common.result_files import RESULTS
+from benchmarks.pages.command import PAGES, fill, sources
+from benchmarks.pages.quoted import quote
+from benchmarks.suite.document import newest_result
 from edge_runtime.errors import UsageError
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import soak
 from benchmarks.__main__ import main
+from benchmarks.runtime import soak
 from edge_runtime import FetalHeadError, InputError, Segmenter
 
 EVERY_KIND = (0, 8, 12, 13, 14, 16, 18, 19)

@@ -12,8 +12,8 @@ from conftest import ROOT, Run
 from random_checkpoint import make_checkpoint
 from rich_model import SIZE, convert
 
-from benchmarks.operators import count_macs
-from benchmarks.peers import OURS, measure, table
+from benchmarks.int8.operators import count_macs
+from benchmarks.int8.peers import OURS, measure, table
 from export.tflite.model import Model
 
 SHIPPED = ROOT / "edge_runtime" / "models" / "edge-full_int8.tflite"

@@ -16,14 +16,16 @@ from PIL import Image
 from tiny_model import make_artifact
 from training_results import make_all, make_result
 
-from benchmarks import findings, results_page, strategy_overlays
 from benchmarks.__main__ import main
-from benchmarks.pages import RESULTS_JSON, RESULTS_PAGE
-from benchmarks.quantized import load_latencies, rows
-from benchmarks.render import Figure, Heading, Paragraph, Table, markdown_files, to_html
-from benchmarks.results_speed import load_speeds, training_speed
-from benchmarks.study import STUDY, StudyRun, get_run
-from benchmarks.training import load_all, load_training
+from benchmarks.common.render import Figure, Heading, Paragraph, Table, markdown_files, to_html
+from benchmarks.pages import results_page
+from benchmarks.pages.command import RESULTS_JSON, RESULTS_PAGE
+from benchmarks.pages.results_speed import load_speeds, training_speed
+from benchmarks.pictures import strategy_overlays
+from benchmarks.study import findings
+from benchmarks.study.quantized import load_latencies, rows
+from benchmarks.study.results import load_all, load_training
+from benchmarks.study.runs import STUDY, StudyRun, get_run
 from edge_runtime.errors import ModelError, UsageError
 from train.__main__ import build_parser
 from train.data.hc18 import read_dataset

@@ -6,9 +6,9 @@ import hashlib
 import random
 from typing import Any
 
-from benchmarks.paper import TABLE
-from benchmarks.study import STUDY, StudyRun
-from benchmarks.training import SCHEMA_VERSION
+from benchmarks.study.paper import TABLE
+from benchmarks.study.results import SCHEMA_VERSION
+from benchmarks.study.runs import STUDY, StudyRun
 from edge_runtime.metrics import ImageScore, scores_to_json, summarize
 from export.verification.accuracy import degradation
 

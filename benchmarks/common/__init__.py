@@ -1,0 +1,1 @@
+"""Tables, rendering and checks that several rooms use."""

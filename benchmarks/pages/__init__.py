@@ -1,0 +1,1 @@
+"""Markdown and HTML made from result files."""

@@ -1,0 +1,168 @@
+"""Pictures of training results, as SVG."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from benchmarks.pictures.plots import RC, STYLES, figure_and_axes, log_axis, to_svg
+from edge_runtime.common.optional import require
+
+Points = Mapping[str, Mapping[int, float]]
+"""Dice in percent by strategy and number of images."""
+
+
+def parameters(points: Mapping[str, tuple[int, float | None, float]]) -> bytes:
+    """Dice over parameters that learn: the paper's hollow, ours filled, a line between the two of a strategy.
+
+    Args:
+        points: Parameters, the paper's Dice in percent (None where it has none) and ours, by strategy.
+
+    Returns:
+        An SVG file.
+    """
+    with require("matplotlib").rc_context(RC):
+        figure, axes = figure_and_axes(8.6, 5.2)
+        for i, (strategy, (count, theirs, ours)) in enumerate(points.items()):
+            color, marker = _style(i)
+            if theirs is not None:
+                axes.plot([count, count], [theirs, ours], color=color, linewidth=0.8)
+                axes.plot(count, theirs, marker, color=color, markersize=9, markerfacecolor="white")
+            axes.plot(count, ours, marker, color=color, markersize=9, label=strategy)
+        log_axis(axes)
+        axes.set_xlabel("parameters that learn")
+        axes.set_ylabel("Dice (%), pooled as in the paper")
+        axes.plot([], [], "o", color="#555555", markerfacecolor="white", label="the paper, 512x512 (hollow)")
+        axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
+        figure.set_layout_engine("constrained")
+        return to_svg(figure)
+
+
+def _style(i: int) -> tuple[str, str]:
+    """Colour and marker; a colour that comes again has another marker."""
+    return STYLES[i % len(STYLES)][0], STYLES[(i + i // len(STYLES)) % len(STYLES)][1]
+
+
+def curves(histories: Mapping[str, Sequence[Mapping[str, Any]]], key: str) -> bytes:
+    """A quantity over epochs, a line a strategy; Dice in percent.
+
+    Args:
+        histories: Entries of each epoch, by strategy.
+        key: ``loss`` or ``val_dice``.
+
+    Returns:
+        An SVG file.
+    """
+    scale = 100 if key.endswith("dice") else 1
+    with require("matplotlib").rc_context(RC):
+        figure, axes = figure_and_axes(8.6, 4.2)
+        for i, (strategy, history) in enumerate(histories.items()):
+            dashes = "-" if i < len(STYLES) else "--"
+            axes.plot(
+                [entry["epoch"] for entry in history], [scale * entry[key] for entry in history], dashes,
+                color=STYLES[i % len(STYLES)][0], label=strategy,
+            )  # fmt: skip
+        axes.set_xlabel("epoch")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        if key == "loss":
+            axes.set_yscale("log")
+            axes.set_ylabel("training loss")
+        else:
+            axes.set_ylabel("validation Dice (%)")
+            axes.set_ylim(bottom=max(axes.get_ylim()[0], 85))
+        axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
+        figure.set_layout_engine("constrained")
+        return to_svg(figure)
+
+
+def set_sizes(ours: Points, theirs: Points) -> bytes:
+    """Dice over the number of images trained on: ours solid, the paper's dashed and hollow.
+
+    Returns:
+        An SVG file.
+    """
+    with require("matplotlib").rc_context(RC):
+        figure, axes = figure_and_axes(8.6, 4.2)
+        for (strategy, points), (color, marker) in zip(ours.items(), STYLES, strict=False):
+            for values, line, face, who in ((points, "-", color, "ours"), (theirs[strategy], "--", "white", "paper")):
+                x = sorted(values)
+                y = [values[n] for n in x]
+                axes.plot(x, y, f"{marker}{line}", color=color, markerfacecolor=face, label=f"{strategy}, {who}")
+        axes.set_xlabel("images trained on")
+        axes.set_ylabel("Dice (%), pooled as in the paper")
+        axes.set_xlim(left=0)
+        axes.legend(frameon=False)
+        figure.set_layout_engine("constrained")
+        return to_svg(figure)
+
+
+def recipes(costs: Mapping[tuple[str, str], tuple[float, float | None]]) -> bytes:
+    """What recipes cost: change of Dice in points and mean absolute shift of HC in mm, a row a run.
+
+    Args:
+        costs: By run and recipe; no HC shift where no image was measured.
+
+    Returns:
+        An SVG file.
+    """
+    runs = list(dict.fromkeys(run for run, _ in costs))
+    kinds = list(dict.fromkeys(recipe for _, recipe in costs))
+    with require("matplotlib").rc_context(RC):
+        figure, (left, right) = figure_and_axes(8.6, 1.4 + 0.36 * len(runs), columns=2)
+        for k, recipe in enumerate(kinds):
+            color, marker = STYLES[k % len(STYLES)]
+            for axes, which in ((left, 0), (right, 1)):
+                found = [(costs[run, recipe][which], row) for row, run in enumerate(runs) if (run, recipe) in costs]
+                x, y = [v for v, _ in found if v is not None], [row for v, row in found if v is not None]
+                axes.plot(x, y, marker, color=color, markersize=7, alpha=0.85, label=recipe)
+        left.axvline(0, color="#444444", linewidth=1)
+        left.set_xlabel("Dice difference (percentage points)")
+        right.set_xlabel("mean HC shift (mm)")
+        right.set_xlim(left=0)
+        left.set_yticks(range(len(runs)), runs)
+        left.set_ylim(len(runs) - 0.4, -0.6)
+        right.sharey(left)
+        right.tick_params(labelleft=False)
+        figure.legend(*right.get_legend_handles_labels(), loc="outside upper center", ncols=3, frameon=False)
+        figure.set_layout_engine("constrained")
+        return to_svg(figure)
+
+
+def bland_altman(title: str, scores: Sequence[Mapping[str, Any]]) -> bytes:
+    """Difference of HC over the mean of both measurements, with mean difference and 95 % limits of agreement.
+
+    Bland and Altman (1986): limits are the mean difference +- 1.96 SD.
+
+    Args:
+        title: What was measured.
+        scores: ``hc_difference_mm`` (None where refused) and ``reference_hc_mm`` of each image.
+
+    Returns:
+        An SVG file.
+    """
+    pairs = [
+        (s["reference_hc_mm"] + s["hc_difference_mm"] / 2, s["hc_difference_mm"])
+        for s in scores
+        if s["hc_difference_mm"] is not None
+    ]
+    x, y = np.asarray(pairs, dtype=np.float64).reshape(-1, 2).T
+    mean, sd = (float(y.mean()), float(y.std(ddof=1))) if len(y) > 1 else (0.0, 0.0)
+    with require("matplotlib").rc_context(RC):
+        figure, axes = figure_and_axes(8.6, 4.2)
+        axes.plot(x, y, "o", color=STYLES[0][0], alpha=0.6, markeredgewidth=0)
+        for level, dashes in ((mean, "-"), (mean - 1.96 * sd, "--"), (mean + 1.96 * sd, "--")):
+            axes.axhline(level, color="#444444", linewidth=1, linestyle=dashes)
+            axes.annotate(
+                f"{level:+.2f}",
+                xy=(1.005, level),
+                xycoords=("axes fraction", "data"),
+                va="center",
+                annotation_clip=False,
+            )
+        axes.set_title(f"{title}, {len(y)} images", fontsize=10)
+        axes.set_xlabel("mean of measured and reference HC (mm)")
+        axes.set_ylabel("measured less reference HC (mm)")
+        figure.set_layout_engine("constrained")
+        return to_svg(figure)

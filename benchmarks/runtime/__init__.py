@@ -1,0 +1,1 @@
+"""What the runtime costs and withstands: overhead, soak, quality."""

@@ -1,0 +1,1 @@
+"""The training study: runs, results, findings."""

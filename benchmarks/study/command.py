@@ -1,0 +1,195 @@
+"""``python -m benchmarks study``: train every run of the study, export it, and write its result file at once."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from benchmarks.study.results import SCHEMA_VERSION, TRAINING, result_path
+from benchmarks.study.runs import STUDY, StudyRun, get_run
+from edge_runtime.common.cli import clock, say
+from edge_runtime.common.files import write_json
+from edge_runtime.device.fingerprint import fingerprint, usable_cores
+from edge_runtime.errors import FetalHeadError, UsageError
+from train.data.hc18 import Dataset, find_data
+
+LOG = "log.txt"
+PLAIN = ("--max-dice-drop", "inf", "--max-hc-shift-mm", "inf", "--rewrite", "none")
+"""Full int8 by minimum and maximum, of the graph as it is: what quantization costs each network is a result here, not
+something to mend."""
+_KEPT = (
+    "config", "data", "trainable_parameters", "kept_epoch", "history", "seconds", "metrics", "per_image", "device",
+    "git_commit", "tools",
+)  # fmt: skip
+"""What a result file takes over from ``checkpoint.json``."""
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what is not done yet; a run that fails is reported, the others are still done, and the exit code is 1."""
+    chosen = [get_run(name) for name in args.names] or list(STUDY.values())
+    if args.list:
+        for each in chosen:
+            say(
+                f"{'done' if result_path(each.name, args.results).exists() else 'open'}  {each.name:<32} {each.command}"
+            )
+        return 0
+    cores = usable_cores()
+    if not 1 <= args.jobs <= cores:
+        raise UsageError(f"--jobs is {args.jobs}; there are {cores} cores: it lies between 1 and {cores}.")
+    dataset = find_data(args.data)
+    shortened = args.epochs or args.limit or dataset.is_phantom
+    if shortened and args.results.resolve() == TRAINING.resolve():
+        raise UsageError(
+            f"Results of {dataset.title} with --epochs {args.epochs} and --limit {args.limit} do not belong beside the "
+            "study's own: give --results another folder."
+        )
+    todo = [each for each in chosen if not result_path(each.name, args.results).exists()]
+    say(f"data: {dataset.title}; {len(todo)} of {len(chosen)} runs to do, {args.jobs} at a time, to {args.results}")
+    failed = []
+
+    def one(each: StudyRun) -> None:
+        try:
+            _do(each, dataset, args, threads=cores // args.jobs)
+        except FetalHeadError as error:
+            failed.append(each.name)
+            say(f"{each.name}: failed: {error}")
+
+    with ThreadPoolExecutor(args.jobs) as pool:
+        list(pool.map(one, todo))
+    if failed:
+        say(f"{len(failed)} of {len(todo)} runs failed: {', '.join(failed)}")
+    return 1 if failed else 0
+
+
+def _do(each: StudyRun, dataset: Dataset, args: argparse.Namespace, threads: int) -> None:
+    folder = args.runs / each.name
+    checkpoint = folder / each.strategy
+    log = folder / LOG
+    started = time.monotonic()
+    say(f"{each.name}: started; {log} tells how far it is")
+    data = ["--data", str(dataset.root)]
+    extra = ["--epochs", str(args.epochs)] if args.epochs else []
+    extra += ["--limit", str(args.limit)] if args.limit else []
+    _call(["train", *each.arguments, *extra, *data, "--out", str(folder), "--resume"], log, threads)
+    exports = None
+    if each.exported:
+        artifacts = ["--out", str(folder / "artifacts"), "--json", *PLAIN]
+        exports = _call(["export", "--checkpoint", str(checkpoint), *artifacts, *data], log, threads, allowed=(0, 1))
+    document = result_document(each, checkpoint, json.loads(exports) if exports else None, dataset)
+    write_json(result_path(each.name, args.results), document)
+    dice = document["metrics"][document["data"]["split"]]["dice"]["mean"]
+    say(f"{each.name}: Dice {dice:.2%}, done in {clock(time.monotonic() - started)}")
+
+
+def _call(arguments: Sequence[str], log: Path, threads: int, allowed: Sequence[int] = (0,)) -> str:
+    """Run a stage of the project in its own process; its text goes to the log.
+
+    Returns:
+        Its standard output.
+
+    Raises:
+        FetalHeadError: It failed.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    waiting = "passive"  # no slower alone; threads that spin while they wait halve the speed where there is other work
+    environment = {"OMP_WAIT_POLICY": waiting, **os.environ, "OMP_NUM_THREADS": str(threads)}
+    json_wanted = "--json" in arguments
+    with log.open("a") as file:
+        done = subprocess.run(
+            [sys.executable, "-m", *arguments],
+            env=environment,
+            stdout=subprocess.PIPE if json_wanted else file,
+            stderr=file,
+            text=True,
+        )
+    if done.returncode not in allowed:
+        raise FetalHeadError(f"python -m {' '.join(arguments)} ended with {done.returncode}; {log} says why.")
+    return done.stdout or ""
+
+
+def result_document(
+    each: StudyRun, checkpoint: Path, exports: dict[str, Any] | None, dataset: Dataset
+) -> dict[str, Any]:
+    """The result file of a run: what its checkpoint says of it, and what became of it in every recipe.
+
+    Args:
+        each: The run.
+        checkpoint: Folder of its checkpoint.
+        exports: What ``python -m export --json`` printed; None where it is not exported.
+        dataset: Where the reference head circumferences are from, and which image is of which exam.
+    """
+    info = json.loads((checkpoint / "checkpoint.json").read_text())
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "run": {"name": each.name, "command": each.command, **asdict(each)},
+        "strategy": info["strategy"],
+        "checkpoint_sha256": info["weights"]["sha256"],
+        **{key: info[key] for key in _KEPT},
+        "machine": fingerprint(),
+        "exports": None if exports is None else _exports(exports),
+    }
+    document["data"] = {k: v for k, v in info["data"].items() if k != "files"}
+    exams = {dataset.samples[name].exam for name in info["data"]["files"]["train"]}
+    for score in document["per_image"]:
+        sample = dataset.samples[score["image"]]
+        score |= {"reference_hc_mm": sample.hc_mm, "exam_trained_on": sample.exam in exams}
+    return document
+
+
+def _exports(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """What ``python -m export --json`` made, and what it refused to write after measuring it.
+
+    Raises:
+        FetalHeadError: It failed before a recipe was measured.
+    """
+    made = [_export(artifact["manifest"], None) for artifact in document["artifacts"]]
+    refused = [_export(f["manifest"], f["error"]) for f in document["failures"] if f["manifest"]]
+    if unmeasured := [f["error"] for f in document["failures"] if not f["manifest"]]:
+        raise FetalHeadError(unmeasured[0])
+    return made + refused
+
+
+def _export(manifest: dict[str, Any], refused: str | None) -> dict[str, Any]:
+    parity = {k: v for k, v in manifest["parity"].items() if k != "images"}
+    return {
+        "recipe": manifest["recipe"],
+        "refused": refused,
+        "size_bytes": manifest["model_bytes"],
+        "model_sha256": manifest["model_sha256"],
+        "parity": parity,
+        "accuracy": manifest["accuracy"],
+        "git_commit": manifest["git_commit"],
+        "tools": manifest["tools"],
+    }
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of ``study``."""
+    parser.add_argument("names", nargs="*", metavar="RUN", help="of those --list shows (default: all)")
+    parser.add_argument("--list", action="store_true", help="show the runs, what is done, and each one's own command")
+    parser.add_argument(
+        "--jobs", type=int, default=1, metavar="N", help="runs at a time; they share the cores (default: %(default)s)"
+    )
+    parser.add_argument("--data", metavar="DIR", help="HC18's folder, 'phantom' or 'download'; default: searched for")
+    parser.add_argument(
+        "--runs", type=Path, default=Path("runs"), metavar="DIR", help="checkpoints and logs (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--results",
+        type=Path,
+        default=TRAINING,
+        metavar="DIR",
+        help="result files (default: benchmarks/results/training)",
+    )
+    parser.add_argument("--epochs", type=int, help="to try things out; default: the protocol's")
+    parser.add_argument("--limit", type=int, metavar="N", help="only N images of each part, to try things out")
+    parser.set_defaults(action=run)

@@ -1,0 +1,220 @@
+"""``python -m benchmarks train-speed``: images a second of this project's training loop, against a plain one."""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from benchmarks.common.result_files import RESULTS, checked_out, free_name
+from benchmarks.common.tables import text_table
+from edge_runtime.common.cli import say
+from edge_runtime.common.files import write_json
+from edge_runtime.common.optional import require
+from edge_runtime.common.provenance import git_commit, tool_versions
+from edge_runtime.device.fingerprint import fingerprint, usable_cores
+from edge_runtime.errors import UsageError
+from train.data.hc18 import Dataset, Sample, find_data
+
+SCHEMA_VERSION = 1
+SPEEDS = RESULTS / "training-speed"
+PLAIN = "plain"
+VARIANTS = {
+    PLAIN: "float32, channels first, the library's decoder, each image read and resized when its turn comes",
+    "in memory": "as plain, the prepared images in memory",
+    "channels last": "as in memory, channels last",
+    "ours": "as channels last, the fast decoder block, bfloat16 where this CPU multiplies it fast: python -m train",
+    "ours, a run a core": "as many runs of ours at once as there are cores, a thread each: benchmarks study --jobs",
+}
+Step = Callable[[], None]
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure all variants of each strategy, alternating, and write one JSON document."""
+    require("torch")
+    for name in ("steps", "rounds"):
+        if getattr(args, name) < 1:
+            raise UsageError(f"--{name} is {getattr(args, name)}; it is 1 or more.")
+    out = checked_out(args.out, args.overwrite)
+    dataset = find_data(args.data)
+    say(f"data: {dataset.title}; {args.rounds} alternating rounds of {args.steps} steps")
+    results = [result for strategy in args.strategies for result in measure(strategy, dataset, args.steps, args.rounds)]
+    conditions = {
+        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "git_commit": git_commit(),
+        "data": dataset.title,
+        "is_phantom": dataset.is_phantom,
+        "steps": args.steps,
+        "rounds": args.rounds,
+        "load_average_1min": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        "variants": VARIANTS,
+    }
+    device = {**fingerprint(), "tools": tool_versions(("torch", "segmentation-models-pytorch", "numpy"))}
+    document = {"schema_version": SCHEMA_VERSION, "device": device, "conditions": conditions, "results": results}
+    out = out or free_name(SPEEDS, device, conditions)
+    write_json(out, document)
+    rows = [
+        [r["strategy"], r["variant"], r["precision"], f"{r['images_per_second']:.2f}", f"{r['times_plain']:.2f}"]
+        for r in results
+    ]
+    say(text_table(("strategy", "variant", "precision", "images/s", "times plain"), rows))
+    say(f"wrote {out}")
+    return 0
+
+
+def measure(strategy: str, dataset: Dataset, steps: int, rounds: int) -> list[dict[str, Any]]:
+    """Every variant of a strategy, in turn, in each round.
+
+    Args:
+        strategy: Name of the strategy, in the paper's setting at its own size.
+        dataset: Whose images are trained on.
+        steps: Batches a variant and round.
+        rounds: Over all variants.
+
+    Returns:
+        For each variant ``images_per_second`` (the median over rounds), every round's, and ``times_plain``, the median
+        of the rounds' own ratios.
+    """
+    import torch
+
+    from train.loop import pick_precision
+
+    samples = list(dataset.samples.values())[: steps * _config(strategy).batch_size]
+    measured: dict[str, list[float]] = {variant: [] for variant in VARIANTS}
+    alone = {variant: _make(variant, strategy, samples) for variant in list(VARIANTS)[:-1]}
+    for step in alone.values():
+        step()  # untimed: memory is allocated, kernels are chosen
+    cores = usable_cores()
+    context = multiprocessing.get_context("spawn")
+    barrier = context.Barrier(cores)
+    with context.Pool(cores, _start_worker, (barrier, strategy, samples)) as pool:
+        pool.map(_work, range(cores), chunksize=1)
+        for _ in range(rounds):
+            for variant, step in alone.items():
+                started = time.perf_counter()
+                step()
+                measured[variant].append(len(samples) / (time.perf_counter() - started))
+            measured["ours, a run a core"].append(sum(pool.map(_work, range(cores), chunksize=1)))
+            say(f"  {strategy}: " + ", ".join(f"{variant} {rates[-1]:.2f}" for variant, rates in measured.items()))
+    precision = pick_precision("auto", torch.device("cpu"))
+    return [
+        {
+            "strategy": strategy,
+            "variant": variant,
+            "precision": precision if variant.startswith("ours") else "float32",
+            "threads": torch.get_num_threads() if variant in alone else cores,
+            "image_size": list(_config(strategy).image_size),
+            "batch_size": _config(strategy).batch_size,
+            "images_per_second": statistics.median(rates),
+            "rounds": rates,
+            "times_plain": statistics.median(r / p for r, p in zip(rates, measured[PLAIN], strict=True)),
+        }
+        for variant, rates in measured.items()
+    ]
+
+
+def _config(strategy: str) -> Any:
+    from train.config import PROTOCOLS, TrainConfig
+    from train.strategies import get_strategy
+
+    config = TrainConfig(image_size=get_strategy(strategy).image_size, encoder_weights="random")
+    return replace(config, **PROTOCOLS["paper"])
+
+
+def _make(variant: str, strategy: str, samples: Sequence[Sample]) -> Step:
+    """A function that trains on all samples once."""
+    import torch
+
+    from train.loop import Run, load_arrays, pick_precision
+    from train.progress import Progress
+    from train.strategies import get_strategy
+
+    config = _config(strategy)
+    device = torch.device("cpu")
+    if variant == "ours":
+        config = replace(config, precision=pick_precision("auto", device))
+    run = Run(get_strategy(strategy), config, device)
+    if variant != "ours":
+        _make_plain(run.model, channels_last=variant == "channels last")
+    arrays = None if variant == PLAIN else load_arrays(samples, config)
+
+    def ours() -> None:
+        assert arrays is not None
+        run.epoch(*arrays, Progress(1, len(samples)))
+        run.history.append({})
+
+    def plain() -> None:
+        from train.augment import AUGMENTS
+
+        generator = torch.Generator().manual_seed(0)
+        run.model.train()
+        for start in range(0, len(samples), config.batch_size):
+            batch = slice(start, start + config.batch_size)
+            chosen = load_arrays(samples[batch], config) if arrays is None else [a[batch] for a in arrays]
+            x, y = (torch.from_numpy(a)[:, None].float() / 255 for a in chosen)
+            x, y = AUGMENTS[config.augment](x, y, generator)
+            if variant == "channels last":
+                x = x.contiguous(memory_format=torch.channels_last)
+            loss = torch.nn.functional.binary_cross_entropy_with_logits(run.model(x), y)
+            run.optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            run.optimizer.step()
+
+    return ours if variant == "ours" else plain
+
+
+def _make_plain(model: Any, channels_last: bool) -> None:
+    """Undo what makes our networks fast."""
+    import torch
+    from segmentation_models_pytorch.decoders.unet.decoder import UnetDecoderBlock
+
+    from train.fast_decoder import FastDecoderBlock
+
+    model.to(memory_format=torch.channels_last if channels_last else torch.contiguous_format)
+    for module in model.modules():
+        if isinstance(module, FastDecoderBlock):
+            module.__class__ = UnetDecoderBlock
+
+
+_worker: dict[str, Any] = {}
+"""Of a process: what it waits at, and what it runs."""
+
+
+def _start_worker(barrier: Any, strategy: str, samples: Sequence[Sample]) -> None:
+    import torch
+
+    torch.set_num_threads(1)
+    _worker.update(barrier=barrier, step=_make("ours", strategy, samples), count=len(samples))
+
+
+def _work(_: int) -> float:
+    """Images a second of this process while all others work too."""
+    _worker["barrier"].wait()
+    started = time.perf_counter()
+    _worker["step"]()
+    rate = float(_worker["count"] / (time.perf_counter() - started))
+    _worker["barrier"].wait()
+    return rate
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of ``train-speed``."""
+    parser.add_argument(
+        "--strategies", nargs="+", default=["decoder-all", "encoder-only", "full"], metavar="NAME",
+        help="default: %(default)s",
+    )  # fmt: skip
+    parser.add_argument("--data", metavar="DIR", help="HC18's folder, 'phantom' or 'download'; default: searched for")
+    parser.add_argument("--steps", type=int, default=3, help="batches a variant and round (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=5, help="over all variants (default: %(default)s)")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE.json", help="default: benchmarks/results/training-speed/<machine>-<date>.json"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace the file --out names")
+    parser.set_defaults(action=run)

@@ -1,0 +1,1 @@
+"""``run`` and ``compare``: artifacts measured on a device."""
