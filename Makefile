@@ -52,7 +52,7 @@ lint: $(READY)  ## ruff and mypy
 	$(PY) -m mypy
 
 e2e: $(READY)  ## the real commands, in order, at toy size on the phantom
-	$(PY) -m pytest tests/test_end_to_end.py
+	$(PY) -m pytest tests/project/test_end_to_end.py
 
 clean:  ## remove .venv, artifacts, reports and caches (checkpoints stay)
 	rm -rf .venv artifacts reports build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -4,18 +4,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
-HC18 = Path(os.environ.get("HC18_DIR", ROOT.parent / "shared" / "hc18"))
+from tests.helpers.places import HC18, ROOT, Run
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # "make test &" ignores it, and so would what tests start
-
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture(scope="session")

@@ -299,8 +299,8 @@ def _emulated() -> list[Block]:
         "on the machine that exported. CI does it for the shipped model. A model without a row of tflite-runtime was "
         "refused there by verify, its masks being further than a Dice of 0.999 from the export's: decoder-4, which has "
         "learned little, is. "
-        "Without XNNPACK LiteRT gives tflite-runtime's bytes (tests/test_interpreters.py): convolutions round "
-        "twice there, and bilinear enlarging otherwise, so that up to a few values of a hundred are one level "
+        "Without XNNPACK LiteRT gives tflite-runtime's bytes (tests/measuring/test_interpreters.py): convolutions "
+        "round twice there, and bilinear enlarging otherwise, so that up to a few values of a hundred are one level "
         "off. How much of that reaches the mask is how much a network amplifies rounding."
     )
     rows = [

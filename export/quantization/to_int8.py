@@ -1,8 +1,8 @@
 """From a network in float32 to the same one in int8: the flatbuffer rewritten, with ranges given from outside.
 
-TensorFlow's converter does the same to a model whose activations carry ranges (tests/test_quantize.py holds this to
-it). Here the ranges are an argument: the same ranges give the same bytes wherever and whenever, with no images at hand;
-a network is quantized in many ways in a second; and single layers can be left in float32.
+TensorFlow's converter does the same to a model whose activations carry ranges (tests/exporting/test_quantize.py holds
+this to it). Here the ranges are an argument: the same ranges give the same bytes wherever and whenever, with no images
+at hand; a network is quantized in many ways in a second; and single layers can be left in float32.
 
 The arithmetic is TensorFlow Lite's 8-bit specification (https://ai.google.dev/edge/litert/models/quantization_spec):
 activations asymmetric, one scale a tensor; weights symmetric in -127..127, one scale an output channel; biases int32 in

@@ -1,0 +1,171 @@
+"""The contract: every strategy, trained a little, exports in every recipe, verified, offline, and runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from edge_runtime import Segmenter
+from export.job import Options
+from export.pipeline import export_checkpoint
+from export.recipes import RECIPES
+from export.verification.parity import ParityError
+from tests.helpers.places import HC18, ROOT, Run
+from train.checkpoint import load_checkpoint
+from train.data.hc18 import read_dataset
+from train.data.splits import make_split
+from train.strategies import STRATEGIES
+
+SIZE = (64, 96)
+CASES = [(strategy, recipe) for strategy in STRATEGIES for recipe in RECIPES]
+
+# Python runs sitecustomize at its start, in every process: whatever tries to leave the machine fails and leaves a note.
+OFFLINE = """
+import os, socket
+connect = socket.socket.connect
+def refuse(self, address):
+    if self.family == socket.AF_UNIX:
+        return connect(self, address)
+    with open(os.environ["TRIED"], "a") as file:
+        file.write(f"{address}\\n")
+    raise OSError("this test is offline")
+socket.socket.connect = refuse
+"""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """Where everything lies, and what the command printed."""
+
+    data: Path
+    checkpoints: Path
+    out: Path
+    document: dict[str, Any]
+    text: str
+    tried: Path
+    temporary: Path
+
+
+@pytest.fixture(scope="module")
+def exported(run: Run, phantom: Path, tmp_path_factory: pytest.TempPathFactory) -> Exported:
+    folder = tmp_path_factory.mktemp("contract")
+    data = HC18 if HC18.exists() else phantom
+    checkpoints, out, tried = folder / "checkpoints", folder / "artifacts", folder / "tried.txt"
+    temporary = folder / "tmp"
+    for made in (temporary, folder / "offline"):
+        made.mkdir()
+    (folder / "offline" / "sitecustomize.py").write_text(OFFLINE)
+    environment = {
+        "PYTHONPATH": f"{folder / 'offline'}{os.pathsep}{ROOT}",
+        "TRIED": str(tried),
+        "TMPDIR": str(temporary),
+    }
+    toy = ("--epochs", 1, "--limit", 6, "--image-size", *SIZE)
+    trained = run("train", "--strategy", "all", "--data", data, "--out", checkpoints, *toy)
+    assert trained.returncode == 0, trained.stderr
+    few = ("--calibration-images", 6, "--verify-images", 4, "--accuracy-images", 3)
+    call = ("--checkpoint", checkpoints, "--data", data, "--out", out, "--json", *few)
+    result = run("export", *call, env=environment, timeout=1200)
+    assert result.returncode == 0, result.stderr
+    return Exported(data, checkpoints, out, json.loads(result.stdout), result.stderr, tried, temporary)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("strategy", "recipe"), CASES)
+def test_every_strategy_runs_in_every_recipe(exported: Exported, strategy: str, recipe: str) -> None:
+    segmenter = Segmenter.load(exported.out / strategy / f"{strategy}-{recipe}.tflite")
+    manifest = segmenter.manifest
+    assert (manifest.strategy, manifest.recipe, segmenter.size) == (strategy, recipe, SIZE)
+    frame = next(iter(read_dataset(exported.data).samples.values())).frame()
+    logits = segmenter.logits(frame)
+    assert logits.shape == SIZE and np.isfinite(logits).all()
+    assert segmenter.segment(frame).shape == frame.shape
+    assert manifest.parity["n_images"] == len(manifest.parity["images"]) > 0
+    assert manifest.parity["tolerance"]["mask_dice"] == RECIPES[recipe].tolerance.mask_dice
+    part = next(iter(manifest.accuracy["parts"].values()))
+    assert part["degradation"]["against"] == f"{strategy}-float32"
+    assert manifest.checkpoint["sha256"] == load_checkpoint(exported.checkpoints / strategy).sha256
+    assert manifest.tools["onnx2tf"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_full_int8_takes_a_frames_bytes(exported: Exported, strategy: str) -> None:
+    manifest = Segmenter.load(exported.out / strategy / f"{strategy}-full_int8.tflite").manifest
+    assert (manifest.input.dtype, manifest.output.dtype) == ("uint8", "uint8")
+    assert manifest.input.scale == pytest.approx(1 / 255, rel=1e-6)
+    assert manifest.input.zero_point == 0
+    dataset = read_dataset(exported.data)
+    calibration = manifest.calibration
+    assert calibration["title"] == dataset.title
+    assert set(calibration["sha256"]) <= set(make_split(dataset, "grouped").train)
+    assert calibration["count"] == len(calibration["sha256"]) == 6
+
+
+@pytest.mark.slow
+def test_the_command_reports_what_it_did(exported: Exported) -> None:
+    title = read_dataset(exported.data).title
+    assert f"data: {title}" in exported.text
+    assert exported.document["failures"] == []
+    assert len(exported.document["artifacts"]) == len(CASES)
+    assert f"verified artifacts: {len(CASES)}, in {exported.out}" in exported.text
+    assert all(Path(entry["path"]).is_file() for entry in exported.document["artifacts"])
+    written = [p.name for p in exported.out.rglob("*") if p.is_file()]
+    assert sorted(written) == sorted(f"{s}-{r}{end}" for s, r in CASES for end in (".tflite", ".json"))
+    assert [p for p in exported.temporary.iterdir() if not p.name.startswith("torchinductor")] == []  # torch's cache
+
+
+@pytest.mark.slow
+def test_nothing_tried_to_leave_the_machine(
+    exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not exported.tried.exists()
+    monkeypatch.setenv("TRIED", str(tmp_path / "tried.txt"))
+    monkeypatch.setattr(socket.socket, "connect", socket.socket.connect)  # put back afterwards
+    exec(OFFLINE, {})
+    with socket.socket(socket.AF_INET) as probe, pytest.raises(OSError, match="offline"):
+        probe.connect(("127.0.0.1", 9))
+    assert (tmp_path / "tried.txt").exists()
+
+
+@pytest.mark.slow
+def test_what_is_up_to_date_is_left_alone(
+    exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint, dataset = load_checkpoint(exported.checkpoints / "edge"), read_dataset(exported.data)
+    options = Options((RECIPES["dynamic_int8"],), tmp_path, verify_images=2, accuracy_images=1)
+    (path,) = export_checkpoint(checkpoint, dataset, options)
+    first = path.stat().st_mtime_ns
+    assert list(export_checkpoint(checkpoint, dataset, options)) == [path]
+    assert "up to date" in capsys.readouterr().out
+    assert path.stat().st_mtime_ns == first
+    monkeypatch.setattr("export.job.source_sha256", lambda: "other source")
+    export_checkpoint(checkpoint, dataset, options)
+    assert "replaced" in capsys.readouterr().out
+    assert path.stat().st_mtime_ns > first
+
+
+@pytest.mark.slow
+def test_a_recipe_that_loses_too_much_is_not_written_and_the_others_are(exported: Exported, tmp_path: Path) -> None:
+    checkpoint, dataset = load_checkpoint(exported.checkpoints / "edge"), read_dataset(exported.data)
+    impossible = replace(RECIPES["dynamic_int8"], tolerance=replace(RECIPES["dynamic_int8"].tolerance, sqnr_db=1000.0))
+    options = Options((impossible, RECIPES["float16"]), tmp_path, verify_images=2, accuracy_images=1)
+    failures: list[ParityError] = []
+    (path,) = export_checkpoint(checkpoint, dataset, options, failures.append)
+    assert path.name == "edge-float16.tflite" and not list(tmp_path.rglob("*dynamic*"))
+    assert len(failures) == 1 and "edge-dynamic_int8" in str(failures[0]) and "SQNR" in str(failures[0])
+    measured = failures[0].manifest
+    assert (
+        measured
+        and measured.recipe == "dynamic_int8"
+        and all(p["n_images"] for p in measured.accuracy["parts"].values())
+    )
+    with pytest.raises(ParityError):
+        export_checkpoint(checkpoint, dataset, replace(options, force=True))

@@ -1,0 +1,53 @@
+"""Training on in simulated int8."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from export.images import load_images
+from export.quantization.fine_tune import _RoundOutputs, _RoundWeights, _simulate, fine_tune
+from tests.helpers.places import ROOT
+from train.checkpoint import load_checkpoint
+from train.data.hc18 import read_dataset
+from train.data.splits import make_split, spread
+from train.model import HeadNet
+
+SHIPPED = ROOT / "checkpoints" / "edge"
+
+
+def answer(model: torch.nn.Module, frames: np.ndarray) -> torch.Tensor:
+    with torch.no_grad():
+        return model(torch.from_numpy(frames).unsqueeze(1).float() / 255)
+
+
+@pytest.mark.slow
+def test_it_brings_the_simulated_network_nearer_to_the_one_in_float(hc18: Path) -> None:
+    model = load_checkpoint(SHIPPED).model
+    dataset = read_dataset(hc18)
+    frames = load_images(spread(dataset.select(make_split(dataset, "grouped").train), 48), (160, 240)).inputs
+    tuned = fine_tune(model, frames, epochs=3)
+    assert not any(p.requires_grad for p in tuned.parameters())
+    assert set(tuned.state_dict()) == set(model.state_dict()), "it is stored and exported as any other"
+    fresh = load_images(spread(dataset.select(make_split(dataset, "grouped").val), 16), (160, 240)).inputs
+    wanted = torch.sigmoid(answer(model, fresh))
+
+    def simulated(network: HeadNet) -> float:
+        _simulate(network)
+        answer(network, frames[:8])  # sets its ranges
+        return float((torch.sigmoid(answer(network, fresh)) - wanted).abs().mean())
+
+    assert simulated(tuned) < simulated(load_checkpoint(SHIPPED).model)
+
+
+def test_rounding_is_that_of_int8() -> None:
+    weight = torch.tensor([[[[1.0, -0.5]]], [[[0.003, 0.1]]]])
+    rounded = _RoundWeights(0)(weight)
+    steps = rounded / (weight.abs().amax((1, 2, 3), keepdim=True) / 127)
+    assert torch.allclose(steps, steps.round(), atol=1e-4) and steps.abs().max() <= 127.001
+    outputs = _RoundOutputs()(torch.nn.Identity(), (), torch.linspace(-1, 3, 1000))
+    assert len(outputs.unique()) <= 256 and 0.0 in outputs
+    assert float((outputs - torch.linspace(-1, 3, 1000)).abs().max()) <= 4 / 255

@@ -1,0 +1,122 @@
+"""An export that is stopped, killed or out of room leaves whole artifacts or none, and no temporary file."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from edge_runtime.artifact.manifest import manifest_path
+from export.artifact import read_artifact
+from tests.helpers.places import ROOT
+from tests.helpers.random_checkpoint import make_checkpoint
+from tests.helpers.tiny_model import make_artifact
+
+WITH_LITTLE_ROOM = """
+import resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv.pop(1)),) * 2)
+"""
+
+
+def environment(temporary: Path, *paths: Path) -> dict[str, str]:
+    temporary.mkdir(exist_ok=True)
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(map(str, (*paths, ROOT))),
+        "TMPDIR": str(temporary),
+        "TORCHINDUCTOR_CACHE_DIR": str(temporary.parent / "torch"),
+    }
+
+
+def left(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def assert_whole(out: Path) -> None:
+    models = list(out.rglob("*.tflite"))
+    assert all(read_artifact(path) for path in models)
+    assert set(left(out)) == {*models, *map(manifest_path, models)}
+
+
+@pytest.mark.parametrize(("stop", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_stopped_midway(phantom: Path, tmp_path: Path, stop: signal.Signals, code: int) -> None:
+    checkpoints = [make_checkpoint(tmp_path / name, name) for name in ("edge", "decoder-0")]
+    chosen = checkpoints if stop == signal.SIGTERM else checkpoints[:1]  # two: each in a process of its own
+    command = ["--checkpoint", *map(str, chosen), "--data", str(phantom), "--out", str(tmp_path / "out"), "--jobs", "2"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "export", *command], env=environment(tmp_path / "tmp"), stdout=-1, stderr=-1, text=True
+    ) as process:
+        until = time.monotonic() + 300
+        while not list(tmp_path.rglob("*.tflite")) and process.poll() is None and time.monotonic() < until:
+            time.sleep(0.02)  # converters write theirs into the temporary folder: any will do
+        process.send_signal(stop)
+        _, errors = process.communicate(timeout=120)
+    assert process.returncode == code, errors
+    assert "Traceback" not in errors
+    assert_whole(tmp_path / "out")
+    assert left(tmp_path / "tmp") == []
+
+
+def test_a_killed_converter(phantom: Path, tmp_path: Path) -> None:
+    (tmp_path / "fake").mkdir()
+    (tmp_path / "fake" / "onnx2tf.py").write_text(
+        "def convert(**_):\n    import os\n    print('about to die', flush=True)\n    os.kill(os.getpid(), 9)\n"
+    )
+    command = ["--checkpoint", make_checkpoint(tmp_path / "edge"), "--data", phantom, "--out", tmp_path / "out"]
+    done = subprocess.run(
+        [sys.executable, "-m", "export", *map(str, command)],
+        env=environment(tmp_path / "tmp", tmp_path / "fake"),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 1
+    assert "exit code -9" in done.stderr and "about to die" in done.stderr and "Traceback" not in done.stderr
+    assert left(tmp_path / "out") == [] == left(tmp_path / "tmp")
+
+
+def test_no_room_for_temporary_files(phantom: Path, tmp_path: Path) -> None:
+    program = f"{WITH_LITTLE_ROOM}\nfrom edge_runtime.common.cli import run_command\nfrom export.__main__ import main\n"
+    command = ["--checkpoint", make_checkpoint(tmp_path / "edge"), "--data", phantom, "--out", tmp_path / "out"]
+    done = subprocess.run(
+        [sys.executable, "-c", f"{program}run_command(main)", "1000000", *map(str, command)],
+        env=environment(tmp_path / "tmp"),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 1
+    assert "File too large" in done.stderr and "Traceback" not in done.stderr
+    assert left(tmp_path / "out") == [] == left(tmp_path / "tmp")
+
+
+def test_no_room_for_the_manifest(tmp_path: Path) -> None:
+    path = make_artifact(tmp_path / "from", "full_int8", name="edge")
+    room = path.stat().st_size + 1
+    program = f"""{WITH_LITTLE_ROOM}
+from pathlib import Path
+from dataclasses import replace
+from edge_runtime.common.cli import run_command
+from edge_runtime.artifact.manifest import load_manifest
+from export.artifact import Artifact, write_artifact
+def main(arguments):
+    path = Path(arguments[0])
+    long = replace(load_manifest(path), limits="x" * {room})
+    write_artifact(Artifact(long, path.read_bytes()), Path(arguments[1]))
+run_command(main)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(room), str(path), str(tmp_path / "out")],
+        env=environment(tmp_path / "tmp"),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert "with room" in done.stderr and "Traceback" not in done.stderr
+    assert left(tmp_path / "out") == []

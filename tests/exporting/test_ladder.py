@@ -1,0 +1,109 @@
+"""Quantization within a budget: the ladder, on networks that fail its first rung, and what is stored of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_runtime.errors import ModelError, UsageError
+from export.quantization.ladder import candidates
+from export.quantization.ranges import choose, observe
+from export.quantization.settings import Settings
+from export.recipes import Budget
+from export.tflite.audit import audit
+from export.tflite.model import Model
+from tests.helpers.places import Run
+from tests.helpers.rich_model import convert, frames
+from tests.helpers.spoiled import spoil
+
+FEW = ("--recipes", "full_int8", "--calibration-images", 20, "--verify-images", 2, "--accuracy-images", 2, "--json")
+
+
+def export(run: Run, folder: Path, hc18: Path, *arguments: object) -> tuple[int, dict[str, Any], str]:
+    done = run(
+        "export",
+        "--checkpoint",
+        folder,
+        "--data",
+        hc18,
+        "--out",
+        folder / "out",
+        *FEW,
+        *arguments,
+        "--fine-tune-epochs",
+        0,
+    )
+    assert done.stdout, done.stderr
+    return done.returncode, json.loads(done.stdout), done.stderr
+
+
+@pytest.mark.slow
+def test_a_spoiled_network_is_brought_within_its_budget(run: Run, hc18: Path, tmp_path: Path) -> None:
+    folder = spoil(tmp_path)
+    code, document, text = export(run, folder, hc18)
+    assert code == 0, text
+    (artifact,) = document["artifacts"]
+    quantization = artifact["manifest"]["quantization"]
+    rungs = quantization["rungs"]
+    assert [r["name"] for r in rungs] == ["min-max", "percentile", "least-squares", "equalized"]
+    assert [r["holds"] for r in rungs] == [False, False, False, True]
+    assert rungs[0]["dice_drop_points"] > 50 > 0.1 >= rungs[-1]["dice_drop_points"]
+    assert rungs[-1]["hc_shift_mm"] <= 0.3 == quantization["budget"]["max_hc_shift_mm"]
+    assert quantization["method"] == "equalized" and quantization["n_clear"] <= quantization["n_images"] == 82
+    assert "costs too much" in text and "on 82 validation images; allowed: 0.1 points, 0.3 mm" in text
+    assert audit(Model(Path(artifact["path"]).read_bytes()), "full_int8").violations == ()
+
+
+@pytest.mark.slow
+def test_where_no_rung_holds_nothing_is_written_and_the_table_says_why(run: Run, hc18: Path, tmp_path: Path) -> None:
+    folder = spoil(tmp_path)
+    code, document, text = export(run, folder, hc18, "--max-hc-shift-mm", 0)
+    assert code == 1 and not list((folder / "out").rglob("*.tflite"))
+    assert document["artifacts"] == []
+    (failure,) = document["failures"]
+    assert "edge-full_int8 costs more than its budget" in failure["error"]
+    quantization = failure["manifest"]["quantization"]
+    assert quantization["method"].startswith("bias-corrected") and failure["manifest"]["recipe"] == "full_int8"
+    names = [rung["name"] for rung in quantization["rungs"]]
+    assert names[4:10] == [
+        "bias-corrected",
+        "bias-corrected, percentile",
+        *(f"{n} in float32" for n in ("1 layer", "2 layers", "4 layers", "8 layers")),
+    ]
+    assert all(name in text for name in names)
+
+
+@pytest.mark.slow
+def test_without_a_limit_the_plainest_is_taken(run: Run, hc18: Path, tmp_path: Path) -> None:
+    no_limit = ("--max-dice-drop", "inf", "--max-hc-shift-mm", "inf")
+    _, document, _ = export(run, spoil(tmp_path), hc18, *no_limit)
+    quantization = (document["artifacts"] + document["failures"])[0]["manifest"]["quantization"]
+    assert quantization["method"] == "min-max" and len(quantization["rungs"]) == 1
+    assert quantization["budget"] == {"max_dice_drop": None, "max_hc_shift_mm": None}
+
+
+def test_every_way_is_repeated_from_what_is_stored_of_it() -> None:
+    plain = Model(convert())
+    for candidate in candidates(plain, frames()):
+        again = Settings.from_json(json.loads(json.dumps(candidate.settings.to_json())))
+        assert again.apply(plain) == candidate.data, candidate.name
+        assert audit(Model(candidate.data), candidate.recipe.name).violations == ()
+
+
+def test_settings_of_another_network_are_refused() -> None:
+    plain = Model(convert())
+    settings = Settings(choose(plain, observe(plain, frames()), "min-max")).to_json()
+    settings["ranges"].popitem()
+    with pytest.raises(ModelError, match="calibrate again"):
+        Settings.from_json(settings).apply(plain)
+    with pytest.raises(ModelError, match="cannot be read"):
+        Settings.from_json({"ranges": 3})
+
+
+@pytest.mark.parametrize("value", [-1.0, float("nan")])
+def test_an_impossible_budget_is_refused(value: float) -> None:
+    with pytest.raises(UsageError, match="--max-hc-shift-mm is"):
+        Budget(max_hc_shift_mm=value)

@@ -1,0 +1,66 @@
+"""The shipped model, on real images, through the command a user runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edge_runtime.artifact.manifest import load_manifest
+from edge_runtime.metrics import overlap
+from edge_runtime.segmenter import DEFAULT_MODEL
+from tests.helpers.places import ROOT, Run
+from train.checkpoint import load_checkpoint
+from train.data.hc18 import TABLE, read_dataset
+from train.data.splits import make_split
+
+CHECKPOINT = ROOT / "checkpoints" / "edge"
+
+
+def test_checkpoint_and_artifact_belong_together_and_are_small() -> None:
+    checkpoint, manifest = load_checkpoint(CHECKPOINT), load_manifest(DEFAULT_MODEL)
+    assert manifest.checkpoint["sha256"] == checkpoint.sha256
+    assert manifest.name == "edge-full_int8" and manifest.input.dtype == "uint8"
+    assert (CHECKPOINT / "model.safetensors").stat().st_size <= 8_000_000
+    assert checkpoint.info["data"]["split"] == "grouped" and checkpoint.info["data"]["title"] == "HC18"
+
+
+def test_nothing_of_the_papers_test_list_was_trained_or_calibrated_on(hc18: Path) -> None:
+    info, manifest = load_checkpoint(CHECKPOINT).info, load_manifest(DEFAULT_MODEL)
+    split = make_split(read_dataset(hc18), "grouped")
+    assert info["data"]["split_sha256"] == split.sha256
+    held = set((hc18 / "splits" / "paper_test.txt").read_text().split())
+    assert not held & (set(split.train) | set(split.val))
+    calibrated = set(manifest.calibration["sha256"])
+    assert calibrated and calibrated <= set(split.train)
+
+
+@pytest.mark.slow
+def test_measure_on_the_131_test_images_reaches_the_stated_figures(run: Run, hc18: Path, tmp_path: Path) -> None:
+    dataset = read_dataset(hc18)
+    grouped = set(make_split(dataset, "grouped").test)
+    samples = dataset.select(make_split(dataset, "paper").test)
+    call = ("measure", *(s.path for s in samples), "--pixel-size-csv", hc18 / TABLE, "--mask-dir", tmp_path, "--json")
+    done = run("edge_runtime", *call, "--model", DEFAULT_MODEL, "--threads", 2)
+    assert done.returncode == 0, done.stderr
+    lines = {line["image"]: line for line in map(json.loads, done.stdout.splitlines())}
+    assert len(lines) == 131
+
+    dice, difference = {}, {}
+    for s in samples:
+        dice[s.name] = overlap(np.asarray(Image.open(tmp_path / s.name)) > 127, s.mask())[0]
+        hc = lines[s.name]["head_circumference_mm"]
+        difference[s.name] = None if hc is None else hc - s.hc_mm
+    for names, part in ((grouped, "grouped_test"), (set(lines), "paper_test")):
+        kept = [abs(d) for n in names if (d := difference[n]) is not None]
+        stated = load_manifest(DEFAULT_MODEL).accuracy["parts"][part]
+        assert np.mean([dice[n] for n in names]) == pytest.approx(stated["dice"]["mean"], abs=1e-4)
+        # the stated figures are of all images; the runtime refuses some more, by the model's own limits
+        assert np.mean(kept) <= stated["hc_absolute_difference_mm"]["mean"] + 0.01
+        assert 0 <= len(names) - len(kept) - stated["n_hc_refused"] <= 0.02 * len(names)
+    assert np.mean([dice[n] for n in grouped]) >= 0.97
+    assert np.mean([abs(difference[n]) for n in grouped if difference[n] is not None]) <= 2.5
+    assert sum(difference[n] is None for n in grouped) <= 1

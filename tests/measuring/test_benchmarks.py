@@ -1,0 +1,298 @@
+"""The suite end to end on the phantom, with one-convolution artifacts: measure, report, compare."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.__main__ import main
+from benchmarks.pictures.plots import _apart
+from benchmarks.suite.document import load_document
+from edge_runtime.errors import ModelError, UsageError
+from edge_runtime.timing.bench import STAGES
+from tests.helpers.tiny_model import make_artifact
+
+FAST = ("--frames", "3", "--warmup", "1", "--rounds", "2", "--split-part", "paper")
+
+
+@pytest.fixture(scope="module")
+def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("artifacts")
+    make_artifact(folder / "tiny", "float32")
+    make_artifact(folder / "tiny", "full_int8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def result(artifacts: Path, phantom: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("results") / "result.json"
+    assert measure(artifacts, phantom, out) == 0
+    return out
+
+
+def measure(artifacts: Path, data: Path, out: Path, *more: str) -> int:
+    return main(["run", str(artifacts), "--data", str(data), "--out", str(out), *FAST, *more])
+
+
+def changed(result: Path, out: Path, change: Any) -> Path:
+    document = json.loads(result.read_text())
+    change(document)
+    out.write_text(json.dumps(document))
+    return out
+
+
+def test_a_result_says_what_was_measured_on_what(result: Path) -> None:
+    document = load_document(result)
+    conditions = document["conditions"]
+    assert conditions["is_phantom"] and "phantom" in conditions["data"]
+    assert (conditions["frames"], conditions["rounds"], conditions["threads"]) == (3, 2, 1)
+    assert conditions["n_images"] == conditions["n_images_in_test_part"] == 4
+    assert document["device"]["cores"] >= 1 and "numpy" in document["device"]["tools"]
+    assert [r["artifact"] for r in document["results"]] == ["tiny-float32", "tiny-full_int8"]
+    for r in document["results"]:
+        assert r["error"] is None and len(r["rounds"]) == 2 and len(r["images"]) == 4
+        assert set(r["latency_ms"]) == set(STAGES)
+        assert 0 < r["time_to_first_result_ms"] < r["process_start_to_first_result_ms"]
+        assert 10e6 < r["peak_memory_bytes"] < 500e6
+        assert 0.8 < r["accuracy"]["dice"]["mean"] < 1
+
+
+def test_degradation_is_paired_with_float32(result: Path) -> None:
+    float32, full_int8 = load_document(result)["results"]
+    assert float32["degradation"] is None and "float32" in float32["degradation_reason"]
+    lost = full_int8["degradation"]
+    pairs = list(zip(full_int8["images"], float32["images"], strict=True))
+    dice = [100 * (a["dice"] - b["dice"]) for a, b in pairs]
+    hc = [a["hc_difference_mm"] - b["hc_difference_mm"] for a, b in pairs if a["hc_difference_mm"] is not None]
+    assert lost["dice_difference_points"]["mean"] == pytest.approx(sum(dice) / len(dice))
+    assert lost["hc_absolute_shift_mm"]["mean"] == pytest.approx(sum(map(abs, hc)) / len(hc))
+    assert lost["dice_difference_points"]["n"] == 4 and {"ci95_low", "ci95_high"} <= set(lost["hc_shift_mm"])
+
+
+def test_without_float32_there_is_no_degradation_and_a_reason(artifacts: Path, phantom: Path, tmp_path: Path) -> None:
+    out = tmp_path / "result.json"
+    assert measure(artifacts / "tiny" / "tiny-full_int8.tflite", phantom, out, "--images", "1") == 0
+    (only,) = load_document(out)["results"]
+    assert only["degradation"] is None and "tiny-float32 is not among" in only["degradation_reason"]
+    assert main(["report", str(out), "--out", str(tmp_path / "page"), "--artifacts", str(artifacts)]) == 0
+    assert "Degradation by recipe: not measured" in (tmp_path / "page" / "report.md").read_text()
+
+
+def test_a_result_holds_no_path_of_this_machine(result: Path, artifacts: Path, phantom: Path) -> None:
+    text = result.read_text()
+    for place in (artifacts, phantom, Path.home(), Path.cwd()):
+        assert f'"{place}' not in text and f" {place}/" not in text
+
+
+def test_run_imports_only_numpy_the_interpreter_and_pillow(artifacts: Path, phantom: Path, tmp_path: Path) -> None:
+    arguments = ["run", str(artifacts), "--data", str(phantom), "--out", str(tmp_path / "r.json"), *FAST]
+    code = (
+        "import sys; from benchmarks.__main__ import main\n"
+        f"assert main({arguments}) == 0\n"
+        "places = {n.split('.')[0]: getattr(m, '__file__', None) or '' for n, m in list(sys.modules.items())}\n"
+        "print('MODULES', *sorted(n for n, f in places.items() if 'site-packages' in f))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    modules = set(done.stdout.split("MODULES")[1].split())
+    assert {"numpy", "PIL"} <= modules and modules & {"ai_edge_litert", "tflite_runtime"}
+    heavy = {"torch", "torchvision", "matplotlib", "pooch", "requests", "tensorflow", "onnx", "scipy", "pandas", "cv2"}
+    assert not modules & heavy, modules & heavy
+
+
+def test_nothing_is_overwritten_unless_asked(result: Path, artifacts: Path, phantom: Path, tmp_path: Path) -> None:
+    out = shutil.copy(result, tmp_path / "result.json")
+    with pytest.raises(UsageError, match="--overwrite"):
+        measure(artifacts, phantom, Path(out))
+    assert Path(out).read_bytes() == result.read_bytes()
+
+
+def test_a_place_that_cannot_be_written_is_refused_at_once(artifacts: Path, phantom: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for out in (tmp_path / "file" / "r.json", tmp_path):
+        with pytest.raises(UsageError, match="cannot be written"):
+            measure(artifacts, phantom, out, "--overwrite")
+
+
+def test_default_names_are_free_ones(tmp_path: Path) -> None:
+    from benchmarks.common.result_files import free_name
+
+    device = {"model": "Raspberry Pi 5 Model B Rev 1.0", "cpu": None, "machine": "aarch64"}
+    conditions = {"date": "2025-01-02T03:04:05+00:00", "is_phantom": False}
+    first = free_name(tmp_path, device, conditions)
+    assert first.name == "raspberry-pi-5-model-b-rev-1-0-2025-01-02.json"
+    first.touch()
+    assert free_name(tmp_path, device, conditions).name == "raspberry-pi-5-model-b-rev-1-0-2025-01-02-2.json"
+    assert free_name(tmp_path, device, {**conditions, "is_phantom": True}).name.endswith("02-phantom.json")
+
+
+@pytest.mark.parametrize("flag", ["--frames", "--rounds", "--images", "--threads"])
+def test_numbers_out_of_range_are_a_wrong_call(
+    flag: str, run: Any, artifacts: Path, phantom: Path, tmp_path: Path
+) -> None:
+    done = run("benchmarks", "run", artifacts, "--data", phantom, "--out", tmp_path / "r.json", flag, 0)
+    assert done.returncode == 2 and "error:" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_unknown_and_empty_folders_are_a_wrong_call(phantom: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="neither a folder nor"):
+        measure(tmp_path / "nowhere", phantom, tmp_path / "r.json")
+    with pytest.raises(UsageError, match="holds no artifact"):
+        measure(tmp_path, phantom, tmp_path / "r.json")
+
+
+def test_two_artifacts_of_one_name_are_refused(artifacts: Path, phantom: Path, tmp_path: Path) -> None:
+    shutil.copytree(artifacts, tmp_path / "both" / "one")
+    shutil.copytree(artifacts, tmp_path / "both" / "two")
+    with pytest.raises(UsageError, match="both called tiny-float32"):
+        measure(tmp_path / "both", phantom, tmp_path / "r.json")
+
+
+def test_a_damaged_artifact_is_reported_and_the_others_measured(
+    artifacts: Path, phantom: Path, tmp_path: Path, run: Any
+) -> None:
+    folder = tmp_path / "artifacts"
+    shutil.copytree(artifacts, folder)
+    model = folder / "tiny" / "tiny-full_int8.tflite"
+    data = bytearray(model.read_bytes())
+    data[100] ^= 255
+    model.write_bytes(data)
+    (folder / "tiny" / "broken-float16.tflite").write_bytes(b"TFL3")
+    (folder / "tiny" / "broken-float16.json").write_text("{")
+    out = tmp_path / "r.json"
+    done = run("benchmarks", "run", folder, "--data", phantom, "--out", out, *FAST)
+    assert done.returncode == 1 and "2 of 3 failed" in done.stdout and "Traceback" not in done.stdout + done.stderr
+    good, damaged, broken = load_document(out)["results"]
+    assert good["error"] is None and good["accuracy"]["n_images"] == 4
+    assert "sha256" in damaged["error"] and damaged["latency_ms"] is None and damaged["accuracy"] is None
+    assert "not a usable manifest" in broken["error"] and str(tmp_path) not in out.read_text()
+    assert main(["report", str(out), "--out", str(tmp_path / "page"), "--data", str(phantom)]) == 0
+    text = (tmp_path / "page" / "report.md").read_text()
+    assert "Could not be measured" in text and "not measured" in text
+
+
+def test_report_shows_the_numbers_of_the_result(result: Path, artifacts: Path, phantom: Path, tmp_path: Path) -> None:
+    out = tmp_path / "reports"
+    arguments = ["report", str(result), "--out", str(out), "--data", str(phantom), "--artifacts", str(artifacts)]
+    assert main(arguments) == 0
+    text = (out / "report.md").read_text()
+    for r in load_document(result)["results"]:
+        name = r["artifact"].replace("_", "\\_")
+        rows = [line for line in text.splitlines() if line.startswith(f"| {name} |")]
+        total, dice = r["latency_ms"]["total"], r["accuracy"]["dice"]
+        assert f"| {total['p50']:.2f} / {total['p90']:.2f} / {total['p99']:.2f} |" in rows[0]
+        interval = f"{100 * dice['mean']:.2f} \\[{100 * dice['ci95_low']:.2f}, {100 * dice['ci95_high']:.2f}\\]"
+        assert f"| {interval} |" in rows[1]
+    pictures = re.findall(r"\]\((figures/[^)]+)\)", text)
+    assert len(pictures) == 6 and all((out / picture).stat().st_size > 1000 for picture in pictures)
+    assert "procedural phantom" in text and "do not publish" not in text
+
+
+def test_the_page_loads_nothing(result: Path, artifacts: Path, phantom: Path, tmp_path: Path) -> None:
+    main(["report", str(result), "--out", str(tmp_path), "--data", str(phantom), "--artifacts", str(artifacts)])
+    page = (tmp_path / "report.html").read_text()
+    sources = re.findall(r"(?:src|href)\s*=\s*[\"']?([^\"'> ]{0,40})", page)
+    assert len(sources) == 6 and all(source.startswith("data:image/") for source in sources)
+    assert "<script" not in page and "@import" not in page and "url(" not in page
+
+
+def test_a_page_that_shows_hc18_says_it_must_stay_here(hc18: Path, artifacts: Path, tmp_path: Path) -> None:
+    out = tmp_path / "r.json"
+    assert measure(artifacts / "tiny" / "tiny-full_int8.tflite", hc18, out, "--images", "3") == 0
+    assert load_document(out)["conditions"]["n_images_in_test_part"] == 131
+    assert main(["report", str(out), "--out", str(tmp_path), "--data", str(hc18), "--artifacts", str(artifacts)]) == 0
+    for name in ("report.md", "report.html"):
+        text = (tmp_path / name).read_text()
+        assert "do not publish or commit" in text and "phantom" not in text
+
+
+def test_names_in_a_result_cannot_become_markup(result: Path, tmp_path: Path) -> None:
+    def spoil(document: dict[str, Any]) -> None:
+        document["results"][0]["artifact"] = "<script>alert(1)</script>|`x`"
+
+    path = changed(result, tmp_path / "r.json", spoil)
+    assert main(["report", str(path), "--out", str(tmp_path / "page")]) == 0
+    assert "<script" not in (tmp_path / "page" / "report.html").read_text()
+    assert "\\<script\\>" in (tmp_path / "page" / "report.md").read_text()
+
+
+def test_overlays_need_the_images_that_were_measured(
+    result: Path, artifacts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from train.data.phantom import make_dataset
+
+    other = make_dataset(tmp_path / "other", count=2)
+    main(["report", str(result), "--out", str(tmp_path), "--data", str(other), "--artifacts", str(artifacts)])
+    assert "no overlays: the data at hand" in capsys.readouterr().out
+    assert "Not drawn" in (tmp_path / "report.md").read_text()
+
+
+def test_missing_figures_are_not_zero(result: Path, tmp_path: Path) -> None:
+    def forget(document: dict[str, Any]) -> None:
+        for r in document["results"]:
+            r.update(latency_ms=None, accuracy=None, degradation=None, peak_memory_bytes=None, images=[])
+            del r["time_to_first_result_ms"]
+
+    path = changed(result, tmp_path / "r.json", forget)
+    assert main(["report", str(path), "--out", str(tmp_path / "page")]) == 0
+    row = next(x for x in (tmp_path / "page" / "report.md").read_text().splitlines() if x.startswith("| tiny-float32"))
+    assert row.count("not measured") == 4  # percentiles, stages, first result, memory
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "not a JSON document"),
+        ("[1, 2]", "schema version None"),
+        ('{"schema_version": 99}', "schema version 99"),
+        ('{"schema_version": 1}', "'device' is missing"),
+        ('{"schema_version": NaN}', "NaN is no number"),
+        ("[" * 100_000, "not a JSON document"),
+    ],
+)
+def test_damaged_results_are_named(text: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "bad.json"
+    path.write_text(text)
+    for command in (["report", str(path), "--out", str(tmp_path)], ["compare", str(path), str(path)]):
+        with pytest.raises(ModelError, match=message):
+            main(command)
+
+
+def test_a_field_of_another_type_is_named(result: Path, tmp_path: Path) -> None:
+    def spoil(document: dict[str, Any]) -> None:
+        document["results"][1]["latency_ms"]["total"]["p50"] = "fast"
+
+    with pytest.raises(ModelError, match=re.escape("results[1].latency_ms.total.p50' is 'fast'")):
+        load_document(changed(result, tmp_path / "r.json", spoil))
+
+
+def test_compare_gives_ratios_and_warns(result: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def speed_up(document: dict[str, Any]) -> None:
+        document["device"]["cpu"] = "Cortex-A76"
+        document["conditions"]["threads"] = 4
+        document["results"][0]["latency_ms"]["total"]["p50"] /= 2
+        del document["results"][1]
+
+    assert main(["compare", str(result), str(changed(result, tmp_path / "b.json", speed_up))]) == 0
+    out = capsys.readouterr().out
+    assert "warning: cpu differs" in out and "warning: threads differs (1 in A, 4 in B)" in out
+    assert "0.50x" in out and "-> not measured" in out
+    assert main(["compare", str(result), str(result)]) == 0
+    assert "warning" not in capsys.readouterr().out
+
+
+def test_a_missing_result_is_a_wrong_call(run: Any, tmp_path: Path) -> None:
+    done = run("benchmarks", "compare", tmp_path / "a.json", tmp_path / "b.json")
+    assert done.returncode == 2 and "There is no result file" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_labels_at_the_margin_keep_apart() -> None:
+    moved = _apart([0.1, 0.95, 0.95, 0.96], 0.1)
+    assert all(b - a >= 0.1 - 1e-9 for a, b in pairwise(moved)) and moved[-1] <= 1

@@ -1,0 +1,75 @@
+"""``python -m benchmarks overhead``: that it measures what it says and judges by it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks.runtime.overhead import STEPS, Subject, find_frames, goals, load, start_ms, time_steps
+from edge_runtime.quality.limits import read_limits
+from edge_runtime.segmenter import DEFAULT_MODEL
+from tests.helpers.places import Run
+
+
+def test_the_command_measures_the_shipped_model(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "overhead.json"
+    few = ("--data", "phantom", "--frames", 1, "--rounds", 2, "--processes", 1)
+    done = run("benchmarks", "overhead", *few, "--out", out)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(out.read_text())
+    (row,) = found["artifacts"]
+    assert row["artifact"] == "edge-full_int8" and set(row["step_ms"]) == set(STEPS)
+    assert all(v > 0 for v in row["step_ms"].values()) and row["invoke_ms"] > 1
+    # two rounds: the median of sums is the sum of medians
+    assert row["around_ms"] == pytest.approx(sum(row["step_ms"].values()))
+    steps = row["fresh"]
+    assert row["start_ms"] == pytest.approx(start_ms(steps)) and row["start_ms"] > steps["import numpy"]["ms"] > 1
+    assert 3e7 < row["peak_memory_bytes"] < 2e8
+    for verdict in found["goals"]:
+        word = "met" if verdict["value"] <= verdict["at_most"] else "MISSED"
+        assert f"goal: {verdict['goal']}, at most {verdict['at_most']:g}: {verdict['value']:.3g}, {word}" in done.stdout
+    assert str(tmp_path.parent) not in out.read_text()
+
+
+def test_the_steps_add_up_to_what_measure_takes() -> None:
+    title, frames = find_frames("phantom", 1)
+    assert title == "phantom"
+    network, manifest = load(DEFAULT_MODEL)
+    from edge_runtime import Segmenter
+
+    segmenter = Segmenter.load()
+    subject = Subject(DEFAULT_MODEL, network, manifest, [segmenter.logits(frames[0])], read_limits(manifest.quality))
+    whole, steps = [], []
+    for _ in range(20):
+        latency = segmenter.measure(frames[0], 0.1).latency_ms
+        whole.append(latency.preprocess + latency.postprocess)
+        times = time_steps(subject, frames[0], subject.logits[0])
+        steps.append(sum(times[step] for step in STEPS))
+    assert np.min(steps) == pytest.approx(np.min(whole), rel=0.6)
+
+
+def row(**values: Any) -> dict[str, Any]:
+    plain = {"artifact": "a", "is_the_papers_network": False, "around_ms": 1.0, "invoke_ms": 10.0}
+    return {**plain, "start_ms": 200.0, "peak_memory_bytes": 7e7, **values}
+
+
+def test_goals_are_met_up_to_their_limit_and_missed_above() -> None:
+    def met(*rows: dict[str, Any]) -> list[bool]:
+        return [verdict["met"] for verdict in goals(rows)]
+
+    assert met(row()) == [True, True, True]
+    assert met(row(around_ms=1.51)) == [False, True, True]
+    assert met(row(start_ms=301.0, peak_memory_bytes=8.01e7)) == [True, False, False]
+    papers = row(artifact="paper's", is_the_papers_network=True, around_ms=2.0)
+    assert met(row(), papers) == [True, False, True, True, True, True]  # 2 of 10 ms
+
+
+@pytest.mark.parametrize("wrong", [("--rounds", 0), ("no-such.tflite",), ("--data", "no-such-folder")])
+def test_a_wrong_call_ends_with_2_and_a_word(run: Run, wrong: tuple[object, ...]) -> None:
+    done = run("benchmarks", "overhead", *wrong)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("error: ")

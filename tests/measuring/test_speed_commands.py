@@ -1,0 +1,92 @@
+"""Where the time goes, and how others do with the same weights: that the commands count and compare rightly."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.int8.operators import count_macs
+from benchmarks.int8.peers import OURS, measure, table
+from export.tflite.model import Model
+from tests.helpers.places import ROOT, Run
+from tests.helpers.random_checkpoint import make_checkpoint
+from tests.helpers.rich_model import SIZE, convert
+
+SHIPPED = ROOT / "edge_runtime" / "models" / "edge-full_int8.tflite"
+
+
+def test_multiplications_are_counted() -> None:
+    model = Model(convert())
+    found = {(o.kind, model.tensors[o.outputs[0]].shape): count_macs(model, o) for o in model.operators}
+    h, w = SIZE
+    assert found["CONV_2D", (1, h // 2, w // 2, 8)] in (h * w // 4 * 8 * 9, h * w // 4 * 64, h * w // 4 * 8 * 9 * 16)
+    assert found["DEPTHWISE_CONV_2D", (1, h // 2, w // 2, 8)] == h * w // 4 * 8 * 9
+    assert found["TRANSPOSE_CONV", (1, h // 2, w // 2, 8)] == h * w // 16 * 8 * 4 * 8
+    assert found["CONV_2D", (1, h, w, 1)] == h * w * 8
+    assert sum(macs for (kind, _), macs in found.items() if "CONV" not in kind) == 0
+
+
+@pytest.mark.slow
+def test_operators_are_timed_and_sum_to_the_model(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "operators.json"
+    done = run("benchmarks", "operators", SHIPPED, "--runs", 3, "--most", 4, "--out", out)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(out.read_text())
+    assert 0.5 < found["gmac"] < 0.6 and found["arithmetic"] == "int8" and found["share_of_peak"] > 0
+    kinds = [operator["kind"] for operator in found["operators"]]
+    assert "+".join(kinds).replace(" ", "").split("+") == [o.kind for o in Model(SHIPPED.read_bytes()).operators]
+    assert "PAD + CONV_2D" in kinds and "PAD" not in kinds
+    assert "GMAC/s" in done.stdout and "conv_2d" in done.stdout
+
+
+def test_engines_are_compared_in_turns() -> None:
+    def engine(seconds: float, sign: int):
+        def run(frame: np.ndarray) -> np.ndarray:
+            time.sleep(seconds)
+            return sign * (frame.astype(np.float32) - 128)
+
+        return run
+
+    frames = np.random.default_rng(0).integers(0, 256, (2, 8, 8), dtype=np.uint8)
+    peers = {OURS: engine(0.002, 1), "LiteRT float32": engine(0.02, 1), "ONNX Runtime int8": engine(0.0, -1)}
+    rows = {row["engine"]: row for row in measure(peers, frames, 5)}
+    assert rows[OURS]["times_ours"] == 1 and rows["LiteRT float32"]["times_ours"] > 3
+    assert rows["LiteRT float32"]["mask_dice"] == 1 > rows["ONNX Runtime int8"]["mask_dice"]
+    text = table(list(rows.values()))
+    assert "LiteRT float32 takes at least 3.3 times ours" in text and "ONNX Runtime int8 takes at least 1" in text
+    assert "met" in text and "MISSED" in text
+
+
+@pytest.mark.slow
+def test_the_same_weights_are_run_in_every_engine(run: Run, phantom: Path, tmp_path: Path) -> None:
+    checkpoint, out = make_checkpoint(tmp_path / "edge", size=(64, 96)), tmp_path / "peers.json"
+    call = ("peers", "--checkpoint", checkpoint, "--data", phantom, "--images", 2, "--rounds", 2)
+    done = run("benchmarks", *call, "--rewrite", "pad-first", "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert "LiteRT's graph with pad-first" in done.stdout
+    found = json.loads(out.read_text())
+    rows = {row["engine"]: row for row in found["engines"]}
+    assert found["rewrites"] == ["pad-first"] and found["size"] == [64, 96]
+    assert {OURS, "LiteRT float32", "ONNX Runtime float32", "ONNX Runtime int8"} <= set(rows)
+    assert rows["ONNX Runtime float32"]["mask_dice"] > 0.999 and rows[OURS]["times_ours"] == 1
+
+
+@pytest.mark.slow
+def test_the_cost_of_an_export_is_taken(run: Run, phantom: Path, tmp_path: Path) -> None:
+    out = tmp_path / "cost.json"
+    done = run("benchmarks", "export-cost", make_checkpoint(tmp_path / "edge"), "--data", phantom, "--out", out)
+    assert done.returncode == 0, done.stderr
+    (cost,) = json.loads(out.read_text())["costs"]
+    assert 1 < cost["again_s"] < cost["seconds"] and 500 < cost["peak_mb"] < 10_000
+    failed = run("benchmarks", "export-cost", tmp_path / "missing", "--data", phantom)
+    assert failed.returncode == 1 and "holds no checkpoint" in failed.stderr and "Traceback" not in failed.stderr
+
+
+def test_bad_calls_are_refused(run: Run) -> None:
+    for call in (("operators", "missing.tflite"), ("peers", "--rounds", 0)):
+        done = run("benchmarks", *call)
+        assert done.returncode == 2 and "Traceback" not in done.stderr

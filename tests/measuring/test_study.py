@@ -1,0 +1,263 @@
+"""The study: its runs, its driver, and the page made from their results."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmarks.__main__ import main
+from benchmarks.common.render import Figure, Heading, Paragraph, Table, markdown_files, to_html
+from benchmarks.pages import results_page
+from benchmarks.pages.command import RESULTS_JSON, RESULTS_PAGE
+from benchmarks.pages.results_speed import load_speeds, training_speed
+from benchmarks.pictures import strategy_overlays
+from benchmarks.study import findings
+from benchmarks.study.quantized import load_latencies, rows
+from benchmarks.study.results import load_all, load_training
+from benchmarks.study.runs import STUDY, StudyRun, get_run
+from edge_runtime.errors import ModelError, UsageError
+from tests.helpers.places import ROOT
+from tests.helpers.tiny_model import make_artifact
+from tests.helpers.training_results import make_all, make_result
+from train.__main__ import build_parser
+from train.data.hc18 import read_dataset
+from train.data.splits import make_split
+from train.strategies import STRATEGIES
+
+SMALL = "decoder-all-paper-128"
+
+
+def study(phantom: Path, folder: Path, *more: str) -> int:
+    places = ["--runs", str(folder / "runs"), "--results", str(folder / "results")]
+    return main(["study", SMALL, "--data", str(phantom), *places, "--epochs", "1", "--limit", "3", *more])
+
+
+def test_the_study_holds_every_row_of_the_table_and_every_commands_arguments_exist() -> None:
+    paper = {run.strategy for run in STUDY.values() if run.protocol == "paper"}
+    assert paper == set(STRATEGIES) - {"edge"}
+    for name, run in STUDY.items():
+        python, _, module, *arguments = shlex.split(run.command)
+        assert (python, module, run.name) == ("python", "train", name)
+        args = build_parser().parse_args(arguments)
+        assert (args.strategy, args.protocol, tuple(args.image_size)) == (run.strategy, run.protocol, run.image_size)
+        assert (args.train_images, args.seed or 0, args.out) == (run.train_images, run.seed, Path("runs") / name)
+
+
+def test_an_unknown_run_lists_those_there_are() -> None:
+    with pytest.raises(UsageError, match="decoder-all-paper-512"):
+        get_run("decoder-all-paper-64")
+
+
+def test_the_driver_writes_a_result_once(phantom: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert study(phantom, tmp_path) == 0
+    path = tmp_path / "results" / f"{SMALL}.json"
+    result = load_training(path)
+    assert result["run"]["name"] == SMALL and result["config"]["epochs"] == 1 and result["exports"] is None
+    assert len(result["history"]) == 1 and len(result["per_image"]) == 3
+    dataset = read_dataset(phantom)
+    exams = {dataset.samples[name].exam for name in make_split(dataset, "paper").train[:3]}
+    for score in result["per_image"]:
+        sample = dataset.samples[score["image"]]
+        assert (score["reference_hc_mm"], score["exam_trained_on"]) == (sample.hc_mm, sample.exam in exams)
+    assert str(tmp_path) not in path.read_text() and str(phantom) not in path.read_text()
+    written = path.stat().st_mtime_ns
+    assert study(phantom, tmp_path) == 0
+    assert "0 of 1 runs to do" in capsys.readouterr().out and path.stat().st_mtime_ns == written
+    path.unlink()  # the checkpoint is complete: the result is made from it, nothing is trained again
+    assert study(phantom, tmp_path) == 0 and load_training(path)["history"] == result["history"]
+    assert "nothing to resume" in (tmp_path / "runs" / SMALL / "log.txt").read_text()
+
+
+def test_a_run_that_fails_is_reported_and_leaves_no_result(
+    phantom: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "runs" / SMALL).mkdir(parents=True)
+    (tmp_path / "runs" / SMALL / "decoder-all").write_text("a file where a folder belongs")
+    assert study(phantom, tmp_path) == 1
+    assert f"{SMALL}: failed" in capsys.readouterr().out and not (tmp_path / "results").exists()
+
+
+def test_shortened_runs_stay_away_from_the_committed_results(phantom: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--results another folder"):
+        main(["study", SMALL, "--data", str(phantom), "--runs", str(tmp_path)])
+
+
+def test_list_tells_what_is_open(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (tmp_path / f"{SMALL}.json").write_text("{}")
+    assert main(["study", "--list", "--results", str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(STUDY) and [line for line in lines if line.startswith("done")] == [
+        line for line in lines if f"runs/{SMALL}" == line.split()[-1]
+    ]
+
+
+def test_a_result_that_lacks_a_field_is_named(tmp_path: Path) -> None:
+    document = make_result(STUDY[SMALL])
+    del document["metrics"]["paper"]["dice"]
+    (tmp_path / "a.json").write_text(json.dumps(document))
+    with pytest.raises(ModelError, match=r"paper\.dice"):
+        load_training(tmp_path / "a.json")
+
+
+def test_the_page_shows_the_results_and_names_what_is_missing() -> None:
+    documents = make_all()
+    del documents["full-paper"], documents["unet-scratch-paper-128"]
+    blocks = results_page.build(documents)
+    warnings = [block.text for block in blocks if isinstance(block, Paragraph) and block.warning]
+    assert len(warnings) == 1 and "2 of" in warnings[0]
+    assert "full-paper" in warnings[0] and "unet-scratch-paper-128" in warnings[0]
+    titles = [block.text for block in blocks if isinstance(block, Heading)]
+    assert "The plain U-Net" not in titles and "Quantized" in titles
+    text = " ".join(cell for block in blocks if isinstance(block, Table) for row in block.rows for cell in row)
+    dice = 100 * documents["decoder-all-paper"]["metrics"]["paper"]["dice"]["mean"]
+    assert f"{dice:.2f}" in text and "97.77 / 96.28 / 92.87" in text
+    assert "python -m train --strategy edge --protocol honest --image-size 160 240 --seed 2" in text
+    assert "96.28" in results_page.overview(documents) and "http" not in to_html("x", blocks).split("<body>")[0]
+
+
+def test_the_papers_figures_are_reached_where_none_of_the_three_is_below_them() -> None:
+    documents = make_all()
+    pooled = documents["decoder-all-paper-512"]["metrics"]["paper_pooled"]
+    for accuracy, verdict in ((0.98, "is met"), (0.97, "is missed")):
+        pooled |= {"paper_pixel_accuracy": accuracy, "paper_dice": 0.964, "paper_miou": 0.93}
+        said = [b.text for b in results_page.build(documents) if isinstance(b, Paragraph) and "own 512x512" in b.text]
+        assert len(said) == 1 and verdict in said[0] and "/ 96.40 / 93.00, the paper 97.77 / 96.28 / 92.87" in said[0]
+
+
+def test_without_any_result_the_page_says_so() -> None:
+    blocks = results_page.build({})
+    assert any(
+        isinstance(block, Paragraph) and block.warning and block.text.startswith("Not trained yet") for block in blocks
+    )
+
+
+def test_overlays_of_the_study_show_only_what_was_measured_and_stay_local(hc18: Path, tmp_path: Path) -> None:
+    model = make_artifact(tmp_path / SMALL / "artifacts" / "tiny", "float32")
+    sha256 = hashlib.sha256(model.read_bytes()).hexdigest()
+    documents = {SMALL: {"exports": [{"recipe": "float32", "model_sha256": sha256}]}}
+    blocks = strategy_overlays.section(tmp_path, str(hc18), documents)
+    pictures = [block for block in blocks if isinstance(block, Figure)]
+    assert len(pictures) == 6
+    for picture in pictures:
+        values = np.asarray(Image.open(io.BytesIO(picture.data)).convert("RGB")).astype(int)
+        grey = (np.ptp(values, axis=2) == 0) & (values[..., 0] < 128)
+        orange = (values[..., 0] > 180) & (values[..., 2] < 80)
+        assert grey.mean() > 0.1 and orange.any(), "the frame and the reference ellipse"
+    assert any(isinstance(block, Paragraph) and block.warning and "do not publish" in block.text for block in blocks)
+    documents[SMALL]["exports"][0]["model_sha256"] = "0" * 64
+    assert "holds no artifact that was measured" in strategy_overlays.section(tmp_path, str(hc18), documents)[1].text
+
+
+def run_with(dice: dict[str, float], run: str, **changes: Any) -> dict[str, Any]:
+    document = make_result(STUDY[run])
+    document["per_image"] = [{"image": name, "dice": v, "hc_difference_mm": 0.0} for name, v in dice.items()]
+    return {**document, **changes}
+
+
+@pytest.mark.parametrize(("shift", "verdict"), [(0.01, "confirmed"), (-0.01, "refuted"), (0.0, "not decided")])
+def test_a_claim_is_decided_by_the_paired_interval(shift: float, verdict: str) -> None:
+    base = {f"{i}.png": 0.95 + 0.001 * (i % 3) for i in range(30)}
+    other = {name: v + (0.0002 if i % 2 else -0.0002) for i, (name, v) in enumerate(base.items())}
+    documents = {
+        "decoder-all-paper": run_with({name: v + shift for name, v in base.items()}, "decoder-all-paper"),
+        "decoder-0-paper": run_with(other, "decoder-0-paper"),
+    }
+    best = next(f for f in findings.claims(documents) if f.claim.startswith("decoder-all is the best"))
+    assert best.verdict == verdict and f"{100 * shift:+.2f}".replace("+0.00", "0.00") in best.evidence
+
+
+def test_no_loss_is_a_margin_and_missing_runs_are_not_measured() -> None:
+    base = {f"{i}.png": 0.95 for i in range(30)}
+    documents = {
+        "decoder-all-paper": run_with({name: v - 0.0005 for name, v in base.items()}, "decoder-all-paper"),
+        "full-paper": run_with(base, "full-paper"),
+    }
+    by_claim = {f.claim: f for f in findings.claims(documents)}
+    assert next(f for c, f in by_claim.items() if "costs nothing" in c).verdict == "confirmed"
+    assert next(f for c, f in by_claim.items() if "85.8 %" in c).verdict == findings.MISSING
+
+
+def test_flaws_are_the_differences_they_are_named_for() -> None:
+    run = make_result(STUDY["decoder-all-paper"])
+    run["metrics"]["paper_pooled"] |= {"paper_dice": 0.97, "paper_dice_per_image": 0.96}
+    run["metrics"]["paper"]["dice"]["mean"] = 0.955
+    for score in run["per_image"]:
+        score["dice"] = 0.96 if score["exam_trained_on"] else 0.95
+    pooled, reference, split = findings.flaws({"decoder-all-paper": run})
+    assert [row[2][:5] for row in (pooled, reference, split)] == ["+1.00", "+0.50", "+1.00"]
+    assert findings.flaws({}) == []
+
+
+def test_the_committed_page_is_made_from_the_committed_results() -> None:
+    runs = load_all()
+    assert runs, "no training results are committed"
+    page = ROOT / RESULTS_PAGE
+    files = markdown_files(results_page.build(runs, load_latencies(), load_speeds()), page)
+    assert files[page].decode() == page.read_text(), "call python -m benchmarks pages"
+    assert all(path.exists() for path in files)
+    written = json.loads((ROOT / RESULTS_JSON).read_text())
+    assert written == {"networks": json.loads(json.dumps(rows(runs, load_latencies())))}
+
+
+def test_a_row_a_network_and_recipe_with_its_latency_or_that_of_the_same_graph() -> None:
+    documents = make_all()
+    documents["full-paper"]["exports"][3]["refused"] = "full-full_int8 does not compute what torch does"
+    measured = {
+        "artifact": "decoder-all-full_int8",
+        "strategy": "decoder-all",
+        "input_size": [256, 256],
+        "checkpoint_sha256": documents["decoder-all-paper"]["checkpoint_sha256"],
+        "recipe": "full_int8",
+        "latency_ms": {"invoke": {"p50": 21.5, "p90": 22.0, "p99": 25.0}},
+    }
+    latency = {
+        "device": {"cpu": "a CPU", "int8_instructions": ["asimddp"]},
+        "conditions": {"threads": 1, "date": "2026-11-23T00:00:00+00:00"},
+        "results": [measured],
+    }
+    found = {(row["run"], row["recipe"]): row for row in rows(documents, [latency])}
+    assert len(found) == 4 * sum(run.exported for run in STUDY.values())
+    own, same = found["decoder-all-paper", "full_int8"], found["full-paper", "full_int8"]
+    assert own["latency_ms"]["p50"] == same["latency_ms"]["p50"] == 21.5
+    assert same["latency_ms"]["measured_on"] == "decoder-all-full_int8" and same["refused"] and not own["refused"]
+    other = (("full-paper", "float32"), ("full-honest-160x240", "full_int8"), ("edge-honest-160x240", "full_int8"))
+    assert all(found[key]["latency_ms"] is None for key in other)
+    assert own["against_float32"]["dice"] == pytest.approx(-0.2)
+    text = str(results_page.build(documents, [latency]))
+    assert (
+        "'~21.5'" in text
+        and "'21.5'" in text
+        and "'full_int8 *'" in text
+        and "a CPU (int8 instructions: asimddp), 2026-11-23" in text
+    )
+
+
+def test_the_page_says_how_fast_the_loop_is_and_whether_that_is_the_goal() -> None:
+    (speed,) = load_speeds()
+    text = str(training_speed([speed]))
+    assert "times the plain loop, goal met." in text
+    slow = next(result for result in speed["results"] if result["variant"] == "ours")
+    slow["times_plain"] = 2.5
+    text = str(training_speed([speed]))
+    assert "2.50 to" in text and "goal missed" in text and "(2.50)" in text
+    assert training_speed([]) == []
+
+
+def test_committed_results_are_those_of_the_study_on_hc18() -> None:
+    for name, document in load_all().items():
+        run = document["run"]
+        expected = StudyRun(
+            run["strategy"], run["protocol"], tuple(run["image_size"]), run["train_images"], run["seed"]
+        )
+        assert expected.name == name and name in STUDY
+        assert document["data"]["title"] == "HC18" and document["data"]["limit"] is None
+        assert document["config"]["epochs"] == {"paper": 20, "honest": 30}[run["protocol"]]
+        assert not document["git_commit"].endswith("-dirty"), f"{name} was trained on uncommitted code"

@@ -1,0 +1,86 @@
+"""What must hold of the files themselves."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from benchmarks.common.result_files import RESULTS
+from benchmarks.pages.command import PAGES, fill, sources
+from benchmarks.pages.quoted import quote
+from benchmarks.suite.document import newest_result
+from edge_runtime.errors import UsageError
+from tests.helpers.places import ROOT
+
+
+def tracked() -> list[Path]:
+    listed = subprocess.run(["git", "-C", ROOT, "ls-files"], capture_output=True, text=True, check=True)
+    return [ROOT / name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
+
+
+def test_no_hc18_image_is_committed(hc18: Path) -> None:
+    theirs = {hashlib.sha256(p.read_bytes()).hexdigest() for p in (hc18 / "training_set").iterdir()}
+    assert not [p for p in tracked() if hashlib.sha256(p.read_bytes()).hexdigest() in theirs]
+    assert not [p for p in tracked() if re.fullmatch(r"\d{3}_\d?HC.*\.png", p.name)]
+
+
+def test_no_registry_host_and_no_path_of_a_machine_is_committed() -> None:
+    hosts = ("pypi" + ".org", "files.python" + "hosted", "registry.npm" + "js", "/work" + "/", "/root" + "/")
+    found = []
+    for path in tracked():
+        try:
+            text = path.read_text()
+        except UnicodeDecodeError:
+            continue
+        found += [(path.name, host) for host in hosts if host in text]
+    assert not found
+
+
+def test_the_readme_names_only_files_and_commands_that_exist() -> None:
+    readme = (ROOT / "README.md").read_text()
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"^make (\w+)", readme, flags=re.MULTILINE):
+        assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
+    for module in set(re.findall(r"python -m ([a-z_.]+)", readme)) - {"venv", "pip"}:
+        path = ROOT / module.replace(".", "/")
+        assert (path / "__main__.py").exists() or path.with_suffix(".py").exists(), module
+    for link in re.findall(r"\]\((?!http)([^)#]+)\)", readme):
+        assert (ROOT / link).exists(), link
+
+
+def test_a_quoted_figure_is_renewed_and_an_unknown_one_refused() -> None:
+    text = "by <!-- quoted: soak-rise-mb -->9.9<!-- end --> MB"
+    assert quote(text) != text and quote(quote(text)) == quote(text)
+    with pytest.raises(UsageError, match="no figure 'speed'"):
+        quote("<!-- quoted: speed -->1<!-- end -->")
+
+
+def test_the_figures_of_the_pages_are_those_of_the_committed_results() -> None:
+    for page in PAGES:
+        text = (ROOT / page).read_text()
+        results = sources(text)
+        assert len(results) == 2, page
+        assert fill(text, results, page) == text, (
+            f"{page}: call python -m benchmarks pages {' '.join(map(str, results))}"
+        )
+
+
+def test_the_report_finds_the_newest_committed_result() -> None:
+    assert newest_result(ROOT / RESULTS).suffix == ".json"
+
+
+def test_arrows_do_not_turn() -> None:
+    """Light code never imports heavy code: the runtime imports no stage, training neither export nor benchmarks."""
+    forbidden = {
+        "edge_runtime": ("train", "export", "benchmarks"),
+        "train": ("export", "benchmarks"),
+        "export": ("benchmarks",),
+    }
+    for package, others in forbidden.items():
+        for path in (ROOT / package).rglob("*.py"):
+            for other in others:
+                assert not re.search(rf"^\s*(from|import) {other}\b", path.read_text(), flags=re.MULTILINE), path

@@ -1,0 +1,92 @@
+"""What find_head makes of logits, quickly, against the slow way: the same pixels, and ellipses up to rounding."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge_runtime import Segmenter
+from edge_runtime.artifact.golden import golden_frames
+from edge_runtime.frame.image_files import read_image
+from edge_runtime.frame.preprocess import to_frame_xy
+from edge_runtime.head.components import largest_region
+from edge_runtime.head.ellipse import outline_points
+from edge_runtime.head.find_head import find_head
+from edge_runtime.head.mask import positive_at
+from edge_runtime.quality.verdict import judge
+from tests.helpers import slow_reference
+
+
+def smooth(seed: int, shape: tuple[int, int], grain: int) -> np.ndarray:
+    """Noise of a grain in pixels: with a coarse one blobs and holes, with 1 speckle."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.normal(size=(max(1, shape[0] // grain), max(1, shape[1] // grain)))
+    return slow_reference.resize(coarse, shape) + np.float32(rng.normal(0, 0.5))
+
+
+FIELDS = st.builds(
+    smooth,
+    st.integers(0, 10**6),
+    st.tuples(st.integers(1, 60), st.integers(1, 60)),
+    st.integers(1, 12),
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(FIELDS, st.integers(1, 300), st.integers(1, 300))
+def test_the_mask_has_the_pixels_of_the_interpolated_field(field: np.ndarray, height: int, width: int) -> None:
+    assert np.array_equal(positive_at(field, (height, width)), slow_reference.resize(field, (height, width)) > 0)
+
+
+@pytest.mark.parametrize("size", [(540, 800), (160, 240), (32, 32), (16384, 240), (40, 16384), (159, 241)])
+def test_masks_of_every_frame_size(size: tuple[int, int]) -> None:
+    field = smooth(3, (160, 240), 30)
+    assert np.array_equal(positive_at(field, size), slow_reference.resize(field, size) > 0)
+
+
+def check(logits: np.ndarray, size: tuple[int, int], threshold: float) -> None:
+    head = find_head(logits, size, threshold)
+    field = logits - np.float32(np.log(threshold / (1 - threshold)))
+    region, count = largest_region(field > 0)
+    tiny = np.float32(1e-3)
+    field = np.where(region, np.maximum(field, tiny), np.minimum(field, -tiny))
+    assert head.regions == count
+    assert np.array_equal(head.mask, slow_reference.resize(field, size) > 0)
+    assert head.area_fraction == region.mean()
+    padded = np.pad(region, 1)
+    inner = padded[2:, 1:-1] & padded[:-2, 1:-1] & padded[1:-1, 2:] & padded[1:-1, :-2]
+    outer = region & ~inner
+    at_border = outer[0].sum() + outer[-1].sum() + outer[1:-1, [0, -1]].sum()
+    assert head.border_contact == at_border / max(1, outer.sum())
+    if head.ellipse is None or head.ellipse.semi_minor < 0.4 * head.ellipse.semi_major:
+        return  # no head's shape: refused, and its ellipse hangs on the last digits
+    points = to_frame_xy(outline_points(field, 0.0), region.shape, size)  # type: ignore[arg-type]
+    slow = slow_reference.fit_ellipse(points)
+    assert head.ellipse.perimeter == pytest.approx(slow.perimeter, rel=1e-9)
+    assert head.ellipse.semi_minor == pytest.approx(slow.semi_minor, rel=1e-7)
+
+
+@pytest.mark.parametrize("threshold", [0.5, 0.3])
+def test_real_images_give_the_slow_ways_head(hc18: Path, threshold: float) -> None:
+    segmenter = Segmenter.load()
+    for path in sorted((hc18 / "training_set").glob("*HC.png"))[::100]:
+        frame = read_image(path)
+        check(segmenter.logits(frame), frame.shape[:2], threshold)  # type: ignore[arg-type]
+
+
+@settings(deadline=None)
+@given(st.integers(0, 10**6), st.integers(2, 40), st.integers(3, 90), st.integers(3, 90))
+def test_blobs_holes_and_speckle_give_the_slow_ways_head(seed: int, grain: int, h: int, w: int) -> None:
+    check(smooth(seed, (h, w), grain), (2 * h + 7, 3 * w), 0.5)
+
+
+def test_contrast_is_the_standard_deviation() -> None:
+    head = find_head(np.full((64, 64), -1, np.float32), (64, 64))
+    rng = np.random.default_rng(0)
+    frames = [*golden_frames(), np.full((99, 300), 255, np.uint8), rng.integers(0, 256, (300, 257)).astype(np.uint8)]
+    for frame in frames:
+        assert judge(head, frame)[0].contrast == pytest.approx(frame.std(), abs=1e-6)

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge_runtime import FetalHeadError, InputError, Segmenter, UsageError
+from edge_runtime.artifact.network import load_backend
+from tests.helpers.tiny_model import make_artifact
+from train.data.phantom import make_phantom
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("models")
+    return {recipe: make_artifact(folder, recipe) for recipe in ("float32", "full_int8")}  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module", params=["float32", "full_int8"])
+def segmenter(request: pytest.FixtureRequest, models: dict[str, Path]) -> Segmenter:
+    return Segmenter.load(models[request.param])
+
+
+def head_frame(size: tuple[int, int] = (270, 400)) -> np.ndarray:
+    """A dark ellipse on a bright ground: what the tiny model calls a head, semi-axes 0.3 of the width and 0.35 of H."""
+    y, x = np.mgrid[0 : size[0], 0 : size[1]]
+    inside = ((x - size[1] / 2) / (0.3 * size[1])) ** 2 + ((y - size[0] / 2) / (0.35 * size[0])) ** 2 < 1
+    return np.where(inside, 10, 160).astype(np.uint8)
+
+
+@pytest.mark.parametrize("size", [(270, 400), (540, 800), (96, 144), (61, 333), (900, 40)])
+def test_masks_have_the_frames_size_and_the_ellipse_is_in_frame_pixels(
+    segmenter: Segmenter, size: tuple[int, int]
+) -> None:
+    frame = head_frame(size)
+    mask = segmenter.segment(frame)
+    assert mask.shape == size and mask.dtype == bool
+    truth = frame < 80
+    assert 2 * (mask & truth).sum() / (mask.sum() + truth.sum()) > 0.93
+
+
+def test_circumference_in_mm_and_its_scale(segmenter: Segmenter) -> None:
+    frame = head_frame((540, 800))
+    result = segmenter.measure(frame, pixel_size_mm=0.15)
+    a, b = 0.3 * 800 * 0.15, 0.35 * 540 * 0.15
+    h = ((a - b) / (a + b)) ** 2
+    truth = np.pi * (a + b) * (1 + 3 * h / (10 + np.sqrt(4 - 3 * h)))
+    assert result.head_circumference_mm == pytest.approx(truth, rel=0.02)
+    assert result.reason is None and result.ellipse is not None
+    wide = segmenter.measure(frame, pixel_size_mm=(0.30, 0.15)).head_circumference_mm
+    assert wide is not None and wide > 1.3 * truth
+    assert result.latency_ms.total > 0
+
+
+def test_gray_colour_and_strided_frames_agree(segmenter: Segmenter) -> None:
+    gray = head_frame()
+    wanted = segmenter.segment(gray)
+    spaced = np.repeat(np.repeat(gray, 2, axis=0), 2, axis=1)[::2, ::2]
+    locked = gray.copy()
+    locked.setflags(write=False)
+    for frame in (gray[:, :, None], np.stack([gray] * 3, 2), np.stack([gray] * 4, 2), spaced, locked):
+        assert np.array_equal(segmenter.segment(frame), wanted)
+
+
+@pytest.mark.parametrize(
+    ("frame", "said"),
+    [
+        (np.zeros((540, 800), np.uint8), "no image"),
+        (np.full((540, 800), 255, np.uint8), "no image"),
+        (np.random.default_rng(0).integers(100, 256, (540, 800)).astype(np.uint8), "no"),
+    ],
+    ids=["black", "white", "noise"],
+)
+def test_frames_without_a_head_are_refused_with_a_reason_never_zero(
+    segmenter: Segmenter, frame: np.ndarray, said: str
+) -> None:
+    result = segmenter.measure(frame, pixel_size_mm=0.1)
+    assert result.head_circumference_mm is None and result.ellipse is None
+    assert result.reason is not None and said in result.reason
+
+
+def test_without_pixel_size_there_is_an_ellipse_and_no_circumference(segmenter: Segmenter) -> None:
+    result = segmenter.measure(head_frame())
+    assert result.ellipse is not None
+    assert result.head_circumference_mm is None and result.reason == "no pixel size was given"
+
+
+def test_a_circumference_no_fetus_has_is_refused(segmenter: Segmenter) -> None:
+    result = segmenter.measure(head_frame(), pixel_size_mm=5.0)
+    assert result.head_circumference_mm is None and "check the pixel size" in str(result.reason)
+
+
+@pytest.mark.parametrize("size", [0, -0.1, float("nan"), float("inf"), "wide", (0.1, 0), (0.1,), (1, 2, 3)])
+def test_an_impossible_pixel_size_is_an_error(segmenter: Segmenter, size: object) -> None:
+    with pytest.raises(UsageError, match="pixel_size_mm is"):
+        segmenter.measure(head_frame(), pixel_size_mm=size)  # type: ignore[arg-type]
+
+
+def test_what_is_no_frame_is_an_error(segmenter: Segmenter) -> None:
+    for frame in (np.zeros((1, 1), np.uint8), np.zeros((99, 99)), np.zeros((99, 99), np.uint16)):
+        with pytest.raises(InputError):
+            segmenter.measure(frame)
+
+
+def test_int8_and_float_agree(models: dict[str, Path]) -> None:
+    frame = make_phantom(2)[0]
+    masks = [Segmenter.load(path).segment(frame) for path in models.values()]
+    assert 2 * (masks[0] & masks[1]).sum() / (masks[0].sum() + masks[1].sum()) > 0.98
+
+
+def test_both_backends_run_the_same_model(models: dict[str, Path]) -> None:
+    frame = head_frame()
+    masks = [
+        Segmenter.load(models["full_int8"], backend=b).segment(frame) for b in ("ai-edge-litert", "tflite-runtime")
+    ]
+    assert 2 * (masks[0] & masks[1]).sum() / (masks[0].sum() + masks[1].sum()) > 0.999
+
+
+def test_litert_comes_first_tflite_runtime_second_and_neither_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    assert load_backend()[0] == "ai-edge-litert"
+    monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
+    assert load_backend()[0] == "tflite-runtime"
+    monkeypatch.setitem(sys.modules, "tflite_runtime.interpreter", None)
+    with pytest.raises(FetalHeadError, match="pip install ai-edge-litert"):
+        load_backend()
+
+
+def test_tflite_runtime_is_not_started_with_a_numpy_it_was_not_built_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("edge_runtime.artifact.network.np.__version__", "2.4.6")
+    with pytest.raises(FetalHeadError, match=r"NumPy 1, 2\.4\.6 is installed: pip install 'numpy<2'"):
+        load_backend("tflite-runtime")
+    assert load_backend()[0] == "ai-edge-litert"
+
+
+@pytest.mark.parametrize("threads", [0, -1, 1000])
+def test_a_thread_count_out_of_range_is_an_error(models: dict[str, Path], threads: int) -> None:
+    with pytest.raises(UsageError, match="between 1 and 64"):
+        Segmenter.load(models["float32"], threads=threads)
