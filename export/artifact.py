@@ -72,7 +72,7 @@ def provenance(checkpoint: Checkpoint) -> dict[str, Any]:
     }
 
 
-def describe(
+def new_artifact(
     data: bytes,
     checkpoint: Checkpoint,
     recipe: Recipe,
@@ -160,7 +160,7 @@ def read_artifact(path: Path) -> Manifest | None:
     return manifest
 
 
-def kept_quality(model_sha256: str, path: Path) -> dict[str, Any]:
+def kept_limits(model_sha256: str, path: Path) -> dict[str, Any]:
     """Limits and interval that ``python -m export quality`` has made for a network: an export of it keeps them.
 
     Args:

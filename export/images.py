@@ -13,7 +13,7 @@ from edge_runtime.errors import UsageError
 from edge_runtime.frame.preprocess import prepare
 from train.checkpoint import Checkpoint
 from train.data.hc18 import Dataset, Sample, hash_files
-from train.data.splits import SPLITS, Split, make_split, spread
+from train.data.splits import SPLITS, Split, evenly_spaced, make_split
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,12 @@ def load_images(samples: Sequence[Sample], size: tuple[int, int]) -> Images:
 
 def calibration_samples(dataset: Dataset, split: Split, count: int) -> list[Sample]:
     """What the ranges of a calibrated recipe are taken from: images of the training part, no other."""
-    return spread(dataset.select(split.train), count)
+    return evenly_spaced(dataset.select(split.train), count)
 
 
 def parity_samples(dataset: Dataset, split: Split, count: int) -> list[Sample]:
     """What artifacts are compared with torch on: the validation part, or the training part where there is none."""
-    return spread(dataset.select(split.val or split.train), count)
+    return evenly_spaced(dataset.select(split.val or split.train), count)
 
 
 def accuracy_parts(dataset: Dataset, split: Split, count: int | None) -> dict[str, list[Sample]]:
@@ -74,7 +74,7 @@ def accuracy_parts(dataset: Dataset, split: Split, count: int | None) -> dict[st
     tests |= {name: make_split(dataset, name).test for name in SPLITS if name != split.name}
     seen = {*split.train, *split.val}
     return {
-        f"{name}_test": spread(dataset.select(names), count or len(names))
+        f"{name}_test": evenly_spaced(dataset.select(names), count or len(names))
         for name, names in tests.items()
         if names and not seen & set(names)
     }

@@ -17,7 +17,7 @@ from edge_runtime.artifact.golden import take_golden
 from edge_runtime.artifact.manifest import Manifest
 from edge_runtime.common.cli import say
 from edge_runtime.metrics import ImageScore
-from export.artifact import Artifact, artifact_path, describe, kept_quality, read_artifact, write_artifact
+from export.artifact import Artifact, artifact_path, kept_limits, new_artifact, read_artifact, write_artifact
 from export.conversion.process import ConversionError
 from export.conversion.steps import ONNX, Conversions, to_graph, to_saved_model, to_tflite
 from export.conversion.to_onnx import onnx_predictor, write_onnx
@@ -27,7 +27,7 @@ from export.quantization.int8 import make_int8
 from export.recipes import MIXED_INT8, RECIPES, Recipe
 from export.tflite.model import Model
 from export.verification.accuracy import Exam, accuracy, make_exam, take
-from export.verification.parity import Parity, ParityError, Reference, check, compare, make_reference, run_on
+from export.verification.parity import Parity, ParityError, TorchAnswers, ask_torch, check, compare, run_on
 from train.checkpoint import Checkpoint
 from train.data.hc18 import Dataset
 from train.model import make_predictor
@@ -45,13 +45,13 @@ class Bench:
     """What every artifact of a checkpoint is held against.
 
     Attributes:
-        reference: Torch's answers.
+        torch_answers: Torch's answers.
         onnx: How far ONNX lies from them.
         saved_model: How far the SavedModel lies from them.
         exam: What accuracy is measured on; None where no image is fair to test on.
     """
 
-    reference: Reference
+    torch_answers: TorchAnswers
     onnx: Parity
     saved_model: Parity
     exam: Exam | None
@@ -99,13 +99,13 @@ def export_checkpoint(
 def _export(
     job: Job, requests: Mapping[str, str], folder: Path, failed: Callable[[ParityError], None]
 ) -> dict[Path, Manifest]:
-    reference, answers = _convert_exactly(job, folder)
+    torch_answers, answers = _convert_exactly(job, folder)
     against = f"{job.name}-{FLOAT32.name}"
     baseline: dict[str, ImageScore] = {}
     manifests: dict[Path, Manifest] = {}
     plain = [FLOAT32, *(r for r in job.options.recipes if not r.calibrated and r != FLOAT32)]
     with Conversions(folder, plain) as conversions:
-        bench = _hold(job, reference, answers, folder)
+        bench = _hold(job, torch_answers, answers, folder)
         if FLOAT32 not in job.options.recipes:
             against, baseline = f"{job.name} in float32 (ONNX)", take(onnx_predictor(folder / ONNX), bench.exam)
         for asked in job.options.recipes:
@@ -113,7 +113,7 @@ def _export(
             artifact, refusal = _convert(job, asked, conversions, folder)
             recipe = MIXED_INT8 if artifact.manifest.recipe == MIXED_INT8.name else asked
             network = artifact.network(job.options.threads)
-            parity = compare(bench.reference, run_on(network, bench.reference.images))
+            parity = compare(bench.torch_answers, run_on(network, bench.torch_answers.images))
             try:
                 check(artifact.manifest.name, parity, recipe.tolerance, UNSUITED)
             except ParityError as error:
@@ -128,7 +128,7 @@ def _export(
                 accuracy=accuracy(bench.exam, scores, baseline, against),
                 golden=take_golden(network, job.size),
                 rewrites=tuple(rewrite.name for rewrite in job.rewrites),
-                quality=kept_quality(
+                quality=kept_limits(
                     artifact.manifest.model_sha256, artifact_path(job.options.out, job.name, artifact.manifest.recipe)
                 ),
                 request_sha256=requests[asked.name],
@@ -149,12 +149,12 @@ def _export(
 def _convert(job: Job, recipe: Recipe, conversions: Conversions, folder: Path) -> tuple[Artifact, ParityError | None]:
     """An artifact, nothing measured of it yet; with the reason where full int8 is beyond its budget."""
     if not recipe.calibrated:
-        return describe(conversions.data(recipe), job.checkpoint, recipe), None
+        return new_artifact(conversions.data(recipe), job.checkpoint, recipe), None
     plain = Model(conversions.data(FLOAT32))
     made = make_int8(job, plain, (lambda: _tuned(job, folder)) if job.options.fine_tune_epochs else None)
     if made.table and len(made.quantization["rungs"]) > 1:
         say(made.table)
-    artifact = describe(made.data, job.checkpoint, made.recipe, made.calibration, made.quantization)
+    artifact = new_artifact(made.data, job.checkpoint, made.recipe, made.calibration, made.quantization)
     if made.holds:
         return artifact, None
     return artifact, ParityError(
@@ -176,35 +176,35 @@ def _tuned(job: Job, folder: Path) -> Model:
     return Model(to_tflite(place, FLOAT32))
 
 
-def _convert_exactly(job: Job, folder: Path) -> tuple[Reference, NDArray[np.float32]]:
+def _convert_exactly(job: Job, folder: Path) -> tuple[TorchAnswers, NDArray[np.float32]]:
     """Ask torch; convert to ONNX and a SavedModel, from which the recipes are converted; and ask that."""
     predict = make_predictor(job.checkpoint.model, torch.device("cpu"))
-    reference = make_reference(predict, load_images(job.parity, job.size))
+    torch_answers = ask_torch(predict, load_images(job.parity, job.size))
     say(
         f"{job.name} at {job.size[0]}x{job.size[1]}: {job.dataset.title}, split {job.split.name}; "
         f"{len(job.calibration)} images to calibrate on, {len(job.parity)} to compare with torch "
-        f"({int(reference.clear.sum())} clear)"
+        f"({int(torch_answers.clear.sum())} clear)"
     )
     started = time.monotonic()
     try:
         write_onnx(job.checkpoint.model, job.size, folder / ONNX)
         to_graph(job.checkpoint.model, folder, job.rewrites)
-        answers = to_saved_model(job.size, reference.images.inputs, folder)
+        answers = to_saved_model(job.size, torch_answers.images.inputs, folder)
     except ConversionError as error:
         raise ConversionError(f"{job.name}: {error}") from error
     say(f"  ONNX and onnx2tf in {time.monotonic() - started:.1f} s")
-    return reference, answers
+    return torch_answers, answers
 
 
-def _hold(job: Job, reference: Reference, answers: NDArray[np.float32], folder: Path) -> Bench:
+def _hold(job: Job, torch_answers: TorchAnswers, answers: NDArray[np.float32], folder: Path) -> Bench:
     """Hold ONNX, and the SavedModel by its answers, to torch before anything is measured."""
-    onnx = compare(reference, run_on(onnx_predictor(folder / ONNX), reference.images))
-    saved_model = compare(reference, answers)
+    onnx = compare(torch_answers, run_on(onnx_predictor(folder / ONNX), torch_answers.images))
+    saved_model = compare(torch_answers, answers)
     check(f"{job.name} as ONNX", onnx, FLOAT32.tolerance, "This is torch's exporter; report it with the checkpoint.")
     check(f"{job.name} as converted by onnx2tf", saved_model, FLOAT32.tolerance, WRONG)
     say(f"  as torch: largest logit difference {saved_model.max_logit_difference:.1e}")
     exam = make_exam(job.dataset, job.parts, job.size, job.options.accuracy_images) if job.parts else None
-    return Bench(reference, onnx, saved_model, exam)
+    return Bench(torch_answers, onnx, saved_model, exam)
 
 
 def _parity_record(job: Job, recipe: Recipe, parity: Parity, bench: Bench) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import torch
 from segmentation_models_pytorch.decoders.unet.decoder import UnetDecoderBlock
 from torch import Tensor
 
-_SPREAD = torch.tensor([[1.0, 0.0, 0.0], [1.0, 1.0, 0.0], [0.0, 1.0, 1.0], [0.0, 0.0, 1.0]])
+_EXPAND = torch.tensor([[1.0, 0.0, 0.0], [1.0, 1.0, 0.0], [0.0, 1.0, 1.0], [0.0, 0.0, 1.0]])
 """Taps of a 4-kernel of stride 2 (rows) from those of a flipped 3-kernel: each tap covers two pixels."""
 
 
@@ -47,7 +47,7 @@ def upsampled_convolution(x: Tensor, weight: Tensor) -> Tensor:
     """
     outputs, inputs = weight.shape[:2]
     with torch.autocast(x.device.type, enabled=False):
-        spread = torch.einsum("ua,vb->abuv", _SPREAD, _SPREAD).reshape(9, 16).to(weight)
+        expanded = torch.einsum("ua,vb->abuv", _EXPAND, _EXPAND).reshape(9, 16).to(weight)
         flipped = weight.flip(2, 3).transpose(0, 1).reshape(inputs * outputs, 9)
-        kernel = (flipped @ spread).view(inputs, outputs, 4, 4)
+        kernel = (flipped @ expanded).view(inputs, outputs, 4, 4)
     return torch.nn.functional.conv_transpose2d(x, kernel, stride=2, padding=1)

@@ -22,7 +22,7 @@ from edge_runtime.frame.preprocess import prepare
 from edge_runtime.head.find_head import find_head
 from edge_runtime.metrics import overlap
 from train.data.hc18 import Dataset, Sample, find_data
-from train.data.splits import SPLITS, make_split, spread
+from train.data.splits import SPLITS, evenly_spaced, make_split
 
 SCHEMA_VERSION = 1
 NEWER, OLDER = "ai-edge-litert", "tflite-runtime"
@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _chosen(dataset: Dataset, split: str, count: int | None) -> list[Sample]:
     test = dataset.select(make_split(dataset, split).test)
-    return spread(test, count or len(test))
+    return evenly_spaced(test, count or len(test))
 
 
 def compare(artifact: Artifact, samples: Sequence[Sample]) -> dict[str, Any]:

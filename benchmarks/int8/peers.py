@@ -44,7 +44,7 @@ def make_peers(job: Job, folder: Path) -> dict[str, Run]:
         job: The checkpoint, the images to calibrate on, the same for all, and the rewrites of LiteRT's graph.
         folder: Empty, to work in.
     """
-    from export.artifact import describe
+    from export.artifact import new_artifact
     from export.conversion.steps import ONNX, to_graph, to_saved_model, to_tflite
     from export.conversion.to_onnx import onnx_predictor, write_onnx
     from export.images import load_images
@@ -58,8 +58,8 @@ def make_peers(job: Job, folder: Path) -> dict[str, Run]:
     plain = to_tflite(folder, RECIPES["float32"])
     full = next(iter(candidates(Model(plain), calibration)))
     peers: dict[str, Run] = {
-        OURS: describe(full.data, job.checkpoint, full.recipe).network(),
-        "LiteRT float32": describe(plain, job.checkpoint, RECIPES["float32"]).network(),
+        OURS: new_artifact(full.data, job.checkpoint, full.recipe).network(),
+        "LiteRT float32": new_artifact(plain, job.checkpoint, RECIPES["float32"]).network(),
         "ONNX Runtime float32": onnx_predictor(folder / ONNX),
         "ONNX Runtime int8": _onnxruntime_int8(folder, calibration),
     }

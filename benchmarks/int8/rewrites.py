@@ -71,7 +71,7 @@ def measure(strategy: Strategy, size: tuple[int, int], rounds: int) -> list[Timi
     """
     import torch
 
-    from export.tflite.interpreter import prepared
+    from export.tflite.interpreter import load_interpreter
     from train.model import HeadNet, make_predictor
 
     torch.manual_seed(0)
@@ -86,7 +86,7 @@ def measure(strategy: Strategy, size: tuple[int, int], rounds: int) -> list[Timi
         files, answer = _convert(model, size, images, rewrite)
         differences[name] = float(np.abs(answer - expected).max() / expected.std())
         for recipe, data in files.items():
-            interpreter = prepared(data)
+            interpreter = load_interpreter(data)
             (details,) = interpreter.get_input_details()
             frame = images[:1, :, :, None]
             interpreter.set_tensor(details["index"], frame if recipe == "full_int8" else frame.astype(np.float32) / 255)

@@ -14,7 +14,7 @@ from edge_runtime.errors import FetalHeadError
 from edge_runtime.metrics import overlap
 from edge_runtime.segmenter import Segmenter
 from train.data.hc18 import Sample, find_local, read_dataset
-from train.data.splits import make_split, spread
+from train.data.splits import evenly_spaced, make_split
 
 IMAGES = 6
 COLUMNS = 3
@@ -40,7 +40,7 @@ def section(runs: Path, data: str | None, documents: Mapping[str, Any]) -> list[
     models = _models(runs, documents)
     if not models:
         return [*blocks, Paragraph(f"Not drawn: {runs.name}/ holds no artifact that was measured; see --runs.")]
-    samples = spread(dataset.select(make_split(dataset, "grouped").test), IMAGES)
+    samples = evenly_spaced(dataset.select(make_split(dataset, "grouped").test), IMAGES)
     segmenters = {name: Segmenter.load(path) for name, path in models.items()}
     text = "Predicted outline blue, reference ellipse orange and dashed; float32; Dice at the image's own resolution."
     figures = [

@@ -24,7 +24,7 @@ from edge_runtime.head.find_head import find_head
 from edge_runtime.quality.evidence import gather_evidence
 from edge_runtime.quality.limits import UNLIKE, Limits, read_limits
 from edge_runtime.segmenter import DEFAULT_MODEL, Segmenter
-from export.quality.cases import BAD_EACH, REAL, Case, bad_cases, gather, parts_of, refused
+from export.quality.cases import BAD_EACH, REAL, Examined, bad_cases, gather, parts_of, refused
 from export.quality.derive_limits import REFUSED_SHARE, fit_trust, within
 from train.data.hc18 import Dataset, Sample, find_data
 from train.data.splits import make_split
@@ -38,7 +38,7 @@ COVERAGES = (1.0, 0.95, 0.9, 0.8, 0.7, 0.5)
 GOALS = {"fall": 0.30, "bad": 0.99, "good": 0.02, "interval": 0.9}
 
 
-def risk(cases: Sequence[Case], limits: Limits) -> dict[str, Any]:
+def risk(cases: Sequence[Examined], limits: Limits) -> dict[str, Any]:
     """Risk and coverage of frames: the refused go first, then those of the largest expected error.
 
     Args:
@@ -70,7 +70,7 @@ def risk(cases: Sequence[Case], limits: Limits) -> dict[str, Any]:
     }
 
 
-def points(cases: Sequence[Case], limits: Limits) -> dict[str, list[float]]:
+def points(cases: Sequence[Examined], limits: Limits) -> dict[str, list[float]]:
     """Expected |error| and error in mm of the frames that the wide limits show, for the picture."""
     shown = [c for c in cases if c.figures is not None]
     return {
@@ -90,7 +90,7 @@ def _auroc(score: NDArray[np.float64], large: NDArray[np.bool_]) -> float | None
     return float(np.mean((above > 0) + 0.5 * (above == 0)))
 
 
-def intervals(cases: Sequence[Case], limits: Limits) -> dict[str, Any]:
+def intervals(cases: Sequence[Examined], limits: Limits) -> dict[str, Any]:
     """How many true circumferences lie within the interval, of real frames that are shown, and its mean width."""
     shown = [c for c, out in zip(cases, refused(cases, limits), strict=True) if not out]
     expected = np.array([limits.expected_error_mm(c.blur_mm) for c in shown])
@@ -110,10 +110,10 @@ def intervals(cases: Sequence[Case], limits: Limits) -> dict[str, Any]:
     }
 
 
-def refusals(cases: Sequence[Case], limits: Limits) -> dict[str, Any]:
+def refusals(cases: Sequence[Examined], limits: Limits) -> dict[str, Any]:
     """Frames and refused frames: real, variants and bad, and by kind; bad ones with the reasons given."""
     out = refused(cases, limits)
-    groups: dict[str, Callable[[Case], bool]] = {
+    groups: dict[str, Callable[[Examined], bool]] = {
         "real": lambda c: c.kind == REAL,
         "variants": lambda c: c.good and c.kind != REAL,
         "bad": lambda c: not c.good,
@@ -136,12 +136,14 @@ def refusals(cases: Sequence[Case], limits: Limits) -> dict[str, Any]:
     return found
 
 
-def _reason(case: Case, limits: Limits) -> str:
+def _reason(case: Examined, limits: Limits) -> str:
     text = case.reason or (limits.violation(case.figures) if case.figures else None) or UNLIKE
     return re.sub(r"^[\d.]+ mm is", "that is", text.split(" (")[0].split(":")[0])
 
 
-def left_out_kinds(train: Sequence[Case], validation: Sequence[Case], test: Sequence[Case], limits: Limits) -> Any:
+def left_out_kinds(
+    train: Sequence[Examined], validation: Sequence[Examined], test: Sequence[Examined], limits: Limits
+) -> Any:
     """Share of each kind of bad frames that is refused by a trust fitted without that kind, on the test part."""
     found = {}
     for kind in KINDS:
@@ -182,7 +184,7 @@ def measure(segmenter: Segmenter, dataset: Dataset, limits: Limits) -> dict[str,
     damaged = list(bad_cases(segmenter, [*samples["test"], *paper], [], 2 * BAD_EACH["test"], 9, kinds=DAMAGES))
     parts = {"train": cases["train"], "val": cases["val"], "test": cases["test"], "paper_test": both}
     real = {part: [c for c in of if c.kind == REAL] for part, of in parts.items()}
-    once = [Case(**{**vars(c), "figures": _without_second_look(c)}) for c in cases["test"]]
+    once = [Examined(**{**vars(c), "figures": _without_second_look(c)}) for c in cases["test"]]
     return {
         "refused": {part: refusals(of, limits) for part, of in (parts | {"test": once}).items()},
         "refused_with_second_look": refusals(cases["test"], limits),
@@ -196,7 +198,7 @@ def measure(segmenter: Segmenter, dataset: Dataset, limits: Limits) -> dict[str,
     }
 
 
-def _without_second_look(case: Case) -> dict[str, float] | None:
+def _without_second_look(case: Examined) -> dict[str, float] | None:
     return case.figures and {name: value for name, value in case.figures.items() if name != "agreement"}
 
 

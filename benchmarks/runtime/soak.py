@@ -48,7 +48,7 @@ Answer = tuple[float | None, str | None]
 
 
 @dataclass(frozen=True)
-class Case:
+class SoakFrame:
     """One frame of the cycle.
 
     Attributes:
@@ -60,33 +60,33 @@ class Case:
     pixel_size_mm: float | tuple[float, float] | None = 0.15
 
 
-def make_cases() -> list[Case]:
+def make_cases() -> list[SoakFrame]:
     """The cycle: phantoms of several sizes in grey and colour, frames without a head, and some that raise."""
     rng = np.random.default_rng(0)
     phantoms = [make_phantom(seed, size) for seed, size in enumerate(SIZES)]
-    cases = [Case(frame, size_mm) for frame, _, size_mm in phantoms]
+    cases = [SoakFrame(frame, size_mm) for frame, _, size_mm in phantoms]
     first = phantoms[0][0]
     cases += [
-        Case(np.repeat(first[:, :, None], 3, axis=2)),
-        Case(np.repeat(first[:, :, None], 4, axis=2), (0.15, 0.12)),
-        Case(first[::2, ::-1], 0.3),  # strides of its own
-        Case(first[:, : first.shape[1] // 2]),  # half a head
-        Case(first, None),
-        Case(np.zeros(SIZES[0], np.uint8)),
-        Case(rng.integers(0, 256, SIZES[0], dtype=np.uint8)),
-        Case(rng.integers(0, 256, (300, 1000), dtype=np.uint8)),
-        Case(first.astype(np.float32)),
-        Case(np.full(SIZES[0], np.nan)),
-        Case(first[:20, :20]),
-        Case(first, -1.0),
+        SoakFrame(np.repeat(first[:, :, None], 3, axis=2)),
+        SoakFrame(np.repeat(first[:, :, None], 4, axis=2), (0.15, 0.12)),
+        SoakFrame(first[::2, ::-1], 0.3),  # strides of its own
+        SoakFrame(first[:, : first.shape[1] // 2]),  # half a head
+        SoakFrame(first, None),
+        SoakFrame(np.zeros(SIZES[0], np.uint8)),
+        SoakFrame(rng.integers(0, 256, SIZES[0], dtype=np.uint8)),
+        SoakFrame(rng.integers(0, 256, (300, 1000), dtype=np.uint8)),
+        SoakFrame(first.astype(np.float32)),
+        SoakFrame(np.full(SIZES[0], np.nan)),
+        SoakFrame(first[:20, :20]),
+        SoakFrame(first, -1.0),
     ]
     return cases
 
 
-def through_measure(segmenter: Segmenter) -> Callable[[Case], Measurement | FetalHeadError]:
+def through_measure(segmenter: Segmenter) -> Callable[[SoakFrame], Measurement | FetalHeadError]:
     """Each frame by a call of :meth:`Segmenter.measure`."""
 
-    def run(case: Case) -> Measurement | FetalHeadError:
+    def run(case: SoakFrame) -> Measurement | FetalHeadError:
         try:
             return segmenter.measure(case.item, case.pixel_size_mm)  # type: ignore[arg-type]
         except FetalHeadError as error:
@@ -95,14 +95,14 @@ def through_measure(segmenter: Segmenter) -> Callable[[Case], Measurement | Feta
     return run
 
 
-def through_stream(segmenter: Segmenter) -> Callable[[Case], Measurement | FetalHeadError]:
+def through_stream(segmenter: Segmenter) -> Callable[[SoakFrame], Measurement | FetalHeadError]:
     """Each frame through the slot, the measurement, the summary and the best frame of a stream; none is dropped, since
     the next is put in when the last one's result is out.
     """
     slot = Slot()
     stream = Stream(segmenter, slot, None, Rules(stall_s=3600.0))
 
-    def run(case: Case) -> Measurement | FetalHeadError:
+    def run(case: SoakFrame) -> Measurement | FetalHeadError:
         slot.put(Frame(case.item, case.pixel_size_mm))  # type: ignore[arg-type]
         result = next(stream)
         return result.measurement or result.error or InputError("stalled")
@@ -126,7 +126,9 @@ def rss_bytes() -> int:
         raise FetalHeadError(f"Resident memory is read from /proc/self/statm: {error}. Run this on Linux.") from error
 
 
-def soak(run: Callable[[Case], Measurement | FetalHeadError], cases: Sequence[Case], frames: int) -> dict[str, Any]:
+def soak(
+    run: Callable[[SoakFrame], Measurement | FetalHeadError], cases: Sequence[SoakFrame], frames: int
+) -> dict[str, Any]:
     """Run frames and keep the record.
 
     Args:
@@ -192,7 +194,7 @@ def _say_progress(share: float, seconds: float, rows: NDArray[np.float64]) -> No
 
 
 def trace(
-    run: Callable[[Case], Measurement | FetalHeadError], cases: Sequence[Case], cycles: int = TRACED_CYCLES
+    run: Callable[[SoakFrame], Measurement | FetalHeadError], cases: Sequence[SoakFrame], cycles: int = TRACED_CYCLES
 ) -> dict[str, float]:
     """What Python allocates in a steady state, measured apart since tracing slows everything down.
 

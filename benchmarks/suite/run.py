@@ -26,7 +26,7 @@ from edge_runtime.metrics import scores_to_json, summarize
 from edge_runtime.segmenter import MAX_THREADS
 from edge_runtime.timing.bench import BenchConfig
 from train.data.hc18 import Dataset, Sample, cache, find_data, hash_samples
-from train.data.splits import Split, make_split, spread
+from train.data.splits import Split, evenly_spaced, make_split
 
 LATENCY_IMAGES = 4
 """Test images whose frames latency is measured on: enough that no single head's size decides."""
@@ -49,7 +49,7 @@ class ScoredImages:
     @property
     def latency_samples(self) -> list[Sample]:
         """Those whose frames latency is measured on."""
-        return spread(self.samples, LATENCY_IMAGES)
+        return evenly_spaced(self.samples, LATENCY_IMAGES)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -85,7 +85,9 @@ def run(args: argparse.Namespace) -> int:
 def _scored_images(args: argparse.Namespace) -> ScoredImages:
     dataset = find_data(args.data)
     split = make_split(dataset, args.split_part)
-    return ScoredImages(dataset, split, cache(spread(dataset.select(split.test), args.images or len(split.test))))
+    return ScoredImages(
+        dataset, split, cache(evenly_spaced(dataset.select(split.test), args.images or len(split.test)))
+    )
 
 
 def _conditions(args: argparse.Namespace, images: ScoredImages) -> dict[str, Any]:

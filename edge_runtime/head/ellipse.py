@@ -157,11 +157,11 @@ def fit_ellipse(points: NDArray[np.float64]) -> Ellipse:
     xy = np.array(points.T, dtype=np.float64, order="C")
     centre = xy.sum(axis=1) / len(points)
     xy -= centre[:, None]
-    spread = float(np.abs(xy).sum()) / (2 * len(points))
-    if not math.isfinite(spread) or spread == 0:
+    scale = float(np.abs(xy).sum()) / (2 * len(points))
+    if not math.isfinite(scale) or scale == 0:
         raise EllipseError("the outline points coincide or are not finite")
     terms = np.empty((6, len(points)))  # x², xy, y², x, y, 1
-    np.divide(xy, spread, out=terms[3:5])
+    np.divide(xy, scale, out=terms[3:5])
     terms[5] = 1
     np.multiply(terms[3], terms[3:5], out=terms[:2])
     np.multiply(terms[4], terms[4], out=terms[2])
@@ -174,11 +174,11 @@ def fit_ellipse(points: NDArray[np.float64]) -> Ellipse:
         raise EllipseError("the conic through the points is not an ellipse")
     d, e, f = (row[0] * a + row[1] * b + row[2] * c for row in t)
     x, y = (b * e - 2 * c * d) / discriminant, (b * d - 2 * a * e) / discriminant
-    level = -(f + (d * x + e * y) / 2) * spread**2
+    level = -(f + (d * x + e * y) / 2) * scale**2
     if level == 0:
         raise EllipseError("the conic through the points is not an ellipse")
     cx, cy = centre.tolist()
-    return _from_form(cx + x * spread, cy + y * spread, a / level, b / (2 * level), c / level)
+    return _from_form(cx + x * scale, cy + y * scale, a / level, b / (2 * level), c / level)
 
 
 def _positive_conic(m: list[list[float]]) -> tuple[float, float, float, float]:

@@ -114,7 +114,7 @@ def gather_evidence(head: Head, network_input: NDArray[np.uint8], logits: Floats
     )
 
 
-def spread(image: Bytes) -> float:
+def grey_deviation(image: Bytes) -> float:
     """SD of an image in grey levels, from sums that are exact: those over a row of 256 squares stay below 2**24."""
     height, width = image.shape
     grey: NDArray[np.floating[Any]] = image.astype(np.float32 if width <= 256 else np.float64)
@@ -218,7 +218,7 @@ def _skull(ellipse: Ellipse, spokes: Floats, image: Bytes) -> dict[str, float]:
     lift = float(np.add.reduce(wall)) - 0.5 * float(np.add.reduce(within) + np.add.reduce(beyond))
     return {
         "skull": np.count_nonzero(wall - side > 0.1 * (wall + side + 6)) / ANGLES,
-        "skull_contrast": lift / ANGLES / (spread(image[::4]) + 3.0),
+        "skull_contrast": lift / ANGLES / (grey_deviation(image[::4]) + 3.0),
     }
 
 

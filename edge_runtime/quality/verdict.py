@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.head.find_head import Head
-from edge_runtime.quality.evidence import Evidence, gather_evidence, spread
+from edge_runtime.quality.evidence import Evidence, gather_evidence, grey_deviation
 from edge_runtime.quality.limits import BLURRED, EVEN_TRUST, UNLIKE, UNUSUAL, Limits
 
 # Wide limits: each is far outside what good frames give (python -m benchmarks run prints how many it refuses).
@@ -95,7 +95,7 @@ def judge(head: Head, network_input: NDArray[np.uint8]) -> tuple[Quality, str | 
     """
     ellipse = head.ellipse
     ratio = ellipse.semi_minor / ellipse.semi_major if ellipse else 0.0
-    contrast = spread(network_input)
+    contrast = grey_deviation(network_input)
     quality = Quality(contrast, head.regions, head.area_fraction, head.ellipse_residual, ratio, head.border_contact)
     reason = None
     if contrast < MIN_CONTRAST:

@@ -19,10 +19,10 @@ from edge_runtime.errors import FetalHeadError, ModelError, UsageError
 from edge_runtime.frame.preprocess import prepare, to_unit
 from export.tflite.audit import CLAIMS, Audit, audit
 from export.tflite.delegation import Delegation, delegation
-from export.tflite.interpreter import prepared
+from export.tflite.interpreter import load_interpreter
 from export.tflite.model import Model
 from train.data.hc18 import find_data
-from train.data.splits import spread
+from train.data.splits import evenly_spaced
 
 JSON_SCHEMA_VERSION = 1
 FRAMES = 16
@@ -42,7 +42,7 @@ _NAMES = {
 
 
 @dataclass(frozen=True)
-class Range:
+class OutputRange:
     """How an integer output uses its 256 levels, over some frames.
 
     Attributes:
@@ -69,7 +69,7 @@ class Report:
     recipe: str | None
     audit: Audit
     delegation: Delegation
-    output_range: Range | None
+    output_range: OutputRange | None
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -105,7 +105,7 @@ def main(argv: list[str]) -> int:
     files = find_files(args.files)
     with contextlib.redirect_stdout(sys.stderr) if args.json else contextlib.nullcontext():
         dataset = find_data(args.data)
-        frames = [sample.frame() for sample in spread(list(dataset.samples.values()), FRAMES)]
+        frames = [sample.frame() for sample in evenly_spaced(list(dataset.samples.values()), FRAMES)]
         say(f"frames: {len(frames)} of {dataset.title}")
         reports, errors = [], {}
         for path in files:
@@ -116,7 +116,7 @@ def main(argv: list[str]) -> int:
                 say(f"\n{path}\n  ERROR: {error}")
                 continue
             reports.append(report)
-            say(f"\n{describe(report)}")
+            say(f"\n{report_text(report)}")
         broken = sum(bool(report.audit.violations) for report in reports)
         say(f"\naudited: {len(reports)} files, {broken} with violations, {len(errors)} that cannot be read")
     if args.json:
@@ -169,7 +169,7 @@ def look(path: Path, recipe: str | None, frames: Sequence[NDArray[np.uint8]], ti
     return Report(path, recipe, audit(model, recipe), delegation(model, timed), output_range(model, frames))
 
 
-def output_range(model: Model, frames: Sequence[NDArray[np.uint8]]) -> Range | None:
+def output_range(model: Model, frames: Sequence[NDArray[np.uint8]]) -> OutputRange | None:
     """How an integer output uses its levels; None where there is no such output, no frame, or no input for one."""
     if (
         not frames
@@ -181,7 +181,7 @@ def output_range(model: Model, frames: Sequence[NDArray[np.uint8]]) -> Range | N
     shape = model.inputs[0].shape
     if len(shape) != 4 or shape[0] != 1 or min(shape) < 1:
         return None
-    interpreter = prepared(model.data)
+    interpreter = load_interpreter(model.data)
     place, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]["index"]
     values = []
     for frame in frames:
@@ -196,10 +196,10 @@ def output_range(model: Model, frames: Sequence[NDArray[np.uint8]]) -> Range | N
     stored = np.stack(values)
     ends = np.iinfo(stored.dtype)
     saturated = float(np.mean((stored == ends.min) | (stored == ends.max)))
-    return Range(int(stored.min()), int(stored.max()), saturated)
+    return OutputRange(int(stored.min()), int(stored.max()), saturated)
 
 
-def describe(report: Report) -> str:
+def report_text(report: Report) -> str:
     """A report as text, some lines."""
     found = report.audit
     lines = [
@@ -221,7 +221,7 @@ def _counts(counts: dict[str, int]) -> str:
     return ", ".join(f"{count:,} {name}" for name, count in counts.items())
 
 
-def _range(found: Range | None) -> str:
+def _range(found: OutputRange | None) -> str:
     if found is None:
         return ""
     text = f"; uses {found.levels} of 256 levels, {found.saturated:.2%} of its values saturate"

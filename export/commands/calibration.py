@@ -22,7 +22,7 @@ from edge_runtime.common.provenance import git_commit, tool_versions
 from edge_runtime.errors import UsageError
 from export.recipes import RECIPES
 from train.data.hc18 import Sample, cache, find_data
-from train.data.splits import spread
+from train.data.splits import evenly_spaced
 
 if TYPE_CHECKING:
     from export.job import Job
@@ -64,7 +64,7 @@ def draws(
 ) -> Iterator[tuple[str, int | None, list[Sample]]]:
     """Sets of calibration images: each count spread, then drawn at random."""
     for count in counts:
-        yield "spread", None, spread(samples, count)
+        yield "spread", None, evenly_spaced(samples, count)
         for seed in range(seeds):
             yield "random", seed, random.Random(seed).sample(list(samples), count)
 
@@ -84,12 +84,12 @@ def measure(job: Job, counts: Sequence[int], seeds: int, folder: Path) -> Iterat
     """
     import torch
 
-    from export.artifact import describe
+    from export.artifact import new_artifact
     from export.conversion.steps import to_graph, to_saved_model, to_tflite
     from export.images import load_images
     from export.quantization.ladder import Judge, candidates
     from export.tflite.model import Model
-    from export.verification.parity import compare, make_reference, run_on
+    from export.verification.parity import ask_torch, compare, run_on
     from train.model import make_predictor
 
     samples = cache(job.dataset.select(job.split.train))
@@ -97,16 +97,16 @@ def measure(job: Job, counts: Sequence[int], seeds: int, folder: Path) -> Iterat
         raise UsageError(f"--counts asks for {max(counts)} images; the training part has {len(samples)}.")
     predict = make_predictor(job.checkpoint.model, torch.device("cpu"))
     images = load_images(cache(list(job.validation)), job.size)
-    judge = Judge(make_reference(predict, images), job.options.budget)
+    judge = Judge(ask_torch(predict, images), job.options.budget)
     to_graph(job.checkpoint.model, folder)
     to_saved_model(job.size, images.inputs[:1], folder)
     plain = Model(to_tflite(folder, RECIPES["float32"]))
     for chosen, seed, drawn in draws(samples, counts, seeds):
         for candidate in candidates(plain, load_images(drawn, job.size).inputs, threads=2):
             if candidate.name in RUNGS:
-                logits = run_on(describe(candidate.data, job.checkpoint, candidate.recipe).network(2), images)
+                logits = run_on(new_artifact(candidate.data, job.checkpoint, candidate.recipe).network(2), images)
                 rung = judge.rung(candidate.name, logits)
-                sqnr = compare(judge.reference, logits).sqnr_db
+                sqnr = compare(judge.torch_answers, logits).sqnr_db
                 yield Trial(rung.name, len(drawn), chosen, seed, sqnr, rung.dice_drop_points, rung.hc_shift_mm)
             if candidate.name == RUNGS[-1]:
                 break

@@ -69,7 +69,7 @@ def main(argv: list[str]) -> int:
         job = plan(checkpoint, find_data(args.data), options)
         with tempfile.TemporaryDirectory(prefix="fetal-head-edge-") as folder:
             found = explain(job, Path(folder))
-        say(describe(found, args.worst))
+        say(explanation_text(found, args.worst))
         if args.picture:
             from export.commands.explain_picture import picture
 
@@ -80,7 +80,7 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def describe(found: Explanation, worst: int) -> str:
+def explanation_text(found: Explanation, worst: int) -> str:
     """The findings as text."""
     height, width = found.size
     lines = [
@@ -101,16 +101,16 @@ def describe(found: Explanation, worst: int) -> str:
         "",
         f"The {worst} operators of {len(found.layers)} that add most noise (own: with inputs that carry none):",
         f"{'':>4} {'operator':<42} {'own dB':>7} {'dB':>6} {'values':>18} {'int8 range':>18} {'outside':>8} "
-        f"{'dead':>5} {'spread':>7}",
+        f"{'dead':>5} {'ratio':>7}",
         *(_row(layer) for layer in worst_layers(found, worst)),
     ]
     return "\n".join(lines)
 
 
 def _row(layer: Layer) -> str:
-    spread = "-" if layer.weight_spread is None else f"{layer.weight_spread:.1f}"
+    ratio = "-" if layer.channel_ratio is None else f"{layer.channel_ratio:.1f}"
     return (
         f"{layer.index:>4} {label(layer)[-42:]:<42} {layer.own_sqnr_db:>7.1f} {layer.sqnr_db:>6.1f} "
         f"{f'{layer.least:.2f} to {layer.most:.2f}':>18} {f'{layer.range_least:.2f} to {layer.range_most:.2f}':>18} "
-        f"{layer.saturated:>8.2%} {layer.dead_channels:>5} {spread:>7}"
+        f"{layer.saturated:>8.2%} {layer.dead_channels:>5} {ratio:>7}"
     )

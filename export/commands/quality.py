@@ -12,12 +12,12 @@ from edge_runtime.common.cli import say
 from edge_runtime.common.provenance import git_commit, tool_versions
 from edge_runtime.quality.limits import Limits
 from edge_runtime.segmenter import DEFAULT_MODEL, Segmenter
-from export.quality.cases import REAL, Case, gather, parts_of, refused
+from export.quality.cases import REAL, Examined, gather, parts_of, refused
 from export.quality.derive_limits import CONFIDENCE, COVERAGE, MARGIN, derive
 from train.data.hc18 import Dataset, find_data
 
 
-def describe(limits: Limits, cases: dict[str, list[Case]], dataset: Dataset) -> dict[str, Any]:
+def limits_record(limits: Limits, cases: dict[str, list[Examined]], dataset: Dataset) -> dict[str, Any]:
     """What a manifest says of its limits: themselves, what they are from, and what they refuse there."""
     found = {}
     for part, of in cases.items():
@@ -59,7 +59,7 @@ def main(argv: list[str]) -> int:
     parts = parts_of(segmenter, dataset)
     cases = {part: gather(segmenter, parts[part], part) for part in ("train", "val")}
     limits = derive(cases["train"], cases["val"])
-    quality = describe(limits, cases, dataset)
+    quality = limits_record(limits, cases, dataset)
     manifest = replace(segmenter.manifest, quality=quality)
     write_manifest(args.model, manifest)
     for name, count in quality["from"]["frames"].items():

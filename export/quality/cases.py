@@ -27,7 +27,7 @@ REAL = "real"
 
 
 @dataclass(frozen=True)
-class Case:
+class Examined:
     """One frame, and what the artifact made of it under the wide limits alone.
 
     Attributes:
@@ -61,7 +61,7 @@ class Case:
 
 def examine(
     segmenter: Segmenter, frame: Frame, sample: Sample, kind: str, good: bool, scale: float = 1.0, mirror: bool = False
-) -> Case:
+) -> Examined:
     """Measure a frame under the wide limits.
 
     Args:
@@ -80,16 +80,18 @@ def examine(
     quality, hc, reason = measure_head(head, network_input, (pixel_size, pixel_size))
     evidence = gather_evidence(head, network_input, logits) if hc is not None else None
     if evidence is None:
-        return Case(sample.name, kind, good, reason, None, None, sample.hc_mm)
+        return Examined(sample.name, kind, good, reason, None, None, sample.hc_mm)
     agreement = None
     if mirror:
         mirrored = segmenter.logits(np.ascontiguousarray(network_input[:, ::-1]))[:, ::-1]
         agreement = overlap(logits > 0, mirrored > 0)[0]
     seen = Quality(**{**vars(quality), "evidence": evidence, "agreement": agreement})
-    return Case(sample.name, kind, good, None, seen.figures(), hc, sample.hc_mm)
+    return Examined(sample.name, kind, good, None, seen.figures(), hc, sample.hc_mm)
 
 
-def good_cases(segmenter: Segmenter, samples: Sequence[Sample], variants: int, mirror: bool = False) -> Iterator[Case]:
+def good_cases(
+    segmenter: Segmenter, samples: Sequence[Sample], variants: int, mirror: bool = False
+) -> Iterator[Examined]:
     """Every sample as it is, and so many mild variants of each, the kinds in turn.
 
     Args:
@@ -116,7 +118,7 @@ def bad_cases(
     seed: int,
     mirror: bool = False,
     kinds: Collection[str] = tuple(KINDS),
-) -> Iterator[Case]:
+) -> Iterator[Examined]:
     """So many bad frames of every kind, made from samples drawn at random.
 
     Args:
@@ -167,7 +169,7 @@ def parts_of(segmenter: Segmenter, dataset: Dataset) -> dict[str, list[Sample]]:
 
 def gather(
     segmenter: Segmenter, samples: Sequence[Sample], part: str, mirror: bool = False, bad: bool = True
-) -> list[Case]:
+) -> list[Examined]:
     """Good and bad frames of one part: its own images, variants, seeds and photographs."""
     good = list(_told(good_cases(segmenter, samples, VARIANTS_EACH[part], mirror=True), f"{part}, good frames"))
     if not bad:
@@ -180,14 +182,14 @@ def gather(
     return [*good, *_told(made, f"{part}, bad frames")]
 
 
-def _told(cases: Iterable[Case], what: str) -> Iterator[Case]:
+def _told(cases: Iterable[Examined], what: str) -> Iterator[Examined]:
     count = 0
     for count, case in enumerate(cases, 1):  # noqa: B007 - told after the last
         yield case
     say(f"  {what}: {count}")
 
 
-def refused(cases: Sequence[Case], limits: Limits) -> list[bool]:
+def refused(cases: Sequence[Examined], limits: Limits) -> list[bool]:
     """Which frames an artifact with these limits does not measure."""
     return [
         c.figures is None or limits.violation(c.figures) is not None or limits.trust(c.figures) < limits.least_trust

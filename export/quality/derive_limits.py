@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.errors import UsageError
 from edge_runtime.quality.limits import Bounds, Limits
-from export.quality.cases import REAL, Case
+from export.quality.cases import REAL, Examined
 
 MORE_IS_BETTER = (
     "sharpness",
@@ -63,7 +63,7 @@ LEAST_IMAGES = 60
 """Real images to calibrate an interval on: with 59 not even the two extremes hold so often."""
 
 
-def derive(train: Sequence[Case], validation: Sequence[Case]) -> Limits:
+def derive(train: Sequence[Examined], validation: Sequence[Examined]) -> Limits:
     """Derive the limits of an artifact.
 
     Args:
@@ -91,7 +91,7 @@ def derive(train: Sequence[Case], validation: Sequence[Case]) -> Limits:
     )  # fmt: skip
 
 
-def bounds_of(good: Sequence[Case]) -> dict[str, Bounds]:
+def bounds_of(good: Sequence[Examined]) -> dict[str, Bounds]:
     """The most extreme value of each figure, and the margin."""
     bounds: dict[str, Bounds] = {}
     for name in (*MORE_IS_BETTER, *LESS_IS_BETTER):
@@ -104,7 +104,7 @@ def bounds_of(good: Sequence[Case]) -> dict[str, Bounds]:
     return bounds
 
 
-def within(case: Case, bounds: Mapping[str, Bounds]) -> bool:
+def within(case: Examined, bounds: Mapping[str, Bounds]) -> bool:
     """Whether a frame passes the wide limits and these."""
     if case.figures is None:
         return False
@@ -115,7 +115,7 @@ def within(case: Case, bounds: Mapping[str, Bounds]) -> bool:
     return True
 
 
-def fit_trust(cases: Sequence[Case]) -> tuple[dict[str, tuple[float, float, float]], float]:
+def fit_trust(cases: Sequence[Examined]) -> tuple[dict[str, tuple[float, float, float]], float]:
     """Logistic regression of good against bad, both weighing the same; a figure that would count the wrong way is left
     out: it could only have learnt the bad frames' making.
 
@@ -154,7 +154,7 @@ def _logistic(
     return weights
 
 
-def fit_error(real: Sequence[Case]) -> tuple[float, float, float]:
+def fit_error(real: Sequence[Examined]) -> tuple[float, float, float]:
     """Expected |error| as a line over the blur in mm: (at no blur, a mm, least), half way to a constant."""
     blur, error = (np.array([v(c) for c in real]) for v in (lambda c: c.blur_mm, lambda c: abs(c.error_mm)))
     slope = float(np.cov(blur, error)[0, 1] / np.var(blur, ddof=1)) if np.var(blur) > 0 else 0.0

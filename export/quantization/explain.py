@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.common.optional import require
 from edge_runtime.frame.preprocess import to_unit
-from export.artifact import describe
+from export.artifact import new_artifact
 from export.conversion.steps import ONNX, to_graph, to_saved_model, to_tflite
 from export.conversion.to_onnx import onnx_predictor, write_onnx
 from export.images import load_images
@@ -22,7 +22,7 @@ from export.quantization.side_by_side import Values, alone, pair, real, run_all
 from export.quantization.to_int8 import quantize
 from export.recipes import RECIPES
 from export.tflite.model import Model, Operator
-from export.verification.parity import Parity, compare, make_reference, run_on, sqnr_db
+from export.verification.parity import Parity, ask_torch, compare, run_on, sqnr_db
 from train.model import HeadNet, make_predictor
 
 TINY_VARIANCE = 1e-6
@@ -46,7 +46,7 @@ class Layer:
         dead_channels: Channels whose output is the same everywhere, in float32.
         sqnr_db: Signal-to-quantization-noise ratio of its output in the int8 network, all errors before it included.
         own_sqnr_db: The same with inputs that carry no error but their own rounding: what this operator adds.
-        weight_spread: Largest weight of its loudest channel over that of its median channel; None without weights.
+        channel_ratio: Largest weight of its loudest channel over that of its median channel; None without weights.
     """
 
     index: int
@@ -61,7 +61,7 @@ class Layer:
     dead_channels: int
     sqnr_db: float
     own_sqnr_db: float
-    weight_spread: float | None
+    channel_ratio: float | None
 
 
 @dataclass(frozen=True)
@@ -102,19 +102,19 @@ def explain(job: Job, folder: Path) -> Explanation:
     """
     model, size = job.checkpoint.model, job.size
     images = load_images(job.parity, size)
-    reference = make_reference(make_predictor(model, torch.device("cpu")), images)
+    torch_answers = ask_torch(make_predictor(model, torch.device("cpu")), images)
     write_onnx(model, size, folder / ONNX)
     to_graph(model, folder, job.rewrites)
     stages = {
-        "ONNX": compare(reference, run_on(onnx_predictor(folder / ONNX), images)),
-        "TensorFlow": compare(reference, to_saved_model(size, images.inputs, folder)),
+        "ONNX": compare(torch_answers, run_on(onnx_predictor(folder / ONNX), images)),
+        "TensorFlow": compare(torch_answers, to_saved_model(size, images.inputs, folder)),
     }
     plain = Model(to_tflite(folder, RECIPES["float32"]))
     seen = observe(plain, load_images(job.calibration, size).inputs)
     quantized = Model(quantize(plain, choose(plain, seen, "min-max")))
     for name, network in (("float32", plain), ("full_int8", quantized)):
-        artifact = describe(network.data, job.checkpoint, RECIPES[name])
-        stages[name] = compare(reference, run_on(artifact.network(), images))
+        artifact = new_artifact(network.data, job.checkpoint, RECIPES[name])
+        stages[name] = compare(torch_answers, run_on(artifact.network(), images))
     modules = weight_owners(folder / ONNX)
     layers = compare_layers(plain, quantized, images.inputs, modules)
     tiny, count = tiny_variances(model)
@@ -215,11 +215,11 @@ def _layer(
         dead_channels=int(np.sum(flat.max(axis=0) == flat.min(axis=0))),
         sqnr_db=sqnr_db(wanted, seen),
         own_sqnr_db=sqnr_db(wanted, own),
-        weight_spread=None if values is None else _spread(values, float_operator.kind),
+        channel_ratio=None if values is None else _channel_ratio(values, float_operator.kind),
     )
 
 
-def _spread(weights: NDArray[Any], kind: str) -> float:
+def _channel_ratio(weights: NDArray[Any], kind: str) -> float:
     """Largest magnitude of the loudest output channel over that of the median one."""
     channels = 3 if kind == "DEPTHWISE_CONV_2D" else 0
     loudest = np.abs(np.moveaxis(weights, channels, 0).reshape(weights.shape[channels], -1)).max(axis=1)

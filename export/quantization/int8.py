@@ -12,14 +12,14 @@ import torch
 from edge_runtime.artifact.manifest import Manifest, load_manifest
 from edge_runtime.common.cli import say
 from edge_runtime.segmenter import DEFAULT_MODEL
-from export.artifact import describe
+from export.artifact import new_artifact
 from export.images import load_images
 from export.job import Job
 from export.quantization.ladder import Candidate, Judge, climb
 from export.quantization.settings import Settings
 from export.recipes import RECIPES, Recipe
 from export.tflite.model import Model
-from export.verification.parity import make_reference, run_on
+from export.verification.parity import ask_torch, run_on
 from train.data.hc18 import cache
 from train.model import make_predictor
 
@@ -64,11 +64,11 @@ def make_int8(
         return Int8(data, RECIPES["full_int8"], released.calibration, released.quantization, None, holds=True)
     threads = job.options.threads
     predict = make_predictor(job.checkpoint.model, torch.device("cpu"))
-    judge = Judge(make_reference(predict, load_images(cache(list(job.validation)), job.size)), job.options.budget)
+    judge = Judge(ask_torch(predict, load_images(cache(list(job.validation)), job.size)), job.options.budget)
 
     def run(candidate: Candidate) -> Any:
-        artifact = describe(candidate.data, job.checkpoint, candidate.recipe)
-        return run_on(artifact.network(threads), judge.reference.images)
+        artifact = new_artifact(candidate.data, job.checkpoint, candidate.recipe)
+        return run_on(artifact.network(threads), judge.torch_answers.images)
 
     found = climb(plain, load_images(job.calibration, job.size).inputs, judge, run, fine_tune, threads)
     candidate = found.candidate

@@ -14,7 +14,7 @@ from export.quantization.ranges import METHODS, Seen, choose, observe
 from export.quantization.settings import Settings, to_half
 from export.recipes import MIXED_INT8, RECIPES, Budget, Recipe
 from export.tflite.model import Model
-from export.verification.parity import Reference, compare
+from export.verification.parity import TorchAnswers, compare
 from train.data.score import score_sample
 
 FEW_IMAGES = 16
@@ -118,24 +118,24 @@ class Judge:
     """Torch's answers on the validation part, and what a candidate costs against them.
 
     Args:
-        reference: Torch's answers.
+        torch_answers: Torch's answers.
         budget: What may be lost.
     """
 
-    def __init__(self, reference: Reference, budget: Budget) -> None:
-        self.reference, self.budget = reference, budget
-        self._dice = self._score(reference.logits)
+    def __init__(self, torch_answers: TorchAnswers, budget: Budget) -> None:
+        self.torch_answers, self.budget = torch_answers, budget
+        self._dice = self._score(torch_answers.logits)
 
     def _score(self, logits: NDArray[np.float32]) -> float:
         """Mean Dice in points of 100, over clear images."""
-        images = self.reference.images
-        asked = zip(images.samples, images.inputs, logits, self.reference.clear, strict=True)
+        images = self.torch_answers.images
+        asked = zip(images.samples, images.inputs, logits, self.torch_answers.clear, strict=True)
         dice = [score_sample(s, x, y, distances=False).dice for s, x, y, clear in asked if clear]
         return 100 * float(np.mean(dice)) if dice else 0.0
 
     def rung(self, name: str, logits: NDArray[np.float32]) -> Rung:
         """What a candidate's logits, float32 (N, h, w), cost."""
-        shift = compare(self.reference, logits).hc_shift_mean_mm
+        shift = compare(self.torch_answers, logits).hc_shift_mean_mm
         if shift is None:
             return Rung(name, None, None, holds=True)
         drop = self._dice - self._score(logits)
@@ -171,7 +171,7 @@ def climb(
         if rung.holds:
             break
     assert best is not None
-    clear = judge.reference.clear
+    clear = judge.torch_answers.clear
     return Climb(best[1], tuple(rungs), judge.budget, len(clear), int(clear.sum()))
 
 

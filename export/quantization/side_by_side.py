@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.errors import ModelError
-from export.tflite.interpreter import Kept, prepared
+from export.tflite.interpreter import Kept, load_interpreter
 from export.tflite.model import Model, Operator, Tensor
 
 Values = dict[int, list[NDArray[Any]]]
@@ -44,7 +44,7 @@ def alone(
     plain: Model, quantized: Model, float_operator: Operator, operator: Operator, exact: Values
 ) -> NDArray[np.float32]:
     """The int8 operator's output for inputs that were computed in float32 and rounded once."""
-    interpreter = prepared(quantized.alone(operator))
+    interpreter = load_interpreter(quantized.alone(operator))
     places = interpreter.get_input_details()
     sources = list(zip(plain.computed_inputs(float_operator), quantized.computed_inputs(operator), strict=True))
     target = quantized.tensors[operator.outputs[0]]

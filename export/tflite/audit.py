@@ -56,7 +56,7 @@ def audit(model: Model, recipe: str | None) -> Audit:
 
     Args:
         model: The file.
-        recipe: One of :data:`CLAIMS`, or None to describe it alone.
+        recipe: One of :data:`CLAIMS`, or None to tensor_text it alone.
     """
     stored = _parameters(model)
     weights: dict[str, int] = {}
@@ -68,13 +68,13 @@ def audit(model: Model, recipe: str | None) -> Audit:
         n_parameters=sum(weights.values()),
         weights=_most_first(weights),
         operators=_most_first({kind: kinds.count(kind) for kind in kinds}),
-        input=", ".join(map(describe, model.inputs)),
-        output=", ".join(map(describe, model.outputs)),
+        input=", ".join(map(tensor_text, model.inputs)),
+        output=", ".join(map(tensor_text, model.outputs)),
         violations=() if recipe is None else tuple(_violations(model, recipe, stored)),
     )
 
 
-def describe(tensor: Tensor) -> str:
+def tensor_text(tensor: Tensor) -> str:
     """dtype, shape and, where it is quantized, how."""
     text = f"{tensor.dtype} {'x'.join(map(str, tensor.shape))}"
     if len(tensor.scales) == 1:
@@ -150,7 +150,7 @@ def _edges(model: Model, recipe: str) -> list[str]:
                 and tensor.zero_points == (zero,)
             ):
                 found.append(
-                    f"input '{tensor.name}' is {describe(tensor)}; the contract is step 1/255 = {INPUT_SCALE:.6g}, "
+                    f"input '{tensor.name}' is {tensor_text(tensor)}; the contract is step 1/255 = {INPUT_SCALE:.6g}, "
                     f"zero at {zero}: it was calibrated with another normalisation"
                 )
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from export.tflite.interpreter import prepared
+from export.tflite.interpreter import load_interpreter
 from export.tflite.model import Model, Operator
 from export.tflite.timing import seconds
 
@@ -48,7 +48,7 @@ def delegation(model: Model, timed: bool = True) -> Delegation:
     Raises:
         ModelError: LiteRT cannot run it.
     """
-    partitions = [d for d in prepared(model.data)._get_ops_details() if d["op_name"] == "DELEGATE"]
+    partitions = [d for d in load_interpreter(model.data)._get_ops_details() if d["op_name"] == "DELEGATE"]
     inside = {i for p in partitions for i in _within(model, p["inputs"], p["outputs"])}
     left = [operator for operator in model.operators if operator.index not in inside]
     spent = seconds([model.data, *(model.alone(operator) for operator in left)]) if timed and left else None

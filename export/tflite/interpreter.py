@@ -35,7 +35,7 @@ class Kept:
         return self._interpreter.tensor(index)()  # type: ignore[no-any-return]
 
 
-def prepared(data: bytes) -> Any:
+def load_interpreter(data: bytes) -> Any:
     """LiteRT's interpreter of a model, one thread, its tensors allocated.
 
     Raises:

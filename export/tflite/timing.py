@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from export.tflite.interpreter import prepared
+from export.tflite.interpreter import load_interpreter
 
 RUNS = 30
 
 
 def seconds(files: Sequence[bytes], runs: int = RUNS) -> list[float]:
     """Median time of each model's invoke in s, alternating, one thread, on noise."""
-    interpreters = [prepared(data) for data in files]
+    interpreters = [load_interpreter(data) for data in files]
     rng = np.random.default_rng(0)
     for interpreter in interpreters:
         for details in interpreter.get_input_details():

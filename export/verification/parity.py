@@ -78,7 +78,7 @@ class Parity:
 
 
 @dataclass(frozen=True)
-class Reference:
+class TorchAnswers:
     """Torch's answers.
 
     Attributes:
@@ -99,7 +99,7 @@ def run_on(predict: Predict, images: Images) -> NDArray[np.float32]:
     return np.stack([predict(x) for x in images.inputs])
 
 
-def make_reference(predict: Predict, images: Images) -> Reference:
+def ask_torch(predict: Predict, images: Images) -> TorchAnswers:
     """Ask torch, once for all artifacts.
 
     Args:
@@ -112,27 +112,27 @@ def make_reference(predict: Predict, images: Images) -> Reference:
         judge(head, x)[1] is None and float(np.mean(np.abs(y) < UNDECIDED_LOGIT)) <= MAX_UNDECIDED
         for head, x, y in zip(heads, images.inputs, logits, strict=True)
     ]
-    return Reference(images, logits, heads, np.array(clear))
+    return TorchAnswers(images, logits, heads, np.array(clear))
 
 
 def _heads(logits: NDArray[np.float32], images: Images) -> tuple[Head, ...]:
     return tuple(find_head(y, size) for y, size in zip(logits, images.frame_sizes, strict=True))
 
 
-def compare(reference: Reference, logits: NDArray[np.float32]) -> Parity:
+def compare(torch_answers: TorchAnswers, logits: NDArray[np.float32]) -> Parity:
     """Compare an artifact's logits with torch's.
 
     Args:
-        reference: Torch's answers.
+        torch_answers: Torch's answers.
         logits: The artifact's, float32 (N, h, w), on the same images.
     """
-    samples, clear = reference.images.samples, reference.clear
-    difference = np.abs(logits.astype(np.float64) - reference.logits)
-    heads = _heads(logits, reference.images)
-    dice = np.array([overlap(b.mask, a.mask)[0] for a, b in zip(reference.heads, heads, strict=True)])
+    samples, clear = torch_answers.images.samples, torch_answers.clear
+    difference = np.abs(logits.astype(np.float64) - torch_answers.logits)
+    heads = _heads(logits, torch_answers.images)
+    dice = np.array([overlap(b.mask, a.mask)[0] for a, b in zip(torch_answers.heads, heads, strict=True)])
     shifts = [
         abs(_hc_mm(b, sample) - _hc_mm(a, sample))
-        for a, b, sample, is_clear in zip(reference.heads, heads, samples, clear, strict=True)
+        for a, b, sample, is_clear in zip(torch_answers.heads, heads, samples, clear, strict=True)
         if is_clear
     ]
     return Parity(
@@ -140,7 +140,7 @@ def compare(reference: Reference, logits: NDArray[np.float32]) -> Parity:
         n_clear=int(clear.sum()),
         max_logit_difference=float(difference.max()),
         mean_logit_difference=float(difference.mean()),
-        sqnr_db=sqnr_db(reference.logits, logits),
+        sqnr_db=sqnr_db(torch_answers.logits, logits),
         mask_dice_mean=float(dice.mean()),
         mask_dice_worst=float(dice.min()),
         clear_mask_dice_mean=float(dice[clear].mean()) if shifts else None,
@@ -153,13 +153,13 @@ def _hc_mm(head: Head, sample: Sample) -> float:
     return head.ellipse.perimeter * sample.pixel_size_mm if head.ellipse else 0.0
 
 
-def sqnr_db(reference: NDArray[np.float32], values: NDArray[np.float32]) -> float:
+def sqnr_db(wanted: NDArray[np.float32], values: NDArray[np.float32]) -> float:
     """Signal-to-quantization-noise ratio: variance of the reference over the mean squared difference, in dB.
 
     At most :data:`MAX_SQNR_DB`, which also stands for no difference.
     """
-    noise = float(np.mean((values.astype(np.float64) - reference) ** 2))
-    signal = float(reference.astype(np.float64).var())
+    noise = float(np.mean((values.astype(np.float64) - wanted) ** 2))
+    signal = float(wanted.astype(np.float64).var())
     if noise == 0:
         return MAX_SQNR_DB
     return min(MAX_SQNR_DB, 10 * math.log10(max(signal, 1e-30) / noise))

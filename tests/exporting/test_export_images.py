@@ -18,12 +18,11 @@ from export.images import (
     load_images,
     parity_samples,
     split_of,
-    spread,
 )
 from tests.helpers.random_checkpoint import make_checkpoint
 from train.checkpoint import load_checkpoint
 from train.data.hc18 import read_dataset
-from train.data.splits import SPLITS, make_split
+from train.data.splits import SPLITS, evenly_spaced, make_split
 
 SIZE = (64, 96)
 
@@ -46,7 +45,7 @@ def test_calibration_is_deterministic_and_spans_the_circumferences(phantom: Path
     assert chosen == calibration_samples(dataset, split, 5)
     sizes = [s.hc_mm for s in dataset.select(split.train)]
     assert (chosen[0].hc_mm, chosen[-1].hc_mm) == (min(sizes), max(sizes))
-    assert spread(chosen, 99) == chosen
+    assert evenly_spaced(chosen, 99) == chosen
 
 
 def test_images_are_prepared_as_in_training(phantom: Path) -> None:

@@ -17,7 +17,7 @@ from export.images import Images, load_images
 from export.job import Options
 from export.pipeline import export_checkpoint
 from export.recipes import RECIPES
-from export.verification.parity import ParityError, check, compare, make_reference
+from export.verification.parity import ParityError, ask_torch, check, compare
 from tests.helpers.places import Run
 from tests.helpers.random_checkpoint import make_checkpoint
 from train.checkpoint import load_checkpoint
@@ -47,7 +47,7 @@ def head_logits(images: Images, scale: float = 8.0) -> NDArray[np.float32]:
 
 def reference_of(images: Images, logits: NDArray[np.float32]):
     answers = iter(logits)
-    return make_reference(lambda frame: next(answers), images)
+    return ask_torch(lambda frame: next(answers), images)
 
 
 def test_the_same_logits_pass_every_recipe(images: Images) -> None:

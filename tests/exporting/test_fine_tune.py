@@ -13,7 +13,7 @@ from export.quantization.fine_tune import _RoundOutputs, _RoundWeights, _simulat
 from tests.helpers.places import ROOT
 from train.checkpoint import load_checkpoint
 from train.data.hc18 import read_dataset
-from train.data.splits import make_split, spread
+from train.data.splits import evenly_spaced, make_split
 from train.model import HeadNet
 
 SHIPPED = ROOT / "checkpoints" / "edge"
@@ -28,11 +28,11 @@ def answer(model: torch.nn.Module, frames: np.ndarray) -> torch.Tensor:
 def test_it_brings_the_simulated_network_nearer_to_the_one_in_float(hc18: Path) -> None:
     model = load_checkpoint(SHIPPED).model
     dataset = read_dataset(hc18)
-    frames = load_images(spread(dataset.select(make_split(dataset, "grouped").train), 48), (160, 240)).inputs
+    frames = load_images(evenly_spaced(dataset.select(make_split(dataset, "grouped").train), 48), (160, 240)).inputs
     tuned = fine_tune(model, frames, epochs=3)
     assert not any(p.requires_grad for p in tuned.parameters())
     assert set(tuned.state_dict()) == set(model.state_dict()), "it is stored and exported as any other"
-    fresh = load_images(spread(dataset.select(make_split(dataset, "grouped").val), 16), (160, 240)).inputs
+    fresh = load_images(evenly_spaced(dataset.select(make_split(dataset, "grouped").val), 16), (160, 240)).inputs
     wanted = torch.sigmoid(answer(model, fresh))
 
     def simulated(network: HeadNet) -> float:

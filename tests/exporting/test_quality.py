@@ -13,7 +13,7 @@ from edge_runtime import ModelError, Segmenter
 from edge_runtime.artifact.manifest import load_manifest, write_manifest
 from edge_runtime.quality.limits import REASONS, read_limits
 from edge_runtime.segmenter import DEFAULT_MODEL
-from export.artifact import kept_quality
+from export.artifact import kept_limits
 from export.quality.derive_limits import fit_trust, prediction_interval
 from tests.helpers.places import Run
 from tests.helpers.tiny_model import make_artifact
@@ -182,8 +182,8 @@ def test_limits_survive_json_and_name_what_broke_them() -> None:
 
 def test_an_export_of_the_shipped_network_keeps_its_limits(tmp_path: Path) -> None:
     shipped = load_manifest(DEFAULT_MODEL)
-    assert kept_quality(shipped.model_sha256, tmp_path / "new.tflite") == shipped.quality != {}
-    assert kept_quality("0" * 64, tmp_path / "new.tflite") == {}
+    assert kept_limits(shipped.model_sha256, tmp_path / "new.tflite") == shipped.quality != {}
+    assert kept_limits("0" * 64, tmp_path / "new.tflite") == {}
 
 
 def test_the_interval_holds_for_the_next_images() -> None:
@@ -200,7 +200,7 @@ def test_the_interval_holds_for_the_next_images() -> None:
 
 def test_trust_learns_only_what_can_be_so(segmenter: Segmenter) -> None:
     """A figure that would make a frame better by being worse is left out."""
-    from export.quality.cases import Case
+    from export.quality.cases import Examined
 
     limits = read_limits(segmenter.manifest.quality)
     assert limits is not None
@@ -213,7 +213,7 @@ def test_trust_learns_only_what_can_be_so(segmenter: Segmenter) -> None:
         figures = {n: float(rng.normal()) for n in names}
         figures["sharpness"] += 2 if good else 0  # right way
         figures["tear"] += 2 if good else 0  # wrong way: a good frame is not torn
-        cases.append(Case("x", "real", good, None, figures, 100.0, 100.0))
+        cases.append(Examined("x", "real", good, None, figures, 100.0, 100.0))
     weights, _ = fit_trust(cases)
     assert weights["sharpness"][2] > 0 and "tear" not in weights
     assert all(w >= 0 for n, (_, _, w) in limits.weights.items() if n in ("sharpness", "core", "skull"))

@@ -18,13 +18,13 @@ EVERY_KIND = (0, 8, 12, 13, 14, 16, 18, 19)
 
 
 @pytest.fixture(scope="module")
-def cases() -> list[soak.Case]:
+def cases() -> list[soak.SoakFrame]:
     made = soak.make_cases()
     return [made[i] for i in EVERY_KIND]
 
 
 @pytest.fixture(autouse=True)
-def short(cases: list[soak.Case], monkeypatch: pytest.MonkeyPatch) -> None:
+def short(cases: list[soak.SoakFrame], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(soak, "make_cases", lambda: cases)
     monkeypatch.setattr(soak, "WARMUP_CYCLES", 2)
     monkeypatch.setattr(soak, "TRACED_CYCLES", 2)
@@ -60,7 +60,7 @@ def test_both_ways_give_the_same_answers() -> None:
 def test_a_leak_and_a_changed_answer_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     kept: list[np.ndarray] = []
 
-    def leaky(case: soak.Case) -> FetalHeadError:
+    def leaky(case: soak.SoakFrame) -> FetalHeadError:
         kept.append(np.ones(100_000, np.uint8))
         return InputError("no") if len(kept) != 20 else FetalHeadError("another")
 

@@ -52,8 +52,8 @@ def make_phantom(seed: int, size: tuple[int, int] = SIZE) -> tuple[NDArray[np.ui
     off_axis = (y - skull.center_y) * np.cos(angle) - (x - skull.center_x) * np.sin(angle)
     echo += 0.18 * np.exp(-((off_axis / 3.0) ** 2)) * (radius < 0.85)  # the midline echo
     for _ in range(int(rng.integers(1, 4))):  # acoustic shadows
-        at, spread = rng.uniform(0, width), rng.uniform(10, 40)
-        echo *= 1 - 0.5 * np.exp(-(((x - at) / spread) ** 2)) * (y > height * rng.uniform(0.1, 0.6))
+        at, reach = rng.uniform(0, width), rng.uniform(10, 40)
+        echo *= 1 - 0.5 * np.exp(-(((x - at) / reach) ** 2)) * (y > height * rng.uniform(0.1, 0.6))
     grain = resize(rng.rayleigh(1.0, (height // 2, width // 3)), size)
     sector = np.hypot(x - width / 2, y + 0.35 * height) < 1.33 * height
     sector &= np.abs(x - width / 2) < (y + 0.35 * height) * 1.05

@@ -83,7 +83,7 @@ def draw(names: Sequence[str], count: int) -> list[str]:
     return sorted(random.Random(0).sample(sorted(names), len(names))[:count])
 
 
-def spread(samples: Sequence[Sample], count: int) -> list[Sample]:
+def evenly_spaced(samples: Sequence[Sample], count: int) -> list[Sample]:
     """At most ``count`` samples, evenly spaced in the order of their head circumference, the extremes included.
 
     Head circumference follows gestational age, and with it what a frame looks like.
