@@ -14,6 +14,7 @@ from benchmarks.runtime import overhead, quality, soak
 from benchmarks.study import command as study
 from benchmarks.study import training_speed
 from benchmarks.suite import compare, run
+from edge_runtime.common.arguments import add_data, add_out, at_least
 from edge_runtime.common.cli import run_command
 from train.data.splits import SPLITS
 
@@ -126,21 +127,25 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER_OR_FILE",
         help="folders of artifacts, searched with what they hold, or .tflite files (default: artifacts)",
     )
-    parser.add_argument("--data", metavar="DIR", help="HC18's folder, 'phantom' or 'download'; default: searched for")
+    add_data(parser)
     parser.add_argument(
         "--split-part", choices=SPLITS, default="grouped", help="whose test part is scored (default: %(default)s)"
     )
     parser.add_argument(
-        "--images", type=int, metavar="N", help="score N of its images, evenly spaced by head size (default: all)"
+        "--images",
+        type=at_least(1),
+        metavar="N",
+        help="score N of its images, evenly spaced by head size (default: all)",
     )
-    parser.add_argument("--frames", type=int, default=50, help="frames timed, a round (default: %(default)s)")
-    parser.add_argument("--warmup", type=int, default=5, help="frames before, untimed, a round (default: %(default)s)")
-    parser.add_argument("--rounds", type=int, default=2, help="rounds over all artifacts (default: %(default)s)")
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads (default: %(default)s)")
+    parser.add_argument("--frames", type=at_least(1), default=50, help="frames timed, a round (default: %(default)s)")
     parser.add_argument(
-        "--out", type=Path, metavar="FILE.json", help="default: benchmarks/results/<machine>-<date>.json, numbered"
+        "--warmup", type=at_least(0), default=5, help="frames before, untimed, a round (default: %(default)s)"
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace the file --out names")
+    parser.add_argument(
+        "--rounds", type=at_least(1), default=2, help="rounds over all artifacts (default: %(default)s)"
+    )
+    parser.add_argument("--threads", type=at_least(1), default=1, help="CPU threads (default: %(default)s)")
+    add_out(parser, "benchmarks/results/<machine>-<date>.json, numbered")
     parser.set_defaults(action=run.run)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edge_runtime import __version__
 from edge_runtime.commands import bench, info, measure, stream, tune, verify
+from edge_runtime.common.arguments import add_json, add_model
 from edge_runtime.common.cli import run_command
 
 _EPILOG = """examples:
@@ -31,7 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
     sub = parser.add_subparsers(dest="command", required=True)
 
     model = argparse.ArgumentParser(add_help=False)
-    model.add_argument("--model", type=Path, metavar="FILE", help=".tflite file, manifest beside it (default: shipped)")
+    add_model(model)
     trust = argparse.ArgumentParser(add_help=False)
     trust.add_argument(
         "--trusted-key",
@@ -41,7 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="refuse a model that this public key (PEM) did not sign; may come several times",
     )
-    model.add_argument("--json", action="store_true", help="JSON for programs instead of text")
+    add_json(model)
     runs = argparse.ArgumentParser(add_help=False)
     threads = "CPU threads, or auto: what tune chose, else 1 (default: %(default)s)"
     runs.add_argument("--threads", type=_threads, default=1, metavar="N", help=threads)

@@ -6,6 +6,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
+from edge_runtime.common.arguments import add_data, at_least
 from edge_runtime.common.cli import run_command, say
 from edge_runtime.common.optional import require
 from train.config import PROTOCOLS, TrainConfig
@@ -26,26 +27,26 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--protocol", choices=PROTOCOLS, default="honest", help="preset of all settings (default: honest)"
     )
-    parser.add_argument("--data", metavar="DIR", help="HC18's folder, 'phantom' or 'download'; default: searched for")
+    add_data(parser)
     parser.add_argument(
         "--out", type=Path, default=Path("checkpoints"), help="folder of checkpoints (default: %(default)s)"
     )
-    parser.add_argument("--epochs", type=int, help="default: the protocol's")
+    parser.add_argument("--epochs", type=at_least(1), help="default: the protocol's")
     parser.add_argument(
-        "--image-size", type=int, nargs=2, metavar=("H", "W"), help="multiples of 16; default: the strategy's"
+        "--image-size", type=at_least(1), nargs=2, metavar=("H", "W"), help="multiples of 16; default: the strategy's"
     )
-    parser.add_argument("--batch-size", type=int, help="default: the protocol's")
+    parser.add_argument("--batch-size", type=at_least(1), help="default: the protocol's")
     parser.add_argument("--lr", type=float, help="learning rate; default: the protocol's")
     parser.add_argument("--encoder-weights", metavar="SOURCE", help="imagenet, random or a .safetensors file")
-    parser.add_argument("--seed", type=int, help="default: 0")
+    parser.add_argument("--seed", type=at_least(0), help="default: 0")
     parser.add_argument(
-        "--train-images", type=int, metavar="N", help="train on N of the training part's images; default: all"
+        "--train-images", type=at_least(1), metavar="N", help="train on N of the training part's images; default: all"
     )
     parser.add_argument(
         "--precision", choices=("auto", "float32", "bfloat16"), default="auto", help="default: %(default)s"
     )
     parser.add_argument("--device", choices=("auto", "cuda", "mps", "cpu"), default="auto", help="default: %(default)s")
-    parser.add_argument("--limit", type=int, metavar="N", help="only N images of each part, to try things out")
+    parser.add_argument("--limit", type=at_least(1), metavar="N", help="only N images of each part, to try things out")
     group = parser.add_mutually_exclusive_group()
     group.add_argument(
         "--resume", action="store_true", help="go on where an interrupted run stopped; skip complete ones"

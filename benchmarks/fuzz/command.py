@@ -10,6 +10,7 @@ from typing import Any
 
 from benchmarks.fuzz.campaign import KINDS, Tally, alarm, campaign, run_case
 from benchmarks.fuzz.rig import make_rig
+from edge_runtime.common.arguments import add_out, at_least, checked_out
 from edge_runtime.common.cli import say
 from edge_runtime.common.files import write_json
 from edge_runtime.common.optional import require
@@ -22,11 +23,15 @@ SCHEMA_VERSION = 1
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
-    parser.add_argument("--cases", type=int, default=100_000, metavar="N", help="default: %(default)s")
-    parser.add_argument("--seed", type=int, default=0, help="another seed, other cases; default: %(default)s")
-    parser.add_argument("--case", type=int, metavar="N", help="run this one alone, in this process, to look into it")
-    parser.add_argument("--jobs", type=int, default=usable_cores(), metavar="N", help="processes; default: %(default)s")
-    parser.add_argument("--out", type=Path, metavar="FILE.json", help="write the counts here")
+    parser.add_argument("--cases", type=at_least(1), default=100_000, metavar="N", help="default: %(default)s")
+    parser.add_argument("--seed", type=at_least(0), default=0, help="another seed, other cases; default: %(default)s")
+    parser.add_argument(
+        "--case", type=at_least(0), metavar="N", help="run this one alone, in this process, to look into it"
+    )
+    parser.add_argument(
+        "--jobs", type=at_least(1), default=usable_cores(), metavar="N", help="processes; default: %(default)s"
+    )
+    add_out(parser)
     parser.set_defaults(action=run)
 
 
@@ -37,6 +42,7 @@ def run(args: argparse.Namespace) -> int:
     warns of an invalid number, where something changed is loaded, where a circumference is not its ellipse's, or where
     a sound frame then gives another answer. Ends with 1 where one fails.
     """
+    checked_out(args.out, args.overwrite)
     if min(args.cases, args.jobs) < 1 or args.seed < 0 or (args.case is not None and args.case < 0):
         raise UsageError("--cases and --jobs are 1 or more, --seed and --case 0 or more.")
     require("PIL.Image")

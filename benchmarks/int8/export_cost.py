@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_runtime.artifact.manifest import load_manifest
+from edge_runtime.common.arguments import add_data, add_out, checked_out
 from edge_runtime.common.cli import say
 from edge_runtime.common.files import write_json
 from edge_runtime.common.provenance import git_commit, tool_versions
@@ -51,13 +52,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "checkpoints", nargs="*", type=Path, default=[Path("checkpoints/edge")], metavar="DIR",
         help="each exported alone (default: checkpoints/edge)",
     )  # fmt: skip
-    parser.add_argument("--data", metavar="DIR", help="HC18's folder, 'phantom' or 'download'; default: searched for")
-    parser.add_argument("--out", type=Path, metavar="FILE.json", help="write it here")
+    add_data(parser)
+    add_out(parser)
     parser.set_defaults(action=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Export checkpoints in all recipes as ``make export`` does, and take the time and the memory (Linux alone)."""
+    checked_out(args.out, args.overwrite)
     dataset = find_data(args.data)
     costs = [measure(folder, str(dataset.root)) for folder in args.checkpoints]
     if args.out:

@@ -13,6 +13,7 @@ from benchmarks.suite.artifacts import Artifact, find_artifacts
 from edge_runtime.artifact.golden import LEAST_DICE, check_golden
 from edge_runtime.artifact.manifest import Manifest, read_model
 from edge_runtime.artifact.network import Network
+from edge_runtime.common.arguments import add_data, add_out, at_least, checked_out
 from edge_runtime.common.cli import say
 from edge_runtime.common.files import write_json
 from edge_runtime.common.provenance import git_commit
@@ -34,20 +35,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "places", nargs="*", type=Path, default=[Path("artifacts")], metavar="FOLDER_OR_FILE",
         help="folders of artifacts, searched with what they hold, or .tflite files (default: artifacts)",
     )  # fmt: skip
-    parser.add_argument("--data", metavar="DIR", help="HC18's folder, 'phantom' or 'download'; default: searched for")
+    add_data(parser)
     parser.add_argument(
         "--split-part", choices=list(SPLITS), default="grouped", help="whose test part is asked (default: grouped)"
     )
     parser.add_argument(
-        "--images", type=int, metavar="N", help="N of its images, evenly spaced by head size (default: all)"
+        "--images", type=at_least(1), metavar="N", help="N of its images, evenly spaced by head size (default: all)"
     )
-    parser.add_argument("--out", type=Path, metavar="FILE.json", help="write it here")
+    add_out(parser)
     parser.set_defaults(action=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Ask full int8 artifacts the same images in ai-edge-litert and in tflite-runtime, and compare masks and head
     circumferences; needs both (tflite-runtime: pip install -e '.[tflite]')."""
+    checked_out(args.out, args.overwrite)
     artifacts = [a for a in find_artifacts(args.places) if a.manifest and a.manifest.recipe == "full_int8"]
     if not artifacts:
         raise FetalHeadError(

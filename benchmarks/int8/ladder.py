@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from edge_runtime.common.arguments import add_data, add_out, at_least, checked_out
 from edge_runtime.common.cli import say
 from edge_runtime.common.files import write_json
 from edge_runtime.device.fingerprint import fingerprint
@@ -23,17 +24,18 @@ SCHEMA_VERSION = 1
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     parser.add_argument("checkpoint", type=Path, metavar="DIR", help="folder of a checkpoint")
-    parser.add_argument("--data", metavar="DIR", help="HC18's folder, 'phantom' or 'download'; default: searched for")
+    add_data(parser)
     parser.add_argument("--max-dice-drop", type=float, metavar="POINTS", help="as for python -m export")
     parser.add_argument("--max-hc-shift-mm", type=float, metavar="MM", help="as for python -m export")
-    parser.add_argument("--fine-tune-epochs", type=int, metavar="N", help="as for python -m export")
+    parser.add_argument("--fine-tune-epochs", type=at_least(0), metavar="N", help="as for python -m export")
     add_rewrite_argument(parser)
-    parser.add_argument("--out", type=Path, metavar="FILE.json", help="write it here")
+    add_out(parser)
     parser.set_defaults(action=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Export a checkpoint in full int8 into a folder that is thrown away, and keep what was tried and what it cost."""
+    checked_out(args.out, args.overwrite)
     dataset = find_data(args.data)
     limits = {name: getattr(args, name) for name in ("max_dice_drop", "max_hc_shift_mm", "fine_tune_epochs")}
     flags = [text for k, v in limits.items() if v is not None for text in (f"--{k.replace('_', '-')}", str(v))]

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from edge_runtime.common.arguments import add_out, at_least, checked_out
 from edge_runtime.common.cli import say
 from edge_runtime.common.files import write_json
 from edge_runtime.common.optional import require
@@ -155,15 +156,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     parser.add_argument("model", type=Path, metavar="FILE", help=".tflite file")
     parser.add_argument(
-        "--runs", type=int, default=RUNS, metavar="N", help="of each, alternating; default: %(default)s"
+        "--runs", type=at_least(1), default=RUNS, metavar="N", help="of each, alternating; default: %(default)s"
     )
-    parser.add_argument("--most", type=int, default=15, metavar="N", help="operators shown; default: %(default)s")
-    parser.add_argument("--out", type=Path, metavar="FILE.json", help="write all of it here")
+    parser.add_argument(
+        "--most", type=at_least(1), default=15, metavar="N", help="operators shown; default: %(default)s"
+    )
+    add_out(parser)
     parser.set_defaults(action=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Time each operator of a model by itself, beside the whole and a big matrix product in the same arithmetic."""
+    checked_out(args.out, args.overwrite)
     if args.runs < 1 or args.most < 1:
         raise UsageError(f"--runs is {args.runs}, --most is {args.most}; both are 1 or more.")
     if not args.model.is_file():

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.common.arguments import add_data, add_out, at_least, checked_out
 from edge_runtime.common.cli import say
 from edge_runtime.common.files import write_json
 from edge_runtime.common.optional import require
@@ -179,11 +180,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--checkpoint", type=Path, default=Path("checkpoints/edge"), metavar="DIR", help="default: %(default)s"
     )
-    parser.add_argument("--data", metavar="DIR", help="HC18's folder, 'phantom' or 'download'; default: searched for")
-    parser.add_argument("--images", type=int, default=8, metavar="N", help="frames run on; default: %(default)s")
-    parser.add_argument("--rounds", type=int, default=200, metavar="N", help="of each engine; default: %(default)s")
+    add_data(parser)
+    parser.add_argument(
+        "--images", type=at_least(1), default=8, metavar="N", help="frames run on; default: %(default)s"
+    )
+    parser.add_argument(
+        "--rounds", type=at_least(1), default=200, metavar="N", help="of each engine; default: %(default)s"
+    )
     add_rewrite_argument(parser)
-    parser.add_argument("--out", type=Path, metavar="FILE.json", help="write it here")
+    add_out(parser)
     parser.set_defaults(action=run)
 
 
@@ -194,6 +199,7 @@ def run(args: argparse.Namespace) -> int:
     is an export's, with the rewrites it needs or those given, its int8 the plainest (by minimum and maximum); the
     others take the ONNX as it is. OpenVINO needs ``pip install openvino nncf`` (the extra ``peers``).
     """
+    checked_out(args.out, args.overwrite)
     if args.images < 1 or args.rounds < 1:
         raise UsageError(f"--images is {args.images}, --rounds is {args.rounds}; both are 1 or more.")
     for package in ("torch", "onnxruntime"):

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from edge_runtime.common.arguments import add_out, at_least, checked_out
 from edge_runtime.common.cli import say
 from edge_runtime.common.files import write_json
 from edge_runtime.common.optional import require
@@ -138,9 +139,9 @@ def table(timings: Sequence[Timing]) -> str:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     parser.add_argument("--strategy", default="decoder-all", metavar="NAME", help="default: %(default)s")
-    parser.add_argument("--size", nargs=2, type=int, metavar=("H", "W"), help="default: the strategy's")
-    parser.add_argument("--rounds", type=int, default=60, metavar="N", help="of each; default: %(default)s")
-    parser.add_argument("--out", type=Path, metavar="FILE.json", help="write it here")
+    parser.add_argument("--size", nargs=2, type=at_least(1), metavar=("H", "W"), help="default: the strategy's")
+    parser.add_argument("--rounds", type=at_least(1), default=60, metavar="N", help="of each; default: %(default)s")
+    add_out(parser)
     parser.set_defaults(action=run)
 
 
@@ -149,6 +150,7 @@ def run(args: argparse.Namespace) -> int:
 
     What is faster here is exported with ``python -m export --rewrite NAME...``. Exits 1 where one is not exact.
     """
+    checked_out(args.out, args.overwrite)
     if args.rounds < 1:
         raise UsageError(f"--rounds is {args.rounds}; it is 1 or more.")
     require("torch")

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.artifact.manifest import Manifest, load_manifest, read_model
 from edge_runtime.artifact.network import Network
+from edge_runtime.common.arguments import add_data, add_out, at_least, checked_out
 from edge_runtime.common.cli import say
 from edge_runtime.common.files import write_json
 from edge_runtime.common.provenance import git_commit, tool_versions
@@ -246,11 +247,17 @@ def table(rows: Sequence[dict[str, Any]], verdicts: Sequence[dict[str, Any]]) ->
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     parser.add_argument("models", nargs="*", type=Path, metavar="FILE.tflite", help="others beside the shipped model")
-    parser.add_argument("--data", metavar="DIR", help="HC18's folder or 'phantom'; default: HC18 where it is at hand")
-    parser.add_argument("--frames", type=int, default=8, metavar="N", help="frames of 800x540; default: %(default)s")
-    parser.add_argument("--rounds", type=int, default=100, metavar="N", help="of each model; default: %(default)s")
-    parser.add_argument("--processes", type=int, default=7, metavar="N", help="fresh ones, each; default: %(default)s")
-    parser.add_argument("--out", type=Path, metavar="FILE.json", help="write it here")
+    add_data(parser)
+    parser.add_argument(
+        "--frames", type=at_least(1), default=8, metavar="N", help="frames of 800x540; default: %(default)s"
+    )
+    parser.add_argument(
+        "--rounds", type=at_least(1), default=100, metavar="N", help="of each model; default: %(default)s"
+    )
+    parser.add_argument(
+        "--processes", type=at_least(1), default=7, metavar="N", help="fresh ones, each; default: %(default)s"
+    )
+    add_out(parser)
     parser.set_defaults(action=run)
 
 
@@ -261,6 +268,7 @@ def run(args: argparse.Namespace) -> int:
     shipped model's logits, resized to their own size: a network with untrained weights finds no head, and what a head's
     outline costs is asked here.
     """
+    checked_out(args.out, args.overwrite)
     if min(args.frames, args.rounds, args.processes) < 1:
         raise UsageError("--frames, --rounds and --processes are each 1 or more.")
     title, frames = find_frames(args.data, args.frames)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.common.arguments import add_data, add_out, checked_out
 from edge_runtime.common.cli import say
 from edge_runtime.common.files import write_json
 from edge_runtime.common.provenance import git_commit, tool_versions
@@ -233,13 +234,14 @@ def _goal(name: str, value: float, goal: float, detail: str, most: bool = False)
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     parser.add_argument("--model", type=Path, default=DEFAULT_MODEL, metavar="FILE", help="default: the shipped one")
-    parser.add_argument("--data", metavar="DIR", help="HC18's folder; default: searched for")
-    parser.add_argument("--out", type=Path, metavar="FILE.json", help="write it here")
+    add_data(parser)
+    add_out(parser)
     parser.set_defaults(action=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Judge an artifact's limits, trust and interval on images they were not made from, and on bad frames of these."""
+    checked_out(args.out, args.overwrite)
     segmenter, dataset = Segmenter.load(args.model), find_data(args.data)
     limits = read_limits(segmenter.manifest.quality)
     if limits is None:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from benchmarks.common.json_shape import read_json
 from benchmarks.pictures.soak_plot import GOAL_RISE_BYTES, soak_figure
+from edge_runtime.common.arguments import add_model, add_out, at_least, checked_out
 from edge_runtime.common.cli import clock, say
 from edge_runtime.common.files import write_bytes, write_json
 from edge_runtime.common.provenance import git_commit
@@ -248,10 +249,12 @@ def summarize(record: dict[str, Any]) -> dict[str, float]:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
-    parser.add_argument("--model", type=Path, metavar="FILE", help=".tflite file (default: shipped)")
-    parser.add_argument("--frames", type=int, default=100_000, metavar="N", help="after the warm-up (default: 100,000)")
+    add_model(parser)
+    parser.add_argument(
+        "--frames", type=at_least(1), default=100_000, metavar="N", help="after the warm-up (default: 100,000)"
+    )
     parser.add_argument("--way", choices=list(WAYS), default="measure", help="what frames go through; default: measure")
-    parser.add_argument("--out", type=Path, metavar="FILE.json", help="write it here")
+    add_out(parser)
     parser.add_argument("--figure", type=Path, metavar="FILE.svg", help="draw memory and latency over the frames here")
     parser.add_argument(
         "--draw", type=Path, metavar="FILE.json", help="run nothing: draw the figure of such a file instead"
@@ -264,6 +267,7 @@ def run(args: argparse.Namespace) -> int:
 
     Ends with 1 where an answer was not the one the same frame had in the first cycle.
     """
+    checked_out(args.out, args.overwrite)
     if args.draw:
         write_bytes(
             args.figure or FIGURE, soak_figure(read_json(args.draw, SCHEMA_VERSION, "python -m benchmarks soak"))

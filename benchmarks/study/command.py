@@ -16,6 +16,7 @@ from typing import Any
 
 from benchmarks.study.results import SCHEMA_VERSION, TRAINING, result_path
 from benchmarks.study.runs import STUDY, StudyRun, get_run
+from edge_runtime.common.arguments import add_data, at_least
 from edge_runtime.common.cli import clock, say
 from edge_runtime.common.files import write_json
 from edge_runtime.device.fingerprint import fingerprint, usable_cores
@@ -177,9 +178,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("names", nargs="*", metavar="RUN", help="of those --list shows (default: all)")
     parser.add_argument("--list", action="store_true", help="show the runs, what is done, and each one's own command")
     parser.add_argument(
-        "--jobs", type=int, default=1, metavar="N", help="runs at a time; they share the cores (default: %(default)s)"
+        "--jobs",
+        type=at_least(1),
+        default=1,
+        metavar="N",
+        help="runs at a time; they share the cores (default: %(default)s)",
     )
-    parser.add_argument("--data", metavar="DIR", help="HC18's folder, 'phantom' or 'download'; default: searched for")
+    add_data(parser)
     parser.add_argument(
         "--runs", type=Path, default=Path("runs"), metavar="DIR", help="checkpoints and logs (default: %(default)s)"
     )
@@ -190,6 +195,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="result files (default: benchmarks/results/training)",
     )
-    parser.add_argument("--epochs", type=int, help="to try things out; default: the protocol's")
-    parser.add_argument("--limit", type=int, metavar="N", help="only N images of each part, to try things out")
+    parser.add_argument("--epochs", type=at_least(1), help="to try things out; default: the protocol's")
+    parser.add_argument("--limit", type=at_least(1), metavar="N", help="only N images of each part, to try things out")
     parser.set_defaults(action=run)

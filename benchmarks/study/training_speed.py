@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any
 
-from benchmarks.common.result_files import RESULTS, checked_out, free_name
+from benchmarks.common.result_files import RESULTS, free_name
 from benchmarks.common.tables import text_table
+from edge_runtime.common.arguments import add_data, add_out, at_least, checked_out
 from edge_runtime.common.cli import say
 from edge_runtime.common.files import write_json
 from edge_runtime.common.optional import require
@@ -210,11 +210,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--strategies", nargs="+", default=["decoder-all", "encoder-only", "full"], metavar="NAME",
         help="default: %(default)s",
     )  # fmt: skip
-    parser.add_argument("--data", metavar="DIR", help="HC18's folder, 'phantom' or 'download'; default: searched for")
-    parser.add_argument("--steps", type=int, default=3, help="batches a variant and round (default: %(default)s)")
-    parser.add_argument("--rounds", type=int, default=5, help="over all variants (default: %(default)s)")
+    add_data(parser)
     parser.add_argument(
-        "--out", type=Path, metavar="FILE.json", help="default: benchmarks/results/training-speed/<machine>-<date>.json"
+        "--steps", type=at_least(1), default=3, help="batches a variant and round (default: %(default)s)"
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace the file --out names")
+    parser.add_argument("--rounds", type=at_least(1), default=5, help="over all variants (default: %(default)s)")
+    add_out(parser, "benchmarks/results/training-speed/<machine>-<date>.json")
     parser.set_defaults(action=run)

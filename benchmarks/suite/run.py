@@ -11,12 +11,13 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common.result_files import RESULTS, checked_out, free_name
+from benchmarks.common.result_files import RESULTS, free_name
 from benchmarks.common.tables import OVERVIEW, cells, text_table
 from benchmarks.suite.accuracy import degradation, score
 from benchmarks.suite.artifacts import Artifact, find_artifacts
 from benchmarks.suite.document import SCHEMA_VERSION
 from benchmarks.suite.latency import measure_rounds
+from edge_runtime.common.arguments import checked_out
 from edge_runtime.common.cli import say
 from edge_runtime.common.files import write_json
 from edge_runtime.common.provenance import git_commit

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from edge_runtime.common.arguments import add_json, at_least
 from edge_runtime.device.fingerprint import device_text, fingerprint, throttling_text
 from edge_runtime.timing.bench import STAGES, BenchConfig, bench_model
 
@@ -14,9 +15,9 @@ from edge_runtime.timing.bench import STAGES, BenchConfig, bench_model
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments, but for threads."""
     parser.add_argument("--model", type=Path, nargs="+", metavar="FILE", help=".tflite files (default: shipped)")
-    parser.add_argument("--json", action="store_true", help="one JSON document instead of a table")
-    parser.add_argument("--frames", type=int, default=50, help="frames timed (default: %(default)s)")
-    parser.add_argument("--warmup", type=int, default=5, help="frames before, untimed (default: %(default)s)")
+    add_json(parser)
+    parser.add_argument("--frames", type=at_least(1), default=50, help="frames timed (default: %(default)s)")
+    parser.add_argument("--warmup", type=at_least(0), default=5, help="frames before, untimed (default: %(default)s)")
     parser.set_defaults(run=bench)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_runtime.commands.measure import pixel_size_source
+from edge_runtime.common.arguments import at_least
 from edge_runtime.errors import FetalHeadError, UsageError
 from edge_runtime.frame.image_files import read_image
 from edge_runtime.segmenter import Segmenter
@@ -33,7 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     size.add_argument("--pixel-size-csv", type=Path, metavar="CSV", help="columns 'filename' and 'pixel size(mm)'")
     parser.add_argument("--fps", type=float, default=30.0, metavar="N", help="frames a second (default: %(default)s)")
     length = parser.add_mutually_exclusive_group()
-    length.add_argument("--loop", type=int, default=1, metavar="N", help="times all are shown (default: %(default)s)")
+    length.add_argument(
+        "--loop", type=at_least(1), default=1, metavar="N", help="times all are shown (default: %(default)s)"
+    )
     length.add_argument("--seconds", type=float, metavar="S", help="show them again and again for so long")
     parser.add_argument(
         "--deadline-ms", type=float, default=DEADLINE_MS, metavar="MS", help="late when older (default: %(default)s)"

@@ -7,6 +7,7 @@ import json
 from dataclasses import asdict
 
 from edge_runtime.artifact.network import BACKENDS
+from edge_runtime.common.arguments import at_least
 from edge_runtime.timing.tune import ROUNDS, tune
 
 
@@ -14,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments, but for the model."""
     parser.add_argument("--backend", choices=list(BACKENDS), help="interpreter (default: the first installed)")
     parser.add_argument(
-        "--rounds", type=int, default=ROUNDS, metavar="N", help="times each is measured (default: %(default)s)"
+        "--rounds", type=at_least(1), default=ROUNDS, metavar="N", help="times each is measured (default: %(default)s)"
     )
     parser.set_defaults(run=run)
 

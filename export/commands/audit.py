@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.artifact.manifest import load_manifest, manifest_path
+from edge_runtime.common.arguments import add_json
 from edge_runtime.common.cli import say
 from edge_runtime.errors import FetalHeadError, ModelError, UsageError
 from edge_runtime.frame.preprocess import prepare, to_unit
@@ -95,7 +96,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="frames to see the output's range on: HC18's folder, 'phantom' or 'download'; default: searched for",
     )
     parser.add_argument("--untimed", action="store_true", help="do not time operators that XNNPACK leaves out")
-    parser.add_argument("--json", action="store_true", help="one JSON document on stdout; the text goes to stderr")
+    add_json(parser)
     return parser
 
 

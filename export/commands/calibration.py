@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from edge_runtime.common.arguments import add_data, at_least
 from edge_runtime.common.cli import say
 from edge_runtime.common.files import write_json
 from edge_runtime.common.optional import require
@@ -139,11 +140,18 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "--checkpoint", type=Path, default=Path("checkpoints/edge"), metavar="DIR", help="default: %(default)s"
     )
-    parser.add_argument("--data", metavar="DIR", help="HC18's folder, 'phantom' or 'download'; default: searched for")
+    add_data(parser)
     parser.add_argument(
-        "--counts", type=int, nargs="+", default=list(COUNTS), metavar="N", help="of images; default: %(default)s"
+        "--counts",
+        type=at_least(1),
+        nargs="+",
+        default=list(COUNTS),
+        metavar="N",
+        help="of images; default: %(default)s",
     )
-    parser.add_argument("--seeds", type=int, default=SEEDS, metavar="N", help="random draws; default: %(default)s")
+    parser.add_argument(
+        "--seeds", type=at_least(0), default=SEEDS, metavar="N", help="random draws; default: %(default)s"
+    )
     parser.add_argument("--write", action="store_true", help=f"write what was measured to {TABLE.name}")
     args = parser.parse_args(argv)
     if min(args.counts) < 1 or args.seeds < 0:

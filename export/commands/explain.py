@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from edge_runtime.common.arguments import add_data, add_json, at_least
 from edge_runtime.common.cli import say
 from edge_runtime.common.files import write_bytes
 from edge_runtime.common.optional import require
@@ -38,15 +39,15 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--checkpoint", type=Path, default=Path("checkpoints/edge"), metavar="DIR", help="default: %(default)s"
     )
-    parser.add_argument("--data", metavar="DIR", help="HC18's folder, 'phantom' or 'download'; default: searched for")
-    parser.add_argument("--images", type=int, default=8, metavar="N", help="compared on; default: %(default)s")
+    add_data(parser)
+    parser.add_argument("--images", type=at_least(1), default=8, metavar="N", help="compared on; default: %(default)s")
     parser.add_argument(
-        "--calibration-images", type=int, default=100, metavar="N", help="at most; default: %(default)s"
+        "--calibration-images", type=at_least(1), default=100, metavar="N", help="at most; default: %(default)s"
     )
     add_rewrite_argument(parser)
-    parser.add_argument("--worst", type=int, default=8, metavar="N", help="layers named; default: %(default)s")
+    parser.add_argument("--worst", type=at_least(1), default=8, metavar="N", help="layers named; default: %(default)s")
     parser.add_argument("--picture", type=Path, metavar="FILE.svg", help="draw all layers (needs matplotlib)")
-    parser.add_argument("--json", action="store_true", help="one JSON document on stdout; the text goes to stderr")
+    add_json(parser)
     return parser
 
 

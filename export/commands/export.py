@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_runtime.artifact.manifest import Manifest
+from edge_runtime.common.arguments import add_data, add_json, at_least
 from edge_runtime.common.cli import say
 from edge_runtime.common.optional import require
 from edge_runtime.device.fingerprint import usable_cores
@@ -52,15 +53,15 @@ def build_parser(subcommands: str = "") -> argparse.ArgumentParser:
     parser.add_argument(
         "--out", type=Path, default=Path("artifacts"), help="folder of artifacts (default: %(default)s)"
     )
-    parser.add_argument("--data", metavar="DIR", help="HC18's folder, 'phantom' or 'download'; default: searched for")
+    add_data(parser)
     parser.add_argument(
-        "--calibration-images", type=_positive, default=100, metavar="N", help="at most; default: %(default)s"
+        "--calibration-images", type=at_least(1), default=100, metavar="N", help="at most; default: %(default)s"
     )
     parser.add_argument(
-        "--verify-images", type=_positive, default=16, metavar="N", help="compared with torch; default: %(default)s"
+        "--verify-images", type=at_least(1), default=16, metavar="N", help="compared with torch; default: %(default)s"
     )
     parser.add_argument(
-        "--accuracy-images", type=_positive, metavar="N", help="scored, of each test part; default: all of them"
+        "--accuracy-images", type=at_least(1), metavar="N", help="scored, of each test part; default: all of them"
     )
     budget = Budget()
     parser.add_argument(
@@ -80,14 +81,14 @@ def build_parser(subcommands: str = "") -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--fine-tune-epochs",
-        type=int,
+        type=at_least(0),
         default=2,
         metavar="N",
         help="of training on in simulated int8, the last that is tried, some minutes; 0 for none; default: %(default)s",
     )
     parser.add_argument(
         "--jobs",
-        type=_positive,
+        type=at_least(1),
         default=usable_cores(),
         metavar="N",
         help="checkpoints at a time, which share the cores; default: %(default)s, the cores of this machine",
@@ -95,15 +96,8 @@ def build_parser(subcommands: str = "") -> argparse.ArgumentParser:
     add_rewrite_argument(parser)
     parser.add_argument("--force", action="store_true", help="export also what is up to date")
     parser.add_argument("--ship", action="store_true", help="put edge-full_int8 into the wheel (edge_runtime/models)")
-    parser.add_argument("--json", action="store_true", help="one JSON document on stdout; the text goes to stderr")
+    add_json(parser)
     return parser
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{value} is not 1 or more")
-    return value
 
 
 def pick_recipes(names: Sequence[str]) -> tuple[Recipe, ...]:

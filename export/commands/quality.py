@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_runtime.artifact.manifest import manifest_path, write_manifest
+from edge_runtime.common.arguments import add_data
 from edge_runtime.common.cli import say
 from edge_runtime.common.provenance import git_commit, tool_versions
 from edge_runtime.quality.limits import Limits
@@ -53,7 +54,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "model", nargs="?", type=Path, default=DEFAULT_MODEL, metavar="FILE.tflite", help="default: the shipped one"
     )
-    parser.add_argument("--data", metavar="DIR", help="HC18's folder, 'phantom' or 'download'; default: searched for")
+    add_data(parser)
     args = parser.parse_args(argv)
     segmenter, dataset = Segmenter.load(args.model), find_data(args.data)
     parts = parts_of(segmenter, dataset)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edge_runtime.common.arguments import at_least
 from edge_runtime.common.cli import say
 from edge_runtime.common.files import write_json
 from edge_runtime.common.optional import require
@@ -94,7 +95,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "--size",
         nargs=2,
-        type=int,
+        type=at_least(1),
         action="append",
         metavar=("H", "W"),
         help=f"repeatable; default: {len(SWEEP)} sizes from 96 to 512",
