@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import logging
-import math
 import operator
-import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -22,13 +19,11 @@ from edge_runtime.artifact.signature import PublicKey, check_signature, read_key
 from edge_runtime.common.log import event
 from edge_runtime.errors import DeviceError, FetalHeadError, ModelError, UsageError, shown
 from edge_runtime.frame.pixel_sizes import PixelSize, check_pixel_sizes
-from edge_runtime.frame.preprocess import check_frame, prepare
-from edge_runtime.frame.scratch import borrow
-from edge_runtime.head.find_head import Head, find_head
+from edge_runtime.frame.preprocess import prepare
 from edge_runtime.measurement import Latency, Measurement
-from edge_runtime.metrics import overlap
-from edge_runtime.quality.limits import read_limits
-from edge_runtime.quality.verdict import NO_PIXEL_SIZE, weigh
+from edge_runtime.quality.limits import Limits, read_limits
+from edge_runtime.quality.verdict import NO_PIXEL_SIZE
+from edge_runtime.stages import Stages, run_stages
 
 DEFAULT_MODEL = Path(__file__).resolve().parent / "models" / "edge-full_int8.tflite"
 """The model the wheel ships."""
@@ -36,9 +31,6 @@ DEFAULT_MODEL = Path(__file__).resolve().parent / "models" / "edge-full_int8.tfl
 MAX_THREADS = 64
 
 MAX_CANARY_EVERY = 10**9
-
-SECOND_LOOK_SHARE = 1.3
-"""A second look takes an inference and a comparison; so many times the first inference must be left for it."""
 
 
 class Segmenter:
@@ -69,7 +61,7 @@ class Segmenter:
         self.signed_by = signed_by
         self.manifest = manifest
         self._limits = read_limits(manifest.quality)
-        self.size = (manifest.preprocessing.height, manifest.preprocessing.width)
+        self.size = manifest.size
         self.backend = network.backend
         self.threads = network.threads
 
@@ -210,15 +202,12 @@ class Segmenter:
         Raises:
             InputError: The frame is not one.
         """
-        return self._find(frame)[0].mask
+        return self._run(frame, None, None).head.mask
 
     def measure(
         self,
         frame: NDArray[np.uint8],
         pixel_size_mm: PixelSize | None = None,
-        *,
-        second_look: bool = False,
-        deadline_ms: float | None = None,
     ) -> Measurement:
         """Measure the head circumference, or refuse with a reason.
 
@@ -229,40 +218,44 @@ class Segmenter:
             frame: As for :meth:`segment`.
             pixel_size_mm: Side of a pixel in mm, or (x, y) where pixels are not square: a tuple, list or array of two.
                 Without it there is a mask and an ellipse in pixels, and no circumference.
-            second_look: Look at the mirrored frame too, and refuse where the two masks differ more than on good frames.
-            deadline_ms: From the call; the second look is left out where it would not end in time. None for no limit.
 
         Raises:
             InputError: The frame is not one.
             UsageError: The pixel size is no number from 0.0001 to 100, or its sides differ more than 10 times.
         """
-        start = time.perf_counter()
         sizes = None if pixel_size_mm is None else check_pixel_sizes(pixel_size_mm)
-        head, network_input, logits, latency = self._find(frame)
-        found = time.perf_counter()
-        agreement = None
-        if second_look and head.ellipse is not None:
-            left = math.inf if deadline_ms is None else deadline_ms - (found - start) * 1e3
-            if left > SECOND_LOOK_SHARE * latency.invoke:
-                agreement = self._second_look(network_input, logits)
-        looked = time.perf_counter()
-        verdict = weigh(head, network_input, logits, sizes, self._limits, agreement)
-        latency = replace(
-            latency,
-            invoke=latency.invoke + (looked - found) * 1e3,
-            postprocess=latency.postprocess + (time.perf_counter() - looked) * 1e3,
-        )
-        ellipse = head.ellipse if verdict.reason in (None, NO_PIXEL_SIZE) else None
+        stages = self._run(frame, sizes, self._limits)
+        verdict, head, ms = stages.verdict, stages.head, stages.step_ms
+        around = sum(ms.values()) - ms["prepare"] - ms["invoke"]
         return Measurement(
-            verdict.head_circumference_mm, verdict.reason, ellipse, head.mask, verdict.quality, latency, sizes,
-            verdict.interval_mm, verdict.trust, verdict.caution,
-        )  # fmt: skip
+            verdict.head_circumference_mm,
+            verdict.reason,
+            head.ellipse if verdict.reason in (None, NO_PIXEL_SIZE) else None,
+            head.mask,
+            verdict.quality,
+            Latency(ms["prepare"], ms["invoke"], around),
+            sizes,
+            verdict.interval_mm,
+            verdict.trust,
+            verdict.caution,
+        )
 
-    def _second_look(self, network_input: NDArray[np.uint8], logits: NDArray[np.float32]) -> float:
-        """Dice between the mask and that of the mirrored input, at network resolution."""
-        level = math.log(self.manifest.threshold / (1 - self.manifest.threshold))
-        mirrored = self._network(np.ascontiguousarray(network_input[:, ::-1]))[:, ::-1]
-        return overlap(logits > level, mirrored > level)[0]
+    def examine(self, frame: NDArray[np.uint8], pixel_size_mm: PixelSize) -> Stages:
+        """Measure a frame by the wide limits alone, not by the model's own, and keep what every stage gave.
+
+        Limits are derived from this (``python -m export quality``). A scanner calls :meth:`measure`.
+
+        Args:
+            frame: As for :meth:`segment`.
+            pixel_size_mm: As for :meth:`measure`.
+
+        Returns:
+            What every stage gave; its logits hold until the next frame.
+
+        Raises:
+            InputError: The frame is not one.
+        """
+        return self._run(frame, check_pixel_sizes(pixel_size_mm), None)
 
     def check_golden(self) -> Golden | None:
         """Compare this device's answers to eight frames with those where the model was exported.
@@ -275,20 +268,9 @@ class Segmenter:
         """
         return check_golden(self._network, self.manifest)
 
-    def _find(self, frame: NDArray[np.uint8]) -> tuple[Head, NDArray[np.uint8], NDArray[np.float32], Latency]:
+    def _run(self, frame: NDArray[np.uint8], sizes: tuple[float, float] | None, limits: Limits | None) -> Stages:
         self._check_device()
-        start = time.perf_counter()
-        height, width = check_frame(frame).shape[:2]
-        network_input = prepare(frame, self.size)
-        self._network.set_input(network_input)
-        prepared = time.perf_counter()
-        self._network.invoke()
-        invoked = time.perf_counter()
-        logits = self._network.logits(borrow(3, self.size))  # the next frame's overwrite them: not for a result
-        head = find_head(logits, (height, width), self.manifest.threshold)
-        done = time.perf_counter()
-        latency = Latency((prepared - start) * 1e3, (invoked - prepared) * 1e3, (done - invoked) * 1e3)
-        return head, network_input, logits, latency
+        return run_stages(self._network, self.manifest, frame, sizes, limits)
 
 
 def _check_count(name: str, value: int, least: int, most: int) -> None:

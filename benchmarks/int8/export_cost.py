@@ -87,7 +87,7 @@ def measure(checkpoint: Path, data: str) -> Cost:
         seconds, peak = _watch(command)
         manifest = load_manifest(next(Path(out).rglob("*.tflite")))
         again, _ = _watch(command)
-    size = (manifest.preprocessing.height, manifest.preprocessing.width)
+    size = manifest.size
     cost = Cost(str(checkpoint), size, seconds, peak, again)
     verdict = "met" if seconds <= GOAL_S and peak <= GOAL_MB else "MISSED"
     say(

@@ -107,7 +107,7 @@ def compare(artifact: Artifact, samples: Sequence[Sample]) -> dict[str, Any]:
     assert manifest is not None
     data = read_model(artifact.path, manifest)
     newer, older = (Network(data, manifest, backend=name) for name in (NEWER, OLDER))
-    size = (manifest.preprocessing.height, manifest.preprocessing.width)
+    size = manifest.size
     dice, shifts, differing = [], [], []
     for sample in samples:
         frame = sample.frame()

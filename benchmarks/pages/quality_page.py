@@ -85,7 +85,6 @@ def _refused(document: Document) -> list[Block]:
         groups = document["refused"][part]
         rows.append([title, *(_share(groups[name]) for name in ("real", "variants", "bad"))])
     bad = document["refused"]["test"]["bad"]
-    second = document["refused_with_second_look"]["bad"]
     text = (
         "Variants are mild: mirrored, upside down, turned by up to 30 or by 180 degrees, darker, brighter, gamma, "
         "rescaled, shifted, trimmed. Bad frames of each part are made from its own images, photographs and seeds. "
@@ -93,13 +92,13 @@ def _refused(document: Document) -> list[Block]:
         "that nobody here has seen is the fairer judge."
     )
     kinds = [
-        [kind, KINDS[kind].why, _share(of), _share(document["left_out_kinds"][kind]), _share(second["kinds"][kind])]
+        [kind, KINDS[kind].why, _share(of), _share(document["left_out_kinds"][kind])]
         for kind, of in bad["kinds"].items()
     ]
     more = (
         f"Of {bad['n']} bad frames of the test part {document['refused_by_limits_alone']} are refused by the limits "
         "alone, which no bad frame had a part in; trust adds the rest. Left out: the trust was fitted without that "
-        f"kind. With a second look {second['n_refused']} of {second['n']} are refused."
+        f"kind."
     )
     reasons = [[reason, str(count)] for reason, count in bad["reasons"].items()]
     return [
@@ -107,7 +106,7 @@ def _refused(document: Document) -> list[Block]:
         Paragraph(text),
         Table(("part", "real images", "mild variants", "bad frames"), rows),
         Paragraph(more),
-        Table(("kind", "why no head can be measured", "refused", "kind left out", "second look"), kinds, facts=True),
+        Table(("kind", "why no head can be measured", "refused", "kind left out"), kinds, facts=True),
         Paragraph("Reasons given for them:"),
         Table(("reason", "frames"), reasons),
         Figure(

@@ -27,19 +27,18 @@ from edge_runtime.device.fingerprint import fingerprint
 from edge_runtime.errors import FetalHeadError, UsageError
 from edge_runtime.frame.preprocess import prepare
 from edge_runtime.frame.resize import resize
-from edge_runtime.frame.scratch import borrow
-from edge_runtime.head.find_head import Head, border_contact, find_ellipse, find_region
-from edge_runtime.head.mask import positive_at
 from edge_runtime.quality.limits import Limits, read_limits
-from edge_runtime.quality.verdict import weigh
 from edge_runtime.segmenter import DEFAULT_MODEL
+from edge_runtime.stages import STEPS, run_stages
 from train.data.hc18 import find_local, read_dataset
 from train.data.phantom import make_phantom
 from train.strategies import PAPER_DECODER, STRATEGIES
 
 SCHEMA_VERSION = 1
 FRAME_SIZE = (540, 800)
-STEPS = ("prepare", "logits", "region", "ellipse", "mask", "quality")
+AROUND = tuple(step for step in STEPS if step != "invoke")
+"""The steps around the network."""
+
 PAPERS = ("full_int8", (256, 256))
 """Recipe and size of the paper's network; its weights change nothing here, so any strategy's will do."""
 
@@ -73,16 +72,11 @@ class Subject:
     limits: Limits | None
 
     @property
-    def size(self) -> tuple[int, int]:
-        """(h, w) of the network."""
-        return self.manifest.preprocessing.height, self.manifest.preprocessing.width
-
-    @property
     def is_papers(self) -> bool:
         """Whether this is the paper's network."""
         strategy = STRATEGIES.get(self.manifest.strategy)
         same = strategy and (strategy.architecture, strategy.decoder_channels) == ("mobilenet_v2-unet", PAPER_DECODER)
-        return bool(same) and (self.manifest.recipe, self.size) == PAPERS
+        return bool(same) and (self.manifest.recipe, self.manifest.size) == PAPERS
 
 
 def load(path: Path) -> tuple[Network, Manifest]:
@@ -103,37 +97,6 @@ def find_frames(data: str | None, count: int) -> tuple[str, list[NDArray[np.uint
     return dataset.title, frames[:count]
 
 
-def time_steps(subject: Subject, frame: NDArray[np.uint8], logits: NDArray[np.float32]) -> dict[str, float]:
-    """Run one frame; each step's time in ms. The steps are those of ``Segmenter.measure``, in its order."""
-    times, network, size = {}, subject.network, (frame.shape[0], frame.shape[1])
-    before = time.perf_counter()
-
-    def done(step: str) -> None:
-        nonlocal before
-        now = time.perf_counter()
-        times[step] = (now - before) * 1e3
-        before = time.perf_counter()
-
-    network_input = prepare(frame, subject.size)
-    network.set_input(network_input)
-    done("prepare")
-    network.invoke()
-    done("invoke")
-    network.logits(borrow(3, subject.size))
-    done("logits")
-    field, region, regions = find_region(logits, subject.manifest.threshold, borrow(2, subject.size))
-    done("region")
-    ellipse, residual = find_ellipse(field, size)
-    done("ellipse")
-    mask = positive_at(field, size)
-    done("mask")
-    area = np.count_nonzero(region) / region.size
-    head = Head(mask, ellipse, regions, area, residual, border_contact(region))
-    weigh(head, network_input, logits, (0.1, 0.1), subject.limits)
-    done("quality")
-    return times
-
-
 def measure_steps(
     subjects: Sequence[Subject], frames: Sequence[NDArray[np.uint8]], rounds: int
 ) -> list[dict[str, Any]]:
@@ -147,19 +110,21 @@ def measure_steps(
     for turn in range(-2, rounds):  # two to warm up
         for subject, row in zip(subjects, spent, strict=True):
             k = turn % len(frames)
-            times = time_steps(subject, frames[k], subject.logits[k])
+            stages = run_stages(
+                subject.network, subject.manifest, frames[k], (0.1, 0.1), subject.limits, answer=subject.logits[k]
+            )
             if turn >= 0:
-                row.append(times)
+                row.append(stages.step_ms)
     out = []
     for subject, row in zip(subjects, spent, strict=True):
-        around = [sum(times[step] for step in STEPS) for times in row]
+        around = [sum(times[step] for step in AROUND) for times in row]
         out.append(
             {
                 "artifact": subject.manifest.name,
                 "model_sha256": subject.manifest.model_sha256,
-                "input_size": list(subject.size),
+                "input_size": list(subject.manifest.size),
                 "is_the_papers_network": subject.is_papers,
-                "step_ms": {step: float(np.median([times[step] for times in row])) for step in STEPS},
+                "step_ms": {step: float(np.median([times[step] for times in row])) for step in AROUND},
                 "invoke_ms": float(np.median([times["invoke"] for times in row])),
                 "around_ms": float(np.median(around)),
                 "around_p90_ms": float(np.percentile(around, 90)),
@@ -195,7 +160,13 @@ def measure_fresh(paths: Sequence[Path], frame: NDArray[np.uint8], processes: in
 def _fresh(path: Path, pixels: Path, shape: tuple[int, ...]) -> dict[str, dict[str, float]]:
     environment = {**os.environ, "PYTHONPATH": str(_ROOT)}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    call = [sys.executable, str(_ROOT / "benchmarks" / "fresh.py"), str(path), str(pixels), *map(str, shape)]
+    call = [
+        sys.executable,
+        str(_ROOT / "benchmarks" / "runtime" / "fresh.py"),
+        str(path),
+        str(pixels),
+        *map(str, shape),
+    ]
     done = subprocess.run(
         [*call, str(time.monotonic())], env=environment, capture_output=True, text=True, timeout=_TIMEOUT_S
     )
@@ -227,9 +198,9 @@ def goals(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def table(rows: Sequence[dict[str, Any]], verdicts: Sequence[dict[str, Any]]) -> str:
     """What was measured, and the goals met or missed."""
-    lines = [f"{'ms, medians':<24}" + "".join(f"{step:>9}" for step in (*STEPS, "around", "invoke", "share"))]
+    lines = [f"{'ms, medians':<24}" + "".join(f"{step:>9}" for step in (*AROUND, "around", "invoke", "share"))]
     for row in rows:
-        cells = "".join(f"{row['step_ms'][step]:>9.3f}" for step in STEPS)
+        cells = "".join(f"{row['step_ms'][step]:>9.3f}" for step in AROUND)
         share = row["around_ms"] / row["invoke_ms"]
         lines.append(f"{row['artifact']:<24}{cells}{row['around_ms']:>9.3f}{row['invoke_ms']:>9.2f}{share:>9.1%}")
     for row in rows:
@@ -275,8 +246,7 @@ def run(args: argparse.Namespace) -> int:
     if not frames:
         raise UsageError(f"--data {args.data}: no frame of 800x540 pixels is in it.")
     loaded = [(path, *load(path)) for path in [DEFAULT_MODEL, *args.models]]
-    shipped = loaded[0][2].preprocessing
-    logits = [loaded[0][1](prepare(frame, (shipped.height, shipped.width))).copy() for frame in frames]
+    logits = [loaded[0][1](prepare(frame, loaded[0][2].size)).copy() for frame in frames]
     limits = read_limits(loaded[0][2].quality)
     subjects = [
         Subject(path, network, manifest, [resize(x, manifest.input.shape[1:3]) for x in logits], limits)

@@ -8,6 +8,7 @@ import statistics
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,6 @@ from edge_runtime.common.files import write_json
 from edge_runtime.common.provenance import git_commit, tool_versions
 from edge_runtime.device.fingerprint import fingerprint
 from edge_runtime.errors import UsageError
-from edge_runtime.frame.preprocess import prepare
-from edge_runtime.head.find_head import find_head
 from edge_runtime.quality.evidence import gather_evidence
 from edge_runtime.quality.limits import UNLIKE, Limits, read_limits
 from edge_runtime.segmenter import DEFAULT_MODEL, Segmenter
@@ -148,12 +147,10 @@ def left_out_kinds(
     """Share of each kind of bad frames that is refused by a trust fitted without that kind, on the test part."""
     found = {}
     for kind in KINDS:
-        weights, bias = fit_trust([c for c in train if within(c, limits.bounds) and c.kind != kind])
-        other = Limits(limits.bounds, weights, bias, 0.0, limits.error_mm, limits.caution_mm, limits.interval)
-        good = [c for c in (*train, *validation) if c.good and within(c, limits.bounds)]
-        trusts = [other.trust(c.figures) for c in good if c.figures]
-        least = float(np.quantile(trusts, REFUSED_SHARE))
-        other = Limits(limits.bounds, weights, bias, least, limits.error_mm, limits.caution_mm, limits.interval)
+        weights, bias = fit_trust([c for c in within(train, limits) if c.kind != kind])
+        other = replace(limits, weights=weights, bias=bias)
+        trusts = [other.trust(c.figures) for c in within((*train, *validation), limits) if c.good and c.figures]
+        other = replace(other, least_trust=float(np.quantile(trusts, REFUSED_SHARE)))
         of = [c for c in test if c.kind == kind]
         found[kind] = {"n": len(of), "n_refused": sum(refused(of, other))}
     return found
@@ -161,14 +158,11 @@ def left_out_kinds(
 
 def cost_ms(segmenter: Segmenter, sample: Sample, repeats: int = 300) -> dict[str, float]:
     """Time the figures of one frame take, in ms: least and median."""
-    frame = sample.frame()
-    network_input = prepare(frame, segmenter.size)
-    logits = segmenter.logits(network_input)
-    head = find_head(logits, (frame.shape[0], frame.shape[1]), segmenter.manifest.threshold)
+    stages = segmenter.examine(sample.frame(), sample.pixel_size_mm)
     times = []
     for _ in range(repeats):
         started = time.perf_counter()
-        gather_evidence(head, network_input, logits)
+        gather_evidence(stages.head, stages.network_input, stages.logits)
         times.append((time.perf_counter() - started) * 1e3)
     return {"least": min(times), "median": statistics.median(times)}
 
@@ -178,29 +172,23 @@ def measure(segmenter: Segmenter, dataset: Dataset, limits: Limits) -> dict[str,
     samples = parts_of(segmenter, dataset)
     known = {s.name for part in samples.values() for s in part}
     paper = [s for s in dataset.select(make_split(dataset, "paper").test) if s.name not in known]
-    cases = {part: gather(segmenter, samples[part], part, mirror=part == "test") for part in samples}
+    cases = {part: gather(segmenter, samples[part], part) for part in samples}
     others = gather(segmenter, paper, "test", bad=False)
     both = [*cases["test"], *others]
-    alone = Limits(limits.bounds, {}, 0.0, 0.0, limits.error_mm, limits.caution_mm, limits.interval)
+    alone = replace(limits, weights={}, bias=0.0, least_trust=0.0)
     damaged = list(bad_cases(segmenter, [*samples["test"], *paper], [], 2 * BAD_EACH["test"], 9, kinds=DAMAGES))
     parts = {"train": cases["train"], "val": cases["val"], "test": cases["test"], "paper_test": both}
     real = {part: [c for c in of if c.kind == REAL] for part, of in parts.items()}
-    once = [Examined(**{**vars(c), "figures": _without_second_look(c)}) for c in cases["test"]]
     return {
-        "refused": {part: refusals(of, limits) for part, of in (parts | {"test": once}).items()},
-        "refused_with_second_look": refusals(cases["test"], limits),
-        "refused_by_limits_alone": refusals(once, alone)["bad"]["n_refused"],
-        "left_out_kinds": left_out_kinds(cases["train"], cases["val"], once, limits),
+        "refused": {part: refusals(of, limits) for part, of in parts.items()},
+        "refused_by_limits_alone": refusals(cases["test"], alone)["bad"]["n_refused"],
+        "left_out_kinds": left_out_kinds(cases["train"], cases["val"], cases["test"], limits),
         "risk": {part: risk(of, limits) for part, of in real.items()},
         "points": {part: points(real[part], limits) for part in ("val", "paper_test")},
         "risk_damaged": risk([*real["paper_test"], *damaged], limits),
         "intervals": {part: intervals(of, limits) for part, of in real.items()},
         "evidence_ms": cost_ms(segmenter, samples["test"][0]),
     }
-
-
-def _without_second_look(case: Examined) -> dict[str, float] | None:
-    return case.figures and {name: value for name, value in case.figures.items() if name != "agreement"}
 
 
 def table(found: dict[str, Any]) -> str:

@@ -52,7 +52,7 @@ def make_canary(manifest: Manifest, backend: str) -> Canary | None:
     """
     if not manifest.golden:
         return None
-    size = (manifest.preprocessing.height, manifest.preprocessing.width)
+    size = manifest.size
     hashes, masks = wanted_answers(manifest)
     integer = manifest.recipe == EXACT_RECIPE and manifest.golden.get("backend") == EXACT_BACKEND == backend
     return Canary(prepare(golden_frame(FRAME), size), hashes[FRAME], masks[FRAME], integer)

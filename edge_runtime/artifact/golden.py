@@ -124,7 +124,7 @@ def check_golden(network: Network, manifest: Manifest) -> Golden | None:
     if not manifest.golden:
         return None
     wanted_hashes, wanted = wanted_answers(manifest)
-    size = (manifest.preprocessing.height, manifest.preprocessing.width)
+    size = manifest.size
     inputs, hashes, masks = _ask(network, size)
     if hashlib.sha256(inputs.tobytes()).hexdigest() != manifest.golden.get("inputs_sha256"):
         raise ModelError(
@@ -143,7 +143,7 @@ def wanted_answers(manifest: Manifest) -> tuple[list[str], NDArray[np.bool_]]:
     Raises:
         ModelError: They are damaged.
     """
-    shape = (N_FRAMES, manifest.preprocessing.height, manifest.preprocessing.width)
+    shape = (N_FRAMES, *manifest.size)
     n_bytes = -(-shape[0] * shape[1] * shape[2] // 8)
     try:
         hashes = list(manifest.golden["outputs_sha256"])

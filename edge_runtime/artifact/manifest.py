@@ -191,6 +191,11 @@ class Manifest:
     request_sha256: str | None = None
     schema_version: int = SCHEMA_VERSION
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the network's input, in pixels."""
+        return self.preprocessing.height, self.preprocessing.width
+
     def __post_init__(self) -> None:
         _check_types(self)
         for key in ("name", "strategy", "recipe"):  # some become parts of file names
@@ -204,7 +209,7 @@ class Manifest:
             raise ValueError(f"'model_bytes' is {self.model_bytes}; 1 to {MAX_MODEL_BYTES} are allowed")
         if self.schema_version != SCHEMA_VERSION:
             raise ValueError(f"schema version {self.schema_version} is not {SCHEMA_VERSION}")
-        size = (self.preprocessing.height, self.preprocessing.width)
+        size = self.size
         for tensor in (self.input, self.output):
             if tensor.shape[1:3] != size:
                 raise ValueError(f"tensor '{tensor.name}' has shape {tensor.shape}, preprocessing makes {size}")

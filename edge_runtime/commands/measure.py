@@ -24,9 +24,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     size.add_argument("--pixel-size-mm", metavar="X", help="side of a pixel in mm, for all images")
     size.add_argument("--pixel-size-csv", type=Path, metavar="CSV", help="columns 'filename' and 'pixel size(mm)'")
     parser.add_argument("--mask-dir", type=Path, metavar="DIR", help="write masks here: PNG, 0/255, same file name")
-    parser.add_argument(
-        "--second-look", action="store_true", help="look at the mirrored frame too; refuse where the two differ"
-    )
     parser.set_defaults(run=measure)
 
 
@@ -88,7 +85,7 @@ def measure(args: argparse.Namespace) -> int:
     code = 0
     for image in args.images:
         try:
-            result = segmenter.measure(read_image(image), pixel_size(image), second_look=args.second_look)
+            result = segmenter.measure(read_image(image), pixel_size(image))
         except FetalHeadError as error:
             code = max(code, error.exit_code)
             print(f"error: {error}", file=sys.stderr)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,7 +39,16 @@ class Head:
     border_contact: float
 
 
-def find_head(logits: NDArray[np.float32], frame_size: tuple[int, int], threshold: float = 0.5) -> Head:
+def _not_timed(step: str) -> None:
+    """Nobody asks how long a step took."""
+
+
+def find_head(
+    logits: NDArray[np.float32],
+    frame_size: tuple[int, int],
+    threshold: float = 0.5,
+    done: Callable[[str], None] = _not_timed,
+) -> Head:
     """Find the head in the network's output.
 
     The outline is taken where the logits cross the threshold between pixels, so it is finer than the network's grid.
@@ -47,13 +57,18 @@ def find_head(logits: NDArray[np.float32], frame_size: tuple[int, int], threshol
         logits: float32 (h, w) at network resolution.
         frame_size: (H, W) of the frame, in pixels.
         threshold: Probability above which a pixel is head, 0 to 1, exclusive.
+        done: Told the name of each step as it ends: ``region``, ``ellipse``, ``mask``.
     """
     field, region, regions = find_region(logits, threshold, borrow(2, logits.shape))
+    done("region")
     if regions == 0:
         return Head(np.zeros(frame_size, dtype=bool), None, 0, 0.0, 1.0, 0.0)
     ellipse, residual = find_ellipse(field, frame_size)
+    done("ellipse")
+    mask = positive_at(field, frame_size)
+    done("mask")
     area = np.count_nonzero(region) / region.size
-    return Head(positive_at(field, frame_size), ellipse, regions, area, residual, border_contact(region))
+    return Head(mask, ellipse, regions, area, residual, border_contact(region))
 
 
 def find_region(

@@ -40,9 +40,12 @@ REASONS = {
     "softness": "the outline is not sharp",
     "unsure": "much of the image could be head or not",
     "stray": "much beyond the outline looks like a head, too",
-    "agreement": "a mirrored second look finds another outline",
 }
 """What to tell a sonographer where a figure breaks its limit, in the order they are tried."""
+
+_RETIRED = {"agreement"}
+"""Figures that earlier manifests have limits for and that are no longer taken: of a second look at the mirrored frame,
+which refused nothing that was not refused without it."""
 
 UNLIKE = "this does not look like a fetal head"
 BLURRED = "the outline is blurred: the circumference is less certain than usual"
@@ -123,7 +126,7 @@ def read_limits(quality: Mapping[str, Any]) -> Limits | None:
     try:
         values = quality["limits"]
         limits = Limits(
-            {str(name): _bounds(*pair) for name, pair in values["bounds"].items()},
+            {str(name): _bounds(*pair) for name, pair in values["bounds"].items() if name not in _RETIRED},
             {str(n): (_number(c), _number(s), _number(w)) for n, (c, s, w) in values["weights"].items()},
             _number(values["bias"]),
             _number(values["least_trust"]),

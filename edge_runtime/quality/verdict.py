@@ -37,7 +37,6 @@ class Quality:
         border_contact: Share of the outline on the frame's border, 0 to 1.
         evidence: More figures, which the model's own limits are about; None where its manifest has none, or where the
             frame was refused before.
-        agreement: Dice of the mask with that of the mirrored frame, 0 to 1; None without a second look.
     """
 
     contrast: float
@@ -47,7 +46,6 @@ class Quality:
     axis_ratio: float
     border_contact: float
     evidence: Evidence | None = None
-    agreement: float | None = None
 
     def figures(self) -> dict[str, float]:
         """All figures that can have a limit of the model's own, by name."""
@@ -57,8 +55,6 @@ class Quality:
             "axis_ratio": self.axis_ratio,
             "border_contact": self.border_contact,
         }
-        if self.agreement is not None:
-            named["agreement"] = self.agreement
         return named if self.evidence is None else {**named, **vars(self.evidence)}
 
 
@@ -144,7 +140,6 @@ def weigh(
     logits: NDArray[np.float32],
     pixel_size_mm: tuple[float, float] | None,
     limits: Limits | None,
-    agreement: float | None = None,
 ) -> Verdict:
     """Measure a head, or refuse, by the wide limits and then by the model's own.
 
@@ -154,11 +149,8 @@ def weigh(
         logits: float32 (h, w), what it answered.
         pixel_size_mm: (x, y) in mm, None where it is not known.
         limits: The model's own; None where it has none.
-        agreement: Of a second look, where there was one.
     """
     quality, hc_mm, reason = measure_head(head, network_input, pixel_size_mm)
-    if agreement is not None:
-        quality = replace(quality, agreement=agreement)
     if limits is None:
         return Verdict(quality, hc_mm, reason)
     evidence = gather_evidence(head, network_input, logits) if reason in (None, NO_PIXEL_SIZE) else None

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from edge_runtime.common.cli import say
 from edge_runtime.errors import UsageError
-from edge_runtime.frame.preprocess import prepare
-from edge_runtime.head.find_head import find_head
-from edge_runtime.metrics import overlap
 from edge_runtime.quality.evidence import gather_evidence
 from edge_runtime.quality.limits import Limits
-from edge_runtime.quality.verdict import Quality, measure_head
 from edge_runtime.segmenter import Segmenter
 from train.data.hc18 import Dataset, Sample
 from train.frames.bad_frames import KINDS, Scene, make_bad, photographs
@@ -59,9 +55,7 @@ class Examined:
         return np.nan if self.hc_mm is None or self.figures is None else self.figures["softness"] * self.hc_mm
 
 
-def examine(
-    segmenter: Segmenter, frame: Frame, sample: Sample, kind: str, good: bool, scale: float = 1.0, mirror: bool = False
-) -> Examined:
+def examine(segmenter: Segmenter, frame: Frame, sample: Sample, kind: str, good: bool, scale: float = 1.0) -> Examined:
     """Measure a frame under the wide limits.
 
     Args:
@@ -71,38 +65,27 @@ def examine(
         kind: Of frame.
         good: Whether its head can be measured.
         scale: Of its pixels against the sample's, see :class:`train.frames.good_variants.Variant`.
-        mirror: Take a second look too.
     """
-    network_input = prepare(frame, segmenter.size)
-    logits = segmenter.logits(network_input)  # a prepared frame stays as it is
-    head = find_head(logits, (frame.shape[0], frame.shape[1]), segmenter.manifest.threshold)
-    pixel_size = sample.pixel_size_mm / scale
-    quality, hc, reason = measure_head(head, network_input, (pixel_size, pixel_size))
-    evidence = gather_evidence(head, network_input, logits) if hc is not None else None
+    stages = segmenter.examine(frame, sample.pixel_size_mm / scale)
+    hc, reason = stages.verdict.head_circumference_mm, stages.verdict.reason
+    evidence = None if hc is None else gather_evidence(stages.head, stages.network_input, stages.logits)
     if evidence is None:
         return Examined(sample.name, kind, good, reason, None, None, sample.hc_mm)
-    agreement = None
-    if mirror:
-        mirrored = segmenter.logits(np.ascontiguousarray(network_input[:, ::-1]))[:, ::-1]
-        agreement = overlap(logits > 0, mirrored > 0)[0]
-    seen = Quality(**{**vars(quality), "evidence": evidence, "agreement": agreement})
-    return Examined(sample.name, kind, good, None, seen.figures(), hc, sample.hc_mm)
+    figures = replace(stages.verdict.quality, evidence=evidence).figures()
+    return Examined(sample.name, kind, good, None, figures, hc, sample.hc_mm)
 
 
-def good_cases(
-    segmenter: Segmenter, samples: Sequence[Sample], variants: int, mirror: bool = False
-) -> Iterator[Examined]:
+def good_cases(segmenter: Segmenter, samples: Sequence[Sample], variants: int) -> Iterator[Examined]:
     """Every sample as it is, and so many mild variants of each, the kinds in turn.
 
     Args:
         segmenter: The artifact.
         samples: Real images.
         variants: Of each; those whose head would leave the frame are left out.
-        mirror: Take a second look at the images as they are.
     """
     for number, sample in enumerate(samples):
         frame, head = sample.frame(), sample.ellipse()
-        yield examine(segmenter, frame, sample, REAL, True, mirror=mirror)
+        yield examine(segmenter, frame, sample, REAL, True)
         for turn in range(number * variants, (number + 1) * variants):
             kind = VARIANTS[turn % len(VARIANTS)]
             variant = make_variant(kind, frame, head, turn)
@@ -116,7 +99,6 @@ def bad_cases(
     photographs: Sequence[Frame],
     each: int,
     seed: int,
-    mirror: bool = False,
     kinds: Collection[str] = tuple(KINDS),
 ) -> Iterator[Examined]:
     """So many bad frames of every kind, made from samples drawn at random.
@@ -127,7 +109,6 @@ def bad_cases(
         photographs: Of anything else; without any the kinds made of them are left out.
         each: Frames of a kind.
         seed: Of the draw and of the frames.
-        mirror: Take a second look.
         kinds: Of :data:`train.frames.bad_frames.KINDS`, or its ``DAMAGES``.
     """
     rng = np.random.default_rng(seed)
@@ -138,7 +119,7 @@ def bad_cases(
             one, other = (samples[i] for i in rng.choice(len(samples), 2, replace=False))
             scene = Scene(one.frame(), one.ellipse(), other.frame(), photographs)
             frame = make_bad(kind, scene, 1000 * seed + number)
-            yield examine(segmenter, frame, one, kind, False, mirror=mirror)
+            yield examine(segmenter, frame, one, kind, False)
 
 
 PARTS = ("train", "val", "test")
@@ -167,18 +148,16 @@ def parts_of(segmenter: Segmenter, dataset: Dataset) -> dict[str, list[Sample]]:
     return {part: [dataset.samples[n] for n in data["files"][part] if n in dataset.samples] for part in PARTS}
 
 
-def gather(
-    segmenter: Segmenter, samples: Sequence[Sample], part: str, mirror: bool = False, bad: bool = True
-) -> list[Examined]:
+def gather(segmenter: Segmenter, samples: Sequence[Sample], part: str, bad: bool = True) -> list[Examined]:
     """Good and bad frames of one part: its own images, variants, seeds and photographs."""
-    good = list(_told(good_cases(segmenter, samples, VARIANTS_EACH[part], mirror=True), f"{part}, good frames"))
+    good = list(_told(good_cases(segmenter, samples, VARIANTS_EACH[part]), f"{part}, good frames"))
     if not bad:
         return good
     number = PARTS.index(part)
     pictures = list(photographs(number, len(PARTS)).values())
     if not pictures:
         say("no package with photographs is installed (scikit-image): their kinds are left out")
-    made = bad_cases(segmenter, samples, pictures, BAD_EACH[part], number + 1, mirror)
+    made = bad_cases(segmenter, samples, pictures, BAD_EACH[part], number + 1)
     return [*good, *_told(made, f"{part}, bad frames")]
 
 

@@ -10,7 +10,8 @@ the next images, too.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,6 @@ MORE_IS_BETTER = (
     "fine",
     "black",
     "axis_ratio",
-    "agreement",
 )
 LESS_IS_BETTER = (
     "outer", "softness", "unsure", "stray", "outside", "tear", "seam_x", "seam_y", "seams", "flat_head",
@@ -79,16 +79,19 @@ def derive(train: Sequence[Examined], validation: Sequence[Examined]) -> Limits:
             f"The validation part has {len(shown)} images that can be measured; an interval needs {LEAST_IMAGES}."
         )
     bounds = bounds_of([c for c in (*train, *validation) if c.good])
-    weights, bias = fit_trust([c for c in train if within(c, bounds)])
     error = fit_error([c for c in train if c.kind == REAL and c.figures is not None])
-    limits = Limits(bounds, weights, bias, 0.0, error, math.inf, (0.0, 0.0))
-    trusts = [limits.trust(c.figures) for c in (*train, *validation) if c.good and within(c, bounds) and c.figures]
+    limits = Limits(bounds, {}, 0.0, 0.0, error, math.inf, (0.0, 0.0))
+    weights, bias = fit_trust(within(train, limits))
+    limits = replace(limits, weights=weights, bias=bias)
+    trusts = [limits.trust(c.figures) for c in within((*train, *validation), limits) if c.good and c.figures]
     expected = np.array([limits.expected_error_mm(c.blur_mm) for c in shown])
     low, high = prediction_interval(np.array([-c.error_mm for c in shown]) / expected)
-    return Limits(
-        bounds, weights, bias, float(np.quantile(trusts, REFUSED_SHARE)), error,
-        float(np.quantile(expected, 1 - CAUTION_SHARE)), (low, high),
-    )  # fmt: skip
+    return replace(
+        limits,
+        least_trust=float(np.quantile(trusts, REFUSED_SHARE)),
+        caution_mm=float(np.quantile(expected, 1 - CAUTION_SHARE)),
+        interval=(low, high),
+    )
 
 
 def bounds_of(good: Sequence[Examined]) -> dict[str, Bounds]:
@@ -104,15 +107,9 @@ def bounds_of(good: Sequence[Examined]) -> dict[str, Bounds]:
     return bounds
 
 
-def within(case: Examined, bounds: Mapping[str, Bounds]) -> bool:
-    """Whether a frame passes the wide limits and these."""
-    if case.figures is None:
-        return False
-    for name, (low, high) in bounds.items():
-        value = case.figures.get(name)
-        if value is not None and ((low is not None and value < low) or (high is not None and value > high)):
-            return False
-    return True
+def within(cases: Sequence[Examined], limits: Limits) -> list[Examined]:
+    """The frames that pass the wide limits and the bounds of these."""
+    return [c for c in cases if c.figures is not None and limits.violation(c.figures) is None]
 
 
 def fit_trust(cases: Sequence[Examined]) -> tuple[dict[str, tuple[float, float, float]], float]:

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.runtime.overhead import STEPS, Subject, find_frames, goals, load, start_ms, time_steps
+from benchmarks.runtime.overhead import AROUND, find_frames, goals, load, start_ms
+from edge_runtime import Segmenter
 from edge_runtime.quality.limits import read_limits
 from edge_runtime.segmenter import DEFAULT_MODEL
+from edge_runtime.stages import STEPS, run_stages
 from tests.helpers.places import Run
 
 
@@ -22,7 +24,7 @@ def test_the_command_measures_the_shipped_model(run: Run, tmp_path: Path) -> Non
     assert done.returncode == 0, done.stderr
     found = json.loads(out.read_text())
     (row,) = found["artifacts"]
-    assert row["artifact"] == "edge-full_int8" and set(row["step_ms"]) == set(STEPS)
+    assert row["artifact"] == "edge-full_int8" and set(row["step_ms"]) == set(AROUND)
     assert all(v > 0 for v in row["step_ms"].values()) and row["invoke_ms"] > 1
     # two rounds: the median of sums is the sum of medians
     assert row["around_ms"] == pytest.approx(sum(row["step_ms"].values()))
@@ -35,21 +37,24 @@ def test_the_command_measures_the_shipped_model(run: Run, tmp_path: Path) -> Non
     assert str(tmp_path.parent) not in out.read_text()
 
 
-def test_the_steps_add_up_to_what_measure_takes() -> None:
+def test_measure_and_the_steps_are_one_pipeline() -> None:
     title, frames = find_frames("phantom", 1)
     assert title == "phantom"
     network, manifest = load(DEFAULT_MODEL)
-    from edge_runtime import Segmenter
-
-    segmenter = Segmenter.load()
-    subject = Subject(DEFAULT_MODEL, network, manifest, [segmenter.logits(frames[0])], read_limits(manifest.quality))
-    whole, steps = [], []
-    for _ in range(20):
-        latency = segmenter.measure(frames[0], 0.1).latency_ms
-        whole.append(latency.preprocess + latency.postprocess)
-        times = time_steps(subject, frames[0], subject.logits[0])
-        steps.append(sum(times[step] for step in STEPS))
-    assert np.min(steps) == pytest.approx(np.min(whole), rel=0.6)
+    limits = read_limits(manifest.quality)
+    stages = run_stages(network, manifest, frames[0], (0.1, 0.1), limits)
+    assert tuple(stages.step_ms) == STEPS and min(stages.step_ms.values()) > 0
+    measured = Segmenter.load().measure(frames[0], 0.1)
+    assert stages.verdict.head_circumference_mm == measured.head_circumference_mm is not None
+    assert stages.verdict.quality == measured.quality and np.array_equal(stages.head.mask, measured.mask)
+    other = run_stages(network, manifest, frames[0], (0.1, 0.1), limits, answer=np.full(manifest.size, -9, np.float32))
+    assert other.verdict.reason == "no head found" and tuple(other.step_ms) == (
+        "prepare",
+        "invoke",
+        "logits",
+        "region",
+        "quality",
+    )
 
 
 def row(**values: Any) -> dict[str, Any]:
@@ -72,4 +77,4 @@ def test_goals_are_met_up_to_their_limit_and_missed_above() -> None:
 def test_a_wrong_call_ends_with_2_and_a_word(run: Run, wrong: tuple[object, ...]) -> None:
     done = run("benchmarks", "overhead", *wrong)
     assert done.returncode == 2 and "Traceback" not in done.stderr
-    assert done.stderr.splitlines()[-1].startswith("error: ")
+    assert "error: " in done.stderr.splitlines()[-1]

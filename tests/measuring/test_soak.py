@@ -84,7 +84,9 @@ def test_resident_memory_is_that_of_this_process() -> None:
 
 
 def test_wrong_calls(tmp_path: Path) -> None:
-    for call in (["--frames", "0"], ["--model", "no.tflite"], ["--draw", str(tmp_path / "no.json")]):
+    for call in (["--model", "no.tflite"], ["--draw", str(tmp_path / "no.json")]):
         with pytest.raises(FetalHeadError) as raised:
             main(["soak", *call])
         assert raised.value.exit_code == 2
+    with pytest.raises(SystemExit, match="2"):
+        main(["soak", "--frames", "0"])

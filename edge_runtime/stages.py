@@ -1,0 +1,91 @@
+"""One frame through the network: the only measuring pipeline, with the time and the result of each stage.
+
+:class:`edge_runtime.Segmenter` measures with it, ``python -m export quality`` derives a model's limits with it, and
+``python -m benchmarks overhead`` times it, so all three see the same.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.artifact.manifest import Manifest
+from edge_runtime.artifact.network import Network
+from edge_runtime.frame.preprocess import check_frame, prepare
+from edge_runtime.frame.scratch import borrow
+from edge_runtime.head.find_head import Head, find_head
+from edge_runtime.quality.limits import Limits
+from edge_runtime.quality.verdict import Verdict, weigh
+
+STEPS = ("prepare", "invoke", "logits", "region", "ellipse", "mask", "quality")
+"""What a frame goes through, in order."""
+
+
+@dataclass(frozen=True)
+class Stages:
+    """What every stage gave for one frame.
+
+    Attributes:
+        network_input: uint8 (h, w), what the network saw.
+        logits: float32 (h, w), what it answered. The next frame overwrites it.
+        head: What was found.
+        verdict: The circumference, or why there is none.
+        step_ms: Time of each of :data:`STEPS`, in ms. A step that was not reached is missing.
+    """
+
+    network_input: NDArray[np.uint8]
+    logits: NDArray[np.float32]
+    head: Head
+    verdict: Verdict
+    step_ms: dict[str, float]
+
+
+def run_stages(
+    network: Network,
+    manifest: Manifest,
+    frame: NDArray[np.uint8],
+    pixel_size_mm: tuple[float, float] | None,
+    limits: Limits | None,
+    *,
+    answer: NDArray[np.float32] | None = None,
+) -> Stages:
+    """Take one frame through all stages.
+
+    Args:
+        network: The interpreter with the model.
+        manifest: The model's.
+        frame: As :func:`edge_runtime.frame.preprocess.check_frame` takes it.
+        pixel_size_mm: (x, y), None where it is not known.
+        limits: The model's own; None for the wide limits alone.
+        answer: float32 (h, w) to go on with in place of the network's logits, to time what comes after the network
+            where the network is untrained.
+
+    Raises:
+        InputError: The frame is not one.
+        ModelError: The interpreter failed.
+    """
+    step_ms: dict[str, float] = {}
+    before = time.perf_counter()
+
+    def done(step: str) -> None:
+        nonlocal before
+        now = time.perf_counter()
+        step_ms[step] = (now - before) * 1e3
+        before = now
+
+    height, width = check_frame(frame).shape[:2]
+    network_input = prepare(frame, manifest.size)
+    network.set_input(network_input)
+    done("prepare")
+    network.invoke()
+    done("invoke")
+    logits = network.logits(borrow(3, manifest.size))
+    done("logits")
+    logits = logits if answer is None else answer
+    head = find_head(logits, (height, width), manifest.threshold, done)
+    verdict = weigh(head, network_input, logits, pixel_size_mm, limits)
+    done("quality")
+    return Stages(network_input, logits, head, verdict, step_ms)
