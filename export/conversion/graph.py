@@ -71,7 +71,7 @@ def set_size(graph: Any, size: tuple[int, int]) -> None:
 
 def _halved(size: tuple[int, int], times: int) -> NDArray[np.int32]:
     """Strided convolutions round up: 15 becomes 8."""
-    return -(-np.array(size, np.int32) // 2**times)
+    return np.asarray(-(-np.array(size, np.int32) // 2**times), dtype=np.int32)
 
 
 def _level(map_size: NDArray[np.int32]) -> int:

@@ -129,7 +129,8 @@ def amplification(model: HeadNet) -> float:
     Args:
         model: Of the architecture ``mobilenet_v2-unet``.
     """
-    blocks = model.net.encoder.features
+    encoder: Any = model.net.encoder  # torch types no attribute of a module
+    blocks = encoder.features
     project = _folded(blocks[1].conv[-2], blocks[1].conv[-1])
     convolution, norm, _ = blocks[2].conv[0]
     expand = _folded(convolution, norm)

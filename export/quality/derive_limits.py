@@ -124,8 +124,9 @@ def fit_trust(cases: Sequence[Examined]) -> tuple[dict[str, tuple[float, float, 
     while True:
         values = np.array([[c.figures[n] for n in names] for c in cases if c.figures is not None])
         centre, scale = values.mean(axis=0), values.std(axis=0) + 1e-9
-        share = np.where(good, 0.5 / max(1, good.sum()), 0.5 / max(1, (~good).sum())) * len(good)
-        weights = _logistic((values - centre) / scale, good.astype(float), share)
+        n_good = int(good.sum())
+        share: NDArray[np.float64] = len(good) * np.where(good, 0.5 / max(1, n_good), 0.5 / max(1, len(good) - n_good))
+        weights = _logistic((values - centre) / scale, good.astype(np.float64), share)
         wrong = [w if n in LESS_IS_BETTER else -w for n, w in zip(names, weights[:-1], strict=True)]
         if max(wrong) <= 0:
             break
@@ -153,7 +154,7 @@ def _logistic(
 
 def fit_error(real: Sequence[Examined]) -> tuple[float, float, float]:
     """Expected |error| as a line over the blur in mm: (at no blur, a mm, least), half way to a constant."""
-    blur, error = (np.array([v(c) for c in real]) for v in (lambda c: c.blur_mm, lambda c: abs(c.error_mm)))
+    blur, error = np.array([c.blur_mm for c in real]), np.array([abs(c.error_mm) for c in real])
     slope = float(np.cov(blur, error)[0, 1] / np.var(blur, ddof=1)) if np.var(blur) > 0 else 0.0
     slope = max(0.0, SHRINK * slope)
     mean = float(error.mean())

@@ -7,6 +7,7 @@ answer in float32, not the reference, so that nothing else about it changes.
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import numpy as np
 import torch
@@ -48,7 +49,7 @@ def fine_tune(model: HeadNet, images: NDArray[np.uint8], epochs: int, seed: int 
     progress = Progress(epochs, len(images))
     for _ in range(epochs):
         losses = []
-        for batch in torch.randperm(len(images)).split(BATCH):
+        for batch in torch.split(torch.randperm(len(images)), BATCH):
             x = torch.from_numpy(images[batch.numpy()]).unsqueeze(1).float() / 255
             if torch.rand(()) < 0.5:
                 x = x.flip(-1)
@@ -66,7 +67,8 @@ def fine_tune(model: HeadNet, images: NDArray[np.uint8], epochs: int, seed: int 
         hook.remove()
     for module in student.modules():
         if parametrize.is_parametrized(module):
-            module.parametrizations["weight"][0].enabled = False
+            simulated: Any = module.parametrizations
+            simulated["weight"][0].enabled = False
             parametrize.remove_parametrizations(module, "weight")
     return student.requires_grad_(False)
 

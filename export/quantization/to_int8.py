@@ -60,7 +60,7 @@ def weight_scales(
     scales = np.maximum(loudest.astype(np.float64) / 127, _FLATTEST * target / source)
     if bias is not None:
         scales = np.maximum(scales, np.abs(bias) / (source * 2.0**30))
-    return scales.astype(np.float32)
+    return np.asarray(scales, dtype=np.float32)
 
 
 def quantize(
