@@ -1,7 +1,7 @@
-"""From a scanner's frame to the network's input, the one definition used in training, calibration and on the device.
+"""From a scanner's frame to the network's input: one definition for training, calibration and the device.
 
-Everything here is element-wise float32 in a fixed order, so the same frame gives the same bytes on every machine.
-(A product of matrices would be quicker, but each BLAS adds in an order of its own.)
+All arithmetic is element-wise float32 in a fixed order, so a frame gives the same bytes on every machine. A matrix
+product would be faster, but every BLAS adds in a different order.
 """
 
 from __future__ import annotations
@@ -100,6 +100,7 @@ def prepare(frame: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8
     out = np.empty(size, dtype=np.uint8)
     for part in blocks(out_height, max(width, out_width)):
         tall, small = (part.stop - part.start, width), (part.stop - part.start, out_width)
+        # The frame's bytes, gathered for one tap. They share an array with `sums` below, which is written after them.
         grey_rows = scratch()[2].view(np.uint8)[: tall[0] * width].reshape(tall)
         rows, sums = borrow(0, tall), borrow(1, small)
         blend(gray, down, part, 0, rows, borrow(1, tall), grey_rows)
@@ -109,7 +110,7 @@ def prepare(frame: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8
 
 
 def to_unit(frame: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """The network's real input of a prepared frame, byte / 255: float32 in [0, 1], of the frame's shape."""
+    """What a network with a float input reads: the prepared frame's bytes / 255, float32 in [0, 1], same shape."""
     return frame.astype(np.float32) / np.float32(255)
 
 

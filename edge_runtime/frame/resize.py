@@ -1,4 +1,4 @@
-"""Resizing a field: area average where it shrinks, linear where it grows; the same bytes on every machine."""
+"""Resizing: area average where an axis shrinks, linear interpolation where it grows; bytes are the same everywhere."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Taps:
-    """The K input samples that make each of n output samples along one axis; arrays that nobody writes to.
+    """The K input samples that make each of n output samples along one axis. They are cached: do not write to them.
 
     Attributes:
-        index: (K, n), which they are.
-        weight: float32 (K, n), what each counts; not negative, with a sum of 1 over K.
-        uniform: Whether all n weights of a tap are one number, which is multiplied in half the time.
+        index: (K, n), the input samples.
+        weight: float32 (K, n), their weights: not negative, with a sum of 1 over K.
+        uniform: For each of the K, whether its n weights are equal. Multiplying by one number takes half the time.
     """
 
     index: NDArray[np.intp]
@@ -24,17 +24,17 @@ class Taps:
     uniform: tuple[bool, ...]
 
     def without_noise(self) -> Taps:
-        """Without a last tap that is there by rounding alone, as for 800 to 240: to end a sum that is rounded to bytes.
+        """Drop a last tap that only rounding put there (800 to 240 has one). Use it for sums that are rounded to bytes.
 
-        It counts less than 2**-44, so of a byte it adds less than 2**-36: a float32 sum of 2**-11 or more stays as it
-        is, and a smaller one is rounded to 0 with it and without.
+        Its weight is below 2**-44, so it adds less than 2**-36 to a sum of bytes. A float32 sum of 2**-11 or more does
+        not change by that, and a smaller sum is rounded to 0 either way.
         """
         if len(self.uniform) == 1 or self.weight[-1].max() >= 2.0**-44:
             return self
         return Taps(self.index[:-1], self.weight[:-1], self.uniform[:-1])
 
 
-# Four an image size: a scanner has one or two; a data set's sizes need not all stay (a new one costs 0.1 ms).
+# An image size takes four entries, and a scanner has one or two sizes. Making an entry takes 0.1 ms.
 @lru_cache(maxsize=16)
 def find_taps(n_in: int, n_out: int) -> Taps:
     """The taps that resize an axis from ``n_in`` samples to ``n_out``."""

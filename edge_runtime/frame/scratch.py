@@ -1,8 +1,8 @@
-"""Memory that is used again for every frame.
+"""Memory that is reused for every frame.
 
-A fresh array of some 100 kB comes from the system as pages that are first touched, and zeroed, one by one; on frames of
-800x540 that took as long as the arithmetic. Work on a frame is therefore done block by block in the same few arrays.
-Nothing a caller gets lies in them.
+The system hands out a fresh array of 100 kB or more as pages that it zeroes one by one as they are touched. On frames
+of 800x540 that took as long as the arithmetic. So the work is done block by block in the same few arrays, one set for
+each thread. No result that a caller gets lies in them.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ _kept = threading.local()
 
 
 def scratch() -> list[NDArray[np.float32]]:
-    """Four float32 arrays (:data:`BLOCK`,) of this thread, with whatever the last use left in them.
+    """Four float32 arrays (:data:`BLOCK`,) of this thread. They hold whatever their last user left.
 
-    ``preprocess`` uses 0 to 2, ``mask`` 0 and 1, ``postprocess`` 2, ``segmenter`` 3.
+    ``preprocess`` uses 0 to 2, ``mask`` 0 and 1, ``find_head`` 2, ``stages`` 3.
     """
     if not hasattr(_kept, "arrays"):
         _kept.arrays = [np.zeros(BLOCK, dtype=np.float32) for _ in range(4)]
@@ -32,7 +32,7 @@ def scratch() -> list[NDArray[np.float32]]:
 
 
 def borrow(place: int, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    """One of the arrays in a shape; a new array where that does not fit."""
+    """One of the arrays in the given shape, or a new array where it does not fit."""
     size = math.prod(shape)
     return scratch()[place][:size].reshape(shape) if size <= BLOCK else np.empty(shape, dtype=np.float32)
 
@@ -41,8 +41,8 @@ def blocks(rows: int, row_elements: int) -> list[slice]:
     """Split rows into equal parts of at most :data:`BLOCK` elements.
 
     Args:
-        rows: How many.
-        row_elements: Elements a row has, at most :data:`BLOCK`.
+        rows: Number of rows.
+        row_elements: Elements in a row, at most :data:`BLOCK`.
     """
     count = -(-rows * row_elements // BLOCK)
     step = -(-rows // max(count, 1))

@@ -1,4 +1,8 @@
-"""The head's mask at the frame's size, without interpolating every pixel of the frame."""
+"""The head's mask at the size of the frame, without interpolating every pixel.
+
+A frame has 430,000 pixels, the network 38,000. Interpolating all of them would take longer than the network itself, and
+only those beside the outline can be on either side of it.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +20,13 @@ from edge_runtime.head.components import find_runs
 def _cells(n_in: int, n_out: int) -> tuple[NDArray[np.intp], NDArray[np.float32], NDArray[np.float32]]:
     """Which output samples lie between which input samples along an axis that grows, and their weights.
 
-    Cell c lies between input samples c - 1 and c; the first and the last have the border's sample on both sides.
+    Cell c lies between the input samples c - 1 and c. The first and the last cell have the border's sample on both
+    sides.
 
     Returns:
-        ``first`` (n_in + 2,): cell c holds the output samples from ``first[c]`` to ``first[c + 1]``, exclusive; and the
-        weights of the sample before and after, (K, n_in + 1) each, with zeros where a cell holds fewer than K.
+        ``first`` (n_in + 2,): cell c holds the output samples from ``first[c]`` up to, not including, ``first[c + 1]``.
+        Then the weights of the sample before and after, (K, n_in + 1) each, where K is the largest number of samples in
+        a cell; the rest is 0.
     """
     weight = find_taps(n_in, n_out).weight
     cell = np.floor((np.arange(n_out) + 0.5) * (n_in / n_out) - 0.5).astype(np.intp) + 1  # as find_taps has it
@@ -34,10 +40,10 @@ def _cells(n_in: int, n_out: int) -> tuple[NDArray[np.intp], NDArray[np.float32]
 
 
 def positive_at(field: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.bool_]:
-    """Where a field, resized, is above 0: the bytes of ``resize(field, size) > 0``.
+    """Where a field, resized, is above 0: the same bytes as ``resize(field, size) > 0``.
 
-    Along a row that is interpolated linearly, the sign changes only where it does between two samples. So the samples'
-    rows are resized in height, and only the pixels between a sample inside and one outside are computed.
+    Between two samples that are both inside or both outside, linear interpolation does not change sign. So the rows are
+    resized in height only, and along each row just the pixels between an inside and an outside sample are computed.
 
     Args:
         field: float32 (h, w), finite.
@@ -53,7 +59,7 @@ def positive_at(field: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np
         return np.zeros(size, dtype=bool)
     if size[1] < width:  # an average over several samples, which may change sign anywhere
         return np.asarray(resize(field, size) > 0)
-    left, right = max(columns[0] - 1, 0), min(columns[-1] + 2, width)
+    left, right = max(columns[0] - 1, 0), min(columns[-1] + 2, width)  # one sample more: the outline lies between
     seen = np.ascontiguousarray(field[:, left:right])
     taps = find_taps(height, size[0])
     top, bottom = np.searchsorted(taps.index[-1], rows[0]), np.searchsorted(taps.index[0], rows[-1], side="right")
@@ -65,6 +71,7 @@ def positive_at(field: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np
         blend(seen, taps, part, 0, values, term, term)
         edges.append(_find_edges(values, left, width, size[1]) + part.start * size[1])
     edges.append(np.full(1, size[0] * size[1]))
+    # The flat mask is runs of outside and inside in turns, each from one edge to the next.
     where = np.concatenate(edges)
     inside = np.zeros(len(where) - 1, dtype=bool)
     inside[1::2] = True
@@ -72,19 +79,19 @@ def positive_at(field: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np
 
 
 def _find_edges(values: NDArray[np.float32], left: int, width: int, width_out: int) -> NDArray[np.intp]:
-    """Where the runs of pixels above 0 start and end (exclusive) in some rows, in turns, as places in the flat mask.
+    """Where runs of pixels above 0 start and end (exclusive), in turns, as indices into the flat mask of these rows.
 
     Args:
-        values: float32 (n, c), the rows' samples; what lies beside them is not above 0.
-        left: Place of the first of them among the ``width`` samples of a row.
-        width: Samples of a row.
-        width_out: Pixels of a row.
+        values: float32 (n, c), samples of n rows. Samples to their left and right are not above 0.
+        left: Index of the first of them among the ``width`` samples of a row.
+        width: Number of samples in a row.
+        width_out: Number of pixels in a row.
     """
     rows, starts, ends = find_runs(values > 0)
     first, before, after = _cells(width, width_out)
     last = values.shape[1] - 1
     row = np.tile(rows * values.shape[1], 2)
-    # How many are inside of the pixels between the samples before and at each run's start, and each one's end.
+    # In the cell before each run's first sample, and in that after its last: how many pixels are already inside.
     column = np.concatenate([starts, ends])
     a, b = (values.take(row + c.clip(0, last)) for c in (column - 1, column))
     column += left

@@ -1,8 +1,8 @@
-"""Figures of one result, from the network's input and logits: how sharp, how certain, how like ultrasound.
+"""Figures that describe one result: how sharp the outline is, how sure the network is, how like ultrasound it looks.
 
-Everything is taken along the fitted ellipse or on a coarse grid, so it costs a fraction of a millisecond. Much of that
-is the calls themselves, so x and y share them and means are ``np.add.reduce``; grey levels stay bytes or int16, whose
-sums are exact.
+They are read along the fitted ellipse or on a coarse grid, so all of them together cost a fraction of a millisecond.
+At that scale the NumPy calls themselves are most of the time. That is why x and y share one array, why means are
+``np.add.reduce``, and why grey levels stay bytes or int16, whose sums are also exact.
 """
 
 from __future__ import annotations
@@ -23,49 +23,51 @@ Bytes = NDArray[np.uint8]
 Shorts = NDArray[np.int16]
 
 ANGLES = 64
-"""Places along the outline; a sector of an eighth of them still averages the grain of speckle away."""
+"""Points along the outline. An eighth of them is still enough to average speckle away."""
 
 SECTOR = ANGLES // 8
 _T = np.linspace(0, 2 * math.pi, ANGLES, endpoint=False)
 _COS, _SIN = np.cos(_T).astype(np.float32), np.sin(_T).astype(np.float32)
 _SECTORS = (np.arange(ANGLES)[:, None] + np.arange(SECTOR)) % ANGLES
 ACROSS_PX = np.array([-5, -2, 0, 2, 5], dtype=np.float32)
-"""Distances from the outline at which the logits are read, in pixels of the network."""
+"""Distances from the outline at which logits are read, in network pixels; negative is inside the head."""
 
 ALONG = np.array([0.66, 0.73, 0.80, 0.90, 0.95, 1.0, 1.05, 1.2, 1.28, 1.36], dtype=np.float32)
-"""Radii at which the input is read: inside the head, on the skull, outside, relative to the outline."""
+"""Radii at which the input is read, relative to the outline: 3 inside the head, 4 around the skull, 3 outside."""
 
 _SEAM_FLOOR = 2.0
-"""Grey levels: differences below this are no seam, whatever their neighbours."""
+"""Grey levels. A smaller step is not a seam, however even its surroundings are."""
 
 _LIT = 8
-"""Grey level above which a pixel is not black."""
+"""A pixel above this grey level is not black."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """Figures of one result; lengths in pixels of the network, logits in its own unit.
+    """Figures of one result. Lengths are in network pixels.
 
     Attributes:
-        sharpness: Slope of the logits across the outline in its least sharp eighth, logits a pixel.
-        core: 1st percentile of the logits inside the head; a sure network leaves no hole.
-        inner: 10th percentile of the logits 5 pixels within the outline.
-        outer: 90th percentile of the logits 5 pixels beyond the outline.
-        softness: Width between the logits -2 and 2, relative to the radius.
-        unsure: Pixels with logits between -2 and 2, over the outline's length.
-        stray: Pixels beyond 1.2 radii with logits above -2, over the head's.
-        outside: Share of the ellipse beyond the frame, 0 to 1.
-        skull: Share of the outline where the input is brighter than on both sides of it, 0 to 1.
-        skull_contrast: Brightness of the outline above its two sides, in SDs of the input.
-        fine_x: Mean difference of neighbours over that of pixels 4 apart, along x: 0.25 where the image is smeared.
+        sharpness: Slope of the logits across the outline, in logits per pixel, in the eighth of the outline where it
+            is smallest.
+        core: 1st percentile of the logits inside the head. It is high where the network leaves no hole.
+        inner: 10th percentile of the logits 5 pixels inside the outline.
+        outer: 90th percentile of the logits 5 pixels outside the outline.
+        softness: Distance between the logits 2 and -2 across the outline, relative to the head's radius.
+        unsure: Number of pixels with logits between -2 and 2, divided by the length of the outline.
+        stray: Number of pixels beyond 1.2 radii with logits above -2, divided by the head's area.
+        outside: Share of the ellipse outside the frame, 0 to 1.
+        skull: Share of the outline that is brighter than both of its sides, 0 to 1.
+        skull_contrast: Brightness of the outline above its two sides, in standard deviations of the input.
+        fine_x: Mean difference of neighbouring pixels along x, divided by that of pixels 4 apart. A smeared image gives
+            0.25.
         fine_y: The same along y.
-        fine: The same, the least of the two axes and the two diagonals.
-        tear: Largest share of a row, over the frame's width, that steps more than the rows around it, 0 to 1.
-        seam_x: Largest step between columns within the head, over that of columns nearby.
+        fine: The smallest of this ratio along x, y and the two diagonals.
+        tear: Largest share of a row whose step to the next row exceeds those of the rows around it, 0 to 1.
+        seam_x: Largest step between columns inside the head, divided by that of the columns beside it.
         seam_y: The same between rows.
-        seams: Sixth largest step between columns or rows of the whole frame, over the mean step.
-        black: Share of the frame at its least grey level, 0 to 1.
-        flat_head: Share of the head without any difference between neighbours, 0 to 1.
+        seams: Sixth largest step between columns or rows of the whole frame, divided by the mean step.
+        black: Share of the frame at its darkest grey level, 0 to 1.
+        flat_head: Share of the head where neighbouring rows are equal, 0 to 1.
     """
 
     sharpness: float
@@ -115,8 +117,10 @@ def gather_evidence(head: Head, network_input: NDArray[np.uint8], logits: Floats
 
 
 def grey_deviation(image: Bytes) -> float:
-    """SD of an image in grey levels, from sums that are exact: those over a row of 256 squares stay below 2**24."""
+    """Standard deviation of an image in grey levels."""
     height, width = image.shape
+    # The sums are exact, so every machine gives the same bytes: float32 holds integers up to 2**24, which 256 squares
+    # of a byte stay below.
     grey: NDArray[np.floating[Any]] = image.astype(np.float32 if width <= 256 else np.float64)
     mean = float(np.add.reduce(np.einsum("ij->i", grey), dtype=np.float64)) / (height * width)
     squares = float(np.add.reduce(np.einsum("ij,ij->i", grey, grey), dtype=np.float64)) / (height * width)
@@ -131,7 +135,7 @@ def _to_network(ellipse: Ellipse, frame: tuple[int, ...], size: tuple[int, ...])
 
 
 def _spokes(ellipse: Ellipse) -> Floats:
-    """From the centre to :data:`ANGLES` places on the ellipse, x and y: float32 (2, 1, ANGLES)."""
+    """Vectors from the centre to :data:`ANGLES` points on the ellipse, float32 (2, 1, ANGLES): x, then y."""
     angle = math.radians(ellipse.angle_deg)
     cos, sin = math.cos(angle), math.sin(angle)
     turn = np.array([[[cos], [sin]], [[-sin], [cos]]], dtype=np.float32)
@@ -140,23 +144,24 @@ def _spokes(ellipse: Ellipse) -> Floats:
 
 @lru_cache(maxsize=32)
 def _pair(x: float, y: float) -> Floats:
-    """A bound for x and y, float32 (2, 1, 1), that nobody writes to."""
+    """A pair (x, y) that broadcasts over points, float32 (2, 1, 1). It is cached: do not write to it."""
     return np.array([[[x]], [[y]]], dtype=np.float32)
 
 
 def _places(points: Floats, high: Floats) -> Floats:
-    """Points (2, N, ANGLES), those beyond a border moved onto it; in place."""
+    """Move points (2, N, ANGLES) that lie outside the frame onto its border, in place."""
     np.maximum(points, 0, out=points)
     return np.minimum(points, high, out=points)
 
 
 def _read(values: Floats, points: Floats) -> Floats:
-    """Values between pixels (2, N, ANGLES), by linear interpolation; beyond the border those of the border."""
+    """Read a field at points between pixels, by bilinear interpolation: (2, N, ANGLES) to (N, ANGLES)."""
     height, width = values.shape
-    points = _places(points, _pair(width - 1.001, height - 1.001))
+    points = _places(points, _pair(width - 1.001, height - 1.001))  # short of the last pixel: it has no neighbour
     corner = points.astype(np.intp)
     x, y = points - corner
     at = corner[1] * width + corner[0]
+    # upper left, lower left, upper right, lower right
     around = values.reshape(-1).take(np.array([[[0]], [[width]], [[1]], [[width + 1]]]) + at)
     left = around[:2]
     upper, lower = left + (around[2:] - left) * x
@@ -164,14 +169,15 @@ def _read(values: Floats, points: Floats) -> Floats:
 
 
 def _outline(ellipse: Ellipse, spokes: Floats, logits: Floats) -> dict[str, float]:
+    """Figures of the logits across the outline."""
     height, width = logits.shape
     places = spokes + np.array([[[ellipse.center_x]], [[ellipse.center_y]]], dtype=np.float32)
     beyond = np.minimum(np.maximum(places, -0.5), _pair(width - 0.5, height - 0.5)) != places
     squares = spokes * spokes
     read = _read(logits, places + spokes * (ACROSS_PX[:, None] / np.sqrt(squares[0] + squares[1])))
-    slope = (read[1] - read[3]) / 4
+    slope = (read[1] - read[3]) / 4  # from 2 pixels inside to 2 outside
     inner, outer = np.sort(read[::4], axis=1)
-    mean = np.add.reduce(read, axis=1) / -ANGLES
+    mean = np.add.reduce(read, axis=1) / -ANGLES  # np.interp wants rising values, and logits fall outwards
     size = math.sqrt(ellipse.semi_major * ellipse.semi_minor)
     return {
         "sharpness": float(np.add.reduce(slope.take(_SECTORS), axis=1, dtype=np.float64).min()) / SECTOR,
@@ -183,7 +189,7 @@ def _outline(ellipse: Ellipse, spokes: Floats, logits: Floats) -> dict[str, floa
 
 
 def _field(ellipse: Ellipse, logits: Floats, half: Shorts) -> dict[str, float]:
-    """On every second pixel of every second row."""
+    """Figures of the whole field of logits, on every second pixel of every second row."""
     coarse = np.ascontiguousarray(logits[::2, ::2])
     (xx, xy), (_, yy) = ellipse.matrix().astype(np.float32)
     x = np.arange(0, logits.shape[1], 2, dtype=np.float32) - np.float32(ellipse.center_x)
@@ -191,7 +197,7 @@ def _field(ellipse: Ellipse, logits: Floats, half: Shorts) -> dict[str, float]:
     radius = 2 * xy * x * y  # squared
     radius += xx * x * x
     radius += yy * y * y
-    inside = radius < 0.85**2
+    inside = radius < 0.85**2  # well within the skull: the skull itself is often broken
     core = coarse[inside]
     area = max(1.0, math.pi * ellipse.semi_major * ellipse.semi_minor / 4)
     length = 2 * math.pi * math.sqrt(ellipse.semi_major * ellipse.semi_minor)
@@ -209,46 +215,54 @@ def _field(ellipse: Ellipse, logits: Floats, half: Shorts) -> dict[str, float]:
 
 
 def _skull(ellipse: Ellipse, spokes: Floats, image: Bytes) -> dict[str, float]:
+    """Figures of the skull: a bright line along the outline, darker on both sides."""
     height, width = image.shape
     middle = np.array([[[ellipse.center_x + 0.5]], [[ellipse.center_y + 0.5]]], dtype=np.float32)
     x, y = _places(middle + spokes * ALONG[:, None], _pair(width - 1, height - 1)).astype(np.intp)
     read = image.reshape(-1).take(y * width + x).astype(np.float32)
     within, beyond = np.add.reduce(read[:3]) / 3, np.add.reduce(read[7:]) / 3
-    wall, side = np.maximum.reduce(read[3:7]), np.maximum(within, beyond)
+    wall, side = np.maximum.reduce(read[3:7]), np.maximum(within, beyond)  # the skull may lie a little off the outline
     lift = float(np.add.reduce(wall)) - 0.5 * float(np.add.reduce(within) + np.add.reduce(beyond))
     return {
+        # relative to the brightness, so that gain does not matter; 6 grey levels keep noise in the dark from counting
         "skull": np.count_nonzero(wall - side > 0.1 * (wall + side + 6)) / ANGLES,
         "skull_contrast": lift / ANGLES / (grey_deviation(image[::4]) + 3.0),
     }
 
 
 def _texture(image: Bytes) -> dict[str, float]:
-    """On every fourth row: differences of neighbours over those of pixels 4 apart (3 along each axis on diagonals)."""
+    """Figures of the texture, on every fourth row.
+
+    Differences of neighbours are compared with those of pixels 4 apart (on diagonals 3 along each axis). Blur and
+    motion make neighbours alike before they make distant pixels alike.
+    """
     height, width = image.shape
     zeroth, first, third, fourth = (image[k : height - 4 + k : 4].reshape(-1) for k in (0, 1, 3, 4))
     pairs = (  # of rows, and how many columns the first is ahead
         (zeroth, zeroth, 1), (zeroth, zeroth, 4), (first, zeroth, 0), (fourth, zeroth, 0),
         (first, zeroth, 1), (third, zeroth, 3), (zeroth, first, 1), (zeroth, third, 3),
     )  # fmt: skip
-    high, low = np.empty((2, len(pairs), len(zeroth)), dtype=np.uint8)
+    high, low = np.empty((2, len(pairs), len(zeroth)), dtype=np.uint8)  # rows end to end: one call for all of them
     for more, less, (a, b, ahead) in zip(high, low, pairs, strict=True):
         reach = len(a) - ahead
         np.maximum(a[ahead:], b[:reach], out=more[:reach])
         np.minimum(a[ahead:], b[:reach], out=less[:reach])
-    high -= low  # |a - b|, which bytes cannot hold with a sign
+    high -= low  # |a - b|; a - b itself does not fit a byte
     for more, (_, _, ahead) in zip(high, pairs, strict=True):
-        more.reshape(-1, width)[:, width - ahead :] = 0  # across a row's end
+        more.reshape(-1, width)[:, width - ahead :] = 0  # these compared the end of a row with the start of the next
     rows = len(zeroth) // width
     sums = np.add.reduce(high, axis=1, dtype=np.uint32).tolist()
     steps = [total / (rows * (width - ahead)) for total, (_, _, ahead) in zip(sums, pairs, strict=True)]
     fine = [steps[k] / length / (steps[k + 1] + 0.3) for k, length in ((0, 1.0), (2, 1.0), (4, 2**0.5), (6, 2**0.5))]
     levels = image[::4, ::4].reshape(-1)
+    # not the minimum: a few darker pixels, of a burnt-in text say, must not set it
     darkest = int(np.partition(levels, len(levels) // 400)[len(levels) // 400])
     black = np.count_nonzero(levels <= min(darkest + 2, 255)) / len(levels)
     return {"fine_x": fine[0], "fine_y": fine[1], "fine": min(fine), "black": black}
 
 
 def _seams(ellipse: Ellipse, image: Bytes, half: Shorts) -> dict[str, float]:
+    """Figures of straight edges: a torn or covered image has steps along whole rows or columns; a head has none."""
     angle = math.radians(ellipse.angle_deg)
     a, b = ellipse.semi_major, ellipse.semi_minor
     reach_x = math.hypot(a * math.cos(angle), b * math.sin(angle))
@@ -263,6 +277,7 @@ def _seams(ellipse: Ellipse, image: Bytes, half: Shorts) -> dict[str, float]:
     wide_left, wide_right = span(ellipse.center_x, 0.75 * reach_x, width)
     wide_top, wide_bottom = span(ellipse.center_y, 0.75 * reach_y, height)
     by_column = image[::2]
+    # |difference| of columns 2 apart, in bytes as in _texture
     across = np.maximum(by_column[:, 2:], by_column[:, :-2])
     across -= np.minimum(by_column[:, 2:], by_column[:, :-2])
     down = half[2:] - half[:-2]
@@ -278,11 +293,13 @@ def _seams(ellipse: Ellipse, image: Bytes, half: Shorts) -> dict[str, float]:
 
 
 def _mean(steps: Bytes | Shorts, axis: int) -> Floats:
+    """Mean along an axis, from exact sums."""
     sums = np.add.reduce(steps, axis=axis, dtype=np.int32)
     return np.asarray(np.divide(sums, np.float32(steps.shape[axis]), dtype=np.float32))
 
 
 def _largest_step(steps: Floats) -> float:
+    """The largest step, relative to the steps 3 before and after it: an edge stands alone, texture does not."""
     if len(steps) < 8:
         return 0.0
     beside = np.maximum(steps[:-6], steps[6:])
@@ -291,6 +308,10 @@ def _largest_step(steps: Floats) -> float:
 
 
 def _sixth_step(steps: Floats) -> float:
+    """The sixth largest excess of a step over those around it, relative to the mean step.
+
+    Not the largest: a ruler or one line of text has a few such steps; a picture cut into tiles has many.
+    """
     above = steps[3:-3] - np.maximum(steps[:-6], steps[6:])
     if len(above) < 7:
         return 0.0
@@ -299,7 +320,7 @@ def _sixth_step(steps: Floats) -> float:
 
 
 def _tear(half: Shorts, down: Shorts, top: int, bottom: int) -> float:
-    """The largest share of a row's pixels, black ones apart, whose step down exceeds those three rows off."""
+    """The largest share of a row's lit pixels whose step to the next row exceeds those 3 rows above and below."""
     first, last = max(top, 3), min(bottom, len(down) - 3)
     if last - first < 4:
         return 0.0

@@ -125,7 +125,8 @@ def fit_trust(cases: Sequence[Examined]) -> tuple[dict[str, tuple[float, float, 
         values = np.array([[c.figures[n] for n in names] for c in cases if c.figures is not None])
         centre, scale = values.mean(axis=0), values.std(axis=0) + 1e-9
         n_good = int(good.sum())
-        share: NDArray[np.float64] = len(good) * np.where(good, 0.5 / max(1, n_good), 0.5 / max(1, len(good) - n_good))
+        each = np.where(good, 0.5 / max(1, n_good), 0.5 / max(1, len(good) - n_good))
+        share = np.asarray(len(good) * each, dtype=np.float64)
         weights = _logistic((values - centre) / scale, good.astype(np.float64), share)
         wrong = [w if n in LESS_IS_BETTER else -w for n, w in zip(names, weights[:-1], strict=True)]
         if max(wrong) <= 0:
