@@ -3,34 +3,62 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from edge_runtime.common.arguments import at_least
+from edge_runtime.common.cli import json_line, printable, say
 from edge_runtime.errors import FetalHeadError, UsageError
 from edge_runtime.frame.image_files import read_image, write_mask
-from edge_runtime.frame.pixel_sizes import check_pixel_size, pixel_size_of, read_csv
+from edge_runtime.frame.pixel_sizes import PixelSize, check_pixel_size, check_pixel_sizes, pixel_size_of, read_csv
 from edge_runtime.measurement import Measurement
+from edge_runtime.output.file_names import check_folders, output_name
+from edge_runtime.output.overlay import write_overlay
 from edge_runtime.segmenter import Segmenter
+
+_EPILOG = """example: measure two frames, and draw what was found on each
+  python -m edge_runtime measure frame1.png frame2.png --pixel-size-mm 0.15 --overlay-dir overlays
+
+Each line gives the head circumference in mm and the range it lies in for 90 % of images, or the reason why there is no
+circumference. The exit code is 1 where an image could not be read; the others are still measured."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments, but for model and threads."""
-    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE", help="8-bit image files, grey or colour")
-    size = parser.add_mutually_exclusive_group()
-    size.add_argument("--pixel-size-mm", metavar="X", help="side of a pixel in mm, for all images")
-    size.add_argument("--pixel-size-csv", type=Path, metavar="CSV", help="columns 'filename' and 'pixel size(mm)'")
-    parser.add_argument("--mask-dir", type=Path, metavar="DIR", help="write masks here: PNG, 0/255, same file name")
+    parser.epilog, parser.formatter_class = _EPILOG, argparse.RawDescriptionHelpFormatter
+    parser.add_argument(
+        "images", nargs="+", type=Path, metavar="IMAGE", help="8-bit image files, grey or colour, turned as EXIF says"
+    )
+    add_image_options(parser)
+    parser.add_argument("--mask-dir", type=Path, metavar="DIR", help="write masks to DIR/NAME.png, 0 and 255")
+    parser.add_argument(
+        "--overlay-dir", type=Path, metavar="DIR", help="draw outline and result on each image, as DIR/NAME.png"
+    )
     parser.set_defaults(run=measure)
 
 
-def pixel_size_source(args: argparse.Namespace) -> Callable[[Path], float | None]:
+def add_image_options(parser: argparse.ArgumentParser) -> None:
+    """What commands that read images need to know of them: pixel sizes, and which frame of a file."""
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument(
+        "--pixel-size-mm",
+        metavar="X[,Y]",
+        help="side of a pixel in mm, for all images; width,height where pixels are not square, such as 0.15,0.17",
+    )
+    size.add_argument("--pixel-size-csv", type=Path, metavar="CSV", help="columns 'filename' and 'pixel size(mm)'")
+    parser.add_argument(
+        "--frame", type=at_least(1), metavar="N", help="which frame of files that hold several (cine loops), from 1"
+    )
+
+
+def pixel_size_source(args: argparse.Namespace) -> Callable[[Path], PixelSize | None]:
     """A function from image to its pixel size in mm; what can be checked before the first image is."""
     if args.pixel_size_mm is not None:
-        size = check_pixel_size(args.pixel_size_mm, "--pixel-size-mm")
+        size = _read_pixel_size(args.pixel_size_mm)
+        _check_second_number(args.images, args.pixel_size_mm)
         return lambda image: size
     if args.pixel_size_csv is not None:
         rows = read_csv(args.pixel_size_csv)
@@ -39,17 +67,27 @@ def pixel_size_source(args: argparse.Namespace) -> Callable[[Path], float | None
     return lambda image: None
 
 
-def _check_mask_names(images: list[Path], folder: Path) -> None:
-    """Refuse to write two masks to one file, or a mask over an image."""
-    names = [image.name for image in images]
-    twice = sorted({n for n in names if names.count(n) > 1})
-    if twice:
-        raise UsageError(
-            f"{len(twice)} file names of images come twice (first: {twice[0]}); their masks would overwrite each other."
-        )
+def _read_pixel_size(text: str) -> PixelSize:
+    numbers = text.split(",")
+    if len(numbers) > 2:
+        raise UsageError(f"--pixel-size-mm is {text!r}; it is one number, or two with a comma between: 0.15,0.17.")
+    if len(numbers) == 1:
+        return check_pixel_size(text, "--pixel-size-mm")
+    where = f"--pixel-size-mm {text}, read as width,height; decimals take a point"
+    return check_pixel_sizes((check_pixel_size(numbers[0], where), check_pixel_size(numbers[1], where)))
+
+
+def _check_second_number(images: list[Path], size: str) -> None:
+    """Refuse ``--pixel-size-mm 0.15 0.17``: the second number would be taken for an image, the first for both sides."""
     for image in images:
-        if (folder / image.name).resolve() == image.resolve():
-            raise UsageError(f"--mask-dir {folder} is the images' own folder; the masks would overwrite them.")
+        try:
+            float(str(image))
+        except ValueError:
+            continue
+        if not image.exists():
+            raise UsageError(
+                f"There is no file {image}. Where it is the height of a pixel, write --pixel-size-mm {size},{image}."
+            )
 
 
 def _record(image: Path, result: Measurement) -> dict[str, Any]:
@@ -79,27 +117,27 @@ def _text(result: Measurement) -> str:
 def measure(args: argparse.Namespace) -> int:
     """Measure image files; an unreadable one is reported, the others are still measured, and the exit code is 1."""
     pixel_size = pixel_size_source(args)
-    if args.mask_dir is not None:
-        _check_mask_names(args.images, args.mask_dir)
+    check_folders(args.images, {"--mask-dir": args.mask_dir, "--overlay-dir": args.overlay_dir})
     segmenter = Segmenter.load(args.model, threads=args.threads, trusted_keys=args.trusted_keys)
     code = 0
     for image in args.images:
         try:
-            result = segmenter.measure(read_image(image), pixel_size(image))
+            frame = read_image(image, args.frame)
+            result = segmenter.measure(frame, pixel_size(image))
         except FetalHeadError as error:
             code = max(code, error.exit_code)
-            print(f"error: {error}", file=sys.stderr)
+            print(f"error: {printable(str(error))}", file=sys.stderr)
             if args.json:
-                print(
-                    json.dumps({"image": image.name, "head_circumference_mm": None, "reason": str(error)}), flush=True
-                )
+                say(json_line({"image": image.name, "head_circumference_mm": None, "reason": str(error)}))
             continue
         if args.mask_dir is not None:
-            write_mask(args.mask_dir / image.name, result.mask)
+            write_mask(args.mask_dir / output_name(image), result.mask)
+        if args.overlay_dir is not None:
+            write_overlay(args.overlay_dir / output_name(image), frame, result)
         if args.json:
-            print(json.dumps(_record(image, result), allow_nan=False), flush=True)
+            say(json_line(_record(image, result)))
         else:
-            print(f"{image.name:<24} {_text(result)}   ({result.latency_ms.total:.1f} ms)", flush=True)
+            say(f"{printable(image.name):<24} {_text(result)}   ({result.latency_ms.total:.1f} ms)")
     if not args.json:
-        print("Research use only; not a medical device.")
+        say("Research use only; not a medical device.")
     return code

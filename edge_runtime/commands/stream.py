@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -11,10 +10,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.commands.measure import pixel_size_source
+from edge_runtime.commands.measure import add_image_options, pixel_size_source
 from edge_runtime.common.arguments import at_least
+from edge_runtime.common.cli import json_line, printable, say
 from edge_runtime.errors import FetalHeadError, UsageError
 from edge_runtime.frame.image_files import read_image
+from edge_runtime.frame.pixel_sizes import PixelSize
 from edge_runtime.segmenter import Segmenter
 from edge_runtime.streaming.result import StreamResult
 from edge_runtime.streaming.slot import Frame, Item
@@ -26,12 +27,18 @@ ANNOTATION = "_Annotation"
 """HC18 keeps each drawn outline beside its image, by this name: it is no frame."""
 
 
+_EPILOG = """example: show a folder of frames as a probe would, 30 a second, for 10 seconds
+  python -m edge_runtime stream frames/ --pixel-size-mm 0.15 --seconds 10
+
+Each line gives a frame's number, its file, how old it was when its result was shown, and the result. Frames that come
+while another is measured are dropped, all but the newest."""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments, but for model and threads."""
+    parser.epilog, parser.formatter_class = _EPILOG, argparse.RawDescriptionHelpFormatter
     parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE_OR_FOLDER", help="in this order; folders sorted")
-    size = parser.add_mutually_exclusive_group()
-    size.add_argument("--pixel-size-mm", metavar="X", help="side of a pixel in mm, for all images")
-    size.add_argument("--pixel-size-csv", type=Path, metavar="CSV", help="columns 'filename' and 'pixel size(mm)'")
+    add_image_options(parser)
     parser.add_argument("--fps", type=float, default=30.0, metavar="N", help="frames a second (default: %(default)s)")
     length = parser.add_mutually_exclusive_group()
     length.add_argument(
@@ -67,22 +74,28 @@ def find_images(places: list[Path]) -> list[Path]:
 
 
 def replay(
-    images: list[Path], pixel_size: Callable[[Path], float | None], fps: float, loops: int, seconds: float
+    images: list[Path],
+    pixel_size: Callable[[Path], PixelSize | None],
+    fps: float,
+    loops: int,
+    seconds: float,
+    frame: int | None = None,
 ) -> Iterator[Item]:
     """Read files as a probe gives frames: at its pace, never faster to make up for a delay.
 
     Args:
         images: One frame each; of one that cannot be read its error is given, as a driver would.
-        pixel_size: Of an image, in mm.
+        pixel_size: Of an image, in mm, or (x, y).
         fps: Frames a second.
         loops: Times all are shown.
         seconds: After which no frame is given.
+        frame: Which frame of files that hold several, from 1.
     """
     begun = due = time.monotonic()
     for _ in range(loops):
         for image in images:
             try:
-                item: Item = Frame(read_image(image), pixel_size(image))
+                item: Item = Frame(read_image(image, frame), pixel_size(image))
             except FetalHeadError as error:
                 item = error
             now = time.monotonic()
@@ -124,7 +137,7 @@ def record(result: StreamResult, image: str | None, begun_s: float) -> dict[str,
 
 def _line(shown: dict[str, Any]) -> str:
     hc, summary = shown["head_circumference_mm"], shown["summary"]
-    text = f"HC {hc:6.1f} mm" if hc is not None else f"no HC: {shown['reason']}"
+    text = f"HC {hc:6.1f} mm" if hc is not None else f"no HC: {printable(shown['reason'])}"
     if hc is not None and shown["caution"]:
         text += f"  CAUTION: {shown['caution']}"
     steady = (
@@ -133,7 +146,9 @@ def _line(shown: dict[str, Any]) -> str:
         if summary
         else ""
     )
-    return f"{shown['sequence']:>6} {shown['image'] or '-':<20} {shown['age_ms']:6.1f} ms old  {text}{steady}"
+    return (
+        f"{shown['sequence']:>6} {printable(shown['image'] or '-'):<20} {shown['age_ms']:6.1f} ms old  {text}{steady}"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -147,14 +162,14 @@ def run(args: argparse.Namespace) -> int:
     segmenter = Segmenter.load(args.model, threads=args.threads, trusted_keys=args.trusted_keys)
     endless = args.seconds is not None
     loops, seconds = (2**62, args.seconds) if endless else (args.loop, math.inf)
-    source = replay(args.images, pixel_size, args.fps, loops, seconds)
+    source = replay(args.images, pixel_size, args.fps, loops, seconds, args.frame)
     ages, best = [], None
     with stream(segmenter, source, deadline_ms=args.deadline_ms, stall_s=args.stall_s) as results:
         begun = results.now_s()
         for result in results:
             image = None if result.stalled else args.images[(result.sequence - 1) % len(args.images)].name
             shown = record(result, image, begun)
-            print(json.dumps(shown, allow_nan=False) if args.json else _line(shown), flush=True)
+            say(json_line(shown) if args.json else _line(shown))
             if not result.stalled:
                 ages.append(result.age_ms)
             best = results.best()
@@ -169,9 +184,9 @@ def run(args: argparse.Namespace) -> int:
         "threads": segmenter.threads,
     }
     if args.json:
-        print(json.dumps(last, allow_nan=False))
+        say(json_line(last))
     else:
-        print(_last_line(last))
+        say(_last_line(last))
     return 1 if counts.failed else 0
 
 

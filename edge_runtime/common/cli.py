@@ -1,8 +1,11 @@
-"""What every command of the project shares: exit codes and how errors look."""
+"""What every command of the project shares: exit codes, how errors look, and output that any terminal can show."""
 
 from __future__ import annotations
 
+import io
+import json
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable
@@ -21,11 +24,13 @@ def run_command(main: Callable[[list[str]], int]) -> NoReturn:
         main: Takes the arguments after the program's name, returns the exit code.
     """
     signal.signal(signal.SIGTERM, _terminated)
+    sys.stdout, sys.stderr = _escaping(sys.stdout), _escaping(sys.stderr)
     try:
         code = main(sys.argv[1:])
         sys.stdout.flush()
     except FetalHeadError as error:
-        print(f"error: {error}", file=sys.stderr)
+        lines = map(printable, str(error).split("\n"))
+        print("error: " + "\n".join(lines), file=sys.stderr)
         code = error.exit_code
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
@@ -40,6 +45,58 @@ def _terminated(*_: Any) -> NoReturn:
     """End as any exception does, so that temporary files go."""
     print("terminated", file=sys.stderr)
     sys.exit(128 + signal.SIGTERM)
+
+
+class _Escaping(io.TextIOWrapper):
+    """Text output that escapes what its encoding lacks and what a terminal would act on.
+
+    A file's name may hold bytes that are not text (surrogates here), control characters or terminal escapes. None of
+    them may end a run or reach the terminal.
+    """
+
+    def write(self, text: str) -> int:
+        super().write(_escape(text, keep="\n\r\t"))
+        return len(text)
+
+
+def _escaping(stream: Any) -> Any:
+    if not isinstance(stream, io.TextIOWrapper):  # a test's or an editor's: left as it is
+        return stream
+    stream.flush()
+    return _Escaping(
+        stream.buffer,
+        encoding=stream.encoding,
+        errors="backslashreplace",
+        line_buffering=stream.line_buffering,
+        write_through=stream.write_through,
+    )
+
+
+def _escape(text: str, keep: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in keep else c.encode("unicode_escape").decode() for c in text)
+
+
+def printable(text: str) -> str:
+    """A file's name, or a text that holds one, on one line: what is not printable is escaped, line ends too."""
+    return _escape(text, keep="")
+
+
+_LONE_SURROGATE = re.compile(r"(\\\\)|(\\ud[89ab]..\\ud[c-f]..)|\\(ud[89a-f]..)")
+
+
+def json_line(value: Any) -> str:
+    """A value as JSON on one line, in ASCII.
+
+    A byte of a file name that is not text is written as a backslash and its code: many readers of JSON refuse, or
+    change, the lone surrogate that Python has for it.
+
+    Raises:
+        ValueError: It holds NaN or an infinity, which JSON lacks.
+    """
+    text = json.dumps(value, allow_nan=False)
+    return _LONE_SURROGATE.sub(lambda m: m[1] or m[2] or rf"\\{m[3]}", text)
 
 
 def say(text: str) -> None:

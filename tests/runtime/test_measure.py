@@ -8,13 +8,7 @@ import pytest
 from PIL import Image
 
 from tests.helpers.places import Run
-from tests.helpers.tiny_model import make_artifact
 from train.data.phantom import make_phantom
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_artifact(tmp_path_factory.mktemp("model"), "full_int8")
 
 
 @pytest.fixture
@@ -79,6 +73,72 @@ def test_an_rgba_image_is_measured_as_its_grey_one(run: Run, model: Path, images
     assert first["ellipse"] == second["ellipse"] and first["quality"] == second["quality"]
 
 
+def test_a_pixel_may_have_two_sizes(run: Run, model: Path, images: Path) -> None:
+    frame = images / "0.png"
+    for call in (
+        ("measure", frame, "--model", model, "--json", "--pixel-size-mm", "0.15,0.17"),
+        ("measure", "--pixel-size-mm", "0.15,0.17", frame, "--model", model, "--json"),
+        ("stream", "--pixel-size-mm", "0.15,0.17", frame, "--model", model, "--json"),
+    ):
+        done = run("edge_runtime", *call)
+        assert done.returncode == 0, done.stderr
+        line = json.loads(done.stdout.splitlines()[0])
+        assert line.get("pixel_size_mm", [0.15, 0.17]) == [0.15, 0.17]
+    one = run("edge_runtime", "measure", "--pixel-size-mm", 0.15, frame, "--model", model, "--json")
+    assert json.loads(one.stdout)["pixel_size_mm"] == [0.15, 0.15]
+
+
+def test_the_first_size_is_the_width(run: Run, tmp_path: Path) -> None:
+    frame, _, mm = make_phantom(0)
+    Image.fromarray(frame).save(tmp_path / "tall.png")  # its head is taller than it is wide
+    hc = []
+    for size in (mm, f"{mm},{1.1 * mm}", f"{1.1 * mm},{mm}", 1.1 * mm):
+        done = run("edge_runtime", "measure", tmp_path / "tall.png", "--pixel-size-mm", size, "--json")
+        hc.append(json.loads(done.stdout)["head_circumference_mm"])
+    small, high, wide, large = hc
+    assert small < wide < high < large == pytest.approx(1.1 * small)
+
+
+@pytest.mark.parametrize(
+    ("size", "seen"), [("0.1,0.2,0.3", "one number, or two"), ("0,15", "decimals take a point"), ("0.1,9", "differ")]
+)
+def test_an_impossible_pair_of_pixel_sizes(run: Run, model: Path, images: Path, size: str, seen: str) -> None:
+    done = run("edge_runtime", "measure", images / "0.png", "--model", model, "--pixel-size-mm", size)
+    assert done.returncode == 2 and seen in done.stderr and not done.stdout
+
+
+def test_two_sizes_with_a_space_between_are_no_image_and_no_square_pixel(run: Run, model: Path, images: Path) -> None:
+    done = run("edge_runtime", "measure", "--pixel-size-mm", 0.15, 0.17, images / "0.png", "--model", model)
+    assert done.returncode == 2 and "--pixel-size-mm 0.15,0.17" in done.stderr and not done.stdout
+
+
+def test_a_frame_of_several_is_chosen(run: Run, model: Path, images: Path, tmp_path: Path) -> None:
+    first, second = (Image.open(images / f"{i}.png") for i in range(2))
+    cine = tmp_path / "cine.tiff"
+    first.save(cine, save_all=True, append_images=[second])
+    refused = run("edge_runtime", "measure", cine, images / "1.png", "--model", model, "--json")
+    lines = [json.loads(line) for line in refused.stdout.splitlines()]
+    assert refused.returncode == 1 and "holds 2 frames" in lines[0]["reason"] and lines[1]["ellipse"] is not None
+    for command in ("measure", "stream"):
+        done = run("edge_runtime", command, cine, images / "1.png", "--model", model, "--json", "--frame", 1)
+        assert done.returncode == 0, done.stderr
+    chosen = run("edge_runtime", "measure", cine, "--model", model, "--json", "--frame", 2)
+    assert json.loads(chosen.stdout)["ellipse"] == lines[1]["ellipse"]
+    assert run("edge_runtime", "measure", cine, "--model", model, "--frame", 0).returncode == 2
+    beyond = run("edge_runtime", "measure", cine, "--model", model, "--frame", 3)
+    assert beyond.returncode == 2 and "there is no frame 3" in beyond.stderr
+
+
+def test_a_folder_and_a_missing_file_are_wrong_calls_and_the_others_are_measured(
+    run: Run, model: Path, images: Path, tmp_path: Path
+) -> None:
+    for wrong, seen in ((images, "is a folder"), (tmp_path / "no.png", "There is no file")):
+        done = run("edge_runtime", "measure", wrong, images / "1.png", "--model", model, "--json")
+        first, second = (json.loads(line) for line in done.stdout.splitlines())
+        assert done.returncode == 2 and seen in done.stderr and seen in first["reason"]
+        assert second["quality"]["regions"] >= 1
+
+
 @pytest.mark.parametrize("size", ["0", "-1", "nan", "wide"])
 def test_an_impossible_pixel_size_is_a_wrong_call(run: Run, model: Path, images: Path, size: str) -> None:
     done = run("edge_runtime", "measure", images / "0.png", "--model", model, f"--pixel-size-mm={size}")
@@ -101,6 +161,48 @@ def test_masks_never_overwrite_images_or_each_other(run: Run, model: Path, image
     assert (images / "0.png").read_bytes() == before
     done = run("edge_runtime", "measure", *[images / "0.png"] * 2, "--model", model, "--mask-dir", tmp_path / "m")
     assert done.returncode == 2 and "come twice" in done.stderr
+    assert not (tmp_path / "m").exists()
+
+
+def test_a_mask_is_always_a_png(run: Run, model: Path, images: Path, tmp_path: Path) -> None:
+    (images / "0.png").rename(images / "frame.PNG")
+    for name in ("photo.jpg", "1.2.840"):
+        Image.open(images / "1.png").save(images / name, format="JPEG")
+    names = ("frame.PNG", "photo.jpg", "1.2.840")
+    masks = tmp_path / "masks"
+    done = run("edge_runtime", "measure", *(images / name for name in names), "--model", model, "--mask-dir", masks)
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in masks.iterdir()) == ["1.2.840.png", "frame.png", "photo.png"]
+    assert all(Image.open(path).format == "PNG" for path in masks.iterdir())
+
+
+@pytest.mark.parametrize("option", ["--mask-dir", "--overlay-dir"])
+def test_two_images_that_would_share_a_file_are_refused_before_anything_is_measured(
+    run: Run, model: Path, images: Path, tmp_path: Path, option: str
+) -> None:
+    Image.open(images / "0.png").save(images / "0.jpg")
+    done = run("edge_runtime", "measure", images / "0.jpg", images / "0.png", "--model", model, option, tmp_path / "m")
+    assert done.returncode == 2 and "would both give 0.png" in done.stderr
+    assert not done.stdout and not (tmp_path / "m").exists()
+
+
+def test_no_image_is_overwritten_by_whatever_path(run: Run, model: Path, images: Path, tmp_path: Path) -> None:
+    links = tmp_path / "links"
+    links.mkdir()
+    (links / "0.png").hardlink_to(images / "0.png")
+    before = (images / "0.png").read_bytes()
+    done = run("edge_runtime", "measure", images / "0.png", "--model", model, "--overlay-dir", links)
+    assert done.returncode == 2 and "one of the images" in done.stderr
+    Image.open(images / "0.png").save(images / "other.jpg")
+    (tmp_path / "same").symlink_to(images)
+    done = run("edge_runtime", "measure", images / "other.jpg", "--model", model, "--mask-dir", tmp_path / "same")
+    assert done.returncode == 2 and "own folder" in done.stderr
+    done = run(
+        "edge_runtime", "measure", images / "0.png", "--model", model, "--mask-dir", tmp_path / "m",
+        "--overlay-dir", tmp_path / "x" / ".." / "m",
+    )  # fmt: skip
+    assert done.returncode == 2 and "name one folder" in done.stderr
+    assert (images / "0.png").read_bytes() == before and not (tmp_path / "m").exists()
 
 
 def test_a_mask_folder_that_cannot_be_written_is_a_wrong_call(run: Run, model: Path, images: Path) -> None:

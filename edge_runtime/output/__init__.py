@@ -1,0 +1,1 @@
+"""What is written for each frame: pictures of its measurement."""
