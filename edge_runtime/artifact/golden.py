@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import re
 import struct
 import zlib
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.artifact.manifest import Manifest
 from edge_runtime.artifact.network import Network
+from edge_runtime.common.files import read_bounded
 from edge_runtime.errors import ModelError
 from edge_runtime.frame.preprocess import prepare
 from edge_runtime.metrics import overlap
@@ -67,7 +69,7 @@ def golden_frames() -> NDArray[np.uint8]:
         ModelError: The file is missing or damaged.
     """
     try:
-        with np.load(FRAMES, allow_pickle=False) as file:
+        with np.load(io.BytesIO(read_bounded(FRAMES, 1 << 20)), allow_pickle=False) as file:
             return np.asarray(file["frames"])
     except (OSError, ValueError, KeyError, EOFError, zlib.error) as error:
         raise ModelError(f"{FRAMES} cannot be read: {error!r}. Install the package again.") from error
@@ -83,7 +85,7 @@ def golden_frame(index: int) -> NDArray[np.uint8]:
     """
     n_bytes = _FRAME_SHAPE[0] * _FRAME_SHAPE[1]
     try:
-        data = FRAMES.read_bytes()
+        data = read_bounded(FRAMES, 1 << 20)
         name, extra = struct.unpack_from("<HH", data, 26)  # of the first entry's header, 30 bytes before both
         unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
         array = unpacker.decompress(data[30 + name + extra :], _ARRAY_HEADER + (index + 1) * n_bytes)

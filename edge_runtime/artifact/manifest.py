@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_runtime.artifact.seal import SealError, seal, unseal
-from edge_runtime.common.files import read_bounded, write_bytes
+from edge_runtime.common.files import is_file, read_bounded, write_bytes
 from edge_runtime.errors import ModelError, UsageError
 from edge_runtime.frame.preprocess import RESIZE_RULE
 
@@ -284,9 +284,9 @@ def load_manifest(model: Path) -> Manifest:
 def read_manifest(model: Path) -> bytes:
     """The bytes of the manifest of a model file, nothing checked but their number; as :func:`load_manifest` raises."""
     path = manifest_path(model)
-    if not model.is_file():
+    if not is_file(model):
         raise UsageError(f"There is no model file {model}.")
-    if not path.is_file():
+    if not is_file(path):
         raise ModelError(
             f"{model} has no manifest: {path.name} is missing beside it. Copy both files; "
             "a model without its manifest is not run, since nothing says what it takes.",

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import pkgutil
 import stat
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from edge_runtime.errors import UsageError
+
+_PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def read_bounded(path: Path, limit: int) -> bytes:
@@ -23,6 +26,11 @@ def read_bounded(path: Path, limit: int) -> bytes:
         OSError: It cannot be opened or read.
         ValueError: Not a regular file, larger than ``limit``, or its size changed while it was read.
     """
+    packed = _packed(path)
+    if packed is not None:
+        if len(packed) > limit:
+            raise ValueError(f"it has {len(packed)} bytes; at most {limit} are read")
+        return packed
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)  # a pipe would block in open
     with os.fdopen(os.open(path, flags), "rb") as file:
         status = os.fstat(file.fileno())
@@ -34,6 +42,25 @@ def read_bounded(path: Path, limit: int) -> bytes:
     if len(data) != status.st_size:
         raise ValueError("its size changed while it was read")
     return data
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is such a file, on the disk or packed with this package into a zip archive."""
+    return path.is_file() or _packed(path) is not None
+
+
+def _packed(path: Path) -> bytes | None:
+    """The bytes of a file of this package where the package is run from a zip archive (``python -m zipapp``).
+
+    The system cannot open a path that leads into an archive; the import system, which found this module there, can.
+    None for any other path.
+    """
+    if not hasattr(getattr(__spec__, "loader", None), "archive") or not path.is_relative_to(_PACKAGE):
+        return None
+    try:
+        return pkgutil.get_data("edge_runtime", path.relative_to(_PACKAGE).as_posix())
+    except OSError:
+        return None
 
 
 def write_bytes(path: Path, data: bytes) -> None:
