@@ -344,7 +344,8 @@ def _rewrites() -> list[Block]:
             ]
             for row in document["rewrites"]
         ]
-        cpu = (document["device"]["int8_instructions"] or ["no int8 instructions"])[-1]
+        int8 = document["device"]["int8_instructions"]
+        cpu = "unknown int8 instructions" if int8 is None else (int8 or ["no int8 instructions"])[-1]
         blocks += [
             Heading(f"{document['strategy']} at {height}x{width}, CPU with {cpu}", 3),
             Paragraph(_machine(document)),

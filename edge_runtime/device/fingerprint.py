@@ -1,7 +1,11 @@
-"""What machine a figure was measured on, read from the operating system."""
+"""What machine a figure was measured on, read from the operating system.
+
+What the system does not say, or says in a way that makes no sense, is None: unknown is neither 0 nor "none".
+"""
 
 from __future__ import annotations
 
+import math
 import os
 import platform
 import shutil
@@ -42,22 +46,33 @@ def _read(path: Path) -> str | None:
         return None
 
 
-def _number(path: Path, divide: float) -> float | None:
-    text = _read(path)
+def _number(path: Path, divide: float, above: float = 0) -> float | None:
+    """A finite number that a file holds, divided; None if the result is not above a bound."""
     try:
-        return None if text is None else float(text) / divide
+        value = float(_read(path) or "nan") / divide
     except ValueError:
         return None
+    return value if math.isfinite(value) and value > above else None
 
 
-def _cpuinfo() -> list[tuple[str, str]]:
-    lines = (line.split(":", 1) for line in (_read(Path("/proc/cpuinfo")) or "").splitlines() if ":" in line)
-    return [(key.strip(), value.strip()) for key, value in lines]
+def _table(path: str) -> list[tuple[str, str]]:
+    """The lines ``key: value`` of a file. Lines without a value are left out."""
+    lines = (line.split(":", 1) for line in (_read(Path(path)) or "").splitlines() if ":" in line)
+    return [(key.strip(), value.strip()) for key, value in lines if value.strip()]
+
+
+def _bytes(path: str, wanted: str) -> int | None:
+    """A size in a table like ``/proc/meminfo``, which gives it as ``VmHWM:  1234 kB``."""
+    for key, value in _table(path):
+        number, _, unit = value.partition(" ")
+        if key == wanted and number.isdecimal() and int(number) > 0 and unit.strip() in ("", "kB"):
+            return int(number) * 1024
+    return None
 
 
 def _cpu_model() -> str | None:
-    """What x86 calls itself; on ARM, which names only numbers, the kinds of cores: ``4x Cortex-A72``."""
-    found = _cpuinfo()
+    """The name an x86 CPU gives itself, or the kinds of an ARM CPU's cores (``4x Cortex-A72``), from their numbers."""
+    found = _table("/proc/cpuinfo")
     names = [value for key, value in found if key == "model name"]
     if names:
         return names[0]
@@ -67,19 +82,28 @@ def _cpu_model() -> str | None:
     return platform.processor() or None
 
 
-def _int8_instructions() -> list[str]:
-    """Those of the CPU's instructions that multiply int8, and AVX2, beside which there is nothing faster on x86."""
-    features = {word for key, value in _cpuinfo() if key in ("flags", "Features") for word in value.split()}
-    return [name for name in _INT8_INSTRUCTIONS if name in features]
+def _int8_instructions() -> list[str] | None:
+    """The CPU's instructions that multiply int8, and AVX2, which does it on x86 without them. None if unknown."""
+    features = {
+        word for key, value in _table("/proc/cpuinfo") if key in ("flags", "Features") for word in value.split()
+    }
+    return [name for name in _INT8_INSTRUCTIONS if name in features] if features else None
+
+
+def _cores() -> int | None:
+    try:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    except OSError:  # a sandbox may forbid the question
+        return os.cpu_count()
 
 
 def usable_cores() -> int:
-    """Cores this process may use, which may be fewer than the machine has."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Number of cores this process may use, which may be fewer than the machine has. 1 if the system does not say."""
+    return _cores() or 1
 
 
 def throttling() -> str | None:
-    """The Raspberry Pi firmware's flags, hexadecimal (``0x0``: never throttled since boot), None elsewhere."""
+    """The Raspberry Pi firmware's flags, in hexadecimal (``0x0``: never throttled since boot). None elsewhere."""
     flags = _read(Path("/sys/devices/platform/soc/soc:firmware/get_throttled"))
     if flags is None and shutil.which("vcgencmd"):  # a Pi 5 has no such file
         try:
@@ -94,44 +118,41 @@ def throttling() -> str | None:
 
 
 def throttling_text(flags: str | None) -> str | None:
-    """What :func:`throttling` gave, in words; None where nothing is wrong or nothing is known."""
+    """The flags from :func:`throttling` in words. None if nothing is wrong or nothing is known."""
     value = int(flags, 16) if flags else 0
     said = [text for bit, text in _THROTTLING.items() if value >> bit & 1]
     return ", ".join(said) or None
 
 
 def temperature_c() -> float | None:
-    """Temperature of the first thermal zone in degrees Celsius, None where there is none."""
-    return _number(Path("/sys/class/thermal/thermal_zone0/temp"), 1000)
+    """Temperature of the first thermal zone in degrees Celsius. None if unknown."""
+    return _number(Path("/sys/class/thermal/thermal_zone0/temp"), 1000, above=-273.15)
 
 
 def frequency_mhz() -> float | None:
-    """Present frequency of the first core in MHz, None where the system does not tell."""
+    """Present frequency of the first core in MHz. None if unknown."""
     return _number(_CPU / "cpu0/cpufreq/scaling_cur_freq", 1000)
 
 
 def identity() -> dict[str, Any]:
-    """What of the :func:`fingerprint` stays from day to day, with the cores this process may use."""
+    """The part of the :func:`fingerprint` that stays the same from day to day, with the cores this process may use."""
     return {
         "model": _read(Path("/proc/device-tree/model")) or _read(Path("/sys/class/dmi/id/product_name")),
         "cpu": _cpu_model(),
-        "machine": platform.machine(),
-        "cores": usable_cores(),
+        "machine": platform.machine() or None,
+        "cores": _cores(),
         "max_frequency_mhz": _number(_CPU / "cpu0/cpufreq/cpuinfo_max_freq", 1000),
     }
 
 
 def fingerprint() -> dict[str, Any]:
-    """The device: model, CPU and its int8 instructions, cores, governor, frequencies, temperature, throttling, system,
-    versions.
-
-    What the system does not tell is None, never guessed.
+    """The device: model, CPU and its int8 instructions, cores, memory, governor, frequencies, temperature, throttling,
+    operating system, versions. What is not known is None.
     """
-    memory = (_read(Path("/proc/meminfo")) or "").split()
     return {
         **identity(),
         "int8_instructions": _int8_instructions(),
-        "memory_bytes": int(memory[1]) * 1024 if memory[:1] == ["MemTotal:"] else None,
+        "memory_bytes": _bytes("/proc/meminfo", "MemTotal"),
         "governor": _read(_CPU / "cpu0/cpufreq/scaling_governor"),
         "frequency_mhz": frequency_mhz(),
         "temperature_c": temperature_c(),
@@ -142,23 +163,27 @@ def fingerprint() -> dict[str, Any]:
 
 
 def cpu_text(device: Mapping[str, Any]) -> str:
-    """A :func:`fingerprint`'s CPU in words, with its int8 instructions where it was asked for them."""
+    """The CPU of a :func:`fingerprint` in words, with its int8 instructions if the fingerprint has that entry."""
     name = device["cpu"] or "unknown CPU"
-    int8 = device.get("int8_instructions")
-    return name if int8 is None else f"{name} (int8 instructions: {', '.join(int8) or 'none'})"
+    if "int8_instructions" not in device:
+        return name
+    int8 = device["int8_instructions"]
+    return f"{name} (int8 instructions: {'unknown' if int8 is None else ', '.join(int8) or 'none'})"
 
 
 def device_text(device: Mapping[str, Any]) -> str:
-    """A :func:`fingerprint`'s hardware in words."""
-    memory = device["memory_bytes"]
-    return f"{device['model'] or 'unknown model'}, {cpu_text(device)}, {device['cores']} cores" + (
-        f", {memory / 1e9:.1f} GB" if memory else ""
+    """The hardware of a :func:`fingerprint` in words."""
+    cores, memory = device["cores"], device["memory_bytes"]
+    return ", ".join(
+        (
+            device["model"] or "unknown model",
+            cpu_text(device),
+            "unknown number of cores" if cores is None else f"{cores} core{'s' * (cores > 1)}",
+            "unknown memory" if memory is None else f"{memory / 1e9:.1f} GB",
+        )
     )
 
 
 def peak_memory_bytes() -> int | None:
-    """Peak resident memory of this process in bytes, None where the system does not tell."""
-    for line in (_read(Path("/proc/self/status")) or "").splitlines():
-        if line.startswith("VmHWM:"):
-            return int(line.split()[1]) * 1024
-    return None
+    """Peak resident memory of this process in bytes. None if unknown."""
+    return _bytes("/proc/self/status", "VmHWM")

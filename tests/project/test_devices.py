@@ -47,6 +47,60 @@ def test_a_phones_two_kinds_of_cores_are_both_named(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        None,
+        "no table",
+        "processor\t: 0\n",
+        "processor : 0\nmodel name :\nflags :\nCPU part :\n",
+        "flags\nFeatures",
+        ":\n:\n",
+    ],
+    ids=["no file", "no table", "no figures", "blank figures", "no values", "colons"],
+)
+def test_a_cpu_that_says_nothing_is_unknown_and_not_without_int8_instructions(
+    text: str | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(device.platform, "processor", lambda: "")
+    pretend(monkeypatch, **({} if text is None else {"cpuinfo": text}))
+    found = device.fingerprint()
+    assert found["cpu"] is None and found["int8_instructions"] is None
+    assert device.cpu_text(found) == "unknown CPU (int8 instructions: unknown)"
+    assert main(["info"]) == 0
+    assert "int8 instructions: unknown" in capsys.readouterr().out
+    assert main(["info", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["device"]["int8_instructions"] is None
+
+
+def test_a_cpu_that_lists_its_instructions_and_has_none_of_ours_says_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    pretend(monkeypatch, cpuinfo="model name : an old CPU\nflags : fpu sse sse2\n")
+    found = device.fingerprint()
+    assert found["int8_instructions"] == []
+    assert device.cpu_text(found) == "an old CPU (int8 instructions: none)"
+
+
+@pytest.mark.parametrize(
+    "text", [None, "", "MemTotal:", "MemTotal: much kB", "MemTotal: 0 kB", "VmHWM:\t- kB", "0", "nan", "inf", "x"]
+)
+def test_what_the_system_says_nonsensically_is_unknown(text: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device, "_read", lambda path: text)
+    monkeypatch.setattr(device.os, "cpu_count", lambda: None)
+    monkeypatch.delattr(device.os, "sched_getaffinity", raising=False)
+    found = device.fingerprint()
+    unknown = {"cores", "memory_bytes", "max_frequency_mhz", "frequency_mhz", "int8_instructions"}
+    assert {name for name in unknown if found[name] is not None} == set()
+    assert found["temperature_c"] == (0 if text == "0" else None)
+    assert device.peak_memory_bytes() is None and device.usable_cores() == 1
+    assert "unknown number of cores, unknown memory" in device.device_text(found)
+    json.dumps(found, allow_nan=False)
+
+
+def test_memory_is_found_wherever_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    pretend(monkeypatch, meminfo="MemFree: 5 kB\nMemTotal:        1000 kB\n", status="Name: x\nVmHWM:\t  2000 kB\n")
+    assert device.fingerprint()["memory_bytes"] == 1_024_000 and device.peak_memory_bytes() == 2_048_000
+
+
+@pytest.mark.parametrize(
     ("text", "flags", "words"),
     [
         ("0", "0x0", None),
