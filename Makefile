@@ -26,7 +26,7 @@ $(READY): pyproject.toml constraints.txt
 	$(if $(TORCH_INDEX),,echo "No CUDA wanted? Stop, and call: make setup TORCH_INDEX=URL (the CPU wheels' address, see pytorch.org, Get started): 6 GB less.";) \
 	"$$python" -m venv .venv
 	@.venv/bin/pip install --quiet --disable-pip-version-check -c constraints.txt \
-	  $(if $(TORCH_INDEX),--extra-index-url "$(TORCH_INDEX)") -e '.[litert,tflite,images,sign,train,export,report,dev]'
+	  $(if $(TORCH_INDEX),--extra-index-url "$(TORCH_INDEX)") -e '.[tflite,sign,train,export,report,dev]'
 	@touch $@
 	@echo "Ready. Next: make export, make test, or .venv/bin/python -m train --help"
 

@@ -90,7 +90,7 @@ def main() -> int:
     folders = sorted(args.environments.iterdir()) if args.environments.is_dir() else []
     rows = [read(folder) for folder in folders]
     if not rows:
-        print("No Python from 3.10 to 3.13 is here: nothing was run.", file=sys.stderr)
+        print("No Python from 3.10 to 3.14 is here: nothing was run.", file=sys.stderr)
         return 1
     print_table([HEADER, *map(cells, rows)])
     wrong = [

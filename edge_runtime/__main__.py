@@ -1,31 +1,41 @@
-"""``python -m edge_runtime``: measure, stream, bench, tune, info, verify."""
+"""``fetal-head-edge``, or ``python -m edge_runtime``: measure, stream, bench, tune, info, verify."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
+from typing import NoReturn
 
 from edge_runtime import __version__
 from edge_runtime.commands import bench, info, measure, stream, tune, verify
-from edge_runtime.common.arguments import add_json, add_model
+from edge_runtime.common.arguments import add_json, add_model, at_least
 from edge_runtime.common.cli import run_command
+from edge_runtime.segmenter import MAX_THREADS
 
 _EPILOG = """examples:
-  python -m edge_runtime measure frame.png --pixel-size-mm 0.15
-  python -m edge_runtime measure *.png --pixel-size-csv sizes.csv --mask-dir masks --json
-  python -m edge_runtime stream frames/ --pixel-size-mm 0.15 --fps 30
-  python -m edge_runtime tune
-  python -m edge_runtime bench --threads auto
+  {program} measure frame.png --pixel-size-mm 0.15
+  {program} measure *.png --pixel-size-csv sizes.csv --mask-dir masks --json
+  {program} stream frames/ --pixel-size-mm 0.15 --fps 30
+  {program} tune
+  {program} bench --threads auto
 
 Research use only; not a medical device."""
 
 
+def _program() -> str:
+    """What the user typed to get here, for the usage lines."""
+    called = Path(sys.argv[0])
+    return called.name if called.stem == "fetal-head-edge" or called.suffix == ".pyz" else "python -m edge_runtime"
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The command's arguments."""
+    program = _program()
     parser = argparse.ArgumentParser(
-        prog="python -m edge_runtime",
+        prog=program,
         description="Measure fetal head circumference with a quantized network on this device's CPU.",
-        epilog=_EPILOG,
+        epilog=_EPILOG.format(program=program),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=__version__)
@@ -40,33 +50,31 @@ def build_parser() -> argparse.ArgumentParser:
         type=Path,
         action="append",
         metavar="FILE",
-        help="refuse a model that this public key (PEM) did not sign; may come several times",
+        help="refuse a model that this public key (PEM) did not sign; may be given several times",
     )
     add_json(model)
     runs = argparse.ArgumentParser(add_help=False)
-    threads = "CPU threads, or auto: what tune chose, else 1 (default: %(default)s)"
+    threads = "CPU threads; auto: the number that tune chose, else 1 (default: %(default)s)"
     runs.add_argument("--threads", type=_threads, default=1, metavar="N", help=threads)
 
     measure.add_arguments(
-        sub.add_parser("measure", parents=[model, trust, runs], help="masks and head circumferences of image files")
+        sub.add_parser("measure", parents=[model, trust, runs], help="measure the head circumference in image files")
     )
-    stream_text = "image files as a probe gives them, at 30 a second: what is measured, dropped and late"
+    stream_text = "play image files at a probe's pace, and show what is measured, dropped and late"
     stream.add_arguments(sub.add_parser("stream", parents=[model, trust, runs], help=stream_text))
     bench.add_arguments(
-        sub.add_parser("bench", parents=[trust, runs], help="latency and memory of models on this device")
+        sub.add_parser("bench", parents=[trust, runs], help="time models on this device, and measure their memory")
     )
-    tune_text = "how many CPU threads are fastest here; kept for --threads auto"
+    tune_text = "find the number of CPU threads that is fastest here, for --threads auto"
     tune.add_arguments(sub.add_parser("tune", parents=[model], help=tune_text))
-    info.add_arguments(sub.add_parser("info", parents=[model, trust], help="what a model is, and what this device is"))
-    verify_text = "does this device answer as the one did where the model was exported?"
+    info.add_arguments(sub.add_parser("info", parents=[model, trust], help="describe a model and this device"))
+    verify_text = "check that this device gives the same answers as the machine that exported the model"
     verify.add_arguments(sub.add_parser("verify", parents=[model, trust], help=verify_text))
     return parser
 
 
 def _threads(text: str) -> int | str:
-    if text != "auto" and not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is neither a number nor auto")
-    return text if text == "auto" else int(text)
+    return text if text == "auto" else at_least(1, MAX_THREADS)(text)
 
 
 def main(argv: list[str]) -> int:
@@ -76,5 +84,10 @@ def main(argv: list[str]) -> int:
     return code
 
 
-if __name__ == "__main__":
+def command() -> NoReturn:
+    """The console command ``fetal-head-edge``."""
     run_command(main)
+
+
+if __name__ == "__main__":
+    command()

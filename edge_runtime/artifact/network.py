@@ -15,8 +15,15 @@ from edge_runtime.frame.preprocess import to_unit
 BACKENDS = {"ai-edge-litert": "ai_edge_litert.interpreter", "tflite-runtime": "tflite_runtime.interpreter"}
 """Distribution name to module, in order of preference."""
 
+_INSTALL = {
+    "ai-edge-litert": "'pip install ai-edge-litert' is for 64-bit systems: Linux (x86-64, ARM), macOS (Apple silicon), "
+    "Windows (x86-64).",
+    "tflite-runtime": "'pip install tflite-runtime \"numpy<2\"' is for Linux, 32-bit ARM too, with Python up to 3.11.",
+}
+"""How to install each of them, and where it has wheels."""
+
 REFUSALS = (ValueError, RuntimeError, MemoryError)
-"""What the interpreter raises on a model that it cannot run, in any of its calls: a forged one can fail in the last."""
+"""What the interpreter raises on a model that it cannot run. Any call can raise; with a forged model even the last."""
 
 
 def load_backend(name: str | None = None) -> tuple[str, Any]:
@@ -29,23 +36,26 @@ def load_backend(name: str | None = None) -> tuple[str, Any]:
         The distribution's name and the module.
 
     Raises:
-        FetalHeadError: None is installed, or not the one asked for.
+        FetalHeadError: No interpreter is installed, or not the one asked for.
     """
     if name is not None and name not in BACKENDS:
         raise FetalHeadError(f"There is no backend '{name}'; there are {', '.join(BACKENDS)}.")
     failures = []
     for candidate in [name] if name else list(BACKENDS):
         if candidate == "tflite-runtime" and int(np.__version__.split(".")[0]) > 1:
-            # it imports all the same, and fails within its own code when the first model is loaded
+            # it can be imported all the same, and fails in its own code when the first model is loaded
             failures.append(f"{candidate} is built for NumPy 1, {np.__version__} is installed: pip install 'numpy<2'")
             continue
         try:
             return candidate, importlib.import_module(BACKENDS[candidate])
         except ImportError as error:
             failures.append(f"{candidate}: {error}")
+    import platform  # only here: it is slow to import
+
+    here = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
+    steps = " ".join(_INSTALL[candidate] for candidate in ([name] if name else _INSTALL))
     raise FetalHeadError(
-        f"No TensorFlow Lite interpreter can be imported ({'; '.join(failures)}). "
-        "Install one: pip install ai-edge-litert"
+        f"No TensorFlow Lite interpreter can be imported ({'; '.join(failures)}). {steps} This is {here}."
     )
 
 
@@ -54,12 +64,12 @@ class Network:
 
     Args:
         model: Bytes of the .tflite file, already checked against the manifest.
-        manifest: What they are.
+        manifest: Describes the model.
         threads: CPU threads, 1 or more.
-        backend: As :func:`load_backend` takes it.
+        backend: As in :func:`load_backend`.
 
     Raises:
-        ModelError: The bytes are no model, or its tensors are not those of the manifest.
+        ModelError: The bytes are not a model, or its tensors are not those of the manifest.
     """
 
     def __init__(self, model: bytes, manifest: Manifest, threads: int = 1, backend: str | None = None) -> None:
@@ -112,7 +122,7 @@ class Network:
         return ModelError(text, code="interpreter")
 
     def output(self) -> NDArray[Any]:
-        """The output as the network gives it, (h, w) of its own dtype."""
+        """A copy of the output as the network gives it: (h, w), in the dtype of the output tensor."""
         try:
             values = self._interpreter.get_tensor(self._output)
             if values.shape != self._manifest.output.shape:  # a model can change it while it runs
@@ -122,7 +132,7 @@ class Network:
         return np.asarray(values[0, :, :, 0])
 
     def logits(self, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
-        """The output as logits, float32 (h, w), in ``out`` where that is given, else in a new array."""
+        """The output as logits, float32 (h, w): in ``out`` if given, else in a new array."""
         stored = self.output()
         spec = self._manifest.output
         if out is None:
@@ -141,7 +151,7 @@ class Network:
 
 
 def describe_tensor(details: dict[str, Any]) -> TensorSpec:
-    """A :class:`TensorSpec` of what the interpreter says of a tensor."""
+    """The :class:`TensorSpec` of a tensor, from what the interpreter says about it."""
     scale, zero_point = details["quantization"]
     shape = tuple(int(n) for n in details["shape"])
     return TensorSpec(details["name"], shape, np.dtype(details["dtype"]).name, float(scale), int(zero_point))  # type: ignore[arg-type]

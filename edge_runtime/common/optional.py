@@ -7,24 +7,30 @@ from typing import Any
 
 from edge_runtime.errors import FetalHeadError
 
-_EXTRAS = {
-    "PIL": ("pillow", "images"),
+PACKAGES = {
+    "PIL": ("pillow", None),
+    "ai_edge_litert": ("ai-edge-litert", None),
     "cryptography": ("cryptography", "sign"),
     "pooch": ("pooch", "train"),
-    "matplotlib": ("matplotlib", "report"),
-    "skimage": ("scikit-image", "dev"),
     "torch": ("torch", "train"),
+    "torchvision": ("torchvision", "train"),
+    "segmentation_models_pytorch": ("segmentation-models-pytorch", "train"),
+    "safetensors": ("safetensors", "train"),
     "tensorflow": ("tensorflow", "export"),
+    "onnx": ("onnx", "export"),
     "onnx2tf": ("onnx2tf", "export"),
     "onnxruntime": ("onnxruntime", "export"),
     "onnxsim": ("onnxsim", "export"),
+    "matplotlib": ("matplotlib", "report"),
     "openvino": ("openvino", "peers"),
     "nncf": ("nncf", "peers"),
+    "skimage": ("scikit-image", "dev"),
 }
+"""Module to (package, extra that brings it). The extra is None for what a plain install brings."""
 
 
 def require(module: str) -> Any:
-    """Import an optional module, or say which extra brings it.
+    """Import an optional module.
 
     Args:
         module: Dotted name, e.g. ``"PIL.Image"``.
@@ -33,13 +39,16 @@ def require(module: str) -> Any:
         The imported module.
 
     Raises:
-        FetalHeadError: The package is not installed; the message names the extra to install.
+        FetalHeadError: The package is not installed. The message says what to install.
     """
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        package, extra = _EXTRAS.get(module.split(".")[0], (module, "all"))
+        top = module.split(".")[0]
+        package, extra = PACKAGES.get(top, (top, None))
+        install = f"pip install {package}"
+        if extra:
+            install = f"pip install 'fetal-head-edge[{extra}]'  (or: {install})"
         raise FetalHeadError(
-            f"This needs the package '{package}', which is not installed ({error}). "
-            f"Install it with: pip install 'fetal-head-edge[{extra}]'  (or: pip install {package})"
+            f"This needs the package '{package}', which cannot be imported ({error}). Install it with: {install}"
         ) from error
