@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.artifact.manifest import Manifest, TensorSpec
+from edge_runtime.common.stderr import without_remarks
 from edge_runtime.errors import FetalHeadError, ModelError
 from edge_runtime.frame.preprocess import to_unit
 
@@ -77,8 +78,9 @@ class Network:
         self.threads = threads
         self._model = model  # the interpreter points into these bytes: they must outlive it
         try:
-            self._interpreter = module.Interpreter(model_content=self._model, num_threads=threads)
-            self._interpreter.allocate_tensors()
+            with without_remarks():
+                self._interpreter = module.Interpreter(model_content=self._model, num_threads=threads)
+                self._interpreter.allocate_tensors()
             inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         except REFUSALS as error:
             raise ModelError(f"{self.backend} cannot run {manifest.name}: {error}", code="interpreter") from error

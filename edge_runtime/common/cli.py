@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from edge_runtime.common.stderr import own_stderr
 from edge_runtime.errors import FetalHeadError
 
 
@@ -23,6 +24,7 @@ def run_command(main: Callable[[list[str]], int]) -> NoReturn:
     Args:
         main: Takes the arguments after the program's name, returns the exit code.
     """
+    own_stderr()
     signal.signal(signal.SIGTERM, _terminated)
     sys.stdout, sys.stderr = _escaping(sys.stdout), _escaping(sys.stderr)
     try:
