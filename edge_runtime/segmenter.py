@@ -34,7 +34,10 @@ MAX_CANARY_EVERY = 10**9
 
 
 class Segmenter:
-    """A loaded model. Make one with :meth:`load`; use it from one thread at a time.
+    """A loaded model. Make one with :meth:`load`.
+
+    Threads may share it: it runs one frame at a time, and the others wait. To measure several frames at the same time,
+    load one Segmenter per thread.
 
     Attributes:
         manifest: What the model is.
@@ -160,25 +163,27 @@ class Segmenter:
         """
         if self._canary is None:
             return False
-        self._frames_since_canary = 0
-        try:
-            check_canary(self._network, self.manifest, self._canary)
-        except FetalHeadError as error:
-            self._fault = str(error)
-            event("canary_failed", level=logging.ERROR, model=self.manifest.name, reason=error.code)
-            raise
-        self._fault = None
+        with self._network.turn:
+            self._frames_since_canary = 0
+            try:
+                check_canary(self._network, self.manifest, self._canary)
+            except FetalHeadError as error:
+                self._fault = str(error)
+                event("canary_failed", level=logging.ERROR, model=self.manifest.name, reason=error.code)
+                raise
+            self._fault = None
         event("canary_passed", level=logging.DEBUG, model=self.manifest.name)
         return True
 
     def _check_device(self) -> None:
         """Before each frame: refuse after a failed canary, and ask it where its turn has come."""
-        if self._fault is not None:
-            raise DeviceError(f"Nothing is measured since the canary failed. {self._fault}", code="canary")
-        self._frames_since_canary += 1
-        if 0 < self._canary_every < self._frames_since_canary:
-            self.check_canary()
-            self._frames_since_canary = 1
+        with self._network.turn:
+            if self._fault is not None:
+                raise DeviceError(f"Nothing is measured since the canary failed. {self._fault}", code="canary")
+            self._frames_since_canary += 1
+            if 0 < self._canary_every < self._frames_since_canary:
+                self.check_canary()
+                self._frames_since_canary = 1
 
     def logits(self, frame: NDArray[np.uint8]) -> NDArray[np.float32]:
         """The network's logits for a frame, float32 (h, w) at network resolution.

@@ -33,7 +33,8 @@ class Stages:
         logits: float32 (h, w), what it answered. The next frame overwrites it.
         head: What was found.
         verdict: The circumference, or why there is none.
-        step_ms: Time of each of :data:`STEPS`, in ms. A step that was not reached is missing.
+        step_ms: Time of each of :data:`STEPS`, in ms. A step that was not reached is missing. Where threads share a
+            network, "prepare" includes the wait for it.
     """
 
     network_input: NDArray[np.uint8]
@@ -78,12 +79,13 @@ def run_stages(
 
     height, width = check_frame(frame).shape[:2]
     network_input = prepare(frame, manifest.size)
-    network.set_input(network_input)
-    done("prepare")
-    network.invoke()
-    done("invoke")
-    logits = network.logits(borrow(3, manifest.size))
-    done("logits")
+    with network.turn:
+        network.set_input(network_input)
+        done("prepare")
+        network.invoke()
+        done("invoke")
+        logits = network.logits(borrow(3, manifest.size))
+        done("logits")
     logits = logits if answer is None else answer
     head = find_head(logits, (height, width), manifest.threshold, done)
     verdict = weigh(head, network_input, logits, pixel_size_mm, limits)

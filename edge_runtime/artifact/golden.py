@@ -167,6 +167,7 @@ def _ask(network: Network, size: tuple[int, int]) -> tuple[NDArray[np.uint8], li
     inputs = np.stack([prepare(frame, size) for frame in golden_frames()])
     hashes, masks = [], []
     for frame in inputs:
-        masks.append(network(frame) > 0)
-        hashes.append(hashlib.sha256(network.output().tobytes()).hexdigest())
+        with network.turn:
+            masks.append(network(frame) > 0)
+            hashes.append(hashlib.sha256(network.output().tobytes()).hexdigest())
     return inputs, hashes, np.stack(masks)

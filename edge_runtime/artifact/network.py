@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import threading
 from typing import Any
 
 import numpy as np
@@ -63,11 +64,17 @@ def load_backend(name: str | None = None) -> tuple[str, Any]:
 class Network:
     """One model, ready to run.
 
+    The interpreter holds one input and one output, so a second thread could get the answer to the first one's frame.
+    Threads that share a network hold ``turn`` from :meth:`set_input` until they have read the output.
+
     Args:
         model: Bytes of the .tflite file, already checked against the manifest.
         manifest: Describes the model.
         threads: CPU threads, 1 or more.
         backend: As in :func:`load_backend`.
+
+    Attributes:
+        turn: The lock to hold. The thread that holds it may take it again.
 
     Raises:
         ModelError: The bytes are not a model, or its tensors are not those of the manifest.
@@ -76,6 +83,7 @@ class Network:
     def __init__(self, model: bytes, manifest: Manifest, threads: int = 1, backend: str | None = None) -> None:
         self.backend, module = load_backend(backend)
         self.threads = threads
+        self.turn = threading.RLock()
         self._model = model  # the interpreter points into these bytes: they must outlive it
         try:
             with without_remarks():
@@ -147,9 +155,10 @@ class Network:
 
     def __call__(self, frame: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Logits float32 (h, w) of a prepared frame uint8 (h, w)."""
-        self.set_input(frame)
-        self.invoke()
-        return self.logits()
+        with self.turn:
+            self.set_input(frame)
+            self.invoke()
+            return self.logits()
 
 
 def describe_tensor(details: dict[str, Any]) -> TensorSpec:

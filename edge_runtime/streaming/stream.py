@@ -53,7 +53,7 @@ class Rules:
 class Stream:
     """A running stream, made by :func:`stream`: iterate over it for results; close it, or leave its ``with`` block.
 
-    Iterate from one thread; :meth:`close` may be called from any.
+    Iterate from one thread; :meth:`best` and :meth:`close` may be called from any.
     """
 
     def __init__(self, segmenter: Segmenter, slot: Slot, pixel_size_mm: PixelSize | None, rules: Rules) -> None:
@@ -65,6 +65,7 @@ class Stream:
         self._failed = self._accepted = self._refused = self._late = self._stalls = 0
         self._recent = Recent(rules.window)
         self._best: Best[BestFrame] = Best(rules.window.seconds)
+        self._iterating = threading.Lock()
         self._reader: threading.Thread | None = None
         self._over = False
 
@@ -82,6 +83,17 @@ class Stream:
         return self
 
     def __next__(self) -> StreamResult:
+        if not self._iterating.acquire(blocking=False):
+            raise UsageError(
+                "Another thread is iterating over this stream. Iterate from one thread, and let it hand the results to "
+                "the others."
+            )
+        try:
+            return self._next()
+        finally:
+            self._iterating.release()
+
+    def _next(self) -> StreamResult:
         try:
             arrival = self._slot.take(self._rules.stall_s)
         except (StopIteration, FetalHeadError):
@@ -240,7 +252,7 @@ def stream(
     same memory as soon as it is asked for it. An error in one frame is that frame's result and does not end the stream.
 
     Args:
-        segmenter: Used by the thread that iterates, and by no other until the stream is closed.
+        segmenter: Used by the thread that iterates. Other threads may use it too, and then delay the results.
         source: Iterable of frames, or function that waits for the next frame and returns it, None at the end. A frame
             is an array as :meth:`Segmenter.measure` takes it, a :class:`Frame` with a pixel size of its own, or, where
             the driver knows that one is spoiled, an :class:`InputError` in its place.

@@ -151,7 +151,7 @@ class Best(Generic[T]):
 
     def get(self, now_s: float) -> T | None:
         """The best of the last seconds; None where none came."""
-        fresh = [kept for kept in self._kept if now_s - kept[2] <= 2 * self._half_s]
+        fresh = [kept for kept in tuple(self._kept) if now_s - kept[2] <= 2 * self._half_s]
         return max(fresh, key=lambda kept: (kept[1], kept[2]))[3] if fresh else None
 
     def clear(self) -> None:

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import platform
+import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from edge_runtime import FetalHeadError, InputError, Segmenter, UsageError
+from edge_runtime import FetalHeadError, InputError, Segmenter, UsageError, stream
 from edge_runtime.artifact.network import load_backend
 from tests.helpers.tiny_model import make_artifact
 from train.data.phantom import make_phantom
@@ -103,6 +107,79 @@ def test_what_is_no_frame_is_an_error(segmenter: Segmenter) -> None:
             segmenter.measure(frame)
 
 
+def from_threads(count: int, work: Callable[[int], None]) -> list[BaseException]:
+    """Let threads work at once, switching as often as they can; what they raised."""
+    errors: list[BaseException] = []
+
+    def run(index: int) -> None:
+        try:
+            work(index)
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=run, args=(index,)) for index in range(count)]
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    return errors
+
+
+@pytest.mark.parametrize(("backend", "turns"), [("ai-edge-litert", 20), ("tflite-runtime", 4)])
+def test_threads_that_share_a_segmenter_get_their_own_frames_answers(backend: str, turns: int) -> None:
+    segmenter = Segmenter.load(backend=backend, canary_every=3)
+    frames = [make_phantom(i)[0] for i in range(2)]
+    wanted = [segmenter.measure(frame, 0.2) for frame in frames]
+    assert wanted[0].head_circumference_mm != wanted[1].head_circumference_mm
+    logits = [segmenter.logits(frame) for frame in frames]
+
+    def work(index: int) -> None:
+        for turn in range(turns):
+            frame = frames[index % 2]
+            result = segmenter.measure(frame, 0.2)
+            assert result.head_circumference_mm == wanted[index % 2].head_circumference_mm
+            assert np.array_equal(result.mask, wanted[index % 2].mask)
+            assert np.array_equal(segmenter.logits(frame), logits[index % 2])
+            if turn == index == 0:
+                golden = segmenter.check_golden()
+                assert segmenter.check_canary() and golden is not None and golden.holds
+
+    assert from_threads(4, work) == []
+
+
+def test_threads_with_a_segmenter_each_get_the_same_answers() -> None:
+    frames = [make_phantom(i)[0] for i in range(2)]
+    wanted = [Segmenter.load().measure(frame, 0.2).head_circumference_mm for frame in frames]
+
+    def work(index: int) -> None:
+        segmenter = Segmenter.load()
+        assert {segmenter.measure(frames[index % 2], 0.2).head_circumference_mm for _ in range(20)} == {
+            wanted[index % 2]
+        }
+
+    assert from_threads(4, work) == []
+
+
+def test_a_stream_and_other_threads_share_a_segmenter() -> None:
+    segmenter = Segmenter.load()
+    frames = [make_phantom(i)[0] for i in range(2)]
+    wanted = [segmenter.measure(frame, 0.2).head_circumference_mm for frame in frames]
+
+    def work(index: int) -> None:
+        if index == 0:
+            with stream(segmenter, iter([frames[0]] * 60), pixel_size_mm=0.2, deadline_ms=1e6) as results:
+                assert {result.head_circumference_mm for result in results} == {wanted[0]}
+        else:
+            assert {segmenter.measure(frames[1], 0.2).head_circumference_mm for _ in range(40)} == {wanted[1]}
+
+    assert from_threads(3, work) == []
+
+
 def test_int8_and_float_agree(models: dict[str, Path]) -> None:
     frame = make_phantom(2)[0]
     masks = [Segmenter.load(path).segment(frame) for path in models.values()]
@@ -118,14 +195,15 @@ def test_both_backends_run_the_same_model(models: dict[str, Path]) -> None:
 
 
 def test_litert_comes_first_tflite_runtime_second_and_neither_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    import sys
-
     assert load_backend()[0] == "ai-edge-litert"
     monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
     assert load_backend()[0] == "tflite-runtime"
     monkeypatch.setitem(sys.modules, "tflite_runtime.interpreter", None)
-    with pytest.raises(FetalHeadError, match="pip install ai-edge-litert"):
+    with pytest.raises(FetalHeadError, match="pip install ai-edge-litert") as error:
         load_backend()
+    assert f"This is Python {platform.python_version()} on {platform.system()} {platform.machine()}." in str(
+        error.value
+    )
 
 
 def test_tflite_runtime_is_not_started_with_a_numpy_it_was_not_built_for(monkeypatch: pytest.MonkeyPatch) -> None:

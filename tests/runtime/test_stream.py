@@ -392,3 +392,24 @@ def test_a_real_stream_of_phantoms_at_30_a_second() -> None:
     assert [r.head_circumference_mm for r in shown] == [alone[(r.sequence - 1) // 5] for r in shown]
     assert results.counts.received == 15 and shown[-1].sequence == 15
     assert best is not None and best.frame.shape == (540, 800) and best.sequence > 10, "of this view, not the last one"
+
+
+def test_a_second_thread_that_iterates_is_told_so_and_the_first_goes_on() -> None:
+    go, told = threading.Event(), []
+
+    def source() -> Iterator[np.ndarray]:
+        yield frame(1)
+        go.wait(10)
+        yield frame(2)
+
+    with stream(Stub(), source(), stall_s=60) as results:  # type: ignore[arg-type]
+        assert next(results).sequence == 1
+        first = threading.Thread(target=lambda: told.append(next(results).sequence))
+        first.start()
+        while not results._iterating.locked():
+            time.sleep(0.001)
+        with pytest.raises(UsageError, match="Another thread is iterating"):
+            next(results)
+        go.set()
+        first.join(10)
+    assert told == [2]
