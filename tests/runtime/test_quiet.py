@@ -23,7 +23,7 @@ from train.data.phantom import make_phantom
         ("stream", "frame.png", "--pixel-size-mm", 0.2),
         ("bench", "--frames", 2, "--warmup", 0, "--threads", 2),
         ("info",),
-        *(("tune", "--rounds", 10, "--backend", backend) for backend in BACKENDS),
+        ("tune", "--rounds", 10),
         *(("verify", "--backend", backend) for backend in BACKENDS),
     ],
     ids=lambda command: " ".join(map(str, command)),

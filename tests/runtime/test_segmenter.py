@@ -130,7 +130,7 @@ def from_threads(count: int, work: Callable[[int], None]) -> list[BaseException]
     return errors
 
 
-@pytest.mark.parametrize(("backend", "turns"), [("ai-edge-litert", 20), ("tflite-runtime", 4)])
+@pytest.mark.parametrize(("backend", "turns"), [("ai-edge-litert", 20), ("tflite-runtime", 2)])
 def test_threads_that_share_a_segmenter_get_their_own_frames_answers(backend: str, turns: int) -> None:
     segmenter = Segmenter.load(backend=backend, canary_every=3)
     frames = [make_phantom(i)[0] for i in range(2)]
