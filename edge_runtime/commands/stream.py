@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -15,16 +16,13 @@ from edge_runtime.common.arguments import at_least
 from edge_runtime.common.cli import json_line, printable, say
 from edge_runtime.errors import FetalHeadError, UsageError
 from edge_runtime.frame.image_files import read_image
+from edge_runtime.frame.image_folders import find_images
 from edge_runtime.frame.pixel_sizes import PixelSize
 from edge_runtime.segmenter import Segmenter
 from edge_runtime.streaming.result import StreamResult
 from edge_runtime.streaming.slot import Frame, Item
 from edge_runtime.streaming.stream import DEADLINE_MS, STALL_S, stream
 from edge_runtime.timing.bench import percentiles
-
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
-ANNOTATION = "_Annotation"
-"""HC18 keeps each drawn outline beside its image, by this name: it is no frame."""
 
 
 _EPILOG = """example: show a folder of frames as a probe would, 30 a second, for 10 seconds
@@ -52,25 +50,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--stall-s", type=float, default=STALL_S, metavar="S", help="stalled when silent (default: %(default)s)"
     )
     parser.set_defaults(run=run)
-
-
-def find_images(places: list[Path]) -> list[Path]:
-    """The image files that are named, and those in the folders that are.
-
-    Raises:
-        UsageError: There is no such file or folder, or no image in a folder.
-    """
-    images = []
-    for place in places:
-        found = [place]
-        if place.is_dir():
-            found = sorted(p for p in place.iterdir() if p.suffix.lower() in SUFFIXES and ANNOTATION not in p.stem)
-            if not found:
-                raise UsageError(f"{place} holds no image ({', '.join(SUFFIXES)}).")
-        elif not place.is_file():
-            raise UsageError(f"There is no file {place}.")
-        images += found
-    return images
 
 
 def replay(
@@ -157,7 +136,10 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"--fps is {args.fps}; it is above 0 and at most 1000.")
     if args.loop < 1 or (args.seconds is not None and not args.seconds > 0):
         raise UsageError(f"--loop is {args.loop}, --seconds {args.seconds}; they are at least 1 and above 0.")
-    args.images = find_images(args.images)
+    args.images, folders = find_images(args.images)
+    for folder in folders:
+        if folder.left_out:
+            print(f"{folder.path}: {folder}", file=sys.stderr, flush=True)
     pixel_size = pixel_size_source(args)
     segmenter = Segmenter.load(args.model, threads=args.threads, trusted_keys=args.trusted_keys)
     endless = args.seconds is not None

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from edge_runtime.frame.image_files import read_image
+from edge_runtime.frame.image_folders import list_images
 from edge_runtime.frame.preprocess import MIN_FRAME_SIDE, to_gray
 from edge_runtime.frame.resize import resize
 from edge_runtime.head.ellipse import Ellipse
@@ -378,7 +379,8 @@ def photographs(part: int, parts: int = 3) -> dict[str, Frame]:
         spec = importlib.util.find_spec(package)
         if spec is not None and spec.origin is not None:
             place = Path(spec.origin).parent / folder
-            found += [p for p in place.glob("*.*") if p.suffix in (".png", ".jpg")]
+            if place.is_dir():
+                found += [p for p in list_images(place).images if p.suffix in (".png", ".jpg")]
     found = sorted((p for p in found if p.stem not in _NO_PHOTOGRAPH), key=lambda p: p.name)
     return {p.stem: to_gray(read_image(p)) for p in found[part::parts]}
 
