@@ -19,6 +19,7 @@ from export.conversion.rewrites import Rewrite, advised, pick_rewrites
 from export.images import accuracy_parts, calibration_record, calibration_samples, parity_samples, split_of
 from export.recipes import Budget, Recipe
 from train.checkpoint import Checkpoint
+from train.data.check import check_samples
 from train.data.hc18 import Dataset, Sample, hash_samples
 from train.data.splits import Split
 
@@ -107,6 +108,7 @@ def plan(checkpoint: Checkpoint, dataset: Dataset, options: Options) -> Job:
 
     Raises:
         UsageError: A rewrite was asked for that does not fit the network.
+        InputError: An image or its annotation cannot be used.
     """
     pick_rewrites(options.rewrites or (), checkpoint.strategy, checkpoint.config.image_size)
     split = split_of(checkpoint, dataset)
@@ -115,6 +117,7 @@ def plan(checkpoint: Checkpoint, dataset: Dataset, options: Options) -> Job:
     parity = parity_samples(dataset, split, options.verify_images)
     validation = parity_samples(dataset, split, VALIDATION_IMAGES) if calibrated else []
     parts = accuracy_parts(dataset, split, options.accuracy_images)
+    check_samples(dataset, [*chosen, *parity, *validation, *(sample for part in parts.values() for sample in part)])
     return Job(checkpoint, dataset, split, tuple(chosen), tuple(parity), tuple(validation), parts, options)
 
 

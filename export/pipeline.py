@@ -29,6 +29,7 @@ from export.tflite.model import Model
 from export.verification.accuracy import Exam, accuracy, make_exam, take
 from export.verification.parity import Parity, ParityError, TorchAnswers, ask_torch, check, compare, run_on
 from train.checkpoint import Checkpoint
+from train.data.check import check_samples
 from train.data.hc18 import Dataset
 from train.model import make_predictor
 
@@ -167,7 +168,9 @@ def _tuned(job: Job, folder: Path) -> Model:
     """The network in float32 after training on in simulated int8."""
     from export.quantization.fine_tune import fine_tune
 
-    images = load_images(job.dataset.select(job.split.train), job.size).inputs
+    samples = job.dataset.select(job.split.train)
+    check_samples(job.dataset, samples)
+    images = load_images(samples, job.size).inputs
     model = fine_tune(job.checkpoint.model, images, job.options.fine_tune_epochs)
     place = folder / "fine-tuned"
     place.mkdir()

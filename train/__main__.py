@@ -65,7 +65,7 @@ def main(argv: list[str]) -> int:
 
     device = pick_device(args.device)
     dataset = find_data(args.data)
-    say(f"data: {dataset.title}, {len(dataset.samples)} images in {dataset.root}")
+    say(f"data: {dataset.summary}")
     for strategy in strategies:
         size = check_image_size(tuple(args.image_size) if args.image_size else strategy.image_size)
         config = TrainConfig(

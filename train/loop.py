@@ -25,6 +25,7 @@ from edge_runtime.metrics import scores_to_json, summarize
 from train.augment import AUGMENTS
 from train.checkpoint import INFO, load_checkpoint, save_checkpoint, stored_dtype
 from train.config import TrainConfig
+from train.data.check import check_samples
 from train.data.hc18 import Dataset, Sample, cache, hash_samples
 from train.data.score import evaluate, evaluate_paper, score_sample
 from train.data.splits import Split, draw, make_split
@@ -263,6 +264,7 @@ def train(
     if config.train_images is not None:
         names["train"] = tuple(draw(split.train, config.train_images))
     parts = {part: dataset.select(chosen[:limit]) for part, chosen in names.items()}
+    check_samples(dataset, [sample for part in parts.values() for sample in part])
     parts["val"] = cache(parts["val"])  # scored after every epoch
     run = Run(strategy, config, device)
     count = sum(p.numel() for p in run.model.parameters())

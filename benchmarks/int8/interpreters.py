@@ -22,6 +22,7 @@ from edge_runtime.errors import FetalHeadError
 from edge_runtime.frame.preprocess import prepare
 from edge_runtime.head.find_head import find_head
 from edge_runtime.metrics import overlap
+from train.data.check import check_samples
 from train.data.hc18 import Dataset, Sample, find_data
 from train.data.splits import SPLITS, evenly_spaced, make_split
 
@@ -58,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
         )
     dataset = find_data(args.data)
     samples = _chosen(dataset, args.split_part, args.images)
+    check_samples(dataset, samples)
     say(f"data: {dataset.title}, {len(samples)} images of {args.split_part}'s test part")
     say(f"{'artifact':<26} {'same bytes':>12} {'mask Dice':>10} {'worst':>9} {'|HC shift|':>11} {'phantoms':>9}")
     rows = []

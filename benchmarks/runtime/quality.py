@@ -26,6 +26,7 @@ from edge_runtime.quality.limits import UNLIKE, Limits, read_limits
 from edge_runtime.segmenter import DEFAULT_MODEL, Segmenter
 from export.quality.cases import BAD_EACH, REAL, Examined, bad_cases, gather, parts_of, refused
 from export.quality.derive_limits import REFUSED_SHARE, fit_trust, within
+from train.data.check import check_samples
 from train.data.hc18 import Dataset, Sample, find_data
 from train.data.splits import make_split
 from train.frames.bad_frames import DAMAGES, KINDS
@@ -172,6 +173,7 @@ def measure(segmenter: Segmenter, dataset: Dataset, limits: Limits) -> dict[str,
     samples = parts_of(segmenter, dataset)
     known = {s.name for part in samples.values() for s in part}
     paper = [s for s in dataset.select(make_split(dataset, "paper").test) if s.name not in known]
+    check_samples(dataset, [*(s for part in samples.values() for s in part), *paper])
     cases = {part: gather(segmenter, samples[part], part) for part in samples}
     others = gather(segmenter, paper, "test", bad=False)
     both = [*cases["test"], *others]

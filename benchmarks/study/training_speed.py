@@ -21,6 +21,7 @@ from edge_runtime.common.optional import require
 from edge_runtime.common.provenance import git_commit, tool_versions
 from edge_runtime.device.fingerprint import fingerprint, usable_cores
 from edge_runtime.errors import UsageError
+from train.data.check import check_samples
 from train.data.hc18 import Dataset, Sample, find_data
 
 SCHEMA_VERSION = 1
@@ -87,6 +88,7 @@ def measure(strategy: str, dataset: Dataset, steps: int, rounds: int) -> list[di
     from train.loop import pick_precision
 
     samples = list(dataset.samples.values())[: steps * _config(strategy).batch_size]
+    check_samples(dataset, samples)
     measured: dict[str, list[float]] = {variant: [] for variant in VARIANTS}
     alone = {variant: _make(variant, strategy, samples) for variant in list(VARIANTS)[:-1]}
     for step in alone.values():

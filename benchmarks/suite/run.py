@@ -26,6 +26,7 @@ from edge_runtime.errors import FetalHeadError, UsageError
 from edge_runtime.metrics import scores_to_json, summarize
 from edge_runtime.segmenter import MAX_THREADS
 from edge_runtime.timing.bench import BenchConfig
+from train.data.check import check_samples
 from train.data.hc18 import Dataset, Sample, cache, find_data, hash_samples
 from train.data.splits import Split, evenly_spaced, make_split
 
@@ -66,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     out = checked_out(args.out, args.overwrite)
     images = _scored_images(args)
     device, conditions = fingerprint(), _conditions(args, images)
-    say(f"data: {images.dataset.title}, {len(images.samples)} images of {args.split_part}'s test part")
+    say(f"data: {images.dataset.summary}; {len(images.samples)} of {args.split_part}'s test part are scored")
     say(f"latency: {len(artifacts)} artifacts, {args.rounds} rounds of {args.frames} frames")
     frames = [sample.frame() for sample in images.latency_samples]
     speeds = measure_rounds(artifacts, frames, config, args.rounds)
@@ -86,9 +87,9 @@ def run(args: argparse.Namespace) -> int:
 def _scored_images(args: argparse.Namespace) -> ScoredImages:
     dataset = find_data(args.data)
     split = make_split(dataset, args.split_part)
-    return ScoredImages(
-        dataset, split, cache(evenly_spaced(dataset.select(split.test), args.images or len(split.test)))
-    )
+    samples = evenly_spaced(dataset.select(split.test), args.images or len(split.test))
+    check_samples(dataset, samples)
+    return ScoredImages(dataset, split, cache(samples))
 
 
 def _conditions(args: argparse.Namespace, images: ScoredImages) -> dict[str, Any]:

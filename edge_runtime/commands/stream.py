@@ -24,7 +24,6 @@ from edge_runtime.streaming.slot import Frame, Item
 from edge_runtime.streaming.stream import DEADLINE_MS, STALL_S, stream
 from edge_runtime.timing.bench import percentiles
 
-
 _EPILOG = """example: show a folder of frames as a probe would, 30 a second, for 10 seconds
   python -m edge_runtime stream frames/ --pixel-size-mm 0.15 --seconds 10
 

@@ -22,6 +22,7 @@ from edge_runtime.common.optional import require
 from edge_runtime.common.provenance import git_commit, tool_versions
 from edge_runtime.errors import UsageError
 from export.recipes import RECIPES
+from train.data.check import check_samples
 from train.data.hc18 import Sample, cache, find_data
 from train.data.splits import evenly_spaced
 
@@ -94,6 +95,7 @@ def measure(job: Job, counts: Sequence[int], seeds: int, folder: Path) -> Iterat
     from train.model import make_predictor
 
     samples = cache(job.dataset.select(job.split.train))
+    check_samples(job.dataset, samples)
     if max(counts) > len(samples):
         raise UsageError(f"--counts asks for {max(counts)} images; the training part has {len(samples)}.")
     predict = make_predictor(job.checkpoint.model, torch.device("cpu"))

@@ -166,7 +166,7 @@ def export(
 
     check_writable(args.out)
     dataset = find_data(args.data)
-    say(f"data: {dataset.title}, {len(dataset.samples)} images in {dataset.root}")
+    say(f"data: {dataset.summary}")
     budget = Budget(args.max_dice_drop, args.max_hc_shift_mm)
     if args.fine_tune_epochs < 0:
         raise UsageError(f"--fine-tune-epochs is {args.fine_tune_epochs}; it is 0, for none, or more.")

@@ -15,6 +15,7 @@ from edge_runtime.quality.limits import Limits
 from edge_runtime.segmenter import DEFAULT_MODEL, Segmenter
 from export.quality.cases import REAL, Examined, gather, parts_of, refused
 from export.quality.derive_limits import CONFIDENCE, COVERAGE, MARGIN, derive
+from train.data.check import check_samples
 from train.data.hc18 import Dataset, find_data
 
 
@@ -58,6 +59,7 @@ def main(argv: list[str]) -> int:
     args = parser.parse_args(argv)
     segmenter, dataset = Segmenter.load(args.model), find_data(args.data)
     parts = parts_of(segmenter, dataset)
+    check_samples(dataset, [*parts["train"], *parts["val"]])
     cases = {part: gather(segmenter, parts[part], part) for part in ("train", "val")}
     limits = derive(cases["train"], cases["val"])
     quality = limits_record(limits, cases, dataset)

@@ -2,14 +2,16 @@ from __future__ import annotations
 
 import csv
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from edge_runtime.errors import InputError, UsageError
+from edge_runtime.errors import FetalHeadError, InputError, UsageError
 from edge_runtime.head.ellipse import fit_ellipse, outline_points
-from train.data.hc18 import TABLE, find_data, read_dataset
+from tests.helpers.places import Run
+from train.data.hc18 import TABLE, find_data, find_local, read_dataset
 from train.data.phantom import MARKER, make_dataset, make_phantom
 from train.data.splits import make_split
 
@@ -93,6 +95,78 @@ def test_without_data_or_network_the_phantom_is_used_and_announced(
     assert "phantom instead" in capsys.readouterr().out
 
 
+def test_without_pooch_the_phantom_is_used_and_the_package_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HC18_DIR", raising=False)
+    monkeypatch.setitem(sys.modules, "pooch", None)
+    assert find_data(None).is_phantom
+    said = capsys.readouterr().out
+    assert "phantom instead" in said and "pip install" in said and "pooch" in said
+    with pytest.raises(FetalHeadError, match="pooch"):
+        find_data("download")
+
+
+def test_a_folder_in_the_environment_that_does_not_exist_is_a_wrong_call(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing = tmp_path / "nowhere"
+    done = run("benchmarks", "run", "edge_runtime/models", env={"HC18_DIR": str(missing)})
+    assert done.returncode == 2 and f"$HC18_DIR is {missing}" in done.stderr
+    monkeypatch.setenv("HC18_DIR", str(missing))
+    with pytest.raises(UsageError, match="HC18_DIR"):
+        find_local()
+
+
+def test_suffixes_in_any_case_are_read(copy: Path) -> None:
+    names = read_dataset(copy).samples
+    for path in [*copy.glob("training_set/*[02468]_HC.png"), *copy.glob("training_set/*[0369]_HC_Annotation.png")]:
+        path.rename(path.with_suffix(".PNG"))
+    dataset = read_dataset(copy)
+    assert list(dataset.samples) == list(names)
+    assert dataset.samples["002_HC.png"].frame().shape == (540, 800)
+    shutil.copy(copy / "training_set" / "002_HC.PNG", copy / "training_set" / "002_HC.png")
+    with pytest.raises(InputError, match="two files of one image"):
+        read_dataset(copy)
+
+
+def test_what_is_no_image_is_counted_and_said(copy: Path) -> None:
+    for path in list((copy / "training_set").iterdir()):
+        path.with_name(f"._{path.name}").write_bytes(b"\0\5\x16\7")
+    (copy / "training_set" / "Thumbs.db").write_bytes(b"")
+    (copy / "training_set" / "019_HC.png").unlink()
+    dataset = read_dataset(copy)
+    assert len(dataset.samples) == 19
+    assert "19 images in" in dataset.summary and "42 left out: ._000_HC.png, " in dataset.summary
+    assert "1 row of the table without an image" in dataset.summary
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("nowhere", "no folder"),
+        ("file", "is a file"),
+        ("empty", "is empty"),
+        ("data/training_set", "Give --data {root}/data."),
+    ],
+)
+def test_a_wrong_data_folder_is_told_from_others(phantom: Path, tmp_path: Path, place: str, said: str) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").touch()
+    shutil.copytree(phantom, tmp_path / "data")
+    with pytest.raises(UsageError) as caught:
+        find_data(str(tmp_path / place))
+    assert said.format(root=tmp_path) in str(caught.value)
+
+
+def test_a_table_without_circumferences_is_named(copy: Path) -> None:
+    lines = (copy / TABLE).read_text().splitlines()
+    (copy / TABLE).write_text("\n".join(line.rpartition(",")[0] for line in lines))
+    with pytest.raises(UsageError, match="no column 'head circumference"):
+        read_dataset(copy)
+
+
 def test_an_image_without_annotation_is_an_error_with_its_name(copy: Path) -> None:
     (copy / "training_set" / "004_HC_Annotation.png").unlink()
     with pytest.raises(InputError, match=r"004_HC\.png has no annotation"):
@@ -149,4 +223,21 @@ def test_a_list_that_names_a_missing_image_is_an_error(copy: Path) -> None:
     (copy / "splits" / "paper_train.txt").write_text("000_HC.png\n999_HC.png\n")
     (copy / "splits" / "paper_test.txt").write_text("001_HC.png\n")
     with pytest.raises(InputError, match=r"999_HC\.png"):
+        make_split(read_dataset(copy), "paper")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_lists_of_any_dialect_are_read_alike(copy: Path, encoding: str) -> None:
+    (copy / "splits").mkdir()
+    (copy / "splits" / "paper_train.txt").write_bytes("000_HC.png \r\n\r\n001_HC.PNG\r\n000_HC.png".encode(encoding))
+    (copy / "splits" / "paper_test.txt").write_bytes("002_HC.png\n".encode(encoding))
+    split = make_split(read_dataset(copy), "paper")
+    assert (split.train, split.test) == (("000_HC.png", "001_HC.png"), ("002_HC.png",))
+
+
+def test_an_image_in_both_lists_is_refused(copy: Path) -> None:
+    (copy / "splits").mkdir()
+    (copy / "splits" / "paper_train.txt").write_text("000_HC.png\n001_HC.png\n")
+    (copy / "splits" / "paper_test.txt").write_text("001_HC.png\n")
+    with pytest.raises(InputError, match=r"001_HC\.png"):
         make_split(read_dataset(copy), "paper")

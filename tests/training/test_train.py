@@ -159,7 +159,7 @@ def test_rotation_keeps_areas_in_pixels_on_wide_images() -> None:
         (("--strategy", "edge", "--epochs", 0), "--epochs is 0"),
         (("--strategy", "edge", "--lr", -1), "--lr is -1"),
         (("--strategy", "edge", "--image-size", 100, 100), "multiple of 16"),
-        (("--strategy", "edge", "--data", "no/such/folder"), "not laid out as HC18"),
+        (("--strategy", "edge", "--data", "no/such/folder"), "There is no folder no/such/folder"),
         (("--strategy", "edge", "--encoder-weights", "no.safetensors"), "no.safetensors"),
         (("--strategy", "edge", "--out", "README.md/below"), "cannot be written"),
     ],

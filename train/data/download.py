@@ -34,7 +34,10 @@ class DownloadError(FetalHeadError):
 
 
 def _fetch(name: str, sha256: str | None, folder: Path) -> Path:
-    pooch = require("pooch")
+    try:
+        pooch = require("pooch")
+    except FetalHeadError as error:  # the phantom can stand in, as it does without a network
+        raise DownloadError(str(error)) from error
     pooch.get_logger().setLevel("ERROR")
     url = f"{os.environ.get('HC18_URL', BASE_URL)}/{name}"
     say(f"downloading {url}")
@@ -45,7 +48,7 @@ def _fetch(name: str, sha256: str | None, folder: Path) -> Path:
             f"{url} is not the published file (sha256 differs): broken or altered; nothing kept."
         ) from error
     except Exception as error:  # requests' and urllib3's many network errors
-        raise DownloadError(f"{url} cannot be fetched ({type(error).__name__}).") from error
+        raise DownloadError(f"{url} cannot be fetched ({type(error).__name__}: {error!s:.200}).") from error
 
 
 def download(root: Path, archives: tuple[str, ...] = ("training_set.zip",)) -> Path:
@@ -59,7 +62,7 @@ def download(root: Path, archives: tuple[str, ...] = ("training_set.zip",)) -> P
         ``root``.
 
     Raises:
-        DownloadError: No network, a broken download, or a file that is not the published one.
+        DownloadError: No network, no pooch, no room, a broken download, or a file that is not the published one.
         UsageError: The folder is there already, or cannot be written.
     """
     if root.exists():
@@ -78,6 +81,10 @@ def download(root: Path, archives: tuple[str, ...] = ("training_set.zip",)) -> P
             archive.unlink()
         building.chmod(0o755)
         building.rename(root)
+    except OSError as error:
+        raise DownloadError(
+            f"HC18 cannot be unpacked in {root.parent}: {error}. Make room, or name another folder with --out."
+        ) from error
     finally:
         shutil.rmtree(building, ignore_errors=True)
     return root

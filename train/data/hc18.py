@@ -1,4 +1,4 @@
-"""HC18 as published: find it, read it, list its images. Needs numpy and Pillow only."""
+"""HC18 as published: find it, list its images, read their table. Needs numpy and Pillow only."""
 
 from __future__ import annotations
 
@@ -6,21 +6,24 @@ import hashlib
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from functools import cached_property, lru_cache
+from dataclasses import dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.common.cli import say
 from edge_runtime.errors import InputError, UsageError
 from edge_runtime.frame.image_files import read_image
-from edge_runtime.frame.pixel_sizes import PIXEL_SIZE_COLUMN, read_csv
+from edge_runtime.frame.image_folders import ANNOTATION, SUFFIXES, canonical_name, left_out_note, list_images
+from edge_runtime.frame.pixel_sizes import PIXEL_SIZE_COLUMN, read_csv, to_number
 from edge_runtime.frame.preprocess import to_gray
 from edge_runtime.head.components import fill_holes
-from edge_runtime.head.ellipse import Ellipse, fit_ellipse
+from edge_runtime.head.ellipse import Ellipse
 from train.data import phantom
+from train.data.annotation import Annotation, marked_pixels, read_annotation
 
 MaskKind = Literal["ellipse", "contour"]
 
@@ -29,8 +32,6 @@ TABLE = "training_set_pixel_size_and_HC.csv"
 LOCAL = Path("data/hc18")
 """Where a download is put, and looked for."""
 HC_COLUMN = "head circumference (mm)"
-LINE_LEVEL = 127
-"""Annotation pixels brighter than this belong to the line."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,9 @@ class Sample:
     """One image with its reference.
 
     Attributes:
-        name: File name, e.g. ``010_HC.png``.
+        name: File name, e.g. ``010_HC.png``; its suffix is in lower case, also where the file's is not.
         path: The image.
-        annotation: The outline drawn by the sonographer, same size.
+        annotation: The outline drawn by the sonographer, or a filled mask, same size.
         pixel_size_mm: Side of a pixel in mm.
         hc_mm: Reference head circumference in mm.
     """
@@ -60,22 +61,27 @@ class Sample:
         """The image in grey, uint8 (H, W)."""
         return to_gray(read_image(self.path))
 
+    @cached_property
+    def reference(self) -> Annotation:
+        """The annotation and its ellipse, read once."""
+        return read_annotation(self.annotation, self.pixel_size_mm, self.hc_mm)
+
     def ellipse(self) -> Ellipse:
-        """The reference: the ellipse through the middle of the annotated line, in pixels."""
-        return _reference_ellipse(self.annotation)
+        """The reference ellipse in pixels: through the middle of the annotated line, or of a filled mask."""
+        return self.reference.ellipse
 
     def mask(self, kind: MaskKind = "ellipse") -> NDArray[np.bool_]:
         """The reference mask, bool (H, W).
 
         Args:
-            kind: ``ellipse``: the interior of :meth:`ellipse`. ``contour``: the paper's, the filled outline with its
-                line (the interior is added where the outline leaves the frame and a fill would leak).
+            kind: ``ellipse`` is the interior of :meth:`ellipse`. ``contour`` is the paper's mask, the outline filled
+                with its line (where the outline leaves the frame and a fill would leak, the interior is added).
         """
-        line = _line(self.annotation)
-        interior = self.ellipse().interior(line.shape)
+        reference = self.reference
+        interior = reference.ellipse.interior(reference.shape)
         if kind == "ellipse":
             return interior
-        filled = fill_holes(line)
+        filled = fill_holes(marked_pixels(self.annotation))
         leaked = np.count_nonzero(filled) < 0.9 * np.count_nonzero(interior)
         return filled | interior if leaked else filled
 
@@ -105,19 +111,6 @@ def cache(samples: Sequence[Sample]) -> list[Sample]:
     return [CachedSample(**{f.name: getattr(sample, f.name) for f in fields(sample)}) for sample in samples]
 
 
-def _line(path: Path) -> NDArray[np.bool_]:
-    return np.asarray(to_gray(read_image(path)) > LINE_LEVEL)
-
-
-@lru_cache(maxsize=2048)
-def _reference_ellipse(path: Path) -> Ellipse:
-    y, x = np.nonzero(_line(path))
-    try:
-        return fit_ellipse(np.stack([x, y], axis=1).astype(np.float64))
-    except ValueError as error:
-        raise InputError(f"{path}: no ellipse can be fitted to this annotation: {error}.") from error
-
-
 @dataclass(frozen=True)
 class Dataset:
     """HC18, or the phantom in its place.
@@ -126,16 +119,31 @@ class Dataset:
         root: Folder in the published layout.
         samples: By file name, sorted.
         is_phantom: True where these are procedural images, not ultrasound.
+        left_out: Files among the images that are not read: hidden, of another format, or an annotation without image.
+        rows_without_image: Rows of the table whose image is not there.
+        checked: Names of the samples that :func:`train.data.check.check_samples` has passed.
     """
 
     root: Path
     samples: dict[str, Sample]
     is_phantom: bool
+    left_out: tuple[Path, ...] = ()
+    rows_without_image: int = 0
+    checked: set[str] = field(default_factory=set, compare=False, repr=False)
 
     @property
     def title(self) -> str:
         """For announcements and manifests."""
         return "procedural phantom (not ultrasound)" if self.is_phantom else "HC18"
+
+    @property
+    def summary(self) -> str:
+        """What was found and what was left out, in one line."""
+        parts = [f"{self.title}, {len(self.samples)} images in {self.root}", *left_out_note(self.left_out)]
+        if self.rows_without_image:
+            rows = f"{self.rows_without_image} row{'s' * (self.rows_without_image != 1)}"
+            parts.append(f"{rows} of the table without an image")
+        return ", ".join(parts)
 
     def select(self, names: Sequence[str]) -> list[Sample]:
         """Samples by name, in that order."""
@@ -146,50 +154,86 @@ class Dataset:
 
 
 def read_dataset(root: Path) -> Dataset:
-    """Read a folder in HC18's layout: every image that has an annotation, checked against the CSV.
+    """Read a folder in HC18's layout: its images, their annotations and their rows in the table.
+
+    What the images hold is checked by :func:`train.data.check.check_samples`, for those that are used.
 
     Raises:
-        UsageError: The folder or its parts are missing.
-        InputError: An image without annotation or CSV row, or a value in the CSV that cannot be.
+        UsageError: The folder or its parts are missing, or the table cannot be read.
+        InputError: An image has no annotation, no row or two files, or a value in the table cannot be.
     """
-    images, table = root / IMAGES, root / TABLE
-    for wanted in (images, table):
-        if not wanted.exists():
-            raise UsageError(
-                f"{root} is not laid out as HC18: {wanted.name} is missing. Give --data the folder that holds "
-                f"{IMAGES}/ and {TABLE}."
-            )
+    _check_layout(root)
+    folder, table = list_images(root / IMAGES), root / TABLE
     rows = read_csv(table)
-    samples = {}
-    for path in sorted(p for p in images.glob("*.png") if not p.stem.endswith("_Annotation")):
-        annotation = path.with_name(f"{path.stem}_Annotation.png")
-        if not annotation.exists():
-            raise InputError(
-                f"{path} has no annotation: {annotation.name} is missing. Restore it or move the image away."
-            )
-        if path.name not in rows:
-            raise InputError(f"{table} has no row for {path.name}. Add one, or move the image away.")
-        pixel_size, hc = (_positive(rows[path.name], c, table, path.name) for c in (PIXEL_SIZE_COLUMN, HC_COLUMN))
-        samples[path.name] = Sample(path.name, path, annotation, pixel_size, hc)
+    if rows and HC_COLUMN not in (columns := list(next(iter(rows.values())))):
+        raise UsageError(f"{table} has no column '{HC_COLUMN}'; its columns are {columns!s:.300}.")
+    annotations: dict[str, Path] = {}
+    for path in folder.annotations:
+        if (first := annotations.setdefault(path.stem[: -len(ANNOTATION)], path)) != path:
+            raise InputError(f"{first} and {path.name} are annotations of one image. Move one away.")
+    samples: dict[str, Sample] = {}
+    for path in folder.images:
+        name = canonical_name(path.name)
+        if name in samples:
+            raise InputError(f"{samples[name].path} and {path.name} are two files of one image. Move one away.")
+        samples[name] = _sample(name, path, annotations.get(path.stem), rows.get(name), table)
     if not samples:
-        raise InputError(f"{images} holds no images (*.png).")
-    return Dataset(root, samples, is_phantom=(root / phantom.MARKER).exists())
+        raise InputError(f"{folder.path} holds no images ({', '.join(SUFFIXES)}): {folder}.")
+    used = {sample.annotation for sample in samples.values()}
+    left_out = (*folder.left_out, *(path for path in folder.annotations if path not in used))
+    is_phantom = (root / phantom.MARKER).exists()
+    return Dataset(root, samples, is_phantom, left_out, len(rows.keys() - samples.keys()))
 
 
-def _positive(row: dict[str, str], column: str, table: Path, name: str) -> float:
-    try:
-        value = float(row.get(column, ""))
-    except ValueError:
-        value = math.nan
-    if not (math.isfinite(value) and value > 0):
-        raise InputError(f"{table}: '{column}' of {name} is {row.get(column)!r}; a number above 0 is needed.")
+def _check_layout(root: Path) -> None:
+    if not root.exists():
+        raise UsageError(f"There is no folder {root}. Give --data the folder that holds {IMAGES}/ and {TABLE}.")
+    if not root.is_dir():
+        raise UsageError(f"{root} is a file. Give --data the folder that holds {IMAGES}/ and {TABLE}.")
+    missing = [name for name, is_there in ((IMAGES, Path.is_dir), (TABLE, Path.is_file)) if not is_there(root / name)]
+    if not missing:
+        return
+    if not any(root.iterdir()):
+        raise UsageError(f"{root} is empty. Give --data the folder that holds {IMAGES}/ and {TABLE}.")
+    inside = root.name == IMAGES and (root.parent / TABLE).exists()
+    raise UsageError(
+        f"{root} is not laid out as HC18: {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing. "
+        f"Give --data {root.parent if inside else f'the folder that holds {IMAGES}/ and {TABLE}'}."
+    )
+
+
+def _sample(name: str, path: Path, annotation: Path | None, row: dict[str, str] | None, table: Path) -> Sample:
+    if annotation is None:
+        wanted = f"{path.stem}{ANNOTATION}{path.suffix}"
+        raise InputError(f"{path} has no annotation: {wanted} is missing. Restore it or move the image away.")
+    if row is None:
+        raise InputError(f"{table} has no row for {name}. Add one, or move the image away.")
+    pixel_size, hc = (_positive(row[column], column, table, name) for column in (PIXEL_SIZE_COLUMN, HC_COLUMN))
+    return Sample(name, path, annotation, pixel_size, hc)
+
+
+def _positive(text: str, column: str, table: Path, name: str) -> float:
+    value = to_number(text)
+    if value is None or not (math.isfinite(value) and value > 0):
+        comma = ", with a decimal point" if "," in text else ""
+        raise InputError(f"{table}: '{column}' of {name} is {text!r:.60}; a number above 0 is needed{comma}.")
     return value
 
 
 def find_local() -> Path | None:
-    """The folder that holds HC18 on this machine: ``$HC18_DIR``, ``data/hc18``, ``../shared/hc18``; else None."""
-    places = (os.environ.get("HC18_DIR"), LOCAL, Path("../shared/hc18"))
-    return next((Path(place) for place in places if place and Path(place).exists()), None)
+    """The folder that holds HC18 on this machine: ``$HC18_DIR``, ``data/hc18``, ``../shared/hc18``; else None.
+
+    Raises:
+        UsageError: ``$HC18_DIR`` names a folder that does not exist.
+    """
+    named = os.environ.get("HC18_DIR")
+    if named:
+        if not Path(named).exists():
+            raise UsageError(
+                f"$HC18_DIR is {named}, which does not exist. Correct it, or unset it to search elsewhere."
+            )
+        return Path(named)
+    return next((place for place in (LOCAL, Path("../shared/hc18")) if place.exists()), None)
 
 
 def find_data(data: str | None) -> Dataset:
@@ -199,7 +243,7 @@ def find_data(data: str | None) -> Dataset:
         data: What the user gave as ``--data``: a folder, ``phantom``, ``download``, or None to search.
 
     Returns:
-        The data set. The phantom is announced by its :attr:`Dataset.title`; callers print it.
+        The data set. Callers print its :attr:`Dataset.summary`, which says where it is the phantom.
     """
     if data == "phantom":
         return read_dataset(phantom.make_dataset(Path("data/phantom")))
@@ -214,10 +258,7 @@ def find_data(data: str | None) -> Dataset:
     except DownloadError as error:
         if data == "download":
             raise
-        print(
-            f"HC18 is not at hand and could not be downloaded ({error})\nUsing the procedural phantom instead.",
-            flush=True,
-        )
+        say(f"HC18 was not found and cannot be downloaded: {error}\nUsing the procedural phantom instead.")
         return read_dataset(phantom.make_dataset(Path("data/phantom")))
 
 

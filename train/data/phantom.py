@@ -84,28 +84,37 @@ def make_dataset(root: Path, count: int = 60) -> Path:
         ``root``.
 
     Raises:
-        UsageError: The folder is there and holds something else.
+        UsageError: The folder is there and holds something else, or it cannot be written.
     """
     if root.exists() and not (root / MARKER).exists():
-        raise UsageError(f"{root} is there and is no phantom; it is not written over. Move it away.")
+        raise UsageError(f"{root} is there and is not a phantom; it is not written over. Move it away.")
     note = f"procedural phantom, version {VERSION}, {count} images; not ultrasound\n"
     if (root / MARKER).exists() and (root / MARKER).read_text() == note:
         return root
-    pil = require("PIL.Image")
     building = root.with_name(f"{root.name}.tmp")
     shutil.rmtree(building, ignore_errors=True)
-    (building / "training_set").mkdir(parents=True)
+    try:
+        _write(building, count, note)
+        if (root / MARKER).exists():  # of another version or count
+            shutil.rmtree(root)
+        building.rename(root)
+    except OSError as error:
+        raise UsageError(f"{root} cannot be written: {error}. Work in a folder you may write to, with room.") from error
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+    return root
+
+
+def _write(folder: Path, count: int, note: str) -> None:
+    pil = require("PIL.Image")
+    (folder / "training_set").mkdir(parents=True)
     rows = []
     for i in range(count):
         frame, skull, pixel_size = make_phantom(i)
         line = np.where(np.abs(_radius(skull, SIZE) - 1) * skull.semi_minor < 1.5, 255, 0).astype(np.uint8)
         for name, pixels in ((f"{i:03d}_HC.png", frame), (f"{i:03d}_HC_Annotation.png", line)):
-            pil.fromarray(pixels).save(building / "training_set" / name)
+            pil.fromarray(pixels).save(folder / "training_set" / name)
         rows.append((f"{i:03d}_HC.png", pixel_size, skull.perimeter * pixel_size))
-    with (building / "training_set_pixel_size_and_HC.csv").open("w", newline="") as file:
+    with (folder / "training_set_pixel_size_and_HC.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("filename", "pixel size(mm)", "head circumference (mm)"), *rows])
-    (building / MARKER).write_text(note)
-    if (root / MARKER).exists():  # of another version or count
-        shutil.rmtree(root)
-    building.rename(root)
-    return root
+    (folder / MARKER).write_text(note)

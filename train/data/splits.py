@@ -6,11 +6,14 @@ import hashlib
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
+from edge_runtime.common.text import read_text
 from edge_runtime.errors import InputError, UsageError
+from edge_runtime.frame.image_folders import canonical_name
 from train.data.hc18 import Dataset, Sample
 
 SplitName = Literal["paper", "grouped"]
@@ -112,8 +115,23 @@ def _paper_lists(dataset: Dataset) -> tuple[list[str], list[str]] | None:
     paths = [folder / "paper_train.txt", folder / "paper_test.txt"]
     if not all(p.exists() for p in paths):
         return None
-    train, test = (p.read_text().split() for p in paths)
+    train, test = (_read_list(path) for path in paths)
+    both = sorted(set(train) & set(test))
+    if both:
+        raise InputError(
+            f"{folder}: {len(both)} images are in paper_train.txt and in paper_test.txt, the first is {both[0]}. "
+            "A network may not be tested on what it was trained on: take them out of one list."
+        )
     missing = sorted(set(train + test) - set(dataset.samples))
     if missing:
         raise InputError(f"{folder} lists {len(missing)} images that {dataset.root} lacks, the first is {missing[0]}.")
     return train, test
+
+
+def _read_list(path: Path) -> list[str]:
+    """The names in a list, one a line, each once."""
+    try:
+        lines = read_text(path).splitlines()
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read as a list of image names: {error}.") from error
+    return list(dict.fromkeys(canonical_name(line.strip()) for line in lines if line.strip()))
