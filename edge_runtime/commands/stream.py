@@ -138,7 +138,7 @@ def run(args: argparse.Namespace) -> int:
     args.images, folders = find_images(args.images)
     for folder in folders:
         if folder.left_out:
-            print(f"{folder.path}: {folder}", file=sys.stderr, flush=True)
+            print(printable(f"{folder.path}: {folder}"), file=sys.stderr, flush=True)
     pixel_size = pixel_size_source(args)
     segmenter = Segmenter.load(args.model, threads=args.threads, trusted_keys=args.trusted_keys)
     endless = args.seconds is not None
