@@ -19,7 +19,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from edge_runtime.errors import ModelError
 from export.quantization.ranges import INPUT_RANGE, Range
-from export.tflite.model import MAX_OLD_CODE, WEIGHTED, Model, Operator, pack, parse, schema, stored
+from export.tflite.model import WEIGHTED, Model, Operator
+from export.tflite.schema import MAX_OLD_CODE, pack, parse, schema, stored
 
 _VERSIONS = {
     "ADD": 2, "AVERAGE_POOL_2D": 2, "CONCATENATION": 2, "CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "MAX_POOL_2D": 2,

@@ -1,24 +1,25 @@
-"""What a .tflite file holds: its tensors and operators, read from the flatbuffer."""
+"""What a .tflite file holds: its graphs, their tensors and operators, read from the flatbuffer."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.common.optional import require
 from edge_runtime.errors import ModelError
+from export.tflite.flatbuffer import check_flatbuffer
+from export.tflite.schema import activation_name, dtype_name, kind_name, pack, parse, schema, stored
 
 WEIGHTED = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0, "TRANSPOSE_CONV": 0}
 """Operators with weights, and the axis of these that counts output channels."""
 
-MAX_OLD_CODE = 127
-"""Operator codes up to it also stand in an older field, of one byte; greater ones have this value there."""
+UNPACKERS = ("DEQUANTIZE", "DENSIFY")
+"""Operators that turn constants, stored small, into what other operators compute with."""
 
 
 @dataclass(frozen=True)
@@ -26,13 +27,17 @@ class Tensor:
     """A tensor.
 
     Attributes:
-        index: In the file.
+        index: In its graph.
         name: As the file has it.
         shape: Empty for a scalar; -1 where the length is not fixed.
         dtype: As numpy names it, ``float32`` say.
         scales: Real value of one step: none, one for all, or one a channel.
         zero_points: Stored value of real 0, likewise.
         n_bytes: Stored in the file; 0 where the tensor is computed.
+        buffer: Number of the buffer that holds them; tensors may share one.
+        is_sparse: Only the values that are not zero are stored.
+        is_variable: State, which an operator changes and keeps for the next run.
+        is_external: Stored in another file.
     """
 
     index: int
@@ -42,6 +47,10 @@ class Tensor:
     scales: tuple[float, ...]
     zero_points: tuple[int, ...]
     n_bytes: int
+    buffer: int = 0
+    is_sparse: bool = False
+    is_variable: bool = False
+    is_external: bool = False
 
     @property
     def is_constant(self) -> bool:
@@ -74,68 +83,137 @@ class Operator:
     outputs: tuple[int, ...]
 
 
-class Model:
-    """A .tflite file's main graph.
+@dataclass(frozen=True)
+class Graph:
+    """One graph of a file: the main one, or one that an operator such as WHILE or CALL_ONCE runs.
 
-    Args:
-        data: The file's bytes.
-
-    Raises:
-        ModelError: They are no such file, or a damaged one.
+    Attributes:
+        tensors: By index.
+        operators: In the order of computation.
+        inputs: Tensors that whoever runs it fills.
+        outputs: What it gives.
     """
 
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        _check_readable(data)
-        try:
-            self._parsed = parse(data)
-            graph = self._parsed.subgraphs[0]
-            self.n_subgraphs = len(self._parsed.subgraphs)
-            self.tensors = tuple(self._tensor(i, t) for i, t in enumerate(graph.tensors))
-            self.operators = tuple(
-                Operator(i, self._kind(o), _indices(o.inputs), _indices(o.outputs))
-                for i, o in enumerate(graph.operators)
-            )
-            self.inputs = tuple(self.tensors[i] for i in graph.inputs)
-            self.outputs = tuple(self.tensors[i] for i in graph.outputs)
-        except Exception as error:  # the generated reader raises what its bytes lead it into
-            raise ModelError(f"The model's flatbuffer cannot be read: {error!r}. Export or copy it again.") from error
-
-    def _tensor(self, index: int, tensor: Any) -> Tensor:
-        data = self._parsed.buffers[tensor.buffer].data
-        q = tensor.quantization
-        scales = () if q is None or q.scale is None else tuple(map(float, q.scale))
-        zero_points = () if q is None or q.zeroPoint is None else tuple(map(int, q.zeroPoint))
-        shape = tensor.shapeSignature if tensor.shapeSignature is not None else tensor.shape
-        shape = () if shape is None else tuple(map(int, shape))
-        dtype = _dtypes()[tensor.type]
-        name = (tensor.name or b"").decode(errors="replace")
-        return Tensor(index, name, shape, dtype, scales, zero_points, 0 if data is None else len(data))
-
-    def _kind(self, operator: Any) -> str:
-        code = self._parsed.operatorCodes[operator.opcodeIndex]
-        if code.customCode:
-            return str(code.customCode.decode(errors="replace"))
-        old = code.deprecatedBuiltinCode
-        return _kinds()[old if old < MAX_OLD_CODE else code.builtinCode]
-
-    def values(self, tensor: Tensor) -> NDArray[Any]:
-        """A constant's numbers, as they are stored."""
-        data = self._parsed.buffers[self._parsed.subgraphs[0].tensors[tensor.index].buffer].data
-        return np.frombuffer(bytes(data), tensor.dtype).reshape(tensor.shape)
+    tensors: tuple[Tensor, ...]
+    operators: tuple[Operator, ...]
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
 
     @cached_property
     def producers(self) -> dict[int, Operator]:
         """The operator that computes a tensor, by the tensor's index."""
         return {index: operator for operator in self.operators for index in operator.outputs}
 
+    def source(self, index: int) -> Tensor | None:
+        """The constant that a tensor is, or that it is unpacked from; None where it is computed from inputs."""
+        for _ in range(len(self.operators) + 1):
+            if self.tensors[index].is_constant:
+                return self.tensors[index]
+            operator = self.producers.get(index)
+            if operator is None or operator.kind not in UNPACKERS or not operator.inputs:
+                return None
+            index = operator.inputs[0]
+        return None  # a circle: the file is damaged
+
+
+class Model:
+    """A .tflite file: the main graph, and what else it holds as :attr:`graphs`.
+
+    No interpreter is asked: a file can be read where LiteRT cannot run it.
+
+    Args:
+        data: The file's bytes.
+
+    Raises:
+        ModelError: They are not a .tflite file, or a damaged one.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        check_flatbuffer(data)
+        try:
+            self._parsed = parse(data)
+            self.graphs = tuple(self._graph(graph) for graph in self._parsed.subgraphs)
+            self.main = self.graphs[0]
+        except Exception as error:  # the generated reader raises what its bytes lead it into
+            raise ModelError(f"LiteRT cannot read the model: it is damaged ({error!r}). Copy it again.") from error
+        self.tensors, self.operators = self.main.tensors, self.main.operators
+        self.inputs, self.outputs = self.main.inputs, self.main.outputs
+
+    def _graph(self, graph: Any) -> Graph:
+        tensors = tuple(self._tensor(i, t) for i, t in enumerate(graph.tensors or ()))
+        operators = tuple(
+            Operator(i, kind_name(self._parsed.operatorCodes[o.opcodeIndex]), _indices(o.inputs), _indices(o.outputs))
+            for i, o in enumerate(graph.operators or ())
+        )
+        inputs, outputs = (tuple(tensors[i] for i in _indices(of)) for of in (graph.inputs, graph.outputs))
+        for operator in operators:
+            if max((*operator.inputs, *operator.outputs), default=-1) >= len(tensors):
+                raise ValueError(f"operator {operator.index} has a tensor that its graph lacks")
+        return Graph(tensors, operators, inputs, outputs)
+
+    def _tensor(self, index: int, tensor: Any) -> Tensor:
+        data = self._parsed.buffers[tensor.buffer].data
+        q = tensor.quantization
+        shape = tensor.shapeSignature if tensor.shapeSignature is not None else tensor.shape
+        return Tensor(
+            index,
+            name=(tensor.name or b"").decode(errors="replace"),
+            shape=() if shape is None else tuple(map(int, shape)),
+            dtype=dtype_name(tensor.type),
+            scales=() if q is None or q.scale is None else tuple(map(float, q.scale)),
+            zero_points=() if q is None or q.zeroPoint is None else tuple(map(int, q.zeroPoint)),
+            n_bytes=0 if data is None else len(data),
+            buffer=tensor.buffer,
+            is_sparse=tensor.sparsity is not None,
+            is_variable=bool(tensor.isVariable),
+            is_external=tensor.externalBuffer > 0,
+        )
+
+    @property
+    def n_buffer_bytes(self) -> int:
+        """Bytes of all buffers; the rest of the file is names, shapes and the like."""
+        return sum(len(buffer.data) for buffer in self._parsed.buffers if buffer.data is not None)
+
+    @property
+    def n_metadata_bytes(self) -> int:
+        """Bytes of the buffers that no tensor has but the file's metadata."""
+        numbers = {entry.buffer for entry in self._parsed.metadata or ()}
+        buffers = (self._parsed.buffers[n].data for n in numbers if n < len(self._parsed.buffers))
+        return sum(len(data) for data in buffers if data is not None)
+
+    def values(self, tensor: Tensor) -> NDArray[Any]:
+        """A constant's numbers, as they are stored."""
+        data = self._parsed.buffers[tensor.buffer].data
+        return np.frombuffer(bytes(data), tensor.dtype).reshape(tensor.shape)
+
+    @property
+    def producers(self) -> dict[int, Operator]:
+        """The operator that computes a tensor of the main graph, by the tensor's index."""
+        return self.main.producers
+
+    @cached_property
+    def _given(self) -> frozenset[int]:
+        return frozenset(tensor.index for tensor in self.inputs)
+
     def computed_inputs(self, operator: Operator) -> tuple[Tensor, ...]:
-        """Inputs of an operator that are not stored in the file."""
-        return tuple(t for t in map(self.tensors.__getitem__, operator.inputs) if not t.is_constant)
+        """Inputs of an operator that others compute, or that are the graph's; not constants, not its own state."""
+        found = map(self.tensors.__getitem__, operator.inputs)
+        return tuple(t for t in found if not t.is_constant and (t.index in self.producers or t.index in self._given))
+
+    def unpacking(self, operator: Operator) -> tuple[Operator, ...]:
+        """The operators that unpack an operator's constants, in order: LiteRT runs them once, before the first run."""
+        found: dict[int, Operator] = {}
+        for index in operator.inputs:
+            while not self.tensors[index].is_constant and self.main.source(index) is not None:
+                found[index] = self.producers[index]
+                index = found[index].inputs[0]
+        return tuple(sorted(found.values(), key=lambda o: o.index))
 
     def weights(self, operator: Operator) -> Tensor:
         """What a layer's weights are stored in; of an operator of :data:`WEIGHTED`."""
-        return self.tensors[self._parsed.subgraphs[0].operators[operator.index].inputs[1]]
+        index: int = self._parsed.subgraphs[0].operators[operator.index].inputs[1]
+        return self.tensors[index]
 
     def bias(self, operator: Operator) -> Tensor | None:
         """What a layer's bias is stored in, or None."""
@@ -146,7 +224,7 @@ class Model:
     def activation(self, operator: Operator) -> str:
         """What is applied to an operator's output before it is stored: ``NONE``, ``RELU``, ``RELU6``."""
         options = self._parsed.subgraphs[0].operators[operator.index].builtinOptions
-        return _activations()[getattr(options, "fusedActivationFunction", 0)]
+        return activation_name(getattr(options, "fusedActivationFunction", 0))
 
     def exposed(self) -> bytes:
         """The file with what each operator gives among its outputs: no delegate keeps it to itself."""
@@ -156,23 +234,38 @@ class Model:
         model.subgraphs, model.signatureDefs = [graph], None
         return pack(model)
 
-    def alone(self, *operators: Operator) -> bytes:
-        """A .tflite file of one operator, or of some that follow each other: the last one's output is the file's."""
+    def taken(self, *operators: Operator) -> list[int]:
+        """What operators that follow each other take from outside: tensors, by index, in the order of their inputs."""
+        made = {index for operator in operators for index in operator.outputs}
+        found = [tensor.index for operator in operators for tensor in self.computed_inputs(operator)]
+        return [index for index in found if index not in made]
+
+    def alone(self, *operators: Operator, shapes: Mapping[int, Sequence[int]] | None = None) -> bytes:
+        """A .tflite file of one operator, or of some that follow each other: the last one's output is the file's.
+
+        Args:
+            operators: Of the main graph. The file's inputs are what they take, see :meth:`taken`.
+            shapes: Of tensors whose shape is only known in a run, by index.
+        """
         model = copy.copy(self._parsed)
         graph = copy.copy(model.subgraphs[0])
-        made = {index for operator in operators for index in operator.outputs}
-        kept = sorted(made.union(*(operator.inputs for operator in operators)))
+        written = [copy.copy(graph.operators[operator.index]) for operator in operators]
+        inner = {index for operator in written for index in _indices(operator.intermediates)}
+        kept = sorted(inner.union(*(operator.inputs + operator.outputs for operator in operators)))
         place = {index: new for new, index in enumerate(kept)} | {-1: -1}  # -1: an input that is left out
-        taken = [tensor.index for operator in operators for tensor in self.computed_inputs(operator)]
-        graph.inputs = [place[index] for index in taken if index not in made]
+        graph.inputs = [place[index] for index in self.taken(*operators)]
         graph.outputs = [place[index] for index in operators[-1].outputs]
         graph.tensors = [copy.copy(graph.tensors[index]) for index in kept]
         model.buffers = [schema().BufferT(), *(model.buffers[tensor.buffer] for tensor in graph.tensors)]
-        for number, tensor in enumerate(graph.tensors, start=1):
+        for number, (index, tensor) in enumerate(zip(kept, graph.tensors, strict=True), start=1):
             tensor.buffer = number
-        graph.operators = [copy.copy(graph.operators[operator.index]) for operator in operators]
-        for operator in graph.operators:
-            operator.inputs, operator.outputs = ([place[i] for i in of] for of in (operator.inputs, operator.outputs))
+            if shapes and index in shapes:
+                tensor.shape, tensor.shapeSignature = list(shapes[index]), None
+        graph.operators = written
+        for operator in written:
+            for of in ("inputs", "outputs", "intermediates"):
+                indices = getattr(operator, of)
+                setattr(operator, of, None if indices is None else [place[int(i)] for i in indices])
         model.subgraphs, model.signatureDefs, model.metadata, model.metadataBuffer = [graph], None, None, None
         return pack(model)
 
@@ -198,79 +291,5 @@ class Model:
         return pack(model)
 
 
-def parse(data: bytes) -> Any:
-    """A .tflite file as the schema's object, ``ModelT``, which may be changed and packed again."""
-    return schema().ModelT.InitFromObj(schema().Model.GetRootAs(data, 0))
-
-
-def pack(model: Any) -> bytes:
-    """A .tflite file of a ``ModelT``: the same one gives the same bytes."""
-    import flatbuffers
-
-    builder = flatbuffers.Builder(1024)
-    model = copy.copy(model)
-    model.buffers = [_aligned(buffer) for buffer in model.buffers]
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
-
-
-def stored(values: NDArray[Any]) -> NDArray[np.uint8]:
-    """Numbers as a buffer holds them."""
-    return np.frombuffer(values.tobytes(), np.uint8)
-
-
-def _aligned(buffer: Any) -> Any:
-    """A buffer that packs itself at a multiple of 16 bytes, as the schema asks; the generated code forgets to."""
-    generated = schema()
-
-    class Aligned(generated.BufferT):  # type: ignore[misc, name-defined]
-        def Pack(self, builder: Any) -> int:
-            vector = None
-            if buffer.data is not None and len(buffer.data):
-                data = bytes(buffer.data)
-                builder.StartVector(1, len(data), 16)
-                head = builder.Head() - len(data)
-                builder.head = head
-                builder.Bytes[head : head + len(data)] = data
-                vector = builder.EndVector()
-            generated.BufferStart(builder)
-            if vector is not None:
-                generated.BufferAddData(builder, vector)
-            return int(generated.BufferEnd(builder))
-
-    return Aligned()
-
-
 def _indices(values: Any) -> tuple[int, ...]:
     return () if values is None else tuple(int(v) for v in values if v >= 0)
-
-
-def schema() -> Any:
-    """The classes that LiteRT generates from TensorFlow Lite's schema."""
-    return require("ai_edge_litert.schema_py_generated")
-
-
-@lru_cache(maxsize=1)
-def _kinds() -> dict[int, str]:
-    return {v: k for k, v in vars(schema().BuiltinOperator).items() if isinstance(v, int)}
-
-
-@lru_cache(maxsize=1)
-def _activations() -> dict[int, str]:
-    return {v: k for k, v in vars(schema().ActivationFunctionType).items() if isinstance(v, int)}
-
-
-@lru_cache(maxsize=1)
-def _dtypes() -> dict[int, str]:
-    return {v: k.lower() for k, v in vars(schema().TensorType).items() if isinstance(v, int)}
-
-
-def _check_readable(data: bytes) -> None:
-    """Let the interpreter, whose check of the flatbuffer is complete, see it first."""
-    if data[4:8] != b"TFL3":
-        raise ModelError("This is no .tflite file: it does not begin with the mark TFL3.")
-    interpreter = require("ai_edge_litert.interpreter")
-    try:
-        interpreter.Interpreter(model_content=data, num_threads=1)
-    except (ValueError, RuntimeError) as error:
-        raise ModelError(f"LiteRT cannot read the model: {error}. Export or copy it again.") from error
