@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from export.tflite.interpreter import load_interpreter
+from edge_runtime.errors import ModelError
+from export.tflite.apart import Apart, first_that_runs
 from export.tflite.model import Model, Operator
-from export.tflite.timing import seconds
+from export.tflite.own_run import Subject, Trial, loaded
+from export.tflite.timing import time_groups, untimeable
 
 
 @dataclass(frozen=True)
@@ -17,17 +19,19 @@ class Outside:
     Attributes:
         kind: As TensorFlow Lite names it.
         count: How many.
-        share: Of the model's time, 0 to 1: each run alone, one thread, medians; None where it was not timed.
+        share: Of the model's time, 0 to 1: each run alone, one thread, medians; None where none was timed.
+        not_timed: How many could not be timed alone, by the reason.
     """
 
     kind: str
     count: int
     share: float | None
+    not_timed: dict[str, int]
 
 
 @dataclass(frozen=True)
 class Delegation:
-    """How XNNPACK cuts a model.
+    """How XNNPACK cuts a model's main graph.
 
     Attributes:
         partitions: Parts it runs; more than one means that data leaves it in between.
@@ -38,33 +42,77 @@ class Delegation:
     outside: tuple[Outside, ...]
 
 
-def delegation(model: Model, timed: bool = True) -> Delegation:
+def delegation(model: Model, timed: bool = True, apart: Apart | None = None) -> Delegation:
     """Ask LiteRT how it would run a model on this CPU.
 
     Args:
         model: The file.
-        timed: Measure the share of time of what stays outside; takes some seconds, and only then.
+        timed: Measure the share of time of what stays outside; takes some seconds.
+        apart: The process that has the model; None to start one.
 
     Raises:
         ModelError: LiteRT cannot run it.
     """
-    partitions = [d for d in load_interpreter(model.data)._get_ops_details() if d["op_name"] == "DELEGATE"]
-    inside = {i for p in partitions for i in _within(model, p["inputs"], p["outputs"])}
+    if apart is None:
+        with Apart(model.data) as apart:
+            return delegation(model, timed, apart)
+    _, partitions = first_that_runs(apart, model, find_partitions)
+    inside = {i for inputs, outputs in partitions for i in _within(model, inputs, outputs)}
     left = [operator for operator in model.operators if operator.index not in inside]
-    spent = seconds([model.data, *(model.alone(operator) for operator in left)]) if timed and left else None
-    by_kind: dict[str, list[float | None]] = {}
-    for i, operator in enumerate(left):
-        by_kind.setdefault(operator.kind, []).append(spent[i + 1] / spent[0] if spent else None)
-    outside = (
-        Outside(kind, len(shares), sum(s for s in shares if s is not None) if spent else None)
-        for kind, shares in by_kind.items()
+    shares: list[float | None] = [None] * len(left)
+    reasons: dict[int, str] = {}
+    if timed and left:
+        try:
+            times = time_groups(apart, model, [(operator,) for operator in left])
+        except ModelError as error:
+            reasons = {i: untimeable(model, o) or f"the model's own run: {error}" for i, o in enumerate(left)}
+        else:
+            shares = [None if spent is None else spent / times.whole_s for spent in times.alone_s]
+            reasons = times.not_timed
+    by_kind: dict[str, list[int]] = {}
+    for place, operator in enumerate(left):
+        by_kind.setdefault(operator.kind, []).append(place)
+    return Delegation(
+        len(partitions),
+        tuple(_outside(kind, [shares[i] for i in of], [reasons.get(i) for i in of]) for kind, of in by_kind.items()),
     )
-    return Delegation(len(partitions), tuple(outside))
 
 
-def _within(model: Model, inputs: Sequence[int], outputs: Sequence[int]) -> set[int]:
-    """Operators of a partition: those that its outputs follow from, back to its inputs."""
-    borders, found, todo = {int(i) for i in inputs}, set(), [int(i) for i in outputs]
+def _outside(kind: str, shares: Sequence[float | None], reasons: Sequence[str | None]) -> Outside:
+    known = [share for share in shares if share is not None]
+    said = [reason for reason in reasons if reason is not None]
+    return Outside(kind, len(shares), sum(known) if known else None, {reason: said.count(reason) for reason in said})
+
+
+def find_partitions(subject: Subject, trial: Trial) -> list[tuple[list[int], list[int]]]:
+    """Inputs and outputs of XNNPACK's partitions."""
+    details = loaded(subject.data, trial)._get_ops_details()
+    return [
+        ([int(i) for i in d["inputs"]], [int(i) for i in d["outputs"]]) for d in details if d["op_name"] == "DELEGATE"
+    ]
+
+
+def _within(model: Model, inputs: Collection[int], outputs: Collection[int]) -> set[int]:
+    """Operators of a partition.
+
+    Its outputs follow from them, back to its inputs. So does what they give and the partition keeps to itself: an
+    operator that takes it, to write it into a variable say, is inside too.
+    """
+    inputs, outputs = set(inputs), set(outputs)
+    found = _behind(model, inputs, outputs)
+    while True:
+        kept = {i for index in found for i in model.operators[index].outputs} - outputs
+        more = {o.index for o in model.operators if o.index not in found and not kept.isdisjoint(o.inputs)}
+        if not more:
+            return found
+        taken = [i for index in more for i in model.operators[index].inputs]
+        found |= more | _behind(model, inputs, taken)
+
+
+def _behind(model: Model, borders: Collection[int], tensors: Collection[int]) -> set[int]:
+    """Operators that tensors follow from, back to the borders."""
+    found: set[int] = set()
+    todo = list(tensors)
     while todo:
         index = todo.pop()
         operator: Operator | None = model.producers.get(index)

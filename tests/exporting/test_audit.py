@@ -13,10 +13,10 @@ import pytest
 from edge_runtime.errors import ModelError
 from edge_runtime.segmenter import DEFAULT_MODEL
 from export.__main__ import main
-from export.commands.audit import look, promised
 from export.tflite.audit import audit
 from export.tflite.delegation import delegation
 from export.tflite.model import Model
+from export.tflite.report import look, promised
 from tests.helpers.places import Run
 from tests.helpers.tiny_model import make_artifact
 
@@ -191,7 +191,7 @@ def test_the_command_tells_of_each_file_and_fails_where_one_is_not_what_it_says(
     (tmp_path / "wrong-full_int8.tflite").write_bytes(tiny["float32"].read_bytes())
     bad = run("export", "audit", tmp_path, "--data", "phantom")
     assert bad.returncode == 1 and "2 files, 1 with violations, 2 that cannot be read" in bad.stdout
-    assert "cannot read the model" in bad.stdout and "no .tflite file" in bad.stdout and "VIOLATION" in bad.stdout
+    assert "cannot read the model" in bad.stdout and "not a .tflite file" in bad.stdout and "VIOLATION" in bad.stdout
 
 
 def test_bad_calls_are_refused(tmp_path: Path, tiny: dict[str, Path]) -> None:
