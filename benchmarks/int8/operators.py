@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import argparse
+import json
 import math
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.int8.peak import CHANNELS, MACS, peak_model
 from edge_runtime.common.arguments import add_out, at_least, checked_out
 from edge_runtime.common.cli import say
 from edge_runtime.common.files import write_json
-from edge_runtime.common.optional import require
 from edge_runtime.common.provenance import git_commit
+from edge_runtime.common.record import from_json, to_json
 from edge_runtime.device.fingerprint import fingerprint
-from edge_runtime.errors import UsageError
+from edge_runtime.errors import ModelError, UsageError
+from export.tflite.apart import Apart
 from export.tflite.model import WEIGHTED, Model, Operator
-from export.tflite.timing import RUNS, seconds
+from export.tflite.report import read_model
+from export.tflite.timing import RUNS, time_groups
 
 SCHEMA_VERSION = 1
-PEAK_CHANNELS, PEAK_SIDE = 1024, 32
-"""Of the 1x1 convolution that the peak is taken from: 1.07 GMAC."""
+
+Shapes = Mapping[int, tuple[int, ...]]
+"""Of tensors, by index."""
 
 
 @dataclass(frozen=True)
@@ -30,32 +37,90 @@ class Cost:
     Attributes:
         index: In the order of computation; the last one's of two.
         kind: As TensorFlow Lite names it; with the PAD that belongs to it.
-        shape: Of its output.
+        shape: Of its output, as it was in the run.
         macs: Multiplications with an addition.
-        ms: Time it takes alone, one thread.
+        ms: Time it takes alone, one thread; None where it was not timed.
+        gmac_s: Its speed, in 1e9 multiplications with an addition a second; None where it was not timed.
+        not_timed: Why not; None where it was.
     """
 
     index: int
     kind: str
     shape: tuple[int, ...]
     macs: int
-    ms: float
-
-    @property
-    def gmac_s(self) -> float:
-        """Its speed, in 1e9 multiplications with an addition a second."""
-        return self.macs / self.ms / 1e6
+    ms: float | None
+    gmac_s: float | None
+    not_timed: str | None = None
 
 
-def count_macs(model: Model, operator: Operator) -> int:
-    """Multiplications with an addition that an operator does; 0 for those without weights."""
-    if operator.kind not in WEIGHTED:
+@dataclass(frozen=True)
+class OperatorTimes:
+    """The document: a model, each of its operators alone, and the peak, measured in turn; medians, one thread.
+
+    Attributes:
+        schema_version: Of this document.
+        model: File name.
+        runs: Of each.
+        whole_ms: The model.
+        alone_ms: The sum of its operators, those that were timed.
+        gmac: Multiplications with an addition of one run, in 1e9; of the main graph.
+        gmac_s: The model's speed, in 1e9 a second.
+        peak_gmac_s: Speed of a big 1x1 convolution in the same arithmetic.
+        share_of_peak: The model's speed as a share of it, 0 to 1.
+        arithmetic: ``int8`` or ``float32``.
+        operators: In the order of computation.
+        git_commit: Of this project.
+        device: What it was measured on.
+    """
+
+    schema_version: int
+    model: str
+    runs: int
+    whole_ms: float
+    alone_ms: float
+    gmac: float
+    gmac_s: float
+    peak_gmac_s: float
+    share_of_peak: float
+    arithmetic: str
+    operators: tuple[Cost, ...]
+    git_commit: str | None
+    device: dict[str, Any]
+
+
+def read_document(path: Path) -> OperatorTimes:
+    """A document that the command wrote.
+
+    Raises:
+        ModelError: It is not one.
+    """
+    try:
+        value = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{path} cannot be read: {error}. Measure again: python -m benchmarks operators") from error
+    return from_json(OperatorTimes, value, path)
+
+
+def count_macs(model: Model, operator: Operator, shapes: Shapes | None = None) -> int:
+    """Multiplications with an addition that an operator does; 0 for those without weights.
+
+    Args:
+        model: The file.
+        operator: Of its main graph.
+        shapes: Of tensors in a run, where the file leaves some open.
+    """
+    inputs = operator.inputs
+    if operator.kind not in WEIGHTED or len(inputs) < 2 or not operator.outputs:
         return 0
-    weights = model.weights(operator).shape
+
+    def shape(index: int) -> tuple[int, ...]:
+        return (shapes or {}).get(index, model.tensors[index].shape)
+
+    weights = shape(inputs[1])
     if operator.kind == "TRANSPOSE_CONV":  # each value of the input meets every tap of every output channel
-        return math.prod(model.computed_inputs(operator)[0].shape) * math.prod(weights[:3])
-    of_each = weights[1] * weights[2] if operator.kind == "DEPTHWISE_CONV_2D" else math.prod(weights[1:])
-    return math.prod(model.tensors[operator.outputs[0]].shape) * of_each
+        return math.prod(shape(inputs[2])) * math.prod(weights[:3]) if len(inputs) > 2 else 0
+    of_each = math.prod(weights[1:3] if operator.kind == "DEPTHWISE_CONV_2D" else weights[1:])
+    return math.prod(shape(operator.outputs[0])) * of_each
 
 
 def fused(model: Model) -> list[tuple[Operator, ...]]:
@@ -63,92 +128,96 @@ def fused(model: Model) -> list[tuple[Operator, ...]]:
     groups: list[tuple[Operator, ...]] = []
     for operator in model.operators:
         before = groups[-1][-1] if groups else None
-        if before and before.kind == "PAD" and operator.kind in WEIGHTED and before.outputs[0] == operator.inputs[0]:
+        if before and before.kind == "PAD" and operator.kind in WEIGHTED and before.outputs[:1] == operator.inputs[:1]:
             groups[-1] = (before, operator)
         else:
             groups.append((operator,))
     return groups
 
 
-def peak_model(integer: bool) -> bytes:
-    """A 1x1 convolution big enough to run at the speed of the machine's matrix units, in int8 or float32."""
-    import numpy as np
-
-    tf = require("tensorflow")
-    kernel = np.random.default_rng(0).normal(0, 0.03, (1, 1, PEAK_CHANNELS, PEAK_CHANNELS)).astype(np.float32)
-    shape = (1, PEAK_SIDE, PEAK_SIDE, PEAK_CHANNELS)
-    function = tf.function(lambda x: tf.nn.conv2d(x, kernel, 1, "SAME"), input_signature=[tf.TensorSpec(shape)])
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()])
-    if integer:
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.representative_dataset = lambda: (
-            [np.random.default_rng(i).random(shape, np.float32)] for i in (0, 1)
-        )
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.inference_input_type = converter.inference_output_type = tf.int8
-    return bytes(converter.convert())
-
-
-def measure(model: Model, runs: int) -> dict[str, Any]:
-    """Time a model, each of its operators alone, and the peak, alternating in one run.
+def measure(model: Model, name: str, runs: int) -> OperatorTimes:
+    """Time a model, each of its operators alone, and the peak, in turn.
 
     Args:
         model: To measure.
+        name: Of its file, for the document.
         runs: Of each; medians are given.
 
-    Returns:
-        ``whole_ms``, ``peak_gmac_s``, ``gmac``, ``share_of_peak`` and ``operators``.
+    Raises:
+        ModelError: LiteRT cannot run the model. An operator that cannot be run alone is named in the document.
     """
     integer = any(tensor.dtype == "int8" for tensor in model.tensors if not tensor.is_constant)
     groups = fused(model)
-    whole, peak, *alone = seconds([model.data, peak_model(integer), *(model.alone(*group) for group in groups)], runs)
+    with Apart(model.data) as apart:
+        try:
+            times = time_groups(apart, model, groups, [peak_model(integer)], runs)
+        except ModelError as error:
+            raise ModelError(f"{name} cannot be timed: {error}") from error
     costs = [
-        Cost(
-            group[-1].index,
-            " + ".join(operator.kind for operator in group),
-            model.tensors[group[-1].outputs[0]].shape,
-            count_macs(model, group[-1]),
-            spent * 1e3,
-        )
-        for group, spent in zip(groups, alone, strict=True)
+        _cost(model, group, spent, times.shapes, times.not_timed.get(place))
+        for place, (group, spent) in enumerate(zip(groups, times.alone_s, strict=True))
     ]
     gmac = sum(cost.macs for cost in costs) / 1e9
-    peak_speed = PEAK_SIDE**2 * PEAK_CHANNELS**2 / 1e9 / peak
-    return {
-        "whole_ms": whole * 1e3,
-        "alone_ms": sum(cost.ms for cost in costs),
-        "gmac": gmac,
-        "gmac_s": gmac / whole,
-        "peak_gmac_s": peak_speed,
-        "share_of_peak": gmac / whole / peak_speed,
-        "arithmetic": "int8" if integer else "float32",
-        "operators": [{**asdict(cost), "gmac_s": cost.gmac_s} for cost in costs],
-    }
+    peak_gmac_s = MACS / 1e9 / times.extra_s[0]
+    return OperatorTimes(
+        schema_version=SCHEMA_VERSION,
+        model=name,
+        runs=runs,
+        whole_ms=times.whole_s * 1e3,
+        alone_ms=sum(cost.ms or 0.0 for cost in costs),
+        gmac=gmac,
+        gmac_s=gmac / times.whole_s,
+        peak_gmac_s=peak_gmac_s,
+        share_of_peak=gmac / times.whole_s / peak_gmac_s,
+        arithmetic="int8" if integer else "float32",
+        operators=tuple(costs),
+        git_commit=git_commit(),
+        device=fingerprint(),
+    )
 
 
-def table(found: dict[str, Any], most: int) -> str:
-    """The costliest operators, and each kind's sum."""
-    total = found["alone_ms"]
+def _cost(
+    model: Model, group: tuple[Operator, ...], spent_s: float | None, shapes: Shapes, not_timed: str | None
+) -> Cost:
+    last = group[-1]
+    macs = count_macs(model, last, shapes)
+    return Cost(
+        index=last.index,
+        kind=" + ".join(operator.kind for operator in group),
+        shape=shapes.get(last.outputs[0], model.tensors[last.outputs[0]].shape) if last.outputs else (),
+        macs=macs,
+        ms=None if spent_s is None else spent_s * 1e3,
+        gmac_s=None if spent_s is None else macs / spent_s / 1e9,
+        not_timed=not_timed,
+    )
+
+
+def table(found: OperatorTimes, most: int) -> str:
+    """The costliest operators, each kind's sum, and what was not timed."""
+    total = found.alone_ms
     lines = [
-        f"{found['whole_ms']:.2f} ms for {found['gmac']:.2f} GMAC: {found['gmac_s']:.0f} GMAC/s, "
-        f"{found['share_of_peak']:.0%} of this machine's {found['arithmetic']} peak",
-        f"peak: {found['peak_gmac_s']:.0f} GMAC/s, a 1x1 convolution of 1,024 channels in the same run",
+        f"{found.whole_ms:.2f} ms for {found.gmac:.2f} GMAC: {found.gmac_s:.0f} GMAC/s, "
+        f"{found.share_of_peak:.0%} of this machine's {found.arithmetic} peak",
+        f"peak: {found.peak_gmac_s:.0f} GMAC/s, a 1x1 convolution of {CHANNELS:,} channels in the same run",
         f"operators one by one: {total:.2f} ms",
         "",
         f"{'':>4} {'operator':<26} {'output':<18} {'MMAC':>8} {'ms':>7} {'share':>6} {'GMAC/s':>7}",
     ]
-    for row in sorted(found["operators"], key=lambda row: -row["ms"])[:most]:
-        shape = "x".join(map(str, row["shape"][1:]))
+    timed = [(row, row.ms) for row in found.operators if row.ms is not None]
+    for row, ms in sorted(timed, key=lambda item: -item[1])[:most]:
+        shape = "x".join(map(str, row.shape[1:]))
         lines.append(
-            f"{row['index']:>4} {row['kind'].lower():<26} {shape:<18} {row['macs'] / 1e6:>8.1f} {row['ms']:>7.3f} "
-            f"{row['ms'] / total:>6.1%} {row['gmac_s']:>7.0f}"
+            f"{row.index:>4} {row.kind.lower():<26} {shape:<18} {row.macs / 1e6:>8.1f} {ms:>7.3f} "
+            f"{ms / total:>6.1%} {row.gmac_s:>7.0f}"
         )
     kinds: dict[str, list[float]] = {}
-    for row in found["operators"]:
-        kinds.setdefault(row["kind"], []).append(row["ms"])
+    for row, ms in timed:
+        kinds.setdefault(row.kind, []).append(ms)
     lines += ["", f"{'kind':<26} {'count':>6} {'ms':>8} {'share':>6}"]
     for kind, spent in sorted(kinds.items(), key=lambda item: -sum(item[1])):
         lines.append(f"{kind.lower():<26} {len(spent):>6} {sum(spent):>8.3f} {sum(spent) / total:>6.1%}")
+    reasons = Counter((row.kind.lower(), row.not_timed) for row in found.operators if row.not_timed)
+    lines += [f"not timed: {count} {kind}: {reason}" for (kind, reason), count in reasons.items()]
     return "\n".join(lines)
 
 
@@ -168,14 +237,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Time each operator of a model by itself, beside the whole and a big matrix product in the same arithmetic."""
     checked_out(args.out, args.overwrite)
-    if args.runs < 1 or args.most < 1:
-        raise UsageError(f"--runs is {args.runs}, --most is {args.most}; both are 1 or more.")
     if not args.model.is_file():
         raise UsageError(f"There is no model file {args.model}.")
-    found = measure(Model(args.model.read_bytes()), args.runs)
-    say(f"{args.model.name}: {table(found, args.most)}")
+    model = read_model(args.model)
+    say(f"{args.model.name}: {len(model.operators)} operators, {args.runs} runs each")
+    found = measure(model, args.model.name, args.runs)
+    say(table(found, args.most))
     if args.out:
-        document = {"schema_version": SCHEMA_VERSION, "model": args.model.name, "runs": args.runs, **found}
-        write_json(args.out, {**document, "git_commit": git_commit(), "device": fingerprint()})
+        write_json(args.out, to_json(found))
         say(f"\nwritten: {args.out}")
     return 0

@@ -202,7 +202,8 @@ def _operators() -> list[Block]:
     for document in documents:
         kinds: dict[str, list[Document]] = {}
         for row in document["operators"]:
-            kinds.setdefault(row["kind"], []).append(row)
+            if row["ms"] is not None:  # it could not be timed alone
+                kinds.setdefault(row["kind"], []).append(row)
         rows = [
             [
                 kind.lower(),
