@@ -18,11 +18,22 @@ R = TypeVar("R")
 KEY = "key"
 """Entry of a field's metadata: its key in JSON, where that is no name Python allows (``from``)."""
 
+LEFT_OUT = {"left out": True}
+"""Metadata of a field that has no key in JSON where it is None: what was not measured, or came with a later version.
+
+Written ``name: float | None = field(default=None, metadata=LEFT_OUT)``.
+"""
+
 
 def to_json(record: Any) -> Any:
     """A record as JSON takes it: dataclasses become objects, tuples lists; all else stays as it is."""
     if is_dataclass(record) and not isinstance(record, type):
-        return {f.metadata.get(KEY, f.name): to_json(getattr(record, f.name)) for f in fields(record)}
+        values = [(f, getattr(record, f.name)) for f in fields(record)]
+        return {
+            f.metadata.get(KEY, f.name): to_json(value)
+            for f, value in values
+            if value is not None or not LEFT_OUT.items() <= f.metadata.items()
+        }
     if isinstance(record, Mapping):
         return {key: to_json(value) for key, value in record.items()}
     if isinstance(record, list | tuple):
@@ -99,7 +110,7 @@ def _read_record(kind: Any, value: Any, where: str, source: object) -> Any:
     try:
         return kind(**found)
     except ValueError as error:  # of its __post_init__
-        raise ModelError(f"{source}: '{where.lstrip('.')}': {error}") from error
+        raise ModelError(f"{source}: '{where.lstrip('.') or 'the document'}': {error}") from error
 
 
 def _read_union(kinds: Sequence[Any], value: Any, where: str, source: object) -> Any:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_runtime.common.record import KEY, from_json, to_json
+from edge_runtime.common.record import KEY, LEFT_OUT, from_json, to_json
 from edge_runtime.errors import ModelError
 
 
@@ -19,6 +19,7 @@ class Inner:
     size: tuple[int, int]
     share: float | None
     source: str = field(default="here", metadata={KEY: "from"})
+    later: int | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,10 @@ class Outer:
     anything: Any = None
 
 
-inners = st.builds(Inner, st.tuples(st.integers(), st.integers()), st.none() | st.floats(allow_nan=False), st.text())
+inners = st.builds(
+    Inner, st.tuples(st.integers(), st.integers()), st.none() | st.floats(allow_nan=False), st.text(),
+    st.none() | st.integers(),
+)  # fmt: skip
 outers = st.builds(
     Outer, st.text(), st.sampled_from(["a", 2]), st.integers(), st.booleans(), inners,
     st.lists(inners, max_size=3).map(tuple), st.dictionaries(st.text(), st.floats(allow_nan=False), max_size=3),
@@ -70,3 +74,8 @@ def test_what_is_not_as_declared_is_named(change: dict[str, Any], said: str) -> 
 def test_keys_of_a_later_version_are_passed_over_and_defaults_fill_in() -> None:
     assert from_json(Outer, {**GOOD, "new": 1}, "file").many == ()
     assert GOOD["inner"]["from"] == "here"
+
+
+def test_what_is_LEFT_OUT_has_no_key_until_it_has_a_value() -> None:
+    assert "later" not in to_json(Inner((1, 2), None)) and to_json(Inner((1, 2), None))["share"] is None
+    assert to_json(Inner((1, 2), None, later=0))["later"] == 0
