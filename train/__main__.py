@@ -11,6 +11,7 @@ from edge_runtime.common.cli import run_command, say
 from edge_runtime.common.optional import require
 from train.config import PROTOCOLS, TrainConfig
 from train.data.hc18 import find_data
+from train.protocols import LEAK_FREE, protocol_name
 from train.strategies import STRATEGIES, get_strategy
 
 
@@ -25,8 +26,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--strategy", required=True, metavar="NAME", help="one of those below, or 'all'")
     parser.add_argument(
-        "--protocol", choices=PROTOCOLS, default="honest", help="preset of all settings (default: honest)"
-    )
+        "--protocol", type=protocol_name, choices=PROTOCOLS, default=LEAK_FREE,
+        help="preset of all settings (default: %(default)s)",
+    )  # fmt: skip
     add_data(parser)
     parser.add_argument(
         "--out", type=Path, default=Path("checkpoints"), help="folder of checkpoints (default: %(default)s)"

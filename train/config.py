@@ -9,6 +9,7 @@ from edge_runtime.errors import ModelError, UsageError
 from train.augment import AugmentName
 from train.data.hc18 import MaskKind
 from train.data.splits import SplitName
+from train.protocols import LEAK_FREE, PAPER, protocol_name
 
 LossName = Literal["bce", "bce_dice"]
 
@@ -38,7 +39,7 @@ class TrainConfig:
     """
 
     image_size: tuple[int, int]
-    protocol: str = "honest"
+    protocol: str = LEAK_FREE
     split: SplitName = "grouped"
     mask: MaskKind = "ellipse"
     augment: AugmentName = "ours"
@@ -77,12 +78,13 @@ class TrainConfig:
         known = {f.name for f in fields(TrainConfig)}
         if set(values) != known:
             raise ModelError(f"The checkpoint's settings differ from this version's: {sorted(set(values) ^ known)}.")
-        return TrainConfig(**{**values, "image_size": tuple(values["image_size"])})
+        protocol = protocol_name(values["protocol"])
+        return TrainConfig(**{**values, "image_size": tuple(values["image_size"]), "protocol": protocol})
 
 
 PROTOCOLS: dict[str, dict[str, Any]] = {
-    "honest": {},
-    "paper": {
+    LEAK_FREE: {},
+    PAPER: {
         "split": "paper",
         "mask": "contour",
         "augment": "paper",
@@ -95,4 +97,4 @@ PROTOCOLS: dict[str, dict[str, Any]] = {
         "keep": "last",
     },
 }
-"""``honest``: exams kept apart, the epoch chosen on a validation part. ``paper``: as Wang et al. (2023) trained."""
+"""What each protocol changes of the defaults above."""

@@ -17,7 +17,9 @@ ORDER = {
         "errors common frame head metrics quality artifact stages measurement device segmenter streaming timing output "
         "commands __main__"
     ),
-    "train": "strategies data frames augment config fast_decoder model weights progress checkpoint loop __main__",
+    "train": (
+        "protocols strategies data frames augment config fast_decoder model weights progress checkpoint loop __main__"
+    ),
     "export": (
         "recipes images tflite conversion verification artifact job quantization quality pipeline commands __main__"
     ),
