@@ -1,1 +1,1 @@
-"""Tables, rendering and checks that several rooms use."""
+"""What several rooms use: result files and the records in them, tables, and pages."""

@@ -1,8 +1,13 @@
-"""A page of headings, text, tables and figures, as Markdown and as one self-contained HTML file."""
+"""A page of headings, text, tables and figures, as Markdown and as one self-contained HTML file.
+
+Text is plain, except that what stands between two backticks is a code span. Everything else is escaped, because result
+files are other people's and their names may hold anything.
+"""
 
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -30,6 +35,7 @@ td { white-space: nowrap; }
 th { border-bottom: 2px solid #888; vertical-align: bottom; }
 th:first-child, td:first-child, .facts th, .facts td { text-align: left; }
 .facts td + td { white-space: normal; }
+code { font-size: .92em; }
 figure { margin: 1rem 0 2rem; } figure img { max-width: 100%; height: auto; }
 figcaption { font-size: .9rem; color: #444; max-width: 60rem; }
 .warning { border-left: 4px solid #b35900; background: #fff6e9; padding: .6rem 1rem; }
@@ -41,7 +47,7 @@ class Heading:
     """A heading.
 
     Attributes:
-        text: Of it.
+        text: What it says.
         level: 1 to 3.
     """
 
@@ -51,11 +57,11 @@ class Heading:
 
 @dataclass(frozen=True)
 class Paragraph:
-    """Plain text.
+    """A paragraph.
 
     Attributes:
-        text: Of it.
-        warning: Set apart, not to be missed.
+        text: What it says.
+        warning: It is set apart, so that nobody misses it.
     """
 
     text: str
@@ -68,8 +74,8 @@ class Table:
 
     Attributes:
         header: Titles of the columns.
-        rows: Cells, as many as the header has.
-        facts: Its cells are words, not numbers: aligned to the left.
+        rows: Cells, as many in a row as in the header.
+        facts: The cells hold words, not numbers, and are aligned to the left.
     """
 
     header: Sequence[str]
@@ -84,8 +90,8 @@ class Figure:
     Attributes:
         name: File name, .svg or .png.
         data: The file's bytes.
-        alt: What it shows, for those who do not see it.
-        caption: Below it.
+        alt: What it shows, for those who cannot see it.
+        caption: The text below it.
     """
 
     name: str
@@ -96,9 +102,17 @@ class Figure:
 
 Block = Heading | Paragraph | Table | Figure
 
+_CODE = re.compile("`([^`]+)`")
+
+
+def code(name: object) -> str:
+    """A name as a code span; one that holds a backtick stays plain text."""
+    text = " ".join(str(name).split())
+    return f"`{text}`" if text and "`" not in text else text
+
 
 def to_markdown(blocks: Sequence[Block]) -> str:
-    """The page as Markdown; its figures are files in :data:`FIGURES`, which the caller writes."""
+    """The page as Markdown. Its figures are files in :data:`FIGURES`, which the caller writes."""
     return "\n\n".join(_markdown(block) for block in blocks) + "\n"
 
 
@@ -109,12 +123,12 @@ def markdown_files(blocks: Sequence[Block], page: Path) -> dict[Path, bytes]:
 
 
 def write_files(files: Mapping[Path, bytes]) -> None:
-    """Write pages and their figures, and say of each page what became of it."""
+    """Write pages and their figures, and say for each page whether it changed."""
     for path, data in files.items():
         before = path.read_bytes() if path.exists() else None
         write_bytes(path, data)
         if path.parent.name != FIGURES:
-            say(f"{path}: {'written' if before is None else 'as it was' if before == data else 'replaced'}")
+            say(f"{path}: {'written' if before is None else 'unchanged' if before == data else 'replaced'}")
 
 
 def _markdown(block: Block) -> str:
@@ -124,16 +138,26 @@ def _markdown(block: Block) -> str:
         return f"> **Note:** {_plain(block.text)}" if block.warning else _plain(block.text)
     if isinstance(block, Figure):
         return f"![{_plain(block.alt)}]({FIGURES}/{block.name})\n\n*{_plain(block.caption)}*"
-    align = [":---"] + [":---" if block.facts else "---:"] * (len(block.header) - 1)
-    rows = [[_plain(cell) for cell in row] for row in (block.header, *block.rows)]
+    return table_markdown(block)
+
+
+def table_markdown(table: Table) -> str:
+    """A table alone as Markdown."""
+    align = [":---"] + [":---" if table.facts else "---:"] * (len(table.header) - 1)
+    rows = [[_plain(cell, in_table=True) for cell in row] for row in (table.header, *table.rows)]
     return "\n".join(f"| {' | '.join(row)} |" for row in (rows[0], align, *rows[1:]))
 
 
-def _plain(text: str) -> str:
-    """Text that Markdown shows as it is: result files are other people's, their names may hold anything."""
-    for character in "\\`*_<>[]|":
-        text = text.replace(character, f"\\{character}")
-    return " ".join(text.split())
+def _plain(text: str, in_table: bool = False) -> str:
+    """Text that Markdown shows as it is, with its code spans."""
+    parts = _CODE.split(" ".join(text.split()))  # plain, code, plain, ...
+    for i, part in enumerate(parts):
+        if i % 2:
+            # in a code span nothing is escaped, but a table is cut at every | that is not
+            parts[i] = f"`{part.replace('|', chr(92) + '|') if in_table else part}`"
+        else:
+            parts[i] = re.sub(r"([\\`*_<>\[\]|])", r"\\\1", part)
+    return "".join(parts)
 
 
 def to_html(title: str, blocks: Sequence[Block]) -> str:
@@ -148,17 +172,22 @@ def to_html(title: str, blocks: Sequence[Block]) -> str:
 
 def _html(block: Block) -> str:
     if isinstance(block, Heading):
-        return f"<h{block.level}>{escape(block.text)}</h{block.level}>"
+        return f"<h{block.level}>{_marked_up(block.text)}</h{block.level}>"
     if isinstance(block, Paragraph):
         kind = ' class="warning"' if block.warning else ""
-        return f"<p{kind}>{escape(block.text)}</p>"
+        return f"<p{kind}>{_marked_up(block.text)}</p>"
     if isinstance(block, Figure):
         uri = f"data:{_MIME[PurePosixPath(block.name).suffix]};base64,{base64.b64encode(block.data).decode()}"
         return (
-            f'<figure><img src="{uri}" alt="{escape(block.alt)}">'
-            f"<figcaption>{escape(block.caption)}</figcaption></figure>"
+            f'<figure><img src="{uri}" alt="{escape(block.alt.replace(chr(96), ""))}">'
+            f"<figcaption>{_marked_up(block.caption)}</figcaption></figure>"
         )
-    head = "".join(f"<th>{escape(cell)}</th>" for cell in block.header)
-    rows = "\n".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in block.rows)
+    head = "".join(f"<th>{_marked_up(cell)}</th>" for cell in block.header)
+    rows = "\n".join("<tr>" + "".join(f"<td>{_marked_up(cell)}</td>" for cell in row) + "</tr>" for row in block.rows)
     kind = ' class="facts"' if block.facts else ""
     return f'<div class="wide"><table{kind}>\n<tr>{head}</tr>\n{rows}\n</table></div>'
+
+
+def _marked_up(text: str) -> str:
+    """Text as HTML, with its code spans."""
+    return _CODE.sub(r"<code>\1</code>", escape(text))

@@ -1,4 +1,4 @@
-"""``python -m benchmarks pages``: the pages in docs, and the figures in README.md and MODEL_CARD.md."""
+"""``python -m benchmarks pages``: the generated pages in docs, and the tables and figures in pages written by hand."""
 
 from __future__ import annotations
 
@@ -7,38 +7,47 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from benchmarks.common.render import markdown_files, write_files
-from benchmarks.common.tables import Column, Result, cells, interval, number, pick
-from benchmarks.pages import int8_page, quality_page, results_page
+from benchmarks.common.result_files import RESULTS
+from benchmarks.pages import figures, int8_page, quality_page, results_page
 from benchmarks.pages.quoted import quote
-from benchmarks.pages.results_speed import load_speeds
 from benchmarks.study.findings import Documents
-from benchmarks.study.quantized import load_latencies, rows
+from benchmarks.study.quantized import Networks, load_latencies, rows
 from benchmarks.study.results import load_all
+from benchmarks.study.training_speed import load_speeds
+from benchmarks.suite.columns import is_shipped
 from benchmarks.suite.document import load_document
-from edge_runtime.errors import UsageError
+from edge_runtime.common.record import to_json
 
-README, RESULTS_PAGE, RESULTS_JSON = Path("README.md"), Path("docs/results.md"), Path("docs/results.json")
+RESULTS_PAGE, RESULTS_JSON = Path("docs/results.md"), Path("docs/results.json")
 INT8_PAGE, QUALITY_PAGE = Path("docs/int8.md"), Path("docs/quality.md")
-PAGES = (README, Path("MODEL_CARD.md"))
-TRAINING_BEGIN = "<!-- training: python -m benchmarks pages -->"
-BEGIN, END = "<!-- figures: python -m benchmarks pages {} -->", "<!-- end of figures -->"
-_TRAINING = re.compile(TRAINING_BEGIN + ".*?<!-- end of figures -->", re.DOTALL)
-_MARKED = re.compile(BEGIN.format("([^>]*?)") + ".*?" + END, re.DOTALL)
+GENERATED = (RESULTS_PAGE, INT8_PAGE, QUALITY_PAGE)
+
+FIGURES = "<!-- figures: python -m benchmarks pages {} -->"
+"""Before the tables of accuracy, speed and memory of result files, whose names it holds."""
+
+SHIPPED = "<!-- shipped: python -m benchmarks pages -->"
+"""Before the table of the shipped model in every recipe."""
+
+TRAINING = "<!-- training: python -m benchmarks pages -->"
+"""Before the table of the strategies."""
+
+END = "<!-- end of figures -->"
+_FIGURES = re.compile(FIGURES.format("([^>]*?)") + ".*?" + END, re.DOTALL)
 
 
 def run(args: argparse.Namespace) -> int:
     """Write the pages that are committed."""
-    results = args.results or sources(README.read_text())
+    pages = {page: page.read_text() for page in written_by_hand()}
+    results = args.results or next((found for text in pages.values() if (found := sources(text))), shipped_results())
     runs = load_all()
-    files = {page: fill(page.read_text(), results, page).encode() for page in PAGES}
+    files = {page: fill(text, results, runs).encode() for page, text in pages.items()}
     if runs:
-        files[README] = fill_training(files[README].decode(), runs).encode()
         latencies = load_latencies()
         files |= markdown_files(results_page.build(runs, latencies, load_speeds()), RESULTS_PAGE)
-        files[RESULTS_JSON] = (json.dumps({"networks": rows(runs, latencies)}, indent=1) + "\n").encode()
+        networks = Networks(tuple(rows(runs, latencies)))
+        files[RESULTS_JSON] = (json.dumps(to_json(networks), indent=1) + "\n").encode()
     files |= markdown_files(int8_page.build(), INT8_PAGE)
     if quality := quality_page.build():
         files |= markdown_files(quality, QUALITY_PAGE)
@@ -46,93 +55,51 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def fill_training(text: str, runs: Documents) -> str:
-    """The README with its table of strategies renewed."""
-    body = results_page.overview(runs)
-    return _TRAINING.sub(lambda _: f"{TRAINING_BEGIN}\n{body}\n{END}", text)
+def written_by_hand(root: Path = Path()) -> list[Path]:
+    """The pages written by hand, which may have generated tables and figures between marks."""
+    generated = [root / page for page in GENERATED]
+    return [path for path in (*sorted(root.glob("*.md")), *sorted(root.glob("docs/*.md"))) if path not in generated]
 
 
 def sources(text: str) -> list[Path]:
-    """The result files that a page says its figures are from."""
-    match = _MARKED.search(text)
+    """The result files that a page says its tables are from."""
+    match = _FIGURES.search(text)
     return [Path(name) for name in match[1].split()] if match else []
 
 
-def fill(text: str, paths: Sequence[Path], page: Path) -> str:
-    """A page with its figures renewed.
+def shipped_results(folder: Path = Path("benchmarks") / RESULTS.name) -> list[Path]:
+    """The newest result file with the shipped model, for each split."""
+    newest: dict[str, tuple[str, Path]] = {}
+    for path in sorted(folder.glob("*.json")):
+        document = load_document(path)
+        if any(is_shipped(result) for result in document.results) and not document.conditions.is_phantom:
+            split, dated = document.conditions.split, (document.conditions.date, path)
+            newest[split] = max(newest.get(split, dated), dated)
+    return [path for _, (_, path) in sorted(newest.items())]
+
+
+def fill(text: str, paths: Sequence[Path], runs: Documents) -> str:
+    """A page with everything between its marks renewed.
 
     Args:
         text: The page.
-        paths: Result files of one device, one for each test part.
-        page: Its name, for the message.
+        paths: Result files of the suite, of one device, one for each split.
+        runs: Training results by name of the run; without any, the table of strategies stays as it is.
 
     Raises:
-        UsageError: The page has no marks.
+        UsageError: A result file is not there, or a quoted figure is unknown.
         ModelError: A result file cannot be used.
     """
-    if not _MARKED.search(text):
-        raise UsageError(f"{page} has no place for figures: add '{BEGIN.format('x.json')}' and '{END}'.")
-    names = " ".join(path.as_posix() for path in paths)
-    body = section([load_document(path) for path in paths])
-    return quote(_MARKED.sub(lambda _: f"{BEGIN.format(names)}\n{body}\n{END}", text))
+    if _FIGURES.search(text):
+        names = " ".join(path.as_posix() for path in paths)
+        body = figures.section([load_document(path) for path in paths])
+        text = _FIGURES.sub(lambda _: f"{FIGURES.format(names)}\n{body}\n{END}", text)
+    if SHIPPED in text:
+        text = _renew(text, SHIPPED, figures.shipped_table([load_document(path) for path in paths]))
+    if TRAINING in text and runs:
+        text = _renew(text, TRAINING, results_page.overview(runs))
+    return quote(text)
 
 
-def section(documents: Sequence[dict[str, Any]]) -> str:
-    """Tables of accuracy, one a test part, and one of cost, with what they were measured on."""
-    parts = [part for document in documents for part in (_accuracy(document), "")]
-    return "\n".join([*parts, _cost(documents[0])])
-
-
-def _accuracy(document: dict[str, Any]) -> str:
-    conditions = document["conditions"]
-    columns: tuple[Column, ...] = (
-        ("artifact", lambda r: f"`{r['artifact']}`"),
-        ("Dice (%)", lambda r: interval(pick(r, "accuracy", "dice"), 2, 100)),
-        ("worst", lambda r: number(pick(r, "accuracy", "dice", "min"), 2, 100)),
-        ("ADF (mm)", lambda r: interval(pick(r, "accuracy", "hc_absolute_difference_mm"), 2)),
-        ("DF (mm)", lambda r: number(pick(r, "accuracy", "hc_difference_mm", "mean"), 2, sign=True)),
-        ("refused", lambda r: number(pick(r, "accuracy", "n_hc_refused"), 0)),
-        ("Dice vs float32 (points)", lambda r: _cost_of(r, "dice_difference_points", sign=True)),
-        ("mean HC shift (mm)", lambda r: _cost_of(r, "hc_absolute_shift_mm")),
-    )
-    text = (
-        f"{conditions['data']}, {conditions['n_images']} images of the `{conditions['split']}` split's test part; "
-        "mean per image at original resolution, [bootstrap 95 % interval]. "
-        "ADF and DF: mean absolute and mean difference of HC."
-    )
-    return f"{_table(document['results'], columns)}\n\n{text}"
-
-
-def _cost_of(result: Result, key: str, sign: bool = False) -> str:
-    return "-" if result["recipe"] == "float32" else number(pick(result, "degradation", key, "mean"), 3, sign=sign)
-
-
-def _cost(document: dict[str, Any]) -> str:
-    device, conditions = document["device"], document["conditions"]
-    columns: tuple[Column, ...] = (
-        ("artifact", lambda r: f"`{r['artifact']}`"),
-        ("size (MB)", lambda r: number(r["size_bytes"], 2, 1e-6)),
-        ("frame to HC, p50 / p90 (ms)", lambda r: _pair(r, "total")),
-        ("network alone, p50 / p90 (ms)", lambda r: _pair(r, "invoke")),
-        ("first result (ms)", lambda r: number(r["time_to_first_result_ms"], 0)),
-        ("peak memory (MB)", lambda r: number(r["peak_memory_bytes"], 0, 1e-6)),
-    )
-    tools = device["tools"]
-    text = (
-        f"{device['cpu']} ({device['machine']}, {device['cores']} cores, a shared virtual machine), "
-        f"{conditions['threads']} thread, {conditions['rounds']} alternating rounds of {conditions['frames']} frames "
-        f"of HC18, ai-edge-litert {tools.get('ai-edge-litert')}, numpy {tools.get('numpy')}, "
-        f"{conditions['date'][:10]}. Not measured on a Raspberry Pi or a phone yet."
-    )
-    return f"{_table(document['results'], columns)}\n\n{text}"
-
-
-def _pair(result: Result, stage: str) -> str:
-    p50, p90 = (number(pick(result, "latency_ms", stage, p), 1) for p in ("p50", "p90"))
-    return f"{p50} / {p90}"
-
-
-def _table(results: Sequence[Result], columns: Sequence[Column]) -> str:
-    header, rows = cells(results, columns)
-    lines = [header, ["---"] + ["---:"] * (len(columns) - 1), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+def _renew(text: str, begin: str, body: str) -> str:
+    return re.sub(f"{re.escape(begin)}.*?{END}", lambda _: f"{begin}\n{body}\n{END}", text, flags=re.DOTALL)

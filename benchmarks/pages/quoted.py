@@ -1,15 +1,20 @@
-"""Single figures in the running text of README.md and MODEL_CARD.md, taken from committed result files."""
+"""Single figures in the running text of pages written by hand, taken from committed result files."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 from benchmarks.common.result_files import RESULTS
+from benchmarks.study.results import load_all
+from benchmarks.suite.document import Result, load_document
 from edge_runtime.errors import UsageError
 
 _QUOTED = re.compile(r"<!-- quoted: (\S+) -->.*?<!-- end -->", re.DOTALL)
+_SHIPPED = "amd-epyc-vnni-grouped.json"
+_SHIPPED_AVX2 = "amd-epyc-2026-11-25-grouped.json"
 
 
 def quote(text: str) -> str:
@@ -22,20 +27,67 @@ def quote(text: str) -> str:
 
 
 def _figure(name: str) -> str:
-    match name:
-        case "soak-rise-mb":
-            return f"{_load('runtime/soak.json')['summary']['rise_bytes'] / 1e6:.3f}"
-        case "int8-over-float32-vnni":
-            times = {row["engine"]: row["median_ms"] for row in _load("speed/peers-edge.json")["engines"]}
-            return f"{times['LiteRT full_int8'] / times['LiteRT float32']:.2f}"
-        case "int8-over-float32-avx2":
-            rows = _load("amd-epyc-2026-11-25-grouped.json")["results"]
-            spent = {row["recipe"]: row["latency_ms"]["invoke"]["p50"] for row in rows}
-            return f"{spent['full_int8'] / spent['float32']:.2f}"
-        case "tflite-runtime-edge" | "tflite-runtime-paper":
-            file = "edge.json" if name.endswith("edge") else "decoder-all-paper.json"
-            return f"{_load(f'interpreters/{file}')['models'][0]['mask_dice_mean']:.4f}"
-    raise UsageError(f"There is no figure '{name}' to quote; benchmarks/pages/quoted.py lists them.")
+    if name not in _FIGURES:
+        raise UsageError(f"There is no figure '{name}' to quote. The figures are: {', '.join(_FIGURES)}.")
+    return _FIGURES[name]()
+
+
+def _soak_rise_mb() -> str:
+    return f"{_load('runtime/soak.json')['summary']['rise_bytes'] / 1e6:.3f}"
+
+
+def _int8_over_float32_vnni() -> str:
+    times = {row["engine"]: row["median_ms"] for row in _load("speed/peers-edge.json")["engines"]}
+    return f"{times['LiteRT full_int8'] / times['LiteRT float32']:.2f}"
+
+
+def _int8_over_float32_avx2() -> str:
+    full_int8, float32 = _recipes(_SHIPPED_AVX2)
+    assert full_int8.latency_ms and float32.latency_ms, "both were measured"
+    return f"{full_int8.latency_ms.invoke.p50 / float32.latency_ms.invoke.p50:.2f}"
+
+
+def _int8_size_saved() -> str:
+    full_int8, float32 = _recipes(_SHIPPED)
+    return _saved(full_int8.size_bytes, float32.size_bytes)
+
+
+def _int8_memory_saved() -> str:
+    full_int8, float32 = _recipes(_SHIPPED)
+    return _saved(full_int8.peak_memory_bytes, float32.peak_memory_bytes)
+
+
+def _saved(after: int | None, before: int | None) -> str:
+    assert after and before, "both were measured"
+    return f"{100 * (1 - after / before):.0f} %"
+
+
+def _study_hours() -> str:
+    """Hours of all trainings, one after the other."""
+    return f"{sum(run.seconds for run in load_all().values()) / 3600:.0f}"
+
+
+def _mask_agreement(file: str) -> str:
+    return f"{_load(f'interpreters/{file}')['models'][0]['mask_dice_mean']:.4f}"
+
+
+_FIGURES: dict[str, Callable[[], str]] = {
+    "soak-rise-mb": _soak_rise_mb,
+    "int8-over-float32-vnni": _int8_over_float32_vnni,
+    "int8-over-float32-avx2": _int8_over_float32_avx2,
+    "int8-size-saved": _int8_size_saved,
+    "int8-memory-saved": _int8_memory_saved,
+    "study-hours": _study_hours,
+    "tflite-runtime-edge": lambda: _mask_agreement("edge.json"),
+    "tflite-runtime-paper": lambda: _mask_agreement("decoder-all-paper.json"),
+}
+"""What can be quoted, by name."""
+
+
+def _recipes(name: str) -> tuple[Result, Result]:
+    """full_int8 and float32 of a result file."""
+    found = {result.recipe: result for result in load_document(RESULTS / name).results}
+    return found["full_int8"], found["float32"]
 
 
 def _load(name: str) -> Any:

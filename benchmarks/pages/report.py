@@ -3,34 +3,48 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from benchmarks.common.render import Block, Figure, Heading, Paragraph, Table, markdown_files, to_html, write_files
-from benchmarks.common.tables import ACCURACY, DEGRADATION, NOT_MEASURED, SPEED, Column, cells, number
+from benchmarks.common.render import (
+    Block,
+    Figure,
+    Heading,
+    Paragraph,
+    Table,
+    code,
+    markdown_files,
+    to_html,
+    write_files,
+)
+from benchmarks.common.tables import NOT_MEASURED, Columns, cells, number
 from benchmarks.pages import results_page
-from benchmarks.pages.results_speed import load_speeds
+from benchmarks.pages.scores import counted
 from benchmarks.pictures import plots, strategy_overlays
 from benchmarks.pictures.overlays import choose_result, draw_overlays
 from benchmarks.study.quantized import load_latencies
 from benchmarks.study.results import load_all
+from benchmarks.study.training_speed import load_speeds
 from benchmarks.suite.artifacts import REFERENCE_RECIPE
-from benchmarks.suite.document import load_document, newest_result
+from benchmarks.suite.columns import ACCURACY, DEGRADATION, SPEED, title_code
+from benchmarks.suite.document import Result, SuiteDocument, load_document, newest_result
 from edge_runtime.common.cli import say
 from edge_runtime.common.optional import require
 from edge_runtime.errors import FetalHeadError
 
 TITLE = "Fetal head segmentation on small CPUs: benchmark"
 _METRICS = (
-    "Scores are per image, at the image's own resolution, then the mean with its bootstrap 95 % interval over images. "
-    "HC is the head circumference; ADF is the mean absolute and DF the mean signed difference of HC from the "
-    "reference. An empty prediction counts as Dice 0; refused measurements are counted, not skipped. "
-    "MB are millions of bytes."
+    "Scores are taken for each image at its own resolution; tables give the mean over images with its bootstrap 95 % "
+    "interval. HC is the head circumference. DF is the mean difference of HC from the reference, ADF the mean absolute "
+    'difference. An empty prediction counts as Dice 0. "No HC" counts images without a circumference by the runtime\'s '
+    'general limits, which are the same for every model; DF and ADF are over the others. "Refused on the device" '
+    "counts with the limits in the model's own manifest, too. MB are millions of bytes."
 )
 _LATENCY = (
-    "Latency is of one frame in memory: preprocessing, network (invoke), postprocessing with the ellipse fit. Rounds "
-    "alternate between artifacts, each in a fresh process; percentiles are over all rounds. The first result includes "
-    "loading the model; from process start, Python and numpy too. Peak memory is of a process with that one model."
+    "Latency is that of one frame in memory: preprocessing, the network (invoke), and postprocessing with the ellipse "
+    "fit. Artifacts alternate in rounds, each in a fresh process; percentiles are over all rounds. The first result "
+    "includes loading the model; from process start, it includes Python and numpy. Peak memory is that of a process "
+    "with this one model."
 )
 _DEVICE_FACTS = {
     "model": "model",
@@ -72,16 +86,16 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _section(path: Path, document: dict[str, Any], args: argparse.Namespace, prefix: str) -> list[Block]:
+def _section(path: Path, document: SuiteDocument, args: argparse.Namespace, prefix: str) -> list[Block]:
     """Everything about one result file; ``prefix`` keeps its figures' names apart from another's."""
-    device, conditions, results = document["device"], document["conditions"], document["results"]
-    name = device.get("model") or device.get("cpu") or "unknown device"
-    blocks: list[Block] = [Heading(f"{name}, {conditions['date'][:10]}")]
-    if conditions["is_phantom"]:
-        text = "Measured on procedural phantoms, not on ultrasound: accuracy here says nothing of patients."
+    device, results = document.device, document.results
+    name = device.model or device.cpu or "unknown device"
+    blocks: list[Block] = [Heading(f"{name}, {document.conditions.date[:10]}")]
+    if document.conditions.is_phantom:
+        text = "Measured on procedural phantoms, not on ultrasound: accuracy here says nothing about patients."
         blocks.append(Paragraph(text, warning=True))
-    blocks += [Table(("result file", path.name), _facts(document), facts=True)]
-    failed = [[result["artifact"], result["error"]] for result in results if result["error"]]
+    blocks += [Table(("result file", code(path.name)), _facts(document), facts=True)]
+    failed = [[code(result.artifact), result.error] for result in results if result.error]
     if failed:
         blocks += [Heading("Could not be measured", 3), Table(("artifact", "error"), failed, facts=True)]
     blocks += [Heading("Speed and memory", 3), Paragraph(_LATENCY), _table(results, SPEED)]
@@ -89,50 +103,52 @@ def _section(path: Path, document: dict[str, Any], args: argparse.Namespace, pre
     return blocks + _costs(results, prefix) + _tradeoffs(results, prefix) + _overlays(document, args, prefix)
 
 
-def _facts(document: dict[str, Any]) -> list[list[str]]:
-    device, conditions = document["device"], document["conditions"]
-    facts = {title: device.get(key) for key, title in _DEVICE_FACTS.items()}
-    tools = device.get("tools")
-    facts["tools"] = ", ".join(f"{k} {v}" for k, v in tools.items()) if isinstance(tools, dict) else None
+def _facts(document: SuiteDocument) -> list[list[str]]:
+    device, conditions = document.device, document.conditions
+    facts = {title: getattr(device, key) for key, title in _DEVICE_FACTS.items()}
+    if device.int8_instructions is not None:
+        facts["int8 instructions"] = ", ".join(map(code, device.int8_instructions)) or "none"
+    facts["tools"] = ", ".join(f"{name} {version}" for name, version in device.tools.items())
     facts["latency"] = (
-        f"{conditions['threads']} thread(s), {conditions['rounds']} rounds of {conditions['frames']} frames after "
-        f"{conditions['warmup']} of warm-up, on {', '.join(conditions.get('latency_images') or [NOT_MEASURED])}"
+        f"{counted(conditions.threads, 'thread')}, {counted(conditions.rounds, 'round')} of "
+        f"{counted(conditions.frames, 'frame')} after {conditions.warmup} of warm-up, on "
+        f"{', '.join(map(code, conditions.latency_images)) or NOT_MEASURED}"
     )
-    facts["load at the start (1 min average)"] = number(conditions.get("load_average_1min"), 2)
+    facts["load at the start (1 min average)"] = number(conditions.load_average_1min, 2)
     facts["data"] = (
-        f"{conditions['data']}, {conditions['n_images']} images of the test part of split '{conditions['split']}', "
-        f"sha256 {conditions['images_sha256'][:16]}..."
+        f"{conditions.data}, {counted(conditions.n_images, 'image')} of the test part of the `{conditions.split}` "
+        f"split, sha256 `{conditions.images_sha256[:16]}...`"
     )
-    facts["date"] = conditions["date"]
-    facts["git commit"] = conditions.get("git_commit")
-    return [[title, NOT_MEASURED if value is None else str(value)] for title, value in facts.items()]
+    facts["date"] = conditions.date
+    facts["git commit"] = conditions.git_commit and code(conditions.git_commit)
+    return [[title, "unknown" if value is None else str(value)] for title, value in facts.items()]
 
 
-def _table(results: list[dict[str, Any]], columns: tuple[Column, ...]) -> Table:
+def _table(results: Sequence[Result], columns: Columns[Result]) -> Table:
     return Table(*cells(results, columns))
 
 
-def _costs(results: list[dict[str, Any]], prefix: str) -> list[Block]:
+def _costs(results: Sequence[Result], prefix: str) -> list[Block]:
     """What each recipe costs against float32: a table and a plot of the images' differences."""
     blocks: list[Block] = [
         Heading("What each recipe costs", 3),
-        Paragraph("Paired, image by image, against the same strategy's float32 on the same images."),
+        Paragraph("Differences from the same strategy's float32, image by image."),
     ]
-    others = [result for result in results if result["recipe"] != REFERENCE_RECIPE]
+    others = [result for result in results if result.recipe != REFERENCE_RECIPE]
     if others:
-        unexplained = all(not result.get("degradation_reason") for result in others)
+        unexplained = all(not result.degradation_reason for result in others)
         blocks.append(_table(others, DEGRADATION[:-1] if unexplained else DEGRADATION))
     picture = plots.recipe_costs(results)
     if picture is None:
-        return [*blocks, Paragraph(f"Degradation by recipe: {NOT_MEASURED}, there is no pair with float32.")]
+        return [*blocks, Paragraph(f"Degradation by recipe: {NOT_MEASURED}, because there is no pair with float32.")]
     caption = (
-        "Paired difference from float32. A dot is an image; boxes hold the quartiles, whiskers reach the 5th and "
-        "95th percentile, the line is the median, the diamond the mean."
+        "Difference from float32. A dot is an image. The box spans the quartiles, the whiskers the 5th to the 95th "
+        "percentile; the line is the median, the diamond the mean."
     )
     return [*blocks, Figure(f"{prefix}recipe-costs.svg", picture, "Box plots of Dice difference and HC shift", caption)]
 
 
-def _tradeoffs(results: list[dict[str, Any]], prefix: str) -> list[Block]:
+def _tradeoffs(results: Sequence[Result], prefix: str) -> list[Block]:
     blocks: list[Block] = [Heading("Size and latency against Dice", 3)]
     for name, points, label in (
         ("size", plots.size_points(results), "file size (MB)"),
@@ -147,8 +163,8 @@ def _tradeoffs(results: list[dict[str, Any]], prefix: str) -> list[Block]:
     return blocks
 
 
-def _overlays(document: dict[str, Any], args: argparse.Namespace, prefix: str) -> list[Block]:
-    result = choose_result(document["results"], args.overlay)
+def _overlays(document: SuiteDocument, args: argparse.Namespace, prefix: str) -> list[Block]:
+    result = choose_result(document.results, args.overlay)
     blocks: list[Block] = [Heading("Best, median and worst image", 3)]
     if result is None:
         return [*blocks, Paragraph(f"Dice: {NOT_MEASURED}.")]
@@ -159,8 +175,8 @@ def _overlays(document: dict[str, Any], args: argparse.Namespace, prefix: str) -
     if isinstance(drawn, str):
         say(f"no overlays: {drawn}")
         return [*blocks, Paragraph(f"Not drawn: {drawn}.")]
-    if not document["conditions"]["is_phantom"]:
-        text = "These pictures show HC18 images: do not publish or commit this page. reports/ is ignored by git."
+    if not document.conditions.is_phantom:
+        text = "These pictures show HC18 images: do not publish or commit this page. Git ignores reports/."
         blocks.append(Paragraph(text, warning=True))
-    blocks.append(Paragraph(f"{result['artifact']}: predicted outline blue, reference ellipse orange and dashed."))
+    blocks.append(Paragraph(f"{title_code(result)}. Blue: its outline. Orange, dashed: the reference ellipse."))
     return blocks + [Figure(prefix + f.name, f.data, f.alt, f.caption) for f in drawn]

@@ -1,36 +1,65 @@
-"""Cells that several tables of training results share."""
+"""Cells and phrases that several tables of training results share."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
-from benchmarks.common.tables import interval, number, pick
+from benchmarks.common.render import code
+from benchmarks.common.tables import interval, mean, number
 from benchmarks.study.paper import TABLE
+from benchmarks.study.results import TrainingResult
+from benchmarks.suite.columns import shipped_manifest
 
-Document = Mapping[str, Any]
-"""A training result."""
-
-OWN = ("Dice an image (%)", "worst (%)", "ADF (mm)", "DF (mm)", "refused")
+OWN = ("Dice per image (%)", "worst (%)", "ADF (mm)", "DF (mm)", "refused")
 
 
-def own(run: Document) -> list[str]:
-    """Our scores of a run on its split's test part, as :data:`OWN` names them."""
-    scores = run["metrics"][run["data"]["split"]]
+def own(run: TrainingResult) -> list[str]:
+    """Our scores of a run on the test part of its split, as :data:`OWN` names them."""
+    scores = run.scores
     return [
-        interval(scores["dice"], 2, 100),
-        number(pick(scores, "dice", "min"), 2, 100),
-        interval(scores["hc_absolute_difference_mm"], 2),
-        number(pick(scores, "hc_difference_mm", "mean"), 2, sign=True),
-        str(scores["n_hc_refused"]),
+        interval(scores.dice, 2, 100),
+        number(scores.dice.min, 2, 100),
+        interval(scores.hc_absolute_difference_mm, 2),
+        mean(scores.hc_difference_mm, 2, sign=True),
+        str(scores.n_hc_refused),
     ]
 
 
-def pooled_dice(run: Document) -> float:
+def pooled_dice(run: TrainingResult) -> float:
     """Dice in percent, pooled as in the paper."""
-    return 100.0 * float(run["metrics"]["paper_pooled"]["paper_dice"])
+    return 100 * run.metrics.paper_pooled.paper_dice
 
 
 def paper_order(names: Sequence[str]) -> list[str]:
     """Strategies in the order of the paper's Dice, those it lacks first."""
     return sorted(names, key=lambda s: -TABLE[s].dice[0] if s in TABLE else -1000)
+
+
+def shipped_epochs() -> int:
+    """Epochs that the shipped model was trained for."""
+    return int(shipped_manifest().checkpoint["config"]["epochs"])
+
+
+def label(name: str, run: TrainingResult) -> str:
+    """A name of a run or of its strategy; with the epochs where the shipped model has the same strategy."""
+    return name + (f" ({run.config.epochs} epochs)" if run.run.strategy == shipped_manifest().strategy else "")
+
+
+def label_code(name: str, run: TrainingResult) -> str:
+    """:func:`label` with the name as a code span."""
+    return code(name) + label(name, run).removeprefix(name)
+
+
+def counted(n: int, noun: str) -> str:
+    """``1 thread``, ``2 threads``."""
+    return f"{n} {noun}" + ("" if n == 1 else "s")
+
+
+def trained_on(runs: Iterable[TrainingResult]) -> str:
+    """A sentence on the machines that runs were trained and tested on."""
+    machines = {
+        f"{run.machine.cpu or 'an unknown CPU'} (`{run.machine.machine}`), "
+        f"{counted(run.device.threads, 'thread')} per run"
+        for run in runs
+    }
+    return f"Trained and tested on {'; '.join(sorted(machines))}."

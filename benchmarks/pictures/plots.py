@@ -1,6 +1,6 @@
 """Pictures of results, as SVG: size and latency against Dice, and what each recipe costs.
 
-Colours are Okabe and Ito's, told apart by the colour-blind; every recipe also has a marker of its own.
+Colours are Okabe and Ito's, which colour-blind people can tell apart; every recipe also has its own marker.
 """
 
 from __future__ import annotations
@@ -12,8 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.common.tables import NOT_MEASURED, Result, pick
+from benchmarks.common.scores import Scores
+from benchmarks.common.tables import NOT_MEASURED
 from benchmarks.suite.accuracy import find_reference, shifts
+from benchmarks.suite.columns import title
+from benchmarks.suite.document import Result
 from edge_runtime.common.optional import require
 
 STYLES = (("#0072B2", "o"), ("#E69F00", "s"), ("#009E73", "^"), ("#D55E00", "D"), ("#CC79A7", "v"), ("#56B4E9", "P"))
@@ -28,10 +31,10 @@ RC = {
     "svg.hashsalt": "fetal-head-edge",  # the same result gives the same file
 }
 _LABEL_GAP_PT = 12.0
-"""Between two labels at the margin, from base line to base line."""
+"""Distance between two labels at the margin, from baseline to baseline, in points."""
 
 LOG_FROM = 4.0
-"""Largest over smallest value from which an axis is logarithmic."""
+"""An axis is logarithmic if its largest value is at least this many times the smallest."""
 
 
 @dataclass(frozen=True)
@@ -49,30 +52,26 @@ class Point:
 
 def size_points(results: Sequence[Result]) -> list[Point]:
     """Size in MB against Dice, of the results that have both."""
-    return _points(results, ("size_bytes",), ("size_bytes",), 1e-6)
+    found = [(r, 1e-6 * r.size_bytes, r.accuracy) for r in results if r.size_bytes and r.accuracy]
+    return [_point(result, size, size, accuracy) for result, size, accuracy in found]
 
 
 def latency_points(results: Sequence[Result]) -> list[Point]:
-    """Median latency a frame in ms (up to its 90th percentile) against Dice, of the results that have both."""
-    return _points(results, ("latency_ms", "total", "p50"), ("latency_ms", "total", "p90"), 1.0)
+    """Median latency of a frame in ms (up to its 90th percentile) against Dice, of the results that have both."""
+    found = [(r, r.latency_ms.total, r.accuracy) for r in results if r.latency_ms and r.accuracy]
+    return [_point(result, total.p50, total.p90, accuracy) for result, total, accuracy in found]
 
 
-def _points(results: Sequence[Result], x: tuple[str, ...], high: tuple[str, ...], scale: float) -> list[Point]:
-    points = []
-    for result in results:
-        value, dice = pick(result, *x), pick(result, "accuracy", "dice")
-        mean = pick(dice, "mean")
-        if value is None or mean is None:
-            continue
-        low, top = (pick(dice, key) for key in ("ci95_low", "ci95_high"))
-        span = (100 * (mean if low is None else low), 100 * (mean if top is None else top))
-        names = (str(result["strategy"]), str(result["recipe"]))
-        points.append(Point(*names, value * scale, pick(result, *high) * scale, 100 * mean, *span))
-    return points
+def _point(result: Result, x: float, x_high: float, accuracy: Scores) -> Point:
+    dice = accuracy.dice
+    mean = dice.mean or 0.0  # not None: accuracy is over at least one image
+    low = mean if dice.ci95_low is None else dice.ci95_low
+    high = mean if dice.ci95_high is None else dice.ci95_high
+    return Point(str(result.strategy), str(result.recipe), x, x_high, 100 * mean, 100 * low, 100 * high)
 
 
 def tradeoff(points: Sequence[Point], x_label: str) -> bytes:
-    """Dice over a cost: a marker an artifact, a line joining the recipes of a strategy, named at the right margin.
+    """Dice over a cost: a marker for each artifact, a line for each strategy, with its name at the right margin.
 
     Args:
         points: At least one.
@@ -112,22 +111,22 @@ def recipe_costs(results: Sequence[Result]) -> bytes | None:
     rows = []
     for result in results:
         reference, _ = find_reference(result, results)
-        if reference is not None and result["images"]:
+        if reference is not None and result.images:
             rows.append((result, shifts(result, reference)))
     if not rows:
         return None
-    one = len({result["strategy"] for result, _ in rows}) == 1
-    labels = [str(result["recipe"] if one else result["artifact"]) for result, _ in rows]
-    styles = _styles([result["recipe"] for result in results])
-    colors = [styles[result["recipe"]][0] for result, _ in rows]
+    one = len({result.strategy for result, _ in rows}) == 1
+    labels = [str(result.recipe if one else title(result)) for result, _ in rows]
+    styles = _styles([result.recipe for result in results])
+    colors = [styles[result.recipe][0] for result, _ in rows]
     with require("matplotlib").rc_context(RC):
         figure, (left, right) = figure_and_axes(8.6, 1.1 + 0.34 * len(rows), columns=2)
-        for axes, values, title in (
+        for axes, values, heading in (
             (left, [s.dice_points for _, s in rows], "Dice difference (percentage points)"),
             (right, [s.hc_mm for _, s in rows], "HC shift (mm)"),
         ):
             axes.locator_params(axis="x", nbins=6)
-            axes.set_xlabel(title)
+            axes.set_xlabel(heading)
             _strips(axes, values, colors)
         left.set_yticks(range(len(rows)), labels)
         left.set_ylim(len(rows) - 0.4, -0.6)
@@ -168,7 +167,7 @@ def figure_and_axes(width: float, height: float, columns: int = 1) -> tuple[Any,
 
 
 def _scale(axes: Any, values: Sequence[float]) -> None:
-    """From 0 where the values lie close together, else logarithmic with plain numbers."""
+    """Start the axis at 0 where the values lie close together; else make it logarithmic, with plain numbers."""
     if min(values) <= 0 or max(values) / min(values) < LOG_FROM:
         axes.set_xlim(0, max(values) * 1.08)
         return
@@ -199,7 +198,7 @@ def _name_strategies(figure: Any, axes: Any, points: Sequence[Point]) -> None:
 
 
 def _apart(heights: Sequence[float], gap: float) -> list[float]:
-    """Sorted heights (0 to 1) moved up until neighbours are a gap apart, then down from the top where they left it."""
+    """Sorted heights (0 to 1), moved up until neighbours are a gap apart, then down where they passed the top."""
     moved = list(heights)
     for i in range(1, len(moved)):
         moved[i] = max(moved[i], moved[i - 1] + gap)

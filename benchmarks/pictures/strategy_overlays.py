@@ -1,4 +1,4 @@
-"""The same six HC18 images as every network of the study outlines them: for the local report alone."""
+"""The outlines that every network of the study draws in the same HC18 images, for the local report only."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common.render import Block, Figure, Heading, Paragraph
+from benchmarks.common.render import Block, Figure, Heading, Paragraph, code
 from benchmarks.pictures.overlays import PREDICTED_COLOR, REFERENCE_COLOR
+from benchmarks.study.findings import Documents
 from edge_runtime.common.optional import require
 from edge_runtime.errors import FetalHeadError
 from edge_runtime.metrics import overlap
@@ -21,28 +22,28 @@ COLUMNS = 3
 WARNING = "These pictures show HC18 images: do not publish or commit this page. reports/ is ignored by git."
 
 
-def section(runs: Path, data: str | None, documents: Mapping[str, Any]) -> list[Block]:
-    """Six test images of exams that no network has seen, the smallest and the largest head among them.
+def section(runs: Path, data: str | None, documents: Documents) -> list[Block]:
+    """Test images of exams that no network was trained on, among them the smallest and the largest head.
 
     Args:
         runs: Folder of the study's runs, where their artifacts are.
         data: HC18's folder, None to search for it.
-        documents: Training results; a network is shown where its artifact is the one that was measured.
+        documents: Training results; a network is shown if its artifact is the one that was measured.
 
     Returns:
-        Nothing but the reason where the images or the artifacts are not at hand.
+        Only the reason, where the images or the artifacts are missing.
     """
-    blocks: list[Block] = [Heading("Six images, every network")]
+    blocks: list[Block] = [Heading(f"Every network on {IMAGES} images")]
     place = find_local() if data is None else None if data == "phantom" else Path(data)
     dataset = None if place is None else read_dataset(place)
     if dataset is None or dataset.is_phantom:
-        return [*blocks, Paragraph("Not drawn: HC18's images are not at hand; name their folder with --data.")]
+        return [*blocks, Paragraph("Not drawn: HC18's images were not found; name their folder with `--data`.")]
     models = _models(runs, documents)
     if not models:
-        return [*blocks, Paragraph(f"Not drawn: {runs.name}/ holds no artifact that was measured; see --runs.")]
+        return [*blocks, Paragraph(f"Not drawn: {code(runs.name)} holds no artifact that was measured; see `--runs`.")]
     samples = evenly_spaced(dataset.select(make_split(dataset, "grouped").test), IMAGES)
     segmenters = {name: Segmenter.load(path) for name, path in models.items()}
-    text = "Predicted outline blue, reference ellipse orange and dashed; float32; Dice at the image's own resolution."
+    text = "Float32; Dice at the image's own resolution. Blue: the network. Orange, dashed: the reference ellipse."
     figures = [
         Figure(
             f"six-{i + 1}.png",
@@ -55,22 +56,22 @@ def section(runs: Path, data: str | None, documents: Mapping[str, Any]) -> list[
     return [*blocks, Paragraph(WARNING, warning=True), Paragraph(text), *figures]
 
 
-def _models(runs: Path, documents: Mapping[str, Any]) -> dict[str, Path]:
-    """Float32 artifacts, which every export writes, at hand and those of the results, by name of the run."""
+def _models(runs: Path, documents: Documents) -> dict[str, Path]:
+    """The float32 artifacts (every export writes one) that are the ones of the results, by name of the run."""
     found = {}
     for name, document in documents.items():
-        hashes = {e["model_sha256"] for e in document["exports"] or [] if e["recipe"] == "float32"}
+        hashes = {export.model_sha256 for export in document.exports or () if export.recipe == "float32"}
         for path in sorted((runs / name).glob("artifacts/*/*-float32.tflite")):
             try:
                 if Segmenter.load(path).manifest.model_sha256 in hashes:
                     found[name] = path
-            except FetalHeadError:  # damaged, or of another version: not what was measured
+            except FetalHeadError:  # damaged or of another version, so not what was measured
                 continue
     return found
 
 
 def draw(sample: Sample, segmenters: Mapping[str, Segmenter]) -> bytes:
-    """An image once for each network, with the outline it draws and the reference ellipse, as PNG."""
+    """The image once for each network, with the network's outline and the reference ellipse, as PNG."""
     frame, ellipse, reference = sample.frame(), sample.ellipse().outline(), sample.mask()
     height, width = frame.shape
     rows = -(-len(segmenters) // COLUMNS)

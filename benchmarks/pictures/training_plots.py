@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 from benchmarks.pictures.plots import RC, STYLES, figure_and_axes, log_axis, to_svg
+from benchmarks.study.results import Epoch, TestedImage, ValidatedEpoch
 from edge_runtime.common.optional import require
 
 Points = Mapping[str, Mapping[int, float]]
@@ -15,7 +15,7 @@ Points = Mapping[str, Mapping[int, float]]
 
 
 def parameters(points: Mapping[str, tuple[int, float | None, float]]) -> bytes:
-    """Dice over parameters that learn: the paper's hollow, ours filled, a line between the two of a strategy.
+    """Dice over parameters trained: the paper's hollow, ours filled, a line between the two of a strategy.
 
     Args:
         points: Parameters, the paper's Dice in percent (None where it has none) and ours, by strategy.
@@ -32,46 +32,55 @@ def parameters(points: Mapping[str, tuple[int, float | None, float]]) -> bytes:
                 axes.plot(count, theirs, marker, color=color, markersize=9, markerfacecolor="white")
             axes.plot(count, ours, marker, color=color, markersize=9, label=strategy)
         log_axis(axes)
-        axes.set_xlabel("parameters that learn")
+        axes.set_xlabel("parameters trained")
         axes.set_ylabel("Dice (%), pooled as in the paper")
-        axes.plot([], [], "o", color="#555555", markerfacecolor="white", label="the paper, 512x512 (hollow)")
+        axes.plot([], [], "o", color="#555555", markerfacecolor="white", label="the paper (hollow)")
         axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
         figure.set_layout_engine("constrained")
         return to_svg(figure)
 
 
 def _style(i: int) -> tuple[str, str]:
-    """Colour and marker; a colour that comes again has another marker."""
+    """Colour and marker; a colour that is used again gets another marker."""
     return STYLES[i % len(STYLES)][0], STYLES[(i + i // len(STYLES)) % len(STYLES)][1]
 
 
-def curves(histories: Mapping[str, Sequence[Mapping[str, Any]]], key: str) -> bytes:
-    """A quantity over epochs, a line a strategy; Dice in percent.
-
-    Args:
-        histories: Entries of each epoch, by strategy.
-        key: ``loss`` or ``val_dice``.
+def loss_curves(histories: Mapping[str, Sequence[Epoch]]) -> bytes:
+    """Training loss over epochs, on a logarithmic axis, a line for each name.
 
     Returns:
         An SVG file.
     """
-    scale = 100 if key.endswith("dice") else 1
+    return _curves({name: [entry.loss for entry in history] for name, history in histories.items()}, "training loss")
+
+
+def validation_curves(histories: Mapping[str, Sequence[Epoch]]) -> bytes:
+    """Dice on the validation part over epochs, in percent, a line for each name.
+
+    Returns:
+        An SVG file.
+    """
+    values = {
+        name: [100 * entry.val_dice if isinstance(entry, ValidatedEpoch) else np.nan for entry in history]
+        for name, history in histories.items()
+    }
+    return _curves(values, "validation Dice (%)", bottom=85)
+
+
+def _curves(values: Mapping[str, Sequence[float]], title: str, bottom: float | None = None) -> bytes:
+    """Values by epoch; without a bottom of the axis it is logarithmic."""
     with require("matplotlib").rc_context(RC):
         figure, axes = figure_and_axes(8.6, 4.2)
-        for i, (strategy, history) in enumerate(histories.items()):
+        for i, (name, y) in enumerate(values.items()):
             dashes = "-" if i < len(STYLES) else "--"
-            axes.plot(
-                [entry["epoch"] for entry in history], [scale * entry[key] for entry in history], dashes,
-                color=STYLES[i % len(STYLES)][0], label=strategy,
-            )  # fmt: skip
+            axes.plot(range(1, len(y) + 1), y, dashes, color=STYLES[i % len(STYLES)][0], label=name)
         axes.set_xlabel("epoch")
         axes.xaxis.get_major_locator().set_params(integer=True)
-        if key == "loss":
+        axes.set_ylabel(title)
+        if bottom is None:
             axes.set_yscale("log")
-            axes.set_ylabel("training loss")
         else:
-            axes.set_ylabel("validation Dice (%)")
-            axes.set_ylim(bottom=max(axes.get_ylim()[0], 85))
+            axes.set_ylim(bottom=max(axes.get_ylim()[0], bottom))
         axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
         figure.set_layout_engine("constrained")
         return to_svg(figure)
@@ -99,10 +108,10 @@ def set_sizes(ours: Points, theirs: Points) -> bytes:
 
 
 def recipes(costs: Mapping[tuple[str, str], tuple[float, float | None]]) -> bytes:
-    """What recipes cost: change of Dice in points and mean absolute shift of HC in mm, a row a run.
+    """What recipes cost: change of Dice in points and mean absolute shift of HC in mm, a row for each run.
 
     Args:
-        costs: By run and recipe; no HC shift where no image was measured.
+        costs: Change of Dice and HC shift (None where no image was measured), by run and recipe.
 
     Returns:
         An SVG file.
@@ -130,22 +139,22 @@ def recipes(costs: Mapping[tuple[str, str], tuple[float, float | None]]) -> byte
         return to_svg(figure)
 
 
-def bland_altman(title: str, scores: Sequence[Mapping[str, Any]]) -> bytes:
+def bland_altman(title: str, scores: Sequence[TestedImage]) -> bytes:
     """Difference of HC over the mean of both measurements, with mean difference and 95 % limits of agreement.
 
     Bland and Altman (1986): limits are the mean difference +- 1.96 SD.
 
     Args:
         title: What was measured.
-        scores: ``hc_difference_mm`` (None where refused) and ``reference_hc_mm`` of each image.
+        scores: Each image's; those without a circumference are passed over.
 
     Returns:
         An SVG file.
     """
     pairs = [
-        (s["reference_hc_mm"] + s["hc_difference_mm"] / 2, s["hc_difference_mm"])
+        (s.reference_hc_mm + s.hc_difference_mm / 2, s.hc_difference_mm)
         for s in scores
-        if s["hc_difference_mm"] is not None
+        if s.hc_difference_mm is not None
     ]
     x, y = np.asarray(pairs, dtype=np.float64).reshape(-1, 2).T
     mean, sd = (float(y.mean()), float(y.std(ddof=1))) if len(y) > 1 else (0.0, 0.0)
@@ -163,6 +172,6 @@ def bland_altman(title: str, scores: Sequence[Mapping[str, Any]]) -> bytes:
             )
         axes.set_title(f"{title}, {len(y)} images", fontsize=10)
         axes.set_xlabel("mean of measured and reference HC (mm)")
-        axes.set_ylabel("measured less reference HC (mm)")
+        axes.set_ylabel("measured minus reference HC (mm)")
         figure.set_layout_engine("constrained")
         return to_svg(figure)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.common.json_shape import read_json
+from benchmarks.common.result_files import read_json
 from benchmarks.pictures.soak_plot import GOAL_RISE_BYTES, soak_figure
 from edge_runtime.common.arguments import add_model, add_out, at_least, checked_out
 from edge_runtime.common.cli import clock, say

@@ -14,28 +14,25 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks.study.results import SCHEMA_VERSION, TRAINING, result_path
+from benchmarks.common.device import this_device
+from benchmarks.study.results import SCHEMA_VERSION, TRAINING, TrainingResult, result_path
 from benchmarks.study.runs import STUDY, StudyRun, get_run
 from edge_runtime.common.arguments import add_data, at_least
 from edge_runtime.common.cli import clock, say
 from edge_runtime.common.files import write_json
-from edge_runtime.device.fingerprint import fingerprint, usable_cores
+from edge_runtime.common.record import from_json, to_json
+from edge_runtime.device.fingerprint import usable_cores
 from edge_runtime.errors import FetalHeadError, UsageError
 from train.data.hc18 import Dataset, find_data
 
 LOG = "log.txt"
 PLAIN = ("--max-dice-drop", "inf", "--max-hc-shift-mm", "inf", "--rewrite", "none")
-"""Full int8 by minimum and maximum, of the graph as it is: what quantization costs each network is a result here, not
-something to mend."""
-_KEPT = (
-    "config", "data", "trainable_parameters", "kept_epoch", "history", "seconds", "metrics", "per_image", "device",
-    "git_commit", "tools",
-)  # fmt: skip
-"""What a result file takes over from ``checkpoint.json``."""
+"""Full int8 by minimum and maximum, with the graph unchanged: what quantization costs each network is a result here and
+is not improved."""
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do what is not done yet; a run that fails is reported, the others are still done, and the exit code is 1."""
+    """Do the runs that have no result yet. One that fails is reported and the others still run; exit code 1."""
     chosen = [get_run(name) for name in args.names] or list(STUDY.values())
     if args.list:
         for each in chosen:
@@ -45,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
     cores = usable_cores()
     if not 1 <= args.jobs <= cores:
-        raise UsageError(f"--jobs is {args.jobs}; there are {cores} cores: it lies between 1 and {cores}.")
+        raise UsageError(f"--jobs is {args.jobs}; it must be between 1 and the number of cores, {cores}.")
     dataset = find_data(args.data)
     shortened = args.epochs or args.limit or dataset.is_phantom
     if shortened and args.results.resolve() == TRAINING.resolve():
@@ -76,7 +73,7 @@ def _do(each: StudyRun, dataset: Dataset, args: argparse.Namespace, threads: int
     checkpoint = folder / each.strategy
     log = folder / LOG
     started = time.monotonic()
-    say(f"{each.name}: started; {log} tells how far it is")
+    say(f"{each.name}: started; its progress is in {log}")
     data = ["--data", str(dataset.root)]
     extra = ["--epochs", str(args.epochs)] if args.epochs else []
     extra += ["--limit", str(args.limit)] if args.limit else []
@@ -86,22 +83,21 @@ def _do(each: StudyRun, dataset: Dataset, args: argparse.Namespace, threads: int
         artifacts = ["--out", str(folder / "artifacts"), "--json", *PLAIN]
         exports = _call(["export", "--checkpoint", str(checkpoint), *artifacts, *data], log, threads, allowed=(0, 1))
     document = result_document(each, checkpoint, json.loads(exports) if exports else None, dataset)
-    write_json(result_path(each.name, args.results), document)
-    dice = document["metrics"][document["data"]["split"]]["dice"]["mean"]
-    say(f"{each.name}: Dice {dice:.2%}, done in {clock(time.monotonic() - started)}")
+    write_json(result_path(each.name, args.results), to_json(document))
+    say(f"{each.name}: Dice {document.scores.dice.mean:.2%}, done in {clock(time.monotonic() - started)}")
 
 
 def _call(arguments: Sequence[str], log: Path, threads: int, allowed: Sequence[int] = (0,)) -> str:
-    """Run a stage of the project in its own process; its text goes to the log.
+    """Run a stage of the project in its own process; its messages go to the log.
 
     Returns:
-        Its standard output.
+        Its standard output, with ``--json``.
 
     Raises:
         FetalHeadError: It failed.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    waiting = "passive"  # no slower alone; threads that spin while they wait halve the speed where there is other work
+    waiting = "passive"  # threads that spin while they wait halve the speed of other work, and gain nothing alone
     environment = {"OMP_WAIT_POLICY": waiting, **os.environ, "OMP_NUM_THREADS": str(threads)}
     json_wanted = "--json" in arguments
     with log.open("a") as file:
@@ -113,41 +109,46 @@ def _call(arguments: Sequence[str], log: Path, threads: int, allowed: Sequence[i
             text=True,
         )
     if done.returncode not in allowed:
-        raise FetalHeadError(f"python -m {' '.join(arguments)} ended with {done.returncode}; {log} says why.")
+        raise FetalHeadError(f"python -m {' '.join(arguments)} ended with exit code {done.returncode}; see {log}.")
     return done.stdout or ""
 
 
 def result_document(
     each: StudyRun, checkpoint: Path, exports: dict[str, Any] | None, dataset: Dataset
-) -> dict[str, Any]:
-    """The result file of a run: what its checkpoint says of it, and what became of it in every recipe.
+) -> TrainingResult:
+    """The result file of a run: what its checkpoint says, and what became of it in every recipe.
 
     Args:
         each: The run.
         checkpoint: Folder of its checkpoint.
         exports: What ``python -m export --json`` printed; None where it is not exported.
-        dataset: Where the reference head circumferences are from, and which image is of which exam.
+        dataset: The images, with their reference circumferences and exams.
+
+    Raises:
+        ModelError: The checkpoint lacks something, or the export does.
+        FetalHeadError: The export failed before a recipe was measured.
     """
     info = json.loads((checkpoint / "checkpoint.json").read_text())
-    document = {
+    exams = {dataset.samples[name].exam for name in info["data"]["files"]["train"]}
+    samples = {score["image"]: dataset.samples[score["image"]] for score in info["per_image"]}
+    values = {
+        **info,
         "schema_version": SCHEMA_VERSION,
         "run": {"name": each.name, "command": each.command, **asdict(each)},
-        "strategy": info["strategy"],
         "checkpoint_sha256": info["weights"]["sha256"],
-        **{key: info[key] for key in _KEPT},
-        "machine": fingerprint(),
+        "machine": to_json(this_device()),
         "exports": None if exports is None else _exports(exports),
+        "per_image": [
+            {**score, "reference_hc_mm": sample.hc_mm, "exam_trained_on": sample.exam in exams}
+            for score in info["per_image"]
+            for sample in (samples[score["image"]],)
+        ],
     }
-    document["data"] = {k: v for k, v in info["data"].items() if k != "files"}
-    exams = {dataset.samples[name].exam for name in info["data"]["files"]["train"]}
-    for score in document["per_image"]:
-        sample = dataset.samples[score["image"]]
-        score |= {"reference_hc_mm": sample.hc_mm, "exam_trained_on": sample.exam in exams}
-    return document
+    return from_json(TrainingResult, json.loads(json.dumps(values)), checkpoint)
 
 
 def _exports(document: dict[str, Any]) -> list[dict[str, Any]]:
-    """What ``python -m export --json`` made, and what it refused to write after measuring it.
+    """The exports that ``python -m export --json`` wrote, and those it refused to write after measuring them.
 
     Raises:
         FetalHeadError: It failed before a recipe was measured.
@@ -160,29 +161,19 @@ def _exports(document: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _export(manifest: dict[str, Any], refused: str | None) -> dict[str, Any]:
-    parity = {k: v for k, v in manifest["parity"].items() if k != "images"}
-    return {
-        "recipe": manifest["recipe"],
-        "refused": refused,
-        "size_bytes": manifest["model_bytes"],
-        "model_sha256": manifest["model_sha256"],
-        "parity": parity,
-        "accuracy": manifest["accuracy"],
-        "git_commit": manifest["git_commit"],
-        "tools": manifest["tools"],
-    }
+    return {**manifest, "refused": refused, "size_bytes": manifest["model_bytes"]}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``study``."""
-    parser.add_argument("names", nargs="*", metavar="RUN", help="of those --list shows (default: all)")
-    parser.add_argument("--list", action="store_true", help="show the runs, what is done, and each one's own command")
+    parser.add_argument("names", nargs="*", metavar="RUN", help="a run that --list shows (default: all)")
+    parser.add_argument("--list", action="store_true", help="show the runs, which are done, and the command of each")
     parser.add_argument(
         "--jobs",
         type=at_least(1),
         default=1,
         metavar="N",
-        help="runs at a time; they share the cores (default: %(default)s)",
+        help="runs at a time, which share the cores (default: %(default)s)",
     )
     add_data(parser)
     parser.add_argument(
@@ -195,6 +186,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="result files (default: benchmarks/results/training)",
     )
-    parser.add_argument("--epochs", type=at_least(1), help="to try things out; default: the protocol's")
+    parser.add_argument(
+        "--epochs", type=at_least(1), metavar="N", help="train for N epochs, to try things out; default: the protocol's"
+    )
     parser.add_argument("--limit", type=at_least(1), metavar="N", help="only N images of each part, to try things out")
     parser.set_defaults(action=run)

@@ -1,22 +1,25 @@
-"""What the training runs say: paired differences, the paper's claims, the worth of its protocol's flaws."""
+"""What the training runs show: paired differences, the paper's claims, and what the flaws of its protocol are worth."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any
 
-from benchmarks.common.tables import interval
-from benchmarks.study.paper import TABLE
-from edge_runtime.metrics import summarize_values
+from benchmarks.common.scores import Summary, summary_of
+from benchmarks.common.tables import NOT_MEASURED, interval
+from benchmarks.study.paper import CLAIMED_FEWER_PARAMETERS, TABLE
+from benchmarks.study.results import TrainingResult
+from train.protocols import PAPER
 
-Documents = Mapping[str, dict[str, Any]]
+Documents = Mapping[str, TrainingResult]
 """Training results by name of the run."""
 
-MISSING = "not measured"
 NO_LOSS = 0.1
-"""Points of Dice that count as no loss: a third of what two seeds differ by."""
+"""Points of Dice; a smaller loss counts as none."""
+
+WORKS = 0.9
+"""Pooled Dice above which a run counts for what the flaws of the protocol are worth."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class Finding:
 
     Attributes:
         claim: In words.
-        verdict: ``confirmed``, ``refuted``, ``not decided`` (the interval holds 0) or :data:`MISSING`.
+        verdict: ``confirmed``, ``refuted``, ``not decided`` (the interval contains 0) or :data:`.NOT_MEASURED`.
         evidence: The figures.
     """
 
@@ -34,29 +37,29 @@ class Finding:
     evidence: str
 
 
-def dice_of(document: Mapping[str, Any]) -> dict[str, float]:
+def dice_of(document: TrainingResult) -> dict[str, float]:
     """Dice of each test image in percent, at its original resolution, by file name."""
-    return {score["image"]: 100 * score["dice"] for score in document["per_image"]}
+    return {score.image: 100 * score.dice for score in document.per_image}
 
 
-def difference(a: Mapping[str, Any], b: Mapping[str, Any]) -> dict[str, Any]:
-    """Summary of ``a``'s Dice less ``b``'s in points, image by image, over the images that both were tested on."""
+def difference(a: TrainingResult, b: TrainingResult) -> Summary:
+    """Dice of ``a`` minus that of ``b`` in points, image by image, over the images that both were tested on."""
     first, second = dice_of(a), dice_of(b)
-    return summarize_values([first[name] - second[name] for name in sorted(first.keys() & second.keys())])
+    return summary_of([first[name] - second[name] for name in sorted(first.keys() & second.keys())])
 
 
-def verdict(summary: Mapping[str, Any], margin: float = 0.0) -> str:
-    """What an interval says of the claim that the mean is above 0, or no more than ``margin`` below it."""
-    if summary["mean"] is None:
-        return MISSING
-    if summary["ci95_low"] > -margin:
+def verdict(summary: Summary, margin: float = 0.0) -> str:
+    """What an interval says about the claim that the mean is above 0, or at most ``margin`` below it."""
+    if summary.ci95_low is None or summary.ci95_high is None:
+        return NOT_MEASURED
+    if summary.ci95_low > -margin:
         return "confirmed"
-    return "refuted" if summary["ci95_high"] < 0 else "not decided"
+    return "refuted" if summary.ci95_high < 0 else "not decided"
 
 
-def points(summary: dict[str, Any]) -> str:
+def points(summary: Summary) -> str:
     """A difference in points, with its interval and number of images."""
-    return f"{interval(summary, 2, sign=True)} points over {summary['n']} images"
+    return f"{interval(summary, 2, sign=True)} points over {summary.n} images"
 
 
 def claims(documents: Documents) -> list[Finding]:
@@ -71,18 +74,18 @@ def claims(documents: Documents) -> list[Finding]:
 
 
 def _named(strategy: str, size: int = 256) -> str:
-    return f"{strategy}-paper" + ("" if size == 256 else f"-{size}")
+    return f"{strategy}-{PAPER}" + ("" if size == 256 else f"-{size}")
 
 
 def _best(documents: Documents) -> Finding:
-    claim = "decoder-all is the best of the strategies"
+    claim = "`decoder-all` is the best of the strategies"
     ours = documents.get(_named("decoder-all"))
     others = {s: documents[_named(s)] for s in TABLE if s != "decoder-all" and _named(s) in documents}
     if ours is None or not others:
-        return Finding(claim, MISSING, "")
+        return Finding(claim, NOT_MEASURED, "")
     differences = {strategy: difference(ours, other) for strategy, other in others.items()}
-    closest = min(differences, key=lambda s: differences[s]["mean"])
-    text = f"against {closest}, the next of {len(others)} trained: {points(differences[closest])}"
+    closest = min(differences, key=lambda s: differences[s].mean or 0.0)
+    text = f"`decoder-all` minus `{closest}`, the best of the {len(others)} others: {points(differences[closest])}"
     return Finding(claim, verdict(differences[closest]), text)
 
 
@@ -90,75 +93,79 @@ def _order(documents: Documents) -> Finding:
     claim = "the order of the strategies is that of the paper's table"
     present = [s for s in TABLE if _named(s) in documents]
     if len(present) < 3:
-        return Finding(claim, MISSING, "")
+        return Finding(claim, NOT_MEASURED, "")
     swapped, clear = [], 0
     for a, b in combinations(sorted(present, key=lambda s: -TABLE[s].dice[0]), 2):
         says = verdict(difference(documents[_named(a)], documents[_named(b)]))
         clear += says != "not decided"
         if says == "refuted":
-            swapped.append(f"{b} above {a}")
+            swapped.append(f"`{b}` is above `{a}`")
     pairs = len(present) * (len(present) - 1) // 2
-    text = f"{pairs} pairs of {len(present)} strategies, {clear} with an interval without 0; " + (
-        f"of these the other way round: {', '.join(swapped)}" if swapped else "all of these as in the paper"
+    text = f"{clear} of the {pairs} pairs of {len(present)} strategies have an interval without 0; " + (
+        f"in the opposite order: {', '.join(swapped)}" if swapped else "all of them are in the paper's order"
     )
     return Finding(claim, "refuted in part" if swapped else "confirmed", text)
 
 
 def _fewer_parameters(documents: Documents) -> Finding:
-    claim = "decoder-all loses nothing against the plain U-Net with 85.8 % fewer parameters to train"
+    claim = f"`decoder-all` loses nothing against the plain U-Net with {CLAIMED_FEWER_PARAMETERS} % fewer parameters"
     ours, theirs = documents.get(_named("decoder-all", 128)), documents.get(_named("unet-scratch", 128))
     if ours is None or theirs is None:
-        return Finding(claim, MISSING, "")
+        return Finding(claim, NOT_MEASURED, "")
     summary = difference(ours, theirs)
-    share = 1 - ours["trainable_parameters"] / theirs["trainable_parameters"]
-    return Finding(claim, verdict(summary, NO_LOSS), f"both at 128x128, {share:.1%} fewer: {points(summary)}")
+    share = 1 - ours.trainable_parameters / theirs.trainable_parameters
+    text = (
+        f"`decoder-all` minus `unet-scratch`, both at {size_text(ours)}, {100 * share:.1f} % fewer: {points(summary)}"
+    )
+    return Finding(claim, verdict(summary, NO_LOSS), text)
 
 
 def _pretraining(documents: Documents) -> Finding:
-    claim = "the encoder's ImageNet weights are what makes freezing it work"
+    claim = "freezing the encoder works because of its ImageNet weights"
     ours, random = documents.get(_named("decoder-all")), documents.get(_named("decoder-all-random"))
     if ours is None or random is None:
-        return Finding(claim, MISSING, "")
+        return Finding(claim, NOT_MEASURED, "")
     summary = difference(ours, random)
-    return Finding(claim, verdict(summary), f"decoder-all less decoder-all-random: {points(summary)}")
+    return Finding(claim, verdict(summary), f"`decoder-all` minus `decoder-all-random`: {points(summary)}")
 
 
 def _full(documents: Documents) -> Finding:
-    claim = "freezing the encoder costs nothing against training everything (our control, not in the paper)"
+    claim = "freezing the encoder loses nothing against training everything (our control, not in the paper)"
     ours, full = documents.get(_named("decoder-all")), documents.get(_named("full"))
     if ours is None or full is None:
-        return Finding(claim, MISSING, "")
+        return Finding(claim, NOT_MEASURED, "")
     summary = difference(ours, full)
-    return Finding(claim, verdict(summary, NO_LOSS), f"decoder-all less full: {points(summary)}")
+    return Finding(claim, verdict(summary, NO_LOSS), f"`decoder-all` minus `full`: {points(summary)}")
+
+
+def size_text(document: TrainingResult) -> str:
+    """Size of a network's input: ``256x256``."""
+    return "{}x{}".format(*document.run.image_size)
 
 
 def flaws(documents: Documents) -> list[tuple[str, str, str]]:
-    """What each flaw of the paper's protocol is worth, averaged over the strategies that it ranks above 90 %.
+    """What each flaw of the paper's protocol is worth, averaged over the runs with a pooled Dice above :data:`WORKS`.
 
     Args:
         documents: Training results.
 
     Returns:
-        Flaw, runs it was measured on, mean effect on Dice in points (positive: the flaw flatters).
+        The flaw, the runs it was measured on, and its mean effect on Dice in points; positive where it flatters.
     """
-    runs = [
-        documents[_named(s)] for s in (*TABLE, "full")
-        if _named(s) in documents and documents[_named(s)]["metrics"]["paper_pooled"]["paper_dice"] > 0.9
-    ]  # fmt: skip
+    named = [documents[_named(s)] for s in (*TABLE, "full") if _named(s) in documents]
+    runs = [run for run in named if run.metrics.paper_pooled.paper_dice > WORKS and run.scores.dice.mean is not None]
     if not runs:
         return []
-    pooled = [r["metrics"]["paper_pooled"] for r in runs]
-    own = [r["metrics"]["paper"]["dice"]["mean"] for r in runs]
+    pooled = [run.metrics.paper_pooled for run in runs]
+    own = [run.scores.dice.mean or 0.0 for run in runs]
     gains = {
-        "pixels pooled over ten images, instead of Dice an image": [
-            100 * (p["paper_dice"] - p["paper_dice_per_image"]) for p in pooled
+        "pixels are pooled over batches; Dice is not taken for each image": [
+            100 * (p.paper_dice - p.paper_dice_per_image) for p in pooled
         ],
-        "scored at network resolution on the filled contour it was trained on, instead of at the image's own "
-        "resolution on the ellipse": [
-            100 * (p["paper_dice_per_image"] - dice) for p, dice in zip(pooled, own, strict=True)
-        ],
-        "split at random over images: test images whose exam was trained on, less those whose exam was not": [
-            _seen_less_unseen(r) for r in runs
+        "scored at network resolution on the filled contour that it was trained on, not at the image's own resolution "
+        "on the ellipse": [100 * (p.paper_dice_per_image - dice) for p, dice in zip(pooled, own, strict=True)],
+        "split at random over images: test images of exams in the training part, minus the other test images": [
+            _seen_minus_unseen(run) for run in runs
         ],
     }
     return [
@@ -166,9 +173,9 @@ def flaws(documents: Documents) -> list[tuple[str, str, str]]:
     ]
 
 
-def _seen_less_unseen(document: Mapping[str, Any]) -> float:
+def _seen_minus_unseen(document: TrainingResult) -> float:
     means = []
     for wanted in (True, False):
-        dice = [100 * score["dice"] for score in document["per_image"] if score["exam_trained_on"] is wanted]
+        dice = [100 * score.dice for score in document.per_image if score.exam_trained_on is wanted]
         means.append(sum(dice) / len(dice))
     return means[0] - means[1]

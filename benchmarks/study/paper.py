@@ -1,6 +1,6 @@
-"""Published figures that ours are set against: quoted, never measured here.
+"""Published figures that ours are compared with. They are quoted, never measured here.
 
-The table, the training-set sizes and the comparison are of Wang, Silvestre and Curran (2023), arXiv 2307.09067.
+The table, the training-set sizes, the claim and figure 1b are from Wang, Silvestre and Curran (2023), arXiv 2307.09067.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ class PaperRow:
 
     Attributes:
         pixel_accuracy: Over all pixels.
-        dice: Pooled over batches of ten.
-        miou: What it calls mIoU, which is the head's IoU, pooled likewise.
+        dice: Pooled over batches.
+        miou: The head's IoU, which the paper calls mIoU, pooled over batches.
     """
 
     pixel_accuracy: tuple[float, float]
@@ -37,11 +37,20 @@ TABLE = {
 }
 """By our name of the strategy. A network with nothing frozen (our ``full``) is not in it."""
 
+IMAGE_SIZE = (512, 512)
+"""(height, width) of its networks' input, in pixels."""
+
+CLAIMED_FEWER_PARAMETERS = 85.8
+"""Percent: how many fewer parameters decoder-all trains than the plain U-Net, as it says."""
+
+REPEATABILITY_PERCENT = 3
+"""95 % limits of agreement of sonographers who repeat a measurement, in percent of HC: from the literature."""
+
 SET_SIZES = {
     "encoder-only": {79: (84.09, 76.42, 62.26), 239: (84.41, 79.94, 67.17), 399: (96.12, 93.92, 88.65)},
     "decoder-all": {79: (95.04, 92.00, 85.30), 239: (96.54, 94.30, 89.28), 399: (97.05, 95.15, 90.82)},
 }
-"""Pixel accuracy, Dice and mIoU in percent by images trained on; all 799 are :data:`TABLE`'s."""
+"""Pixel accuracy, Dice and mIoU in percent, by images trained on. The figures for all images are in :data:`TABLE`."""
 
 OTHERS = (
     ("nnU-Net", 99.43),
@@ -49,10 +58,10 @@ OTHERS = (
     ("U-Net (Baydoun)", 98.09),
     ("the paper's decoder-all", 96.28),
 )
-"""Dice in percent in the paper's figure 1b, each under its own protocol."""
+"""Dice in percent in the paper's figure 1b, each under a protocol of its own."""
 
 HC18_RECORDS = (
     ("DAG V-Net", "hidden official test set", "97.93", "1.77 +- 1.69"),
     ("Mask-R2CNN", "hidden official test set", "-", "1.95"),
 )
-"""Method, what it was measured on, Dice in percent, ADF in mm."""
+"""Method, what it was measured on, Dice in percent and ADF in mm, each as printed."""

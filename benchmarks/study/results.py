@@ -1,52 +1,410 @@
-"""Result files of training runs: where they lie, what they must hold."""
+"""Result files of training runs: where they lie, what they hold, and how they are read."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import final
 
-from benchmarks.common.json_shape import Optional, check_shape, read_json
-from benchmarks.common.result_files import RESULTS
+from benchmarks.common.device import Device
+from benchmarks.common.result_files import RESULTS, read_record
+from benchmarks.common.scores import ScoreFields, Scores
+from benchmarks.study.runs import StudyRun
+from edge_runtime.common.record import LEFT_OUT
+from edge_runtime.metrics import ImageScore
+from train.protocols import protocol_name
+from train.strategies import Strategy
 
 SCHEMA_VERSION = 1
 TRAINING = RESULTS / "training"
-"""One file a run of the study."""
+"""One file for each run of the study."""
 
-_NUMBER = (int, float)
-_SUMMARY = {"n": int, "mean": Optional(_NUMBER)}
-_SCORES = {
-    "n_images": int,
-    "n_hc_refused": int,
-    **dict.fromkeys(("dice", "foreground_iou", "mean_iou", "pixel_accuracy"), _SUMMARY),
-    **dict.fromkeys(("hausdorff_mm", "hc_difference_mm", "hc_absolute_difference_mm"), _SUMMARY),
-}
-_POOLED = dict.fromkeys(("paper_pixel_accuracy", "paper_dice", "paper_miou", "paper_dice_per_image"), _NUMBER)
-_IMAGE = {
-    "image": str,
-    "dice": _NUMBER,
-    "hc_difference_mm": (*_NUMBER, type(None)),
-    "reference_hc_mm": _NUMBER,
-    "exam_trained_on": bool,
-}
-_EXPORT = {"recipe": str, "refused": Optional(str), "size_bytes": int, "model_sha256": str, "accuracy": {"parts": dict}}
-_RUN = {"name": str, "command": str, "strategy": str, "protocol": str, "image_size": list, "seed": int}
-_DOCUMENT = {
-    "schema_version": int,
-    "run": _RUN,
-    "checkpoint_sha256": str,
-    "config": dict,
-    "data": {"split": str, "split_sha256": str, "images": dict},
-    "trainable_parameters": int,
-    "kept_epoch": int,
-    "history": [{"epoch": int, "loss": _NUMBER}],
-    "seconds": _NUMBER,
-    "metrics": {"paper_pooled": _POOLED},
-    "per_image": [_IMAGE],
-    "device": dict,
-    "git_commit": Optional(str),
-    "tools": dict,
-    "exports": Optional([_EXPORT]),
-}
+
+@dataclass(frozen=True)
+class RunFacts:
+    """The run, as it was called when it was trained; :attr:`TrainingResult.name` is its present name.
+
+    Attributes:
+        name: Its name.
+        command: The command that trains it alone.
+        strategy: Name of the strategy.
+        protocol: Name of the protocol.
+        image_size: (height, width) of the network's input, in pixels.
+        train_images: Images of the training part that were used; None for all.
+        seed: Seed of initial weights, order and augmentation.
+        exported: It was exported in all recipes.
+    """
+
+    name: str
+    command: str
+    strategy: str
+    protocol: str
+    image_size: tuple[int, int]
+    train_images: int | None
+    seed: int
+    exported: bool
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Training settings; :class:`train.config.TrainConfig` explains them.
+
+    Attributes:
+        image_size: (height, width) of the network's input, in pixels.
+        protocol: Name of the preset.
+        split: Name of the split.
+        mask: What mask the network learns.
+        augment: Name of the augmentation.
+        loss: Name of the loss.
+        optimizer: Name of the optimizer.
+        schedule: How the learning rate changes.
+        lr: Learning rate, the peak where it varies.
+        batch_size: Images a step.
+        epochs: Passes over the training part.
+        keep: Which epoch is kept.
+        encoder_weights: What the encoder starts from.
+        precision: Number format of the computation.
+        seed: Seed of initial weights, order and augmentation.
+        train_images: Images of the training part that were used; None for all.
+    """
+
+    image_size: tuple[int, int]
+    protocol: str
+    split: str
+    mask: str
+    augment: str
+    loss: str
+    optimizer: str
+    schedule: str
+    lr: float
+    batch_size: int
+    epochs: int
+    keep: str
+    encoder_weights: str
+    precision: str
+    seed: int
+    train_images: int | None
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Number of images in each part of a split."""
+
+    train: int
+    val: int
+    test: int
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a run was trained and tested on.
+
+    Attributes:
+        title: Title of the data set.
+        split: Name of the split, ``paper`` or ``grouped``.
+        split_sha256: Of the split.
+        sha256: Of the images.
+        images: Number of images in each part.
+        limit: Most images of a part, to try things out; None for all.
+    """
+
+    title: str
+    split: str
+    split_sha256: str
+    sha256: str
+    images: Parts
+    limit: int | None
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One epoch of a training.
+
+    Attributes:
+        epoch: Its number, from 1.
+        loss: Mean training loss.
+        seconds: Time it took, in seconds.
+        images_per_second: Training images a second.
+    """
+
+    epoch: int
+    loss: float
+    seconds: float
+    images_per_second: float
+
+
+@dataclass(frozen=True)
+class ValidatedEpoch(Epoch):
+    """One epoch of a training whose split has a validation part.
+
+    Attributes:
+        val_dice: Mean Dice on the validation part, 0 to 1.
+        val_hc_absolute_difference_mm: Mean absolute HC difference there, in mm; None where no image has one.
+        val_hc_refused: Images there without a circumference.
+    """
+
+    val_dice: float
+    val_hc_absolute_difference_mm: float | None
+    val_hc_refused: int
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """The paper's metrics, which pool pixels over images; each 0 to 1 (:func:`edge_runtime.metrics.paper_pooled`).
+
+    Attributes:
+        paper_pixel_accuracy: Pixel accuracy over all pixels.
+        paper_dice: Dice pooled over batches.
+        paper_miou: The head's IoU pooled over batches, which the paper calls mIoU.
+        paper_dice_per_image: Dice of each image on the same masks, then averaged.
+    """
+
+    paper_pixel_accuracy: float
+    paper_dice: float
+    paper_miou: float
+    paper_dice_per_image: float
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Scores on the test part: the paper's, and ours under the name of the split.
+
+    Attributes:
+        paper_pooled: The paper's metrics.
+        paper: Our scores on the split ``paper``.
+        grouped: Our scores on the split ``grouped``.
+    """
+
+    paper_pooled: Pooled
+    paper: Scores | None = field(default=None, metadata=LEFT_OUT)
+    grouped: Scores | None = field(default=None, metadata=LEFT_OUT)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestedImage(ImageScore):
+    """Scores of one test image.
+
+    Attributes:
+        reference_hc_mm: The reference circumference, in mm.
+        exam_trained_on: The network was trained on another image of the same exam.
+    """
+
+    reference_hc_mm: float
+    exam_trained_on: bool
+
+
+@dataclass(frozen=True)
+class TrainingDevice:
+    """What torch computed on.
+
+    Attributes:
+        type: torch's name of the device.
+        threads: CPU threads.
+        machine: Architecture.
+    """
+
+    type: str
+    threads: int
+    machine: str
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """How close logits are to torch's (:mod:`export.verification.parity`).
+
+    Attributes:
+        n_images: Images compared.
+        n_clear: Those of them on which torch finds a clear head.
+        max_logit_difference: Largest difference of a logit.
+        mean_logit_difference: Mean difference of a logit.
+        sqnr_db: Signal to quantization noise of the logits, in dB.
+        mask_dice_mean: Mean Dice of the masks, 0 to 1.
+        mask_dice_worst: Lowest Dice of a mask, 0 to 1.
+        clear_mask_dice_mean: Mean Dice over the clear images; None, as the next two, without any.
+        hc_shift_mean_mm: Mean absolute difference of the circumference, in mm.
+        hc_shift_max_mm: Largest absolute difference of the circumference, in mm.
+    """
+
+    n_images: int
+    n_clear: int
+    max_logit_difference: float
+    mean_logit_difference: float
+    sqnr_db: float
+    mask_dice_mean: float
+    mask_dice_worst: float
+    clear_mask_dice_mean: float | None
+    hc_shift_mean_mm: float | None
+    hc_shift_max_mm: float | None
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """What a recipe allows of :class:`Likeness`; None where nothing is asked of a figure."""
+
+    max_logit_difference: float | None
+    mean_logit_difference: float | None
+    sqnr_db: float | None
+    mask_dice: float | None
+    hc_shift_mm: float | None
+
+
+@dataclass(frozen=True)
+class ParityFigures(Likeness):
+    """How close an exported file is to torch.
+
+    Attributes:
+        title: Title of the images compared on.
+        tolerance: What the recipe allows.
+        onnx: The same of the ONNX file that it was made from.
+        saved_model: The same of the float32 file in between.
+    """
+
+    title: str
+    tolerance: Tolerance
+    onnx: Likeness
+    saved_model: Likeness
+
+
+@dataclass(frozen=True)
+class MeanDegradation:
+    """What a recipe costs on a test part, as the export measures it.
+
+    Attributes:
+        against: Name of what it is compared with.
+        dice_points: Mean change of Dice in points of 100; negative is worse.
+        hc_shift_mm: Mean change of the circumference, in mm; None where no image has both.
+        hc_absolute_shift_mm: Mean absolute change, in mm; None likewise.
+        n_hc: Images that both measured.
+    """
+
+    against: str
+    dice_points: float
+    hc_shift_mm: float | None
+    hc_absolute_shift_mm: float | None
+    n_hc: int
+
+
+@final
+@dataclass(frozen=True)
+class PartScores(ScoreFields):
+    """Scores of an exported file on a test part.
+
+    Attributes:
+        degradation: What the recipe costs there.
+    """
+
+    degradation: MeanDegradation
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Scores of an exported file.
+
+    Attributes:
+        title: Title of the data set.
+        limit: Most images of a part; None for all.
+        parts: Scores by name of the test part; the first is that of the run's own split.
+    """
+
+    title: str | None
+    limit: int | None
+    parts: dict[str, PartScores]
+
+
+@dataclass(frozen=True)
+class Export:
+    """The network in one recipe.
+
+    Attributes:
+        recipe: Name of the recipe.
+        refused: Why the export refused to write the file after measuring it, else None.
+        size_bytes: Of the .tflite file.
+        model_sha256: Of the .tflite file.
+        parity: How close it is to torch.
+        accuracy: Its scores.
+        git_commit: Commit that it was exported at.
+        tools: Versions of the tools, by name.
+    """
+
+    recipe: str
+    refused: str | None
+    size_bytes: int
+    model_sha256: str
+    parity: ParityFigures
+    accuracy: Accuracy
+    git_commit: str | None
+    tools: dict[str, str]
+
+    @property
+    def scores(self) -> PartScores:
+        """Scores on the test part of the run's own split."""
+        return next(iter(self.accuracy.parts.values()))
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """A result file: one training run, and what became of it in every recipe.
+
+    Attributes:
+        schema_version: :data:`SCHEMA_VERSION`.
+        run: The run, as it was called.
+        strategy: What was trained.
+        checkpoint_sha256: Of the weights.
+        config: Training settings.
+        data: What it was trained and tested on.
+        trainable_parameters: Parameters that learn.
+        kept_epoch: The epoch that was kept.
+        history: Every epoch.
+        seconds: Time the training took, in seconds.
+        metrics: Scores on the test part.
+        per_image: Scores of each test image.
+        device: What torch computed on.
+        git_commit: Commit that it was trained at.
+        tools: Versions of the tools, by name.
+        machine: The machine.
+        exports: One for each recipe; None where it was not exported.
+    """
+
+    schema_version: int
+    run: RunFacts
+    strategy: Strategy
+    checkpoint_sha256: str
+    config: Settings
+    data: Data
+    trainable_parameters: int
+    kept_epoch: int
+    history: tuple[ValidatedEpoch | Epoch, ...]
+    seconds: float
+    metrics: Metrics
+    per_image: tuple[TestedImage, ...]
+    device: TrainingDevice
+    git_commit: str | None
+    tools: dict[str, str]
+    machine: Device
+    exports: tuple[Export, ...] | None
+
+    def __post_init__(self) -> None:
+        if getattr(self.metrics, self.data.split, None) is None:
+            raise ValueError(f"there are no scores on the split '{self.data.split}'")
+
+    @property
+    def study_run(self) -> StudyRun:
+        """The run under its present name."""
+        run = self.run
+        return StudyRun(
+            run.strategy, protocol_name(run.protocol), run.image_size, run.train_images, run.seed, run.exported
+        )
+
+    @property
+    def name(self) -> str:
+        """The present name of the run."""
+        return self.study_run.name
+
+    @property
+    def scores(self) -> Scores:
+        """Our scores on the test part of the run's split."""
+        scores: Scores = getattr(self.metrics, self.data.split)
+        return scores
 
 
 def result_path(name: str, folder: Path = TRAINING) -> Path:
@@ -54,20 +412,17 @@ def result_path(name: str, folder: Path = TRAINING) -> Path:
     return folder / f"{name}.json"
 
 
-def load_training(path: Path) -> dict[str, Any]:
-    """Read a run's result file and check that all is there that the results page is made from.
+def load_training(path: Path) -> TrainingResult:
+    """Read a run's result file.
 
     Raises:
         UsageError: There is no such file.
-        ModelError: Not JSON, another schema version, or a field that is missing or of another type.
+        ModelError: Not JSON, another schema version, or a field is missing or of another type.
     """
-    document = read_json(path, SCHEMA_VERSION, "python -m benchmarks study")
-    check_shape(document, _DOCUMENT, path)
-    check_shape(document["metrics"], {document["data"]["split"]: _SCORES}, path)
-    return document
+    return read_record(path, TrainingResult, SCHEMA_VERSION, "python -m benchmarks study")
 
 
-def load_all(folder: Path = TRAINING) -> dict[str, dict[str, Any]]:
+def load_all(folder: Path = TRAINING) -> dict[str, TrainingResult]:
     """Every run's result that is there, by name of the run."""
-    documents = [load_training(path) for path in sorted(folder.glob("*.json"))]
-    return {document["run"]["name"]: document for document in documents}
+    results = [load_training(path) for path in sorted(folder.glob("*.json"))]
+    return {result.name: result for result in results}

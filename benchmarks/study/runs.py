@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edge_runtime.errors import UsageError
+from train.protocols import LEAK_FREE, PAPER
 from train.strategies import STRATEGIES
 
 SMALL = (128, 128)
 ASPECT = (160, 240)
-"""Input of every strategy in the honest setting: it keeps the aspect of HC18's 540x800 frames."""
+"""Input of every strategy in the leak-free setting; it has the aspect of HC18's frames."""
 
 
 @dataclass(frozen=True)
@@ -18,11 +19,11 @@ class StudyRun:
 
     Attributes:
         strategy: Name of the strategy.
-        protocol: ``paper`` or ``honest``.
+        protocol: ``paper`` or ``leak-free``.
         image_size: (height, width) of the input in pixels.
         train_images: Images of the training part; None for all.
-        seed: Of initial weights, order and augmentation.
-        exported: Exported in all recipes and measured.
+        seed: Seed of initial weights, order and augmentation.
+        exported: It is exported in all recipes and measured.
     """
 
     strategy: str
@@ -34,7 +35,7 @@ class StudyRun:
 
     @property
     def name(self) -> str:
-        """``<strategy>-<protocol>``, then the size where it is not 256x256, the images and the seed where given."""
+        """``<strategy>-<protocol>``, then the size unless it is 256x256, and images and seed where they are given."""
         height, width = self.image_size
         parts = [self.strategy, self.protocol]
         if self.image_size != (256, 256):
@@ -47,7 +48,7 @@ class StudyRun:
 
     @property
     def arguments(self) -> list[str]:
-        """Of ``python -m train``."""
+        """Arguments of ``python -m train``."""
         arguments = ["--strategy", self.strategy, "--protocol", self.protocol]
         arguments += ["--image-size", *map(str, self.image_size)]
         if self.train_images:
@@ -58,28 +59,28 @@ class StudyRun:
 
     @property
     def command(self) -> str:
-        """What trains it alone."""
+        """The command that trains it alone."""
         return " ".join(["python -m train", *self.arguments, "--out", f"runs/{self.name}"])
 
 
 def _runs() -> list[StudyRun]:
     table = [s.name for s in STRATEGIES.values() if s.paper_row and s.name != "unet-scratch"] + ["full"]
-    runs = [StudyRun(name, "paper") for name in table]
-    runs += [StudyRun(s, "paper", SMALL, exported=False) for s in ("decoder-all", "encoder-only")]
+    runs = [StudyRun(name, PAPER) for name in table]
+    runs += [StudyRun(s, PAPER, SMALL, exported=False) for s in ("decoder-all", "encoder-only")]
     runs += [
-        StudyRun(s, "paper", SMALL, train_images=n, exported=False)
+        StudyRun(s, PAPER, SMALL, train_images=n, exported=False)
         for n in (399, 239, 79)
         for s in ("decoder-all", "encoder-only")
     ]
-    runs += [StudyRun("edge", "honest", ASPECT, seed=seed) for seed in range(3)]
-    runs += [StudyRun(s, "honest", ASPECT) for s in ("decoder-all", "encoder-only", "full")]
-    runs += [StudyRun("decoder-all", "honest", ASPECT, seed=seed, exported=False) for seed in (1, 2)]
-    runs += [StudyRun("unet-scratch", "paper", SMALL), StudyRun("decoder-all", "paper", (512, 512))]
+    runs += [StudyRun("edge", LEAK_FREE, ASPECT, seed=seed) for seed in range(3)]
+    runs += [StudyRun(s, LEAK_FREE, ASPECT) for s in ("decoder-all", "encoder-only", "full")]
+    runs += [StudyRun("decoder-all", LEAK_FREE, ASPECT, seed=seed, exported=False) for seed in (1, 2)]
+    runs += [StudyRun("unet-scratch", PAPER, SMALL), StudyRun("decoder-all", PAPER, (512, 512))]
     return runs
 
 
 STUDY = {run.name: run for run in _runs()}
-"""Every run by name, in the order they are done."""
+"""Every run by name, in the order in which they are trained."""
 
 
 def get_run(name: str) -> StudyRun:
@@ -88,6 +89,7 @@ def get_run(name: str) -> StudyRun:
     Raises:
         UsageError: No such run; the message lists those there are.
     """
-    if name not in STUDY:
+    found = STUDY.get(name.replace("-honest-", f"-{LEAK_FREE}-"))  # their names in version 0.1
+    if found is None:
         raise UsageError(f"The study has no run '{name}'. Its runs are:\n" + "\n".join(f"  {n}" for n in STUDY))
-    return STUDY[name]
+    return found

@@ -8,33 +8,110 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from benchmarks.common.result_files import RESULTS, free_name
+from benchmarks.common.device import Device, this_device
+from benchmarks.common.result_files import RESULTS, free_name, read_record
 from benchmarks.common.tables import text_table
 from edge_runtime.common.arguments import add_data, add_out, at_least, checked_out
 from edge_runtime.common.cli import say
 from edge_runtime.common.files import write_json
 from edge_runtime.common.optional import require
 from edge_runtime.common.provenance import git_commit, tool_versions
-from edge_runtime.device.fingerprint import fingerprint, usable_cores
+from edge_runtime.common.record import to_json
+from edge_runtime.device.fingerprint import usable_cores
 from edge_runtime.errors import UsageError
 from train.data.check import check_samples
 from train.data.hc18 import Dataset, Sample, find_data
+
+if TYPE_CHECKING:  # they need torch
+    from torch import nn
+
+    from train.config import TrainConfig
 
 SCHEMA_VERSION = 1
 SPEEDS = RESULTS / "training-speed"
 PLAIN = "plain"
 VARIANTS = {
-    PLAIN: "float32, channels first, the library's decoder, each image read and resized when its turn comes",
-    "in memory": "as plain, the prepared images in memory",
-    "channels last": "as in memory, channels last",
-    "ours": "as channels last, the fast decoder block, bfloat16 where this CPU multiplies it fast: python -m train",
-    "ours, a run a core": "as many runs of ours at once as there are cores, a thread each: benchmarks study --jobs",
+    PLAIN: "float32, channels first, the library's decoder; each image is read and resized when it is needed",
+    "in memory": "like plain, with the prepared images in memory",
+    "channels last": "like in memory, with channels last",
+    "ours": "`python -m train`: like channels last, with the fast decoder block; bfloat16 on CPUs fast at it",
+    "ours, a run a core": "`python -m benchmarks study --jobs N`: a run of ours on each core, with one thread each",
 }
 Step = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class SpeedConditions:
+    """What training speed was measured under.
+
+    Attributes:
+        date: When it was started, UTC, ISO 8601.
+        git_commit: Commit of the source tree; None outside a checkout.
+        data: Title of the data set.
+        is_phantom: The images are procedural phantoms.
+        steps: Batches a variant and round.
+        rounds: Rounds over all variants.
+        load_average_1min: The system's load at the start; None where it does not tell.
+        variants: What each variant is, by name.
+    """
+
+    date: str
+    git_commit: str | None
+    data: str
+    is_phantom: bool
+    steps: int
+    rounds: int
+    load_average_1min: float | None
+    variants: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How fast one variant trains one strategy.
+
+    Attributes:
+        strategy: Name of the strategy.
+        variant: A key of :data:`VARIANTS`.
+        precision: Number format of the computation.
+        threads: CPU threads, of all processes together.
+        image_size: (height, width) of the network's input, in pixels.
+        batch_size: Images a step.
+        images_per_second: Median over rounds.
+        rounds: Images a second in each round.
+        times_plain: Median over rounds of the ratio to the plain variant.
+    """
+
+    strategy: str
+    variant: str
+    precision: str
+    threads: int
+    image_size: tuple[int, int]
+    batch_size: int
+    images_per_second: float
+    rounds: tuple[float, ...]
+    times_plain: float
+
+
+@dataclass(frozen=True)
+class SpeedDocument:
+    """A result file of this command.
+
+    Attributes:
+        schema_version: :data:`SCHEMA_VERSION`.
+        device: The machine, with the versions of torch and what it needs.
+        conditions: What it was measured under.
+        results: One for each strategy and variant.
+    """
+
+    schema_version: int
+    device: Device
+    conditions: SpeedConditions
+    results: tuple[Speed, ...]
 
 
 def run(args: argparse.Namespace) -> int:
@@ -42,46 +119,48 @@ def run(args: argparse.Namespace) -> int:
     require("torch")
     for name in ("steps", "rounds"):
         if getattr(args, name) < 1:
-            raise UsageError(f"--{name} is {getattr(args, name)}; it is 1 or more.")
+            raise UsageError(f"--{name} is {getattr(args, name)}; it must be 1 or more.")
     out = checked_out(args.out, args.overwrite)
     dataset = find_data(args.data)
     say(f"data: {dataset.title}; {args.rounds} alternating rounds of {args.steps} steps")
     results = [result for strategy in args.strategies for result in measure(strategy, dataset, args.steps, args.rounds)]
-    conditions = {
-        "date": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "git_commit": git_commit(),
-        "data": dataset.title,
-        "is_phantom": dataset.is_phantom,
-        "steps": args.steps,
-        "rounds": args.rounds,
-        "load_average_1min": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
-        "variants": VARIANTS,
-    }
-    device = {**fingerprint(), "tools": tool_versions(("torch", "segmentation-models-pytorch", "numpy"))}
-    document = {"schema_version": SCHEMA_VERSION, "device": device, "conditions": conditions, "results": results}
-    out = out or free_name(SPEEDS, device, conditions)
-    write_json(out, document)
-    rows = [
-        [r["strategy"], r["variant"], r["precision"], f"{r['images_per_second']:.2f}", f"{r['times_plain']:.2f}"]
-        for r in results
-    ]
+    conditions = SpeedConditions(
+        date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        git_commit=git_commit(),
+        data=dataset.title,
+        is_phantom=dataset.is_phantom,
+        steps=args.steps,
+        rounds=args.rounds,
+        load_average_1min=os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        variants=VARIANTS,
+    )
+    device = replace(this_device(), tools=tool_versions(("torch", "segmentation-models-pytorch", "numpy")))
+    out = out or free_name(SPEEDS, device, conditions.date, conditions.is_phantom)
+    write_json(out, to_json(SpeedDocument(SCHEMA_VERSION, device, conditions, tuple(results))))
+    rows = [[r.strategy, r.variant, r.precision, f"{r.images_per_second:.2f}", f"{r.times_plain:.2f}"] for r in results]
     say(text_table(("strategy", "variant", "precision", "images/s", "times plain"), rows))
     say(f"wrote {out}")
     return 0
 
 
-def measure(strategy: str, dataset: Dataset, steps: int, rounds: int) -> list[dict[str, Any]]:
-    """Every variant of a strategy, in turn, in each round.
+def load_speeds(folder: Path = SPEEDS) -> list[SpeedDocument]:
+    """Every result file of this command that is there, by file name.
+
+    Raises:
+        ModelError: One of them cannot be used.
+    """
+    command = "python -m benchmarks train-speed"
+    return [read_record(path, SpeedDocument, SCHEMA_VERSION, command) for path in sorted(folder.glob("*.json"))]
+
+
+def measure(strategy: str, dataset: Dataset, steps: int, rounds: int) -> list[Speed]:
+    """Measure every variant of a strategy, in turn, in each round.
 
     Args:
         strategy: Name of the strategy, in the paper's setting at its own size.
         dataset: Whose images are trained on.
         steps: Batches a variant and round.
-        rounds: Over all variants.
-
-    Returns:
-        For each variant ``images_per_second`` (the median over rounds), every round's, and ``times_plain``, the median
-        of the rounds' own ratios.
+        rounds: Rounds over all variants.
     """
     import torch
 
@@ -106,23 +185,24 @@ def measure(strategy: str, dataset: Dataset, steps: int, rounds: int) -> list[di
             measured["ours, a run a core"].append(sum(pool.map(_work, range(cores), chunksize=1)))
             say(f"  {strategy}: " + ", ".join(f"{variant} {rates[-1]:.2f}" for variant, rates in measured.items()))
     precision = pick_precision("auto", torch.device("cpu"))
+    config = _config(strategy)
     return [
-        {
-            "strategy": strategy,
-            "variant": variant,
-            "precision": precision if variant.startswith("ours") else "float32",
-            "threads": torch.get_num_threads() if variant in alone else cores,
-            "image_size": list(_config(strategy).image_size),
-            "batch_size": _config(strategy).batch_size,
-            "images_per_second": statistics.median(rates),
-            "rounds": rates,
-            "times_plain": statistics.median(r / p for r, p in zip(rates, measured[PLAIN], strict=True)),
-        }
+        Speed(
+            strategy=strategy,
+            variant=variant,
+            precision=precision if variant.startswith("ours") else "float32",
+            threads=torch.get_num_threads() if variant in alone else cores,
+            image_size=config.image_size,
+            batch_size=config.batch_size,
+            images_per_second=statistics.median(rates),
+            rounds=tuple(rates),
+            times_plain=statistics.median(r / p for r, p in zip(rates, measured[PLAIN], strict=True)),
+        )
         for variant, rates in measured.items()
     ]
 
 
-def _config(strategy: str) -> Any:
+def _config(strategy: str) -> TrainConfig:
     from train.config import PROTOCOLS, TrainConfig
     from train.strategies import get_strategy
 
@@ -141,7 +221,7 @@ def _make(variant: str, strategy: str, samples: Sequence[Sample]) -> Step:
     config = _config(strategy)
     device = torch.device("cpu")
     if variant == "ours":
-        config = replace(config, precision=pick_precision("auto", device))
+        config = replace(config, precision=pick_precision("auto", device))  # type: ignore[arg-type]  # one of the two
     run = Run(get_strategy(strategy), config, device)
     if variant != "ours":
         _make_plain(run.model, channels_last=variant == "channels last")
@@ -172,8 +252,8 @@ def _make(variant: str, strategy: str, samples: Sequence[Sample]) -> Step:
     return ours if variant == "ours" else plain
 
 
-def _make_plain(model: Any, channels_last: bool) -> None:
-    """Undo what makes our networks fast."""
+def _make_plain(model: nn.Module, channels_last: bool) -> None:
+    """Take away what makes our networks fast."""
     import torch
     from segmentation_models_pytorch.decoders.unet.decoder import UnetDecoderBlock
 
@@ -186,7 +266,7 @@ def _make_plain(model: Any, channels_last: bool) -> None:
 
 
 _worker: dict[str, Any] = {}
-"""Of a process: what it waits at, and what it runs."""
+"""What a process waits at, and what it runs."""
 
 
 def _start_worker(barrier: Any, strategy: str, samples: Sequence[Sample]) -> None:
@@ -197,7 +277,7 @@ def _start_worker(barrier: Any, strategy: str, samples: Sequence[Sample]) -> Non
 
 
 def _work(_: int) -> float:
-    """Images a second of this process while all others work too."""
+    """Images a second of this process while all the others work too."""
     _worker["barrier"].wait()
     started = time.perf_counter()
     _worker["step"]()
@@ -216,6 +296,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--steps", type=at_least(1), default=3, help="batches a variant and round (default: %(default)s)"
     )
-    parser.add_argument("--rounds", type=at_least(1), default=5, help="over all variants (default: %(default)s)")
+    parser.add_argument("--rounds", type=at_least(1), default=5, help="rounds over all variants (default: %(default)s)")
     add_out(parser, "benchmarks/results/training-speed/<machine>-<date>.json")
     parser.set_defaults(action=run)

@@ -43,10 +43,10 @@ def find_artifacts(places: Sequence[Path]) -> list[Artifact]:
     A damaged manifest is kept as the artifact's error, so that the others are still measured.
 
     Args:
-        places: Folders, searched with what they hold, and .tflite files.
+        places: Folders, which are searched with their subfolders, and .tflite files.
 
     Returns:
-        Sorted by strategy; of each, float32 first, then from large to small. Those with a damaged manifest come last.
+        Sorted by strategy; of each strategy float32 first, then from large to small. Damaged manifests come last.
 
     Raises:
         UsageError: A place does not exist, holds no artifact, or two artifacts have one name.

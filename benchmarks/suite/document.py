@@ -1,87 +1,220 @@
-"""Result files: where they lie, what they must hold."""
+"""Result files of ``python -m benchmarks run``: what they hold, and how they are read."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import final
 
-from benchmarks.common.json_shape import Optional, check_shape, read_json
-from benchmarks.common.result_files import RESULTS
+from benchmarks.common.device import Device
+from benchmarks.common.result_files import RESULTS, read_record
+from benchmarks.common.scores import Scores, Summary
+from edge_runtime.common.record import LEFT_OUT
 from edge_runtime.errors import UsageError
+from edge_runtime.metrics import ImageScore
+
+# The classes are final so that a checker knows that none is false, in "result.accuracy and result.accuracy.dice".
 
 SCHEMA_VERSION = 1
 
-_NUMBER = (int, float)
-_TEXT_OR_NONE = (str, type(None))
-_PERCENTILES = {"p50": _NUMBER, "p90": _NUMBER, "p99": _NUMBER}
-_LATENCY = dict.fromkeys(("preprocess", "invoke", "postprocess", "total"), _PERCENTILES)
-_SUMMARY = {
-    "n": int,
-    "mean": Optional(_NUMBER),
-    **dict.fromkeys(("ci95_low", "ci95_high", "min"), Optional(_NUMBER)),
-}
-_METRICS = ("dice", "foreground_iou", "mean_iou", "pixel_accuracy", "hausdorff_mm", "hc_difference_mm")
-_ACCURACY = {
-    "n_images": int,
-    "n_hc_refused": int,
-    **dict.fromkeys((*_METRICS, "hc_absolute_difference_mm"), _SUMMARY),
-}
-_DEGRADATION = {
-    "reference": str,
-    **dict.fromkeys(("dice_difference_points", "hc_shift_mm", "hc_absolute_shift_mm"), _SUMMARY),
-}
-_IMAGE = {
-    "image": str,
-    **dict.fromkeys(("dice", "foreground_iou", "mean_iou", "pixel_accuracy"), _NUMBER),
-    **dict.fromkeys(("hausdorff_mm", "hc_difference_mm"), (*_NUMBER, type(None))),
-    "reason": _TEXT_OR_NONE,
-}
-
-_RESULT = {
-    "artifact": str,
-    "strategy": _TEXT_OR_NONE,
-    "recipe": _TEXT_OR_NONE,
-    "model_sha256": _TEXT_OR_NONE,
-    "checkpoint_sha256": Optional(str),
-    "error": _TEXT_OR_NONE,
-    "size_bytes": Optional(_NUMBER),
-    "latency_ms": Optional(_LATENCY),
-    "time_to_first_result_ms": Optional(_NUMBER),
-    "process_start_to_first_result_ms": Optional(_NUMBER),
-    "peak_memory_bytes": Optional(_NUMBER),
-    "accuracy": Optional(_ACCURACY),
-    "degradation": Optional(_DEGRADATION),
-    "degradation_reason": Optional(str),
-    "images": [_IMAGE],
-}
-_CONDITIONS = {
-    "date": str,
-    "threads": int,
-    "frames": int,
-    "warmup": int,
-    "rounds": int,
-    "data": str,
-    "is_phantom": bool,
-    "split": str,
-    "n_images": int,
-    "images_sha256": str,
-    "latency_images": Optional([str]),
-    "load_average_1min": Optional(_NUMBER),
-    "git_commit": Optional(str),
-}
-_DOCUMENT = {"schema_version": int, "device": dict, "conditions": _CONDITIONS, "results": [_RESULT]}
+Argument = str | int | float | bool | None | tuple[str, ...]
 
 
-def load_document(path: Path) -> dict[str, Any]:
-    """Read a result file and check that all is there that reports are made from.
+@final
+@dataclass(frozen=True)
+class Percentiles:
+    """Latency over frames, in ms."""
+
+    p50: float
+    p90: float
+    p99: float
+    min: float
+    mean: float
+    sd: float
+
+
+@final
+@dataclass(frozen=True)
+class StageLatencies:
+    """Latency of one frame by stage, in ms.
+
+    Attributes:
+        preprocess: From the frame to the network's input.
+        invoke: The network.
+        postprocess: From the network's output to the circumference.
+        total: All three.
+    """
+
+    preprocess: Percentiles
+    invoke: Percentiles
+    postprocess: Percentiles
+    total: Percentiles
+
+
+@dataclass(frozen=True)
+class Round:
+    """One round of one artifact, in a process of its own.
+
+    Attributes:
+        total_p50_ms: Median time of a frame, in ms.
+        load_ms: Time to load the model, in ms.
+        time_to_first_result_ms: Time to load the model and measure one frame, in ms.
+        process_start_to_first_result_ms: The same from the start of the process, in ms.
+        peak_memory_bytes: Peak resident memory of the process, in bytes; None where the system does not tell.
+        frequency_mhz: Frequency of the first core after the round, in MHz; None likewise.
+        temperature_c: Temperature after the round, in degrees Celsius; None likewise.
+        throttled: A Raspberry Pi's throttling flags after the round; None elsewhere.
+    """
+
+    total_p50_ms: float
+    load_ms: float
+    time_to_first_result_ms: float
+    process_start_to_first_result_ms: float
+    peak_memory_bytes: int | None
+    frequency_mhz: float | None
+    temperature_c: float | None
+    throttled: str | None
+
+
+@final
+@dataclass(frozen=True)
+class Degradation:
+    """What a recipe costs: differences from the same strategy's float32, image by image.
+
+    Attributes:
+        reference: Name of the float32 artifact.
+        reference_sha256: Its sha256.
+        dice_difference_points: Change of Dice in points of 100; negative is worse.
+        hc_shift_mm: Change of the circumference in mm, over the images that both measured.
+        hc_absolute_shift_mm: Its absolute value in mm.
+        n_hc_refused_by_one: Images that only one of the two measured.
+    """
+
+    reference: str
+    reference_sha256: str | None
+    dice_difference_points: Summary
+    hc_shift_mm: Summary
+    hc_absolute_shift_mm: Summary
+    n_hc_refused_by_one: int
+
+
+@final
+@dataclass(frozen=True)
+class Result:
+    """One artifact. What could not be measured is None or left out.
+
+    Attributes:
+        artifact: Its name, ``<strategy>-<recipe>``.
+        strategy: Name of the strategy; None, as the next four, where its manifest cannot be used.
+        recipe: Name of the recipe.
+        model_sha256: Of the .tflite file.
+        checkpoint_sha256: Of the weights it was exported from.
+        size_bytes: Of the .tflite file.
+        error: Why it could not be measured, else None.
+        latency_ms: Latency over the frames of all rounds.
+        accuracy: Scores over the images.
+        images: Scores of each image.
+        degradation: What the recipe costs; None where there is nothing to compare with.
+        degradation_reason: Why it is None.
+        backend: The interpreter, by name.
+        input_size: (height, width) of the network's input, in pixels.
+        load_ms: Median over rounds, as the next two: time to load the model, in ms.
+        time_to_first_result_ms: Time to load the model and measure one frame, in ms.
+        process_start_to_first_result_ms: The same from the start of the process, in ms.
+        peak_memory_bytes: The largest of all rounds, in bytes.
+        rounds: Each round's own figures.
+        n_refused_on_device: Images that the runtime refuses by its general limits and the model's own, which the
+            manifest holds; left out in results older than this field.
+    """
+
+    artifact: str
+    strategy: str | None
+    recipe: str | None
+    model_sha256: str | None
+    checkpoint_sha256: str | None
+    size_bytes: int | None
+    error: str | None
+    latency_ms: StageLatencies | None
+    accuracy: Scores | None
+    images: tuple[ImageScore, ...]
+    degradation: Degradation | None
+    degradation_reason: str | None
+    backend: str | None = field(default=None, metadata=LEFT_OUT)
+    input_size: tuple[int, int] | None = field(default=None, metadata=LEFT_OUT)
+    load_ms: float | None = field(default=None, metadata=LEFT_OUT)
+    time_to_first_result_ms: float | None = field(default=None, metadata=LEFT_OUT)
+    process_start_to_first_result_ms: float | None = field(default=None, metadata=LEFT_OUT)
+    peak_memory_bytes: int | None = field(default=None, metadata=LEFT_OUT)
+    rounds: tuple[Round, ...] | None = field(default=None, metadata=LEFT_OUT)
+    n_refused_on_device: int | None = field(default=None, metadata=LEFT_OUT)
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What a result was measured under.
+
+    Attributes:
+        date: When it was started, UTC, ISO 8601.
+        git_commit: Commit of the source tree; None outside a checkout.
+        arguments: Those of the command.
+        threads: CPU threads.
+        frames: Frames timed in each round.
+        warmup: Frames before them in each round, not timed.
+        rounds: Rounds over all artifacts.
+        latency_images: The images whose frames are timed.
+        load_average_1min: The system's load at the start; None where it does not tell.
+        data: Title of the data set.
+        is_phantom: The images are procedural phantoms.
+        split: Name of the split whose test part is scored.
+        split_sha256: Of the split.
+        n_images: Images scored.
+        n_images_in_test_part: Images in the test part.
+        images_sha256: Of the images scored.
+    """
+
+    date: str
+    git_commit: str | None
+    arguments: dict[str, Argument]
+    threads: int
+    frames: int
+    warmup: int
+    rounds: int
+    latency_images: tuple[str, ...]
+    load_average_1min: float | None
+    data: str
+    is_phantom: bool
+    split: str
+    split_sha256: str
+    n_images: int
+    n_images_in_test_part: int
+    images_sha256: str
+
+
+@dataclass(frozen=True)
+class SuiteDocument:
+    """A result file.
+
+    Attributes:
+        schema_version: :data:`SCHEMA_VERSION`.
+        device: The machine it was measured on.
+        conditions: What it was measured under.
+        results: One for each artifact.
+    """
+
+    schema_version: int
+    device: Device
+    conditions: Conditions
+    results: tuple[Result, ...]
+
+
+def load_document(path: Path) -> SuiteDocument:
+    """Read a result file.
 
     Raises:
         UsageError: There is no such file.
-        ModelError: Not JSON, another schema version, or a field that is missing or of another type.
+        ModelError: Not JSON, another schema version, or a field is missing or of another type.
     """
-    document = read_json(path, SCHEMA_VERSION, "python -m benchmarks run")
-    check_shape(document, _DOCUMENT, path)
-    return document
+    return read_record(path, SuiteDocument, SCHEMA_VERSION, "python -m benchmarks run")
 
 
 def newest_result(folder: Path = RESULTS) -> Path:
@@ -93,4 +226,4 @@ def newest_result(folder: Path = RESULTS) -> Path:
     paths = sorted(folder.glob("*.json"))
     if not paths:
         raise UsageError(f"{folder.name}/ holds no result file. Make one with: python -m benchmarks run")
-    return max(paths, key=lambda path: (load_document(path)["conditions"]["date"], path.name))
+    return max(paths, key=lambda path: (load_document(path).conditions.date, path.name))

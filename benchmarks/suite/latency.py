@@ -1,40 +1,98 @@
 """Latency and memory of several artifacts, in alternating rounds of fresh processes.
 
-A machine's speed drifts (temperature, other work). Measured one artifact after the other, the drift would look like a
-difference between them; measured in rounds, it meets all of them alike.
+A machine's speed drifts (temperature, other work). If artifacts were measured one after the other, the drift would look
+like a difference between them. In alternating rounds it affects all of them alike.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.suite.artifacts import Artifact
+from benchmarks.suite.document import Round, StageLatencies
 from edge_runtime.common.cli import say
+from edge_runtime.common.record import from_json
 from edge_runtime.errors import FetalHeadError
 from edge_runtime.measurement import Latency
 from edge_runtime.timing.bench import BenchConfig, summarize_latencies
 
 WORKER_TIMEOUT_S = 1800
-"""After this a process counts as hanging: the slowest model here, on a Raspberry Pi 4, takes a minute."""
+"""A process that takes longer hangs: even the slowest model here should take about a minute on a Raspberry Pi 4."""
 
 _ROOT = Path(__file__).resolve().parents[2]
-_ONCE_A_PROCESS = ("load_ms", "time_to_first_result_ms", "process_start_to_first_result_ms")
+
+
+@dataclass(frozen=True)
+class After:
+    """The device after a round; None is what its system does not tell.
+
+    Attributes:
+        frequency_mhz: Frequency of the first core, in MHz.
+        temperature_c: Temperature, in degrees Celsius.
+        throttled: A Raspberry Pi's throttling flags.
+    """
+
+    frequency_mhz: float | None
+    temperature_c: float | None
+    throttled: str | None
+
+
+@dataclass(frozen=True)
+class Timed:
+    """What one process measured: as :func:`.bench_model` gives it with samples.
+
+    Attributes:
+        backend: The interpreter, by name.
+        input_size: (height, width) of the network's input, in pixels.
+        load_ms: Time to load the model, in ms.
+        time_to_first_result_ms: Time to load the model and measure one frame, in ms.
+        process_start_to_first_result_ms: The same from the start of the process, in ms.
+        latency_ms: Latency over the frames.
+        samples_ms: Latency of each frame in ms: (preprocess, invoke, postprocess).
+        peak_memory_bytes: Peak resident memory of the process, in bytes; None where the system does not tell.
+        after: The device afterwards.
+    """
+
+    backend: str
+    input_size: tuple[int, int]
+    load_ms: float
+    time_to_first_result_ms: float
+    process_start_to_first_result_ms: float
+    latency_ms: StageLatencies
+    samples_ms: tuple[tuple[float, float, float], ...]
+    peak_memory_bytes: int | None
+    after: After
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Latency and memory of one artifact; fields as those of :class:`.Result`."""
+
+    backend: str
+    input_size: tuple[int, int]
+    latency_ms: StageLatencies
+    load_ms: float
+    time_to_first_result_ms: float
+    process_start_to_first_result_ms: float
+    peak_memory_bytes: int | None
+    rounds: tuple[Round, ...]
 
 
 def measure_rounds(
     artifacts: Sequence[Artifact], frames: Sequence[NDArray[np.uint8]], config: BenchConfig, rounds: int
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, Speed | str]:
     """Measure every artifact once a round, each time in a process of its own.
 
     Args:
@@ -44,11 +102,10 @@ def measure_rounds(
         rounds: Rounds, 1 or more.
 
     Returns:
-        By artifact's name: latency percentiles over the frames of all rounds, medians over rounds of what happens once
-        a process, the largest peak memory, and each round's own figures; or ``{"error": ...}`` where it cannot be run.
+        By the artifact's name: what was measured, or the error where it cannot be run.
     """
-    measured: dict[str, list[dict[str, Any]]] = {artifact.name: [] for artifact in artifacts}
-    errors: dict[str, dict[str, Any]] = {}
+    measured: dict[str, list[Timed]] = {artifact.name: [] for artifact in artifacts}
+    errors: dict[str, str] = {}
     with tempfile.TemporaryDirectory(prefix="fetal-head-edge-") as folder:
         pixels = Path(folder) / "frames.npz"
         np.savez(pixels, *frames)
@@ -57,41 +114,42 @@ def measure_rounds(
                 if artifact.name in errors:
                     continue
                 try:
-                    result = _measure(artifact, pixels, config)
+                    timed = _measure(artifact, pixels, config)
                 except FetalHeadError as error:
-                    errors[artifact.name] = {"error": artifact.describe_error(error)}
+                    errors[artifact.name] = artifact.describe_error(error)
                     say(f"  error: {artifact.name}: {error}")
                     continue
-                measured[artifact.name].append(result)
-                p50 = result["latency_ms"]["total"]["p50"]
-                say(f"  round {turn + 1}/{rounds}  {artifact.name:<32} p50 {p50:8.2f} ms")
-    return {name: errors.get(name) or pool(results) for name, results in measured.items()}
+                measured[artifact.name].append(timed)
+                say(f"  round {turn + 1}/{rounds}  {artifact.name:<32} p50 {timed.latency_ms.total.p50:8.2f} ms")
+    return {name: errors.get(name) or pool(rounds_of) for name, rounds_of in measured.items()}
 
 
-def pool(results: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Make one result of an artifact's rounds, each as :func:`.bench_model` gives it with samples."""
-    first = results[0]
-    samples = [Latency(*stages) for result in results for stages in result["samples_ms"]]
-    peaks = [result["peak_memory_bytes"] for result in results if result["peak_memory_bytes"] is not None]
-    return {
-        "backend": first["backend"],
-        "input_size": first["input_size"],
-        "latency_ms": summarize_latencies(samples),
-        **{key: float(np.median([result[key] for result in results])) for key in _ONCE_A_PROCESS},
-        "peak_memory_bytes": max(peaks, default=None),
-        "rounds": [
-            {
-                "total_p50_ms": result["latency_ms"]["total"]["p50"],
-                **{key: result[key] for key in _ONCE_A_PROCESS},
-                "peak_memory_bytes": result["peak_memory_bytes"],
-                **result["after"],
-            }
-            for result in results
-        ],
-    }
+def pool(timed: Sequence[Timed]) -> Speed:
+    """Combine an artifact's rounds: percentiles over all frames, medians of what happens once a process."""
+    samples = [Latency(*stages) for one in timed for stages in one.samples_ms]
+    return Speed(
+        backend=timed[0].backend,
+        input_size=timed[0].input_size,
+        latency_ms=from_json(StageLatencies, summarize_latencies(samples), "latency"),
+        load_ms=statistics.median(one.load_ms for one in timed),
+        time_to_first_result_ms=statistics.median(one.time_to_first_result_ms for one in timed),
+        process_start_to_first_result_ms=statistics.median(one.process_start_to_first_result_ms for one in timed),
+        peak_memory_bytes=max((p for one in timed if (p := one.peak_memory_bytes) is not None), default=None),
+        rounds=tuple(
+            Round(
+                total_p50_ms=one.latency_ms.total.p50,
+                load_ms=one.load_ms,
+                time_to_first_result_ms=one.time_to_first_result_ms,
+                process_start_to_first_result_ms=one.process_start_to_first_result_ms,
+                peak_memory_bytes=one.peak_memory_bytes,
+                **vars(one.after),
+            )
+            for one in timed
+        ),
+    )
 
 
-def _measure(artifact: Artifact, pixels: Path, config: BenchConfig) -> dict[str, Any]:
+def _measure(artifact: Artifact, pixels: Path, config: BenchConfig) -> Timed:
     """One round of one artifact.
 
     Raises:
@@ -111,14 +169,13 @@ def _measure(artifact: Artifact, pixels: Path, config: BenchConfig) -> dict[str,
     if done.returncode != 0:
         raise FetalHeadError(_why(done))
     try:
-        result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        return from_json(Timed, json.loads(done.stdout.splitlines()[-1]), artifact.path)
     except (ValueError, IndexError) as error:
         raise FetalHeadError(f"{artifact.path}: the measuring process printed no result.") from error
-    return result
 
 
 def _why(done: subprocess.CompletedProcess[str]) -> str:
-    """What a process that ended badly said: its error message, else its last line, else its exit code."""
+    """Why a process failed: its error message, else its last line, else its exit code."""
     lines = [line for line in done.stderr.splitlines() if line.strip()]
     messages = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
     if messages:

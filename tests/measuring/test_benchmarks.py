@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,19 @@ from typing import Any
 import pytest
 
 from benchmarks.__main__ import main
+from benchmarks.common.device import this_device
+from benchmarks.common.render import Heading, Paragraph, Table, code, to_html, to_markdown
+from benchmarks.common.result_files import RESULTS, free_name
+from benchmarks.pages import figures
+from benchmarks.pages.command import SHIPPED, fill, shipped_results
 from benchmarks.pictures.plots import _apart
+from benchmarks.suite.columns import shipped_manifest, title
 from benchmarks.suite.document import load_document
+from edge_runtime.artifact.manifest import load_manifest, write_manifest
+from edge_runtime.common.record import to_json
+from edge_runtime.device.fingerprint import fingerprint
 from edge_runtime.errors import ModelError, UsageError
+from edge_runtime.quality.limits import Limits
 from edge_runtime.timing.bench import STAGES
 from tests.helpers.tiny_model import make_artifact
 
@@ -51,37 +62,38 @@ def changed(result: Path, out: Path, change: Any) -> Path:
 
 def test_a_result_says_what_was_measured_on_what(result: Path) -> None:
     document = load_document(result)
-    conditions = document["conditions"]
-    assert conditions["is_phantom"] and "phantom" in conditions["data"]
-    assert (conditions["frames"], conditions["rounds"], conditions["threads"]) == (3, 2, 1)
-    assert conditions["n_images"] == conditions["n_images_in_test_part"] == 4
-    assert document["device"]["cores"] >= 1 and "numpy" in document["device"]["tools"]
-    assert [r["artifact"] for r in document["results"]] == ["tiny-float32", "tiny-full_int8"]
-    for r in document["results"]:
-        assert r["error"] is None and len(r["rounds"]) == 2 and len(r["images"]) == 4
-        assert set(r["latency_ms"]) == set(STAGES)
-        assert 0 < r["time_to_first_result_ms"] < r["process_start_to_first_result_ms"]
-        assert 10e6 < r["peak_memory_bytes"] < 500e6
-        assert 0.8 < r["accuracy"]["dice"]["mean"] < 1
+    conditions = document.conditions
+    assert conditions.is_phantom and "phantom" in conditions.data
+    assert (conditions.frames, conditions.rounds, conditions.threads) == (3, 2, 1)
+    assert conditions.n_images == conditions.n_images_in_test_part == 4
+    assert document.device.cores >= 1 and "numpy" in document.device.tools
+    assert [r.artifact for r in document.results] == ["tiny-float32", "tiny-full_int8"]
+    for r in document.results:
+        assert r.error is None and r.rounds and len(r.rounds) == 2 and len(r.images) == 4
+        assert r.latency_ms and set(vars(r.latency_ms)) == set(STAGES)
+        assert 0 < r.time_to_first_result_ms < r.process_start_to_first_result_ms
+        assert 10e6 < r.peak_memory_bytes < 500e6
+        assert r.accuracy and 0.8 < r.accuracy.dice.mean < 1
+        assert r.n_refused_on_device == r.accuracy.n_hc_refused, "a model without limits of its own"
 
 
 def test_degradation_is_paired_with_float32(result: Path) -> None:
-    float32, full_int8 = load_document(result)["results"]
-    assert float32["degradation"] is None and "float32" in float32["degradation_reason"]
-    lost = full_int8["degradation"]
-    pairs = list(zip(full_int8["images"], float32["images"], strict=True))
-    dice = [100 * (a["dice"] - b["dice"]) for a, b in pairs]
-    hc = [a["hc_difference_mm"] - b["hc_difference_mm"] for a, b in pairs if a["hc_difference_mm"] is not None]
-    assert lost["dice_difference_points"]["mean"] == pytest.approx(sum(dice) / len(dice))
-    assert lost["hc_absolute_shift_mm"]["mean"] == pytest.approx(sum(map(abs, hc)) / len(hc))
-    assert lost["dice_difference_points"]["n"] == 4 and {"ci95_low", "ci95_high"} <= set(lost["hc_shift_mm"])
+    float32, full_int8 = load_document(result).results
+    assert float32.degradation is None and "float32" in (float32.degradation_reason or "")
+    lost = full_int8.degradation
+    pairs = list(zip(full_int8.images, float32.images, strict=True))
+    dice = [100 * (a.dice - b.dice) for a, b in pairs]
+    hc = [a.hc_difference_mm - b.hc_difference_mm for a, b in pairs if a.hc_difference_mm is not None]
+    assert lost and lost.dice_difference_points.mean == pytest.approx(sum(dice) / len(dice))
+    assert lost.hc_absolute_shift_mm.mean == pytest.approx(sum(map(abs, hc)) / len(hc))
+    assert lost.dice_difference_points.n == 4 and lost.hc_shift_mm.ci95_low <= lost.hc_shift_mm.ci95_high
 
 
 def test_without_float32_there_is_no_degradation_and_a_reason(artifacts: Path, phantom: Path, tmp_path: Path) -> None:
     out = tmp_path / "result.json"
     assert measure(artifacts / "tiny" / "tiny-full_int8.tflite", phantom, out, "--images", "1") == 0
-    (only,) = load_document(out)["results"]
-    assert only["degradation"] is None and "tiny-float32 is not among" in only["degradation_reason"]
+    (only,) = load_document(out).results
+    assert only.degradation is None and "tiny-float32 is not among" in (only.degradation_reason or "")
     assert main(["report", str(out), "--out", str(tmp_path / "page"), "--artifacts", str(artifacts)]) == 0
     assert "Degradation by recipe: not measured" in (tmp_path / "page" / "report.md").read_text()
 
@@ -122,15 +134,13 @@ def test_a_place_that_cannot_be_written_is_refused_at_once(artifacts: Path, phan
 
 
 def test_default_names_are_free_ones(tmp_path: Path) -> None:
-    from benchmarks.common.result_files import free_name
-
-    device = {"model": "Raspberry Pi 5 Model B Rev 1.0", "cpu": None, "machine": "aarch64"}
-    conditions = {"date": "2025-01-02T03:04:05+00:00", "is_phantom": False}
-    first = free_name(tmp_path, device, conditions)
+    device = replace(this_device(), model="Raspberry Pi 5 Model B Rev 1.0", cpu=None, machine="aarch64")
+    date = "2025-01-02T03:04:05+00:00"
+    first = free_name(tmp_path, device, date, False)
     assert first.name == "raspberry-pi-5-model-b-rev-1-0-2025-01-02.json"
     first.touch()
-    assert free_name(tmp_path, device, conditions).name == "raspberry-pi-5-model-b-rev-1-0-2025-01-02-2.json"
-    assert free_name(tmp_path, device, {**conditions, "is_phantom": True}).name.endswith("02-phantom.json")
+    assert free_name(tmp_path, device, date, False).name == "raspberry-pi-5-model-b-rev-1-0-2025-01-02-2.json"
+    assert free_name(tmp_path, device, date, True).name.endswith("02-phantom.json")
 
 
 @pytest.mark.parametrize("flag", ["--frames", "--rounds", "--images", "--threads"])
@@ -169,10 +179,10 @@ def test_a_damaged_artifact_is_reported_and_the_others_measured(
     out = tmp_path / "r.json"
     done = run("benchmarks", "run", folder, "--data", phantom, "--out", out, *FAST)
     assert done.returncode == 1 and "2 of 3 failed" in done.stdout and "Traceback" not in done.stdout + done.stderr
-    good, damaged, broken = load_document(out)["results"]
-    assert good["error"] is None and good["accuracy"]["n_images"] == 4
-    assert "sha256" in damaged["error"] and damaged["latency_ms"] is None and damaged["accuracy"] is None
-    assert "not a usable manifest" in broken["error"] and str(tmp_path) not in out.read_text()
+    good, damaged, broken = load_document(out).results
+    assert good.error is None and good.accuracy and good.accuracy.n_images == 4
+    assert "sha256" in (damaged.error or "") and damaged.latency_ms is None and damaged.accuracy is None
+    assert "not a usable manifest" in (broken.error or "") and str(tmp_path) not in out.read_text()
     assert main(["report", str(out), "--out", str(tmp_path / "page"), "--data", str(phantom)]) == 0
     text = (tmp_path / "page" / "report.md").read_text()
     assert "Could not be measured" in text and "not measured" in text
@@ -183,12 +193,12 @@ def test_report_shows_the_numbers_of_the_result(result: Path, artifacts: Path, p
     arguments = ["report", str(result), "--out", str(out), "--data", str(phantom), "--artifacts", str(artifacts)]
     assert main(arguments) == 0
     text = (out / "report.md").read_text()
-    for r in load_document(result)["results"]:
-        name = r["artifact"].replace("_", "\\_")
-        rows = [line for line in text.splitlines() if line.startswith(f"| {name} |")]
-        total, dice = r["latency_ms"]["total"], r["accuracy"]["dice"]
-        assert f"| {total['p50']:.2f} / {total['p90']:.2f} / {total['p99']:.2f} |" in rows[0]
-        interval = f"{100 * dice['mean']:.2f} \\[{100 * dice['ci95_low']:.2f}, {100 * dice['ci95_high']:.2f}\\]"
+    for r in load_document(result).results:
+        rows = [line for line in text.splitlines() if line.startswith(f"| `{r.artifact}` |")]
+        assert r.latency_ms and r.accuracy
+        total, dice = r.latency_ms.total, r.accuracy.dice
+        assert f"| {total.p50:.2f} / {total.p90:.2f} / {total.p99:.2f} |" in rows[0]
+        interval = f"{100 * dice.mean:.2f} \\[{100 * dice.ci95_low:.2f}, {100 * dice.ci95_high:.2f}\\]"
         assert f"| {interval} |" in rows[1]
     pictures = re.findall(r"\]\((figures/[^)]+)\)", text)
     assert len(pictures) == 6 and all((out / picture).stat().st_size > 1000 for picture in pictures)
@@ -206,7 +216,7 @@ def test_the_page_loads_nothing(result: Path, artifacts: Path, phantom: Path, tm
 def test_a_page_that_shows_hc18_says_it_must_stay_here(hc18: Path, artifacts: Path, tmp_path: Path) -> None:
     out = tmp_path / "r.json"
     assert measure(artifacts / "tiny" / "tiny-full_int8.tflite", hc18, out, "--images", "3") == 0
-    assert load_document(out)["conditions"]["n_images_in_test_part"] == 131
+    assert load_document(out).conditions.n_images_in_test_part == 131
     assert main(["report", str(out), "--out", str(tmp_path), "--data", str(hc18), "--artifacts", str(artifacts)]) == 0
     for name in ("report.md", "report.html"):
         text = (tmp_path / name).read_text()
@@ -242,7 +252,9 @@ def test_missing_figures_are_not_zero(result: Path, tmp_path: Path) -> None:
 
     path = changed(result, tmp_path / "r.json", forget)
     assert main(["report", str(path), "--out", str(tmp_path / "page")]) == 0
-    row = next(x for x in (tmp_path / "page" / "report.md").read_text().splitlines() if x.startswith("| tiny-float32"))
+    row = next(
+        x for x in (tmp_path / "page" / "report.md").read_text().splitlines() if x.startswith("| `tiny-float32`")
+    )
     assert row.count("not measured") == 4  # percentiles, stages, first result, memory
 
 
@@ -253,7 +265,7 @@ def test_missing_figures_are_not_zero(result: Path, tmp_path: Path) -> None:
         ("[1, 2]", "schema version None"),
         ('{"schema_version": 99}', "schema version 99"),
         ('{"schema_version": 1}', "'device' is missing"),
-        ('{"schema_version": NaN}', "NaN is no number"),
+        ('{"schema_version": NaN}', "NaN is not a number that JSON allows"),
         ("[" * 100_000, "not a JSON document"),
     ],
 )
@@ -296,3 +308,74 @@ def test_a_missing_result_is_a_wrong_call(run: Any, tmp_path: Path) -> None:
 def test_labels_at_the_margin_keep_apart() -> None:
     moved = _apart([0.1, 0.95, 0.95, 0.96], 0.1)
     assert all(b - a >= 0.1 - 1e-9 for a, b in pairwise(moved)) and moved[-1] <= 1
+
+
+@pytest.mark.parametrize("path", [*RESULTS.glob("*.json"), *RESULTS.glob("latency/*.json")], ids=lambda p: p.name)
+def test_committed_results_are_read_and_written_again_unchanged(path: Path) -> None:
+    assert json.loads(json.dumps(to_json(load_document(path)))) == json.loads(path.read_text())
+
+
+def test_the_device_of_a_result_has_all_of_the_fingerprint() -> None:
+    assert set(to_json(this_device())) == set(fingerprint())
+
+
+def test_what_a_device_refuses_is_counted_by_the_models_own_limits(
+    artifacts: Path, phantom: Path, tmp_path: Path
+) -> None:
+    model = Path(shutil.copy(artifacts / "tiny" / "tiny-full_int8.tflite", tmp_path))
+    limits = Limits({"core": (1e6, None)}, {}, 0.0, 0.0, (1.0, 0.0, 1.0), 5.0, (-2.0, 2.0))  # no image is good enough
+    manifest = load_manifest(artifacts / "tiny" / model.name)
+    write_manifest(model, replace(manifest, quality={"limits": limits.to_json()}))
+    assert measure(model, phantom, tmp_path / "r.json") == 0
+    (only,) = load_document(tmp_path / "r.json").results
+    assert only.accuracy and only.accuracy.n_hc_refused < 4 == only.n_refused_on_device
+    table = figures.section([load_document(tmp_path / "r.json")])
+    assert "| refused |" in table and "or by the model's own" in table
+
+
+def test_a_table_without_the_devices_count_says_by_which_rule_it_counts() -> None:
+    table = figures.section([load_document(path) for path in RESULTS.glob("*-grouped.json")])
+    assert "| refused by the general limits |" in table and "| refused |" not in table
+
+
+def test_names_are_code_spans_and_all_else_is_escaped() -> None:
+    blocks = [
+        Heading("`a_b` c_d"),
+        Paragraph("Call `x --y <z>`, not *z*."),
+        Table((code("p|q"), "r_s"), [("a|b", "`")]),
+    ]
+    markdown, page = to_markdown(blocks), to_html("t", blocks).split("<body>")[1]
+    assert "## `a_b` c\\_d" in markdown and "Call `x --y <z>`, not \\*z\\*." in markdown
+    assert "| `p\\|q` | r\\_s |" in markdown and "| a\\|b | \\` |" in markdown
+    assert "<code>a_b</code> c_d" in page and "<code>x --y &lt;z&gt;</code>" in page and "<code>p|q</code>" in page
+
+
+def test_every_table_of_the_suite_names_its_machine_from_the_document() -> None:
+    (path,) = (path for path in RESULTS.glob("*-grouped.json") if "vnni" in path.name)
+    document = load_document(path)
+    other = replace(document, device=replace(document.device, cpu="Cortex-A76", machine="aarch64", cores=4))
+    for text in (figures.section([other]), figures.shipped_table([other])):
+        tables = text.count("| ---: |\n")
+        assert tables == text.count("Cortex-A76") == text.count("`aarch64`, 4 cores") > 0
+        assert "virtual" not in text and "Raspberry" not in text
+
+
+def test_the_shipped_model_is_told_apart_from_another_of_its_name() -> None:
+    shipped, *_ = load_document(shipped_results(RESULTS)[0]).results
+    assert title(shipped) == f"{shipped.artifact}, shipped"
+    assert title(replace(shipped, checkpoint_sha256="0" * 64)) == shipped.artifact
+
+
+def test_the_table_of_the_shipped_model_has_a_row_for_each_recipe_and_keeps_its_marks() -> None:
+    page = fill(f"# x\n\n{SHIPPED}\nold\n<!-- end of figures -->\n", shipped_results(RESULTS), {})
+    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    assert [row.split("`")[1] for row in rows] == ["float32", "float16", "full_int8", "dynamic_int8"]
+    assert all(row.count("|") == 7 for row in rows) and "old" not in page
+    epochs = shipped_manifest().checkpoint["config"]["epochs"]
+    assert f"`edge` as shipped ({epochs} epochs)" in page
+    assert fill(page, shipped_results(RESULTS), {}) == page
+
+
+def test_results_without_the_shipped_model_cannot_fill_its_table(result: Path) -> None:
+    with pytest.raises(UsageError, match="No result file has the shipped model"):
+        figures.shipped_table([load_document(result)])

@@ -6,8 +6,8 @@ import hashlib
 import io
 import json
 import shlex
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,19 +15,24 @@ from PIL import Image
 
 from benchmarks.__main__ import main
 from benchmarks.common.render import Figure, Heading, Paragraph, Table, markdown_files, to_html
+from benchmarks.common.tables import NOT_MEASURED
 from benchmarks.pages import results_page
 from benchmarks.pages.command import RESULTS_JSON, RESULTS_PAGE
-from benchmarks.pages.results_speed import load_speeds, training_speed
+from benchmarks.pages.results_speed import training_speed
 from benchmarks.pictures import strategy_overlays
 from benchmarks.study import findings
-from benchmarks.study.quantized import load_latencies, rows
-from benchmarks.study.results import load_all, load_training
-from benchmarks.study.runs import STUDY, StudyRun, get_run
+from benchmarks.study.quantized import Networks, load_latencies, rows
+from benchmarks.study.results import TRAINING, Pooled, TrainingResult, load_all, load_training
+from benchmarks.study.runs import STUDY, get_run
+from benchmarks.study.training_speed import SPEEDS, load_speeds
+from benchmarks.suite.document import Conditions, Percentiles, Result, StageLatencies, SuiteDocument
+from edge_runtime.common.record import from_json, to_json
 from edge_runtime.errors import ModelError, UsageError
 from tests.helpers.places import ROOT
 from tests.helpers.tiny_model import make_artifact
-from tests.helpers.training_results import make_all, make_result
+from tests.helpers.training_results import DEVICE, make_all, make_result
 from train.__main__ import build_parser
+from train.config import TrainConfig
 from train.data.hc18 import read_dataset
 from train.data.splits import make_split
 from train.strategies import STRATEGIES
@@ -60,19 +65,19 @@ def test_the_driver_writes_a_result_once(phantom: Path, tmp_path: Path, capsys: 
     assert study(phantom, tmp_path) == 0
     path = tmp_path / "results" / f"{SMALL}.json"
     result = load_training(path)
-    assert result["run"]["name"] == SMALL and result["config"]["epochs"] == 1 and result["exports"] is None
-    assert len(result["history"]) == 1 and len(result["per_image"]) == 3
+    assert result.run.name == result.name == SMALL and result.config.epochs == 1 and result.exports is None
+    assert len(result.history) == 1 and len(result.per_image) == 3
     dataset = read_dataset(phantom)
     exams = {dataset.samples[name].exam for name in make_split(dataset, "paper").train[:3]}
-    for score in result["per_image"]:
-        sample = dataset.samples[score["image"]]
-        assert (score["reference_hc_mm"], score["exam_trained_on"]) == (sample.hc_mm, sample.exam in exams)
+    for score in result.per_image:
+        sample = dataset.samples[score.image]
+        assert (score.reference_hc_mm, score.exam_trained_on) == (sample.hc_mm, sample.exam in exams)
     assert str(tmp_path) not in path.read_text() and str(phantom) not in path.read_text()
     written = path.stat().st_mtime_ns
     assert study(phantom, tmp_path) == 0
     assert "0 of 1 runs to do" in capsys.readouterr().out and path.stat().st_mtime_ns == written
     path.unlink()  # the checkpoint is complete: the result is made from it, nothing is trained again
-    assert study(phantom, tmp_path) == 0 and load_training(path)["history"] == result["history"]
+    assert study(phantom, tmp_path) == 0 and load_training(path).history == result.history
     assert "nothing to resume" in (tmp_path / "runs" / SMALL / "log.txt").read_text()
 
 
@@ -100,10 +105,14 @@ def test_list_tells_what_is_open(capsys: pytest.CaptureFixture[str], tmp_path: P
 
 
 def test_a_result_that_lacks_a_field_is_named(tmp_path: Path) -> None:
-    document = make_result(STUDY[SMALL])
+    document = to_json(make_result(STUDY[SMALL]))
     del document["metrics"]["paper"]["dice"]
     (tmp_path / "a.json").write_text(json.dumps(document))
     with pytest.raises(ModelError, match=r"paper\.dice"):
+        load_training(tmp_path / "a.json")
+    del document["metrics"]["paper"]
+    (tmp_path / "a.json").write_text(json.dumps(document))
+    with pytest.raises(ModelError, match="no scores on the split 'paper'"):
         load_training(tmp_path / "a.json")
 
 
@@ -117,17 +126,18 @@ def test_the_page_shows_the_results_and_names_what_is_missing() -> None:
     titles = [block.text for block in blocks if isinstance(block, Heading)]
     assert "The plain U-Net" not in titles and "Quantized" in titles
     text = " ".join(cell for block in blocks if isinstance(block, Table) for row in block.rows for cell in row)
-    dice = 100 * documents["decoder-all-paper"]["metrics"]["paper"]["dice"]["mean"]
+    dice = 100 * documents["decoder-all-paper"].scores.dice.mean
     assert f"{dice:.2f}" in text and "97.77 / 96.28 / 92.87" in text
-    assert "python -m train --strategy edge --protocol honest --image-size 160 240 --seed 2" in text
+    assert "python -m train --strategy edge --protocol leak-free --image-size 160 240 --seed 2" in text
     assert "96.28" in results_page.overview(documents) and "http" not in to_html("x", blocks).split("<body>")[0]
 
 
 def test_the_papers_figures_are_reached_where_none_of_the_three_is_below_them() -> None:
     documents = make_all()
-    pooled = documents["decoder-all-paper-512"]["metrics"]["paper_pooled"]
+    run = documents["decoder-all-paper-512"]
     for accuracy, verdict in ((0.98, "is met"), (0.97, "is missed")):
-        pooled |= {"paper_pixel_accuracy": accuracy, "paper_dice": 0.964, "paper_miou": 0.93}
+        metrics = replace(run.metrics, paper_pooled=Pooled(accuracy, 0.964, 0.93, 0.964))
+        documents["decoder-all-paper-512"] = replace(run, metrics=metrics)
         said = [b.text for b in results_page.build(documents) if isinstance(b, Paragraph) and "own 512x512" in b.text]
         assert len(said) == 1 and verdict in said[0] and "/ 96.40 / 93.00, the paper 97.77 / 96.28 / 92.87" in said[0]
 
@@ -142,7 +152,9 @@ def test_without_any_result_the_page_says_so() -> None:
 def test_overlays_of_the_study_show_only_what_was_measured_and_stay_local(hc18: Path, tmp_path: Path) -> None:
     model = make_artifact(tmp_path / SMALL / "artifacts" / "tiny", "float32")
     sha256 = hashlib.sha256(model.read_bytes()).hexdigest()
-    documents = {SMALL: {"exports": [{"recipe": "float32", "model_sha256": sha256}]}}
+    run = make_result(STUDY["decoder-all-paper"])
+    assert run.exports
+    documents = {SMALL: replace(run, exports=(replace(run.exports[0], model_sha256=sha256),))}
     blocks = strategy_overlays.section(tmp_path, str(hc18), documents)
     pictures = [block for block in blocks if isinstance(block, Figure)]
     assert len(pictures) == 6
@@ -152,14 +164,14 @@ def test_overlays_of_the_study_show_only_what_was_measured_and_stay_local(hc18: 
         orange = (values[..., 0] > 180) & (values[..., 2] < 80)
         assert grey.mean() > 0.1 and orange.any(), "the frame and the reference ellipse"
     assert any(isinstance(block, Paragraph) and block.warning and "do not publish" in block.text for block in blocks)
-    documents[SMALL]["exports"][0]["model_sha256"] = "0" * 64
+    documents[SMALL] = run
     assert "holds no artifact that was measured" in strategy_overlays.section(tmp_path, str(hc18), documents)[1].text
 
 
-def run_with(dice: dict[str, float], run: str, **changes: Any) -> dict[str, Any]:
-    document = make_result(STUDY[run])
-    document["per_image"] = [{"image": name, "dice": v, "hc_difference_mm": 0.0} for name, v in dice.items()]
-    return {**document, **changes}
+def run_with(dice: dict[str, float], run: str) -> TrainingResult:
+    result = make_result(STUDY[run])
+    some = result.per_image[0]
+    return replace(result, per_image=tuple(replace(some, image=name, dice=v) for name, v in dice.items()))
 
 
 @pytest.mark.parametrize(("shift", "verdict"), [(0.01, "confirmed"), (-0.01, "refuted"), (0.0, "not decided")])
@@ -170,7 +182,7 @@ def test_a_claim_is_decided_by_the_paired_interval(shift: float, verdict: str) -
         "decoder-all-paper": run_with({name: v + shift for name, v in base.items()}, "decoder-all-paper"),
         "decoder-0-paper": run_with(other, "decoder-0-paper"),
     }
-    best = next(f for f in findings.claims(documents) if f.claim.startswith("decoder-all is the best"))
+    best = next(f for f in findings.claims(documents) if f.claim.startswith("`decoder-all` is the best"))
     assert best.verdict == verdict and f"{100 * shift:+.2f}".replace("+0.00", "0.00") in best.evidence
 
 
@@ -181,16 +193,17 @@ def test_no_loss_is_a_margin_and_missing_runs_are_not_measured() -> None:
         "full-paper": run_with(base, "full-paper"),
     }
     by_claim = {f.claim: f for f in findings.claims(documents)}
-    assert next(f for c, f in by_claim.items() if "costs nothing" in c).verdict == "confirmed"
-    assert next(f for c, f in by_claim.items() if "85.8 %" in c).verdict == findings.MISSING
+    assert next(f for c, f in by_claim.items() if "loses nothing against training" in c).verdict == "confirmed"
+    assert next(f for c, f in by_claim.items() if "85.8 %" in c).verdict == NOT_MEASURED
 
 
 def test_flaws_are_the_differences_they_are_named_for() -> None:
     run = make_result(STUDY["decoder-all-paper"])
-    run["metrics"]["paper_pooled"] |= {"paper_dice": 0.97, "paper_dice_per_image": 0.96}
-    run["metrics"]["paper"]["dice"]["mean"] = 0.955
-    for score in run["per_image"]:
-        score["dice"] = 0.96 if score["exam_trained_on"] else 0.95
+    assert run.metrics.paper
+    pooled_metrics = replace(run.metrics.paper_pooled, paper_dice=0.97, paper_dice_per_image=0.96)
+    own = replace(run.metrics.paper, dice=replace(run.metrics.paper.dice, mean=0.955))
+    images = tuple(replace(score, dice=0.96 if score.exam_trained_on else 0.95) for score in run.per_image)
+    run = replace(run, metrics=replace(run.metrics, paper_pooled=pooled_metrics, paper=own), per_image=images)
     pooled, reference, split = findings.flaws({"decoder-all-paper": run})
     assert [row[2][:5] for row in (pooled, reference, split)] == ["+1.00", "+0.50", "+1.00"]
     assert findings.flaws({}) == []
@@ -203,61 +216,101 @@ def test_the_committed_page_is_made_from_the_committed_results() -> None:
     files = markdown_files(results_page.build(runs, load_latencies(), load_speeds()), page)
     assert files[page].decode() == page.read_text(), "call python -m benchmarks pages"
     assert all(path.exists() for path in files)
-    written = json.loads((ROOT / RESULTS_JSON).read_text())
-    assert written == {"networks": json.loads(json.dumps(rows(runs, load_latencies())))}
+    written = from_json(Networks, json.loads((ROOT / RESULTS_JSON).read_text()), RESULTS_JSON)
+    assert written == Networks(tuple(rows(runs, load_latencies())))
+
+
+def latency_of(artifact: str, checkpoint_sha256: str) -> SuiteDocument:
+    """A latency run over one artifact of the paper's network."""
+    times = StageLatencies(*[Percentiles(21.5, 22.0, 25.0, 21.0, 21.5, 0.1)] * 4)
+    measured = Result(
+        artifact, "decoder-all", "full_int8", None, checkpoint_sha256, None, None, times, None, (), None, None,
+        input_size=(256, 256),
+    )  # fmt: skip
+    conditions = Conditions(
+        "2026-11-23T00:00:00+00:00", None, {}, 1, 50, 5, 2, (), None, "HC18", False, "paper", "", 0, 0, "",
+    )  # fmt: skip
+    return SuiteDocument(1, replace(DEVICE, cpu="a CPU", int8_instructions=("asimddp",)), conditions, (measured,))
 
 
 def test_a_row_a_network_and_recipe_with_its_latency_or_that_of_the_same_graph() -> None:
     documents = make_all()
-    documents["full-paper"]["exports"][3]["refused"] = "full-full_int8 does not compute what torch does"
-    measured = {
-        "artifact": "decoder-all-full_int8",
-        "strategy": "decoder-all",
-        "input_size": [256, 256],
-        "checkpoint_sha256": documents["decoder-all-paper"]["checkpoint_sha256"],
-        "recipe": "full_int8",
-        "latency_ms": {"invoke": {"p50": 21.5, "p90": 22.0, "p99": 25.0}},
-    }
-    latency = {
-        "device": {"cpu": "a CPU", "int8_instructions": ["asimddp"]},
-        "conditions": {"threads": 1, "date": "2026-11-23T00:00:00+00:00"},
-        "results": [measured],
-    }
-    found = {(row["run"], row["recipe"]): row for row in rows(documents, [latency])}
+    full = documents["full-paper"]
+    assert full.exports
+    refused = replace(full.exports[3], refused="full-full_int8 does not compute what torch does")
+    documents["full-paper"] = replace(full, exports=(*full.exports[:3], refused))
+    latency = latency_of("decoder-all-full_int8", documents["decoder-all-paper"].checkpoint_sha256)
+    found = {(row.run, row.recipe): row for row in rows(documents, [latency])}
     assert len(found) == 4 * sum(run.exported for run in STUDY.values())
     own, same = found["decoder-all-paper", "full_int8"], found["full-paper", "full_int8"]
-    assert own["latency_ms"]["p50"] == same["latency_ms"]["p50"] == 21.5
-    assert same["latency_ms"]["measured_on"] == "decoder-all-full_int8" and same["refused"] and not own["refused"]
-    other = (("full-paper", "float32"), ("full-honest-160x240", "full_int8"), ("edge-honest-160x240", "full_int8"))
-    assert all(found[key]["latency_ms"] is None for key in other)
-    assert own["against_float32"]["dice"] == pytest.approx(-0.2)
+    assert own.latency_ms and same.latency_ms and own.latency_ms.p50 == same.latency_ms.p50 == 21.5
+    assert same.latency_ms.measured_on == "decoder-all-full_int8" and same.refused and not own.refused
+    other = (
+        ("full-paper", "float32"), ("full-leak-free-160x240", "full_int8"), ("edge-leak-free-160x240", "full_int8"),
+    )  # fmt: skip
+    assert all(found[key].latency_ms is None for key in other)
+    assert own.against_float32.dice == pytest.approx(-0.2)
     text = str(results_page.build(documents, [latency]))
     assert (
         "'~21.5'" in text
         and "'21.5'" in text
-        and "'full_int8 *'" in text
-        and "a CPU (int8 instructions: asimddp), 2026-11-23" in text
+        and "'`full_int8` *'" in text
+        and "a CPU (int8 instructions: `asimddp`), with 1 thread, measured on 2026-11-23" in text
     )
 
 
 def test_the_page_says_how_fast_the_loop_is_and_whether_that_is_the_goal() -> None:
     (speed,) = load_speeds()
     text = str(training_speed([speed]))
-    assert "times the plain loop, goal met." in text
-    slow = next(result for result in speed["results"] if result["variant"] == "ours")
-    slow["times_plain"] = 2.5
-    text = str(training_speed([speed]))
+    assert "times as fast as the plain loop: goal met." in text
+    slow = next(result for result in speed.results if result.variant == "ours")
+    results = tuple(replace(result, times_plain=2.5) if result is slow else result for result in speed.results)
+    text = str(training_speed([replace(speed, results=results)]))
     assert "2.50 to" in text and "goal missed" in text and "(2.50)" in text
     assert training_speed([]) == []
 
 
 def test_committed_results_are_those_of_the_study_on_hc18() -> None:
     for name, document in load_all().items():
-        run = document["run"]
-        expected = StudyRun(
-            run["strategy"], run["protocol"], tuple(run["image_size"]), run["train_images"], run["seed"]
-        )
-        assert expected.name == name and name in STUDY
-        assert document["data"]["title"] == "HC18" and document["data"]["limit"] is None
-        assert document["config"]["epochs"] == {"paper": 20, "honest": 30}[run["protocol"]]
-        assert not document["git_commit"].endswith("-dirty"), f"{name} was trained on uncommitted code"
+        assert document.study_run == STUDY[name]
+        assert document.data.title == "HC18" and document.data.limit is None
+        assert document.config.epochs == {"paper": 20, "leak-free": 30}[document.study_run.protocol]
+        assert document.git_commit and not document.git_commit.endswith("-dirty"), f"{name}: uncommitted code"
+
+
+@pytest.mark.parametrize("path", [*TRAINING.glob("*.json"), *SPEEDS.glob("*.json")], ids=lambda p: p.stem)
+def test_committed_results_are_read_and_written_again_unchanged(path: Path) -> None:
+    written = json.loads(path.read_text())
+    if path.parent == TRAINING:
+        assert json.loads(json.dumps(to_json(load_training(path)))) == written
+    else:
+        (speed,) = (speed for speed in load_speeds() if speed.conditions.date == written["conditions"]["date"])
+        assert json.loads(json.dumps(to_json(speed))) == written
+
+
+def test_what_was_called_honest_is_called_leak_free() -> None:
+    args = build_parser().parse_args(["--strategy", "edge", "--protocol", "honest"])
+    assert args.protocol == build_parser().parse_args(["--strategy", "edge"]).protocol == "leak-free"
+    assert get_run("edge-honest-160x240-seed1") is STUDY["edge-leak-free-160x240-seed1"]
+    old = json.loads((ROOT / "checkpoints/edge/checkpoint.json").read_text())["config"]
+    assert old["protocol"] == "honest" and TrainConfig.from_json(old).protocol == "leak-free"
+    for page in (ROOT / RESULTS_PAGE, ROOT / RESULTS_JSON, ROOT / "README.md", ROOT / "MODEL_CARD.md"):
+        assert "honest" not in page.read_text()
+
+
+def test_every_table_names_its_machine_and_the_shipped_edge_is_told_apart() -> None:
+    documents = {
+        name: replace(run, machine=replace(DEVICE, cpu="Cortex-A76", machine="aarch64"))
+        for name, run in make_all().items()
+    }
+    blocks = results_page.build(documents)
+    tables = [i for i, block in enumerate(blocks) if isinstance(block, Table)][1:]  # the first is of settings
+    for i in tables:
+        heading = max(k for k in range(i) if isinstance(blocks[k], Heading))
+        said = str(blocks[heading : i + 1])
+        assert "Cortex-A76" in said, blocks[heading]
+    for block in blocks:
+        cells = [cell for row in block.rows for cell in row] if isinstance(block, Table) else []
+        assert all("(30 epochs)" in cell for cell in cells if cell.startswith("`edge") and "runs/" not in cell)
+    assert "The shipped `edge` is another run of the same strategy, over 40 epochs" in str(blocks)
+    assert "`edge` (30 epochs)" in results_page.overview(documents)

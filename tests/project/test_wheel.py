@@ -99,10 +99,8 @@ def folder(tmp_path: Path) -> Path:
 @pytest.mark.slow
 def test_the_plain_install_measures_an_image_file_and_prints_nothing_else(bare: Path, folder: Path) -> None:
     line = ("measure", "frame.png", "--pixel-size-mm", PIXEL_SIZE_MM)
-    done = call(bare / "fetal-head-edge", *line, "--overlay-dir", "out", cwd=folder)
+    done = call(bare / "fetal-head-edge", *line, cwd=folder)
     assert done.returncode == 0 and done.stderr == ""
-    with Image.open(folder / "out" / "frame.png") as picture:
-        assert len(set(picture.convert("RGB").getdata())) > 300, "more colours than a grey frame has"
     assert done.stdout.startswith("frame.png ") and " mm (" in done.stdout and done.stdout.endswith(RESEARCH_ONLY)
     module = call(bare / "python", "-m", "edge_runtime", *line, "--json", cwd=folder)
     console = call(bare / "fetal-head-edge", *line, "--json", cwd=folder)

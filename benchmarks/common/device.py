@@ -1,0 +1,63 @@
+"""The machine that a result was measured on, as result files record it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from edge_runtime.common.record import LEFT_OUT, from_json
+from edge_runtime.device.fingerprint import fingerprint
+
+
+@dataclass(frozen=True)
+class Device:
+    """A machine. None is what its system does not tell.
+
+    Attributes:
+        model: Name of the board or product.
+        cpu: Name of the CPU.
+        machine: Architecture, as ``platform.machine()`` gives it.
+        cores: Cores that the process may use.
+        max_frequency_mhz: Highest frequency of the first core in MHz.
+        memory_bytes: Main memory in bytes.
+        governor: The system's frequency governor.
+        frequency_mhz: Frequency of the first core at the start, in MHz.
+        temperature_c: Temperature at the start, in degrees Celsius.
+        throttled: A Raspberry Pi's throttling flags, hexadecimal.
+        os: The operating system.
+        tools: Versions of Python and of packages, by name.
+        int8_instructions: The CPU's instructions for int8, and AVX2; None in results older than this field.
+    """
+
+    model: str | None
+    cpu: str | None
+    machine: str
+    cores: int
+    max_frequency_mhz: float | None
+    memory_bytes: int | None
+    governor: str | None
+    frequency_mhz: float | None
+    temperature_c: float | None
+    throttled: str | None
+    os: str
+    tools: dict[str, str]
+    int8_instructions: tuple[str, ...] | None = field(default=None, metadata=LEFT_OUT)
+
+    @property
+    def text(self) -> str:
+        """The hardware in words."""
+        names = [name for name in (self.model, cpu_text(self.cpu, self.int8_instructions)) if name]
+        return f"{', '.join(names)}, `{self.machine}`, {self.cores} cores"
+
+
+def this_device() -> Device:
+    """The machine this runs on."""
+    return from_json(Device, fingerprint(), "this machine")
+
+
+def cpu_text(cpu: str | None, int8_instructions: Sequence[str] | None) -> str:
+    """A CPU in words, with its int8 instructions where they were recorded: they tell CPUs of one name apart."""
+    name = cpu or "unknown CPU"
+    if int8_instructions is None:
+        return name
+    return f"{name} (int8 instructions: {', '.join(f'`{i}`' for i in int8_instructions) or 'none'})"

@@ -1,0 +1,129 @@
+"""Tables of the suite's results that stand in pages written by hand, as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchmarks.common.render import Table, code, table_markdown
+from benchmarks.common.tables import Columns, cells, interval, mean, number
+from benchmarks.pages.scores import counted, shipped_epochs
+from benchmarks.suite.artifacts import REFERENCE_RECIPE
+from benchmarks.suite.columns import is_shipped, shipped_manifest, title_code
+from benchmarks.suite.document import Percentiles, Result, SuiteDocument
+from edge_runtime.errors import UsageError
+
+_ADF = "ADF is the mean absolute difference of the head circumference (HC) from the reference"
+
+
+def shipped_table(documents: Sequence[SuiteDocument]) -> str:
+    """The shipped model in every recipe: size, latency, accuracy and what the recipe costs, a row each.
+
+    Args:
+        documents: Results of one device; the first on the split that the model was trained on is shown.
+
+    Raises:
+        UsageError: None of them has the shipped model.
+    """
+    manifest = shipped_manifest()
+    split = manifest.checkpoint["data"]["split"]
+    found = [d for d in documents if any(is_shipped(r) and r.latency_ms and r.accuracy for r in d.results)]
+    if not found:
+        raise UsageError("No result file has the shipped model. Measure it with: python -m benchmarks run")
+    document = next((d for d in found if d.conditions.split == split), found[0])
+    results = [result for result in document.results if is_shipped(result)]
+    columns: Columns[Result] = (
+        ("recipe", lambda r: code(r.recipe)),
+        ("size (MB)", lambda r: number(r.size_bytes, 2, 1e-6)),
+        ("latency p50 (ms)", lambda r: number(r.latency_ms and r.latency_ms.total.p50, 1)),
+        ("Dice (%)", lambda r: mean(r.accuracy and r.accuracy.dice, 2, 100)),
+        ("ADF (mm)", lambda r: mean(r.accuracy and r.accuracy.hc_absolute_difference_mm, 2)),
+        (f"HC shift vs {REFERENCE_RECIPE} (mm)", lambda r: _cost(r, "shift")),
+    )
+    text = (
+        f"{code(manifest.strategy)} as shipped ({shipped_epochs()} epochs), scored on {_images(document)}. Latency is "
+        f"the median from frame to circumference. {_measured_on(document)}"
+    )
+    return f"{_table(results, columns)}\n\n{text}"
+
+
+def section(documents: Sequence[SuiteDocument]) -> str:
+    """Tables of accuracy, one for each document, and one of size, speed and memory, from the first."""
+    parts = [part for document in documents for part in (_accuracy(document), "")]
+    return "\n".join([*parts, _speed(documents[0])])
+
+
+def _accuracy(document: SuiteDocument) -> str:
+    on_device = all(result.n_refused_on_device is not None for result in document.results)
+    columns: Columns[Result] = (
+        ("artifact", title_code),
+        ("Dice (%)", lambda r: interval(r.accuracy and r.accuracy.dice, 2, 100)),
+        ("worst", lambda r: number(r.accuracy and r.accuracy.dice.min, 2, 100)),
+        ("ADF (mm)", lambda r: interval(r.accuracy and r.accuracy.hc_absolute_difference_mm, 2)),
+        ("DF (mm)", lambda r: mean(r.accuracy and r.accuracy.hc_difference_mm, 2, sign=True)),
+        (
+            "refused" if on_device else "refused by the general limits",
+            lambda r: number(r.n_refused_on_device if on_device else r.accuracy and r.accuracy.n_hc_refused, 0),
+        ),
+        ("Dice vs float32 (points)", lambda r: _cost(r, "dice")),
+        ("mean HC shift (mm)", lambda r: _cost(r, "shift")),
+    )
+    refused = (
+        "Refused: a device shows no circumference, by the runtime's general limits or by the model's own."
+        if on_device
+        else "A device also refuses by the model's own limits; `docs/quality.md` counts that for the shipped model."
+    )
+    images = _images(document)
+    text = (
+        f"{images[0].upper()}{images[1:]}; mean per image at original resolution, [bootstrap 95 % interval]. {_ADF}; "
+        f"DF is the mean difference. {refused} {_machine(document)}."
+    )
+    return f"{_table(document.results, columns)}\n\n{text}"
+
+
+def _speed(document: SuiteDocument) -> str:
+    columns: Columns[Result] = (
+        ("artifact", title_code),
+        ("size (MB)", lambda r: number(r.size_bytes, 2, 1e-6)),
+        ("frame to HC, p50 / p90 (ms)", lambda r: _pair(r.latency_ms and r.latency_ms.total)),
+        ("network alone, p50 / p90 (ms)", lambda r: _pair(r.latency_ms and r.latency_ms.invoke)),
+        ("first result (ms)", lambda r: number(r.time_to_first_result_ms, 0)),
+        ("peak memory (MB)", lambda r: number(r.peak_memory_bytes, 0, 1e-6)),
+    )
+    return f"{_table(document.results, columns)}\n\n{_measured_on(document)}"
+
+
+def _images(document: SuiteDocument) -> str:
+    conditions = document.conditions
+    return f"{conditions.n_images} {conditions.data} images, the test part of the `{conditions.split}` split"
+
+
+def _machine(document: SuiteDocument) -> str:
+    return f"Measured on {document.device.text}, {document.conditions.date[:10]}"
+
+
+def _measured_on(document: SuiteDocument) -> str:
+    conditions, tools = document.conditions, document.device.tools
+    backends = dict.fromkeys(result.backend for result in document.results if result.backend)
+    versions = [f"{name} {tools[name]}" for name in (*backends, "numpy") if name in tools]
+    return (
+        f"{_machine(document)}; {counted(conditions.threads, 'thread')}, "
+        f"{counted(conditions.rounds, 'alternating round')} of {counted(conditions.frames, 'frame')} of "
+        f"{conditions.data}; {', '.join(versions)}."
+    )
+
+
+def _cost(result: Result, which: str) -> str:
+    if result.recipe == REFERENCE_RECIPE:
+        return "-"
+    cost = result.degradation
+    if which == "dice":
+        return mean(cost and cost.dice_difference_points, 3, sign=True)
+    return mean(cost and cost.hc_absolute_shift_mm, 3)
+
+
+def _pair(latency: Percentiles | None) -> str:
+    return f"{number(latency and latency.p50, 1)} / {number(latency and latency.p90, 1)}"
+
+
+def _table(results: Sequence[Result], columns: Columns[Result]) -> str:
+    return table_markdown(Table(*cells(results, columns)))
