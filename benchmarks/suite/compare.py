@@ -10,7 +10,7 @@ from benchmarks.suite.columns import title
 from benchmarks.suite.document import Result, SuiteDocument, load_document
 from edge_runtime.common.cli import say
 
-_DEVICE = ("model", "cpu", "cores", "governor", "tools")
+_DEVICE = ("model", "cpu", "int8_instructions", "cores", "governor", "tools")
 _CONDITIONS = ("threads", "frames", "warmup", "rounds", "data", "split", "n_images", "images_sha256")
 
 HEADER = ("artifact", "p50 (ms)", "ratio", "size (MB)", "ratio", "Dice (%)", "points", "ADF (mm)", "mm")
@@ -49,6 +49,7 @@ def _short(a: object, b: object) -> str:
     if isinstance(a, dict) and isinstance(b, dict):
         keys = [key for key in {**a, **b} if a.get(key) != b.get(key)]
         return ", ".join(f"{key}: {a.get(key)} in A, {b.get(key)} in B" for key in keys)
+    a, b = (", ".join(value) or "none" if isinstance(value, tuple) else value for value in (a, b))
     return f"{a} in A, {b} in B"
 
 

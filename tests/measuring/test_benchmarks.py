@@ -300,6 +300,12 @@ def test_compare_gives_ratios_and_warns(result: Path, tmp_path: Path, capsys: py
     assert "warning" not in capsys.readouterr().out
 
 
+def test_compare_tells_cpus_of_one_name_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    paths = sorted(str(path) for path in RESULTS.glob("*-grouped.json"))
+    assert main(["compare", *paths]) == 0
+    assert "warning: int8_instructions differs (avx2 in A, avx2, avx512_vnni in B)" in capsys.readouterr().out
+
+
 def test_a_missing_result_is_a_wrong_call(run: Any, tmp_path: Path) -> None:
     done = run("benchmarks", "compare", tmp_path / "a.json", tmp_path / "b.json")
     assert done.returncode == 2 and "There is no result file" in done.stderr and "Traceback" not in done.stderr
