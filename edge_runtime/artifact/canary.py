@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.artifact.golden import LEAST_DICE, check_golden, golden_frame, wanted_answers
+from edge_runtime.artifact.golden import LEAST_DICE, check_golden, golden_frames, wanted_answers
 from edge_runtime.artifact.manifest import Manifest
 from edge_runtime.artifact.network import Network
 from edge_runtime.errors import DeviceError
@@ -16,7 +16,7 @@ from edge_runtime.frame.preprocess import prepare
 from edge_runtime.metrics import overlap
 
 FRAME = 0
-"""Which of the golden frames is asked: any would do, and the first is read fastest."""
+"""Index of the golden frame used: any would do."""
 
 EXACT_BACKEND = "ai-edge-litert"
 EXACT_RECIPE = "full_int8"
@@ -55,7 +55,7 @@ def make_canary(manifest: Manifest, backend: str) -> Canary | None:
     size = manifest.size
     hashes, masks = wanted_answers(manifest)
     integer = manifest.recipe == EXACT_RECIPE and manifest.golden.get("backend") == EXACT_BACKEND == backend
-    return Canary(prepare(golden_frame(FRAME), size), hashes[FRAME], masks[FRAME], integer)
+    return Canary(prepare(golden_frames()[FRAME], size), hashes[FRAME], masks[FRAME], integer)
 
 
 def check_canary(network: Network, manifest: Manifest, canary: Canary) -> None:

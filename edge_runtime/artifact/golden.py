@@ -1,16 +1,14 @@
-"""Golden outputs: what a network answered, where it was exported, to frames that every device has.
+"""Golden outputs: a network's answers, at export, to frames that every device has.
 
-Integer arithmetic has one right answer, so a fully quantized network gives the same bytes on every sound device; where
-another interpreter rounds otherwise (tflite-runtime does), its masks are held to those of the export.
+Integer arithmetic has one right answer, so a fully quantized network gives the same bytes on every sound device.
+Another interpreter may round differently (tflite-runtime does); then its masks are compared with those of the export.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import io
 import re
-import struct
 import zlib
 from dataclasses import dataclass
 from functools import lru_cache
@@ -27,27 +25,30 @@ from edge_runtime.errors import ModelError
 from edge_runtime.frame.preprocess import prepare
 from edge_runtime.metrics import overlap
 
-FRAMES = Path(__file__).resolve().parents[1] / "models" / "golden_frames.npz"
+FRAMES = Path(__file__).resolve().parents[1] / "models" / "golden_frames.npy"
 """Eight phantoms (not ultrasound), uint8 (8, 160, 240); ``train.data.phantom.golden_frames`` draws them."""
+
+FRAMES_SHA256 = "02fa1bc768ff3d464ef09a2a320701aeb63631c4e1652976717d91a3588f7258"
+"""Hash of that file's bytes."""
 
 N_FRAMES = 8
 _FRAME_SHAPE = (160, 240)
 _ARRAY_HEADER = 128
-"""Bytes before the frames in the array's own file, as numpy writes it."""
+"""Bytes before the frames in the file, as numpy writes them."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 LEAST_DICE = 0.999
-"""Between a device's masks and the export's, mean over the frames: below it the device is not trusted."""
+"""Smallest mean Dice between a device's masks and the export's. Below it the device is not trusted."""
 
 
 @dataclass(frozen=True)
 class Golden:
-    """A device's answers beside the export's.
+    """A device's answers compared with the export's.
 
     Attributes:
-        n_frames: Frames asked.
-        n_identical: How many answers are the same bytes.
+        n_frames: Number of frames.
+        n_identical: Number of answers with the same bytes.
         mask_dice: Mean Dice between the device's masks and the export's.
     """
 
@@ -63,42 +64,31 @@ class Golden:
 
 @lru_cache(maxsize=1)
 def golden_frames() -> NDArray[np.uint8]:
-    """The frames, uint8 (8, 160, 240).
+    """The frames, uint8 (8, 160, 240), read-only.
 
     Raises:
         ModelError: The file is missing or damaged.
     """
+    n_bytes = _ARRAY_HEADER + N_FRAMES * _FRAME_SHAPE[0] * _FRAME_SHAPE[1]
     try:
-        with np.load(io.BytesIO(read_bounded(FRAMES, 1 << 20)), allow_pickle=False) as file:
-            return np.asarray(file["frames"])
-    except (OSError, ValueError, KeyError, EOFError, zlib.error) as error:
-        raise ModelError(f"{FRAMES} cannot be read: {error!r}. Install the package again.") from error
-
-
-def golden_frame(index: int) -> NDArray[np.uint8]:
-    """One of the frames, uint8 (160, 240), in less time than all: only what comes before it is unpacked.
-
-    By hand, since ``zipfile``, which numpy reads the file with, takes 5 ms to import, and much longer on a Pi.
-
-    Raises:
-        ModelError: The file is missing or damaged.
-    """
-    n_bytes = _FRAME_SHAPE[0] * _FRAME_SHAPE[1]
-    try:
-        data = read_bounded(FRAMES, 1 << 20)
-        name, extra = struct.unpack_from("<HH", data, 26)  # of the first entry's header, 30 bytes before both
-        unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
-        array = unpacker.decompress(data[30 + name + extra :], _ARRAY_HEADER + (index + 1) * n_bytes)
-        return np.frombuffer(array, np.uint8, n_bytes, _ARRAY_HEADER + index * n_bytes).reshape(_FRAME_SHAPE)
-    except (OSError, ValueError, struct.error, zlib.error) as error:
-        raise ModelError(f"{FRAMES} cannot be read: {error!r}. Install the package again.", code="golden") from error
+        data = read_bounded(FRAMES, n_bytes)
+        if hashlib.sha256(data).hexdigest() != FRAMES_SHA256:
+            raise ValueError("its bytes are not those that were released")
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"{FRAMES} cannot be used: {error}. The golden frames are missing or damaged. Install the package again: "
+            "pip install --force-reinstall fetal-head-edge",
+            code="golden",
+        ) from error
+    # The hash fixes the header, so there is nothing to parse.
+    return np.frombuffer(data, np.uint8, offset=_ARRAY_HEADER).reshape(N_FRAMES, *_FRAME_SHAPE)
 
 
 def take_golden(network: Network, size: tuple[int, int]) -> dict[str, Any]:
-    """What a manifest says of golden outputs.
+    """Run a network on the golden frames and record its answers for the manifest.
 
     Args:
-        network: To ask.
+        network: The network that is exported.
         size: (h, w) of its input in pixels.
     """
     inputs, hashes, masks = _ask(network, size)
@@ -111,17 +101,17 @@ def take_golden(network: Network, size: tuple[int, int]) -> dict[str, Any]:
 
 
 def check_golden(network: Network, manifest: Manifest) -> Golden | None:
-    """Ask a network on this device what was asked of it when it was exported.
+    """Run a network on the golden frames on this device and compare its answers with those of the export.
 
     Args:
-        network: On this device.
-        manifest: Of the network.
+        network: The network on this device.
+        manifest: The network's manifest.
 
     Returns:
-        How its answers compare; None where the manifest, an older one, has none.
+        The comparison; None if the manifest is from an older export and has no golden outputs.
 
     Raises:
-        ModelError: The manifest's are damaged, or this device makes other inputs of the frames.
+        ModelError: The golden outputs or frames are damaged, or this device makes other inputs of the frames.
     """
     if not manifest.golden:
         return None
@@ -130,8 +120,8 @@ def check_golden(network: Network, manifest: Manifest) -> Golden | None:
     inputs, hashes, masks = _ask(network, size)
     if hashlib.sha256(inputs.tobytes()).hexdigest() != manifest.golden.get("inputs_sha256"):
         raise ModelError(
-            f"{manifest.name}: the golden frames become another input here than where it was exported: another version "
-            "of this package, or arithmetic that differs. Export the model with the version installed here.",
+            f"{manifest.name}: on this device the golden frames give a different input from the export's. The package "
+            "has another version here, or the arithmetic differs. Export the model with the version installed here.",
             code="golden",
         )
     same = sum(a == b for a, b in zip(hashes, wanted_hashes, strict=True))
@@ -140,10 +130,10 @@ def check_golden(network: Network, manifest: Manifest) -> Golden | None:
 
 
 def wanted_answers(manifest: Manifest) -> tuple[list[str], NDArray[np.bool_]]:
-    """What a manifest says a sound device answers: hashes of the output's bytes, and masks bool (N, h, w).
+    """The golden outputs in a manifest: hashes of the output's bytes, and masks bool (N, h, w).
 
     Raises:
-        ModelError: They are damaged.
+        ModelError: The golden outputs are damaged.
     """
     shape = (N_FRAMES, *manifest.size)
     n_bytes = -(-shape[0] * shape[1] * shape[2] // 8)
@@ -157,7 +147,7 @@ def wanted_answers(manifest: Manifest) -> tuple[list[str], NDArray[np.bool_]]:
             raise ValueError(f"the masks have {len(packed)} bytes or more; {n_bytes} are needed")
         masks = np.unpackbits(np.frombuffer(packed, np.uint8), count=shape[0] * shape[1] * shape[2])
     except (KeyError, ValueError, TypeError, zlib.error) as error:
-        text = f"{manifest.name}: the manifest's golden outputs cannot be read: {error!r:.200}."
+        text = f"{manifest.name}: the golden outputs in the manifest cannot be read: {error!r:.200}. Copy it again."
         raise ModelError(text, code="golden") from error
     return hashes, masks.reshape(shape).astype(bool)
 

@@ -17,7 +17,6 @@ from PIL import Image
 from benchmarks.fuzz.rig import MODEL
 from edge_runtime import DeviceError, FetalHeadError, ModelError, Segmenter, UsageError
 from edge_runtime.artifact.canary import check_canary
-from edge_runtime.artifact.golden import golden_frame, golden_frames
 from edge_runtime.artifact.manifest import load_manifest, manifest_path, write_manifest
 from edge_runtime.artifact.network import Network
 from edge_runtime.segmenter import DEFAULT_MODEL
@@ -56,10 +55,6 @@ def without_golden(tmp_path: Path) -> Path:
     path.write_bytes(MODEL.read_bytes())
     write_manifest(path, replace(load_manifest(MODEL), golden={}))
     return path
-
-
-def test_one_golden_frame_is_the_first_of_all() -> None:
-    assert all(np.array_equal(golden_frame(i), golden_frames()[i]) for i in range(8))
 
 
 @pytest.mark.parametrize("model", [MODEL, DEFAULT_MODEL], ids=["tiny", "shipped"])

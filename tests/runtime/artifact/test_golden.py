@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 import zlib
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from edge_runtime.artifact.golden import FRAMES, golden_frames, take_golden
 from edge_runtime.artifact.manifest import load_manifest, manifest_path, read_model, write_manifest
 from edge_runtime.artifact.network import Network
 from edge_runtime.errors import ModelError
-from tests.helpers.places import Run
+from tests.helpers.places import ROOT, Run
 from tests.helpers.tiny_model import make_artifact
 from train.data import phantom
 
@@ -40,9 +42,58 @@ def golden_of(model: Path) -> dict[str, object]:
     return dict(json.loads(manifest_path(model).read_text())["golden"])
 
 
-def test_the_frames_are_phantoms_and_small() -> None:
+def test_the_frames_are_phantoms_in_a_plain_array_file() -> None:
     assert np.array_equal(golden_frames(), phantom.golden_frames())
-    assert golden_frames().shape == (8, 160, 240) and FRAMES.stat().st_size < 150_000
+    assert golden_frames().shape == (8, 160, 240) and golden_frames().dtype == np.uint8
+    assert np.array_equal(np.load(FRAMES, allow_pickle=False), golden_frames())
+    with pytest.raises(ValueError, match="read-only"):  # they are cached: a caller must not change them for all
+        golden_frames()[0, 0, 0] = 1
+
+
+DAMAGES: dict[str, Callable[[bytes], bytes]] = {
+    "empty": lambda data: b"",
+    "cut short": lambda data: data[: len(data) // 2],
+    "one bit": lambda data: data[:9999] + bytes([data[9999] ^ 1]) + data[10000:],
+    "other header": lambda data: data.replace(b"(8, 160, 240)", b"(8, 240, 160)"),
+    "a broken archive": lambda data: b"PK\x03\x04" + data[4:],
+    "zeros": lambda data: bytes(len(data)),
+    "longer": lambda data: data + b"\0",
+}
+
+
+@pytest.fixture
+def copied_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy of the golden frames that is read in place of the package's."""
+    copy = tmp_path / FRAMES.name
+    shutil.copy(FRAMES, copy)
+    monkeypatch.setattr("edge_runtime.artifact.golden.FRAMES", copy)
+    golden_frames.cache_clear()
+    yield copy
+    golden_frames.cache_clear()
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_damaged_frames_are_named_with_the_next_step(copied_frames: Path, damage: str) -> None:
+    copied_frames.write_bytes(DAMAGES[damage](FRAMES.read_bytes()))
+    with pytest.raises(ModelError, match="Install the package again") as caught:
+        golden_frames()
+    assert str(copied_frames) in str(caught.value) and caught.value.code == "golden"
+
+
+def test_missing_frames_are_named_with_the_next_step(copied_frames: Path) -> None:
+    copied_frames.unlink()
+    with pytest.raises(ModelError, match="Install the package again"):
+        golden_frames()
+
+
+@pytest.mark.parametrize("damage", ["empty", "one bit", "a broken archive"])
+def test_verify_shows_no_traceback_for_damaged_frames(run: Run, tmp_path: Path, damage: str) -> None:
+    shutil.copytree(ROOT / "edge_runtime", tmp_path / "edge_runtime", ignore=shutil.ignore_patterns("__pycache__"))
+    damaged = tmp_path / FRAMES.relative_to(ROOT)
+    damaged.write_bytes(DAMAGES[damage](damaged.read_bytes()))
+    done = run("edge_runtime", "verify", cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)})
+    assert done.returncode == 1 and "Traceback" not in done.stderr, done.stderr
+    assert str(damaged) in done.stderr and "Install the package again" in done.stderr
 
 
 def test_the_same_network_gives_the_same_bytes(run: Run, model: Path) -> None:
