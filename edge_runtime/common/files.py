@@ -1,14 +1,15 @@
-"""Files written whole or not at all."""
+"""Files that are written whole or not at all."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pkgutil
 import stat
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from edge_runtime.errors import UsageError
 
@@ -16,15 +17,15 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def read_bounded(path: Path, limit: int) -> bytes:
-    """Read a whole file once, unless it is too large: what is checked afterwards are the very bytes that are used.
+    """Read a whole file once, unless it is too large. The bytes that are checked are then the bytes that are used.
 
     Args:
-        path: A regular file, or a link to one. A pipe or a device, which could block or never end, is refused.
-        limit: Bytes allowed; of a larger file nothing is read.
+        path: A regular file, or a link to one. A pipe or a device could block or never end, so it is refused.
+        limit: Largest size in bytes. Nothing is read of a larger file.
 
     Raises:
         OSError: It cannot be opened or read.
-        ValueError: Not a regular file, larger than ``limit``, or its size changed while it was read.
+        ValueError: It is not a regular file, is larger than ``limit``, or changed its size while it was read.
     """
     packed = _packed(path)
     if packed is not None:
@@ -64,7 +65,9 @@ def _packed(path: Path) -> bytes | None:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file through a temporary one beside it; folders are made.
+    """Write a file whole or not at all, even if the power fails; folders are made.
+
+    The data goes to a temporary file in the same folder, is flushed to disk, and is then renamed.
 
     Raises:
         UsageError: The place cannot be written.
@@ -75,15 +78,58 @@ def write_bytes(path: Path, data: bytes) -> None:
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
         temporary = Path(name)
         with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
+            _write(file, data)
         temporary.chmod(0o644)
         temporary.replace(path)
+        _sync_folder(path.parent)
     except BaseException as error:  # Ctrl-C too
         if temporary:
             temporary.unlink(missing_ok=True)
         if not isinstance(error, OSError):
             raise
         raise UsageError(f"{path} cannot be written: {error}. Choose a folder you may write to, with room.") from error
+
+
+def write_new(path: Path, data: bytes, mode: int) -> None:
+    """Write a file that must not exist yet, whole or not at all; folders are made.
+
+    Args:
+        path: The file.
+        data: Its content.
+        mode: Its permissions, set before anything is written to it.
+
+    Raises:
+        FileExistsError: The file exists. It is left as it is.
+        OSError: The place cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            _write(file, data)
+        _sync_folder(path.parent)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def _write(file: BinaryIO, data: bytes) -> None:
+    """Write and wait until the data is on disk: a rename can reach the disk before the data it renames."""
+    file.write(data)
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    """Wait until a new name in a folder is on disk, where the system can do that (Windows cannot)."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    with contextlib.suppress(OSError):  # some network file systems refuse it; the file itself is safe by then
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def write_json(path: Path, value: Any) -> None:

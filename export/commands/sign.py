@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 from edge_runtime.artifact.manifest import manifest_path, parse_manifest, read_manifest, read_model
 from edge_runtime.artifact.signature import PublicKey, check_signature, signature_path, signature_text, signed_message
 from edge_runtime.common.cli import say
-from edge_runtime.common.files import read_bounded, write_bytes
+from edge_runtime.common.files import read_bounded, write_bytes, write_new
 from edge_runtime.common.optional import require
 from edge_runtime.errors import UsageError
 
@@ -62,9 +61,9 @@ def make_key(out: Path) -> PublicKey:
     secret = private.private_bytes(pem, kinds.PrivateFormat.PKCS8, kinds.NoEncryption())
     public = private.public_key().public_bytes(pem, kinds.PublicFormat.SubjectPublicKeyInfo)
     shown = out.with_name(f"{out.name}.pub")
-    _write_new(shown, public, 0o644)
+    _write_key(shown, public, 0o644)
     try:
-        _write_new(out, secret, 0o600)
+        _write_key(out, secret, 0o600)
     except BaseException:
         shown.unlink(missing_ok=True)
         raise
@@ -132,17 +131,13 @@ def _public(private: Any) -> PublicKey:
     return PublicKey(private.public_key().public_bytes_raw())
 
 
-def _write_new(path: Path, data: bytes, mode: int) -> None:
-    """Write a file that is not there yet, with its mode from the first moment."""
+def _write_key(path: Path, data: bytes, mode: int) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        write_new(path, data, mode)
     except FileExistsError as error:
-        raise UsageError(f"{path} is there. A key is never overwritten: choose another --out.") from error
+        raise UsageError(f"{path} already exists. A key is never overwritten: choose another --out.") from error
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error}. Choose another --out.") from error
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
 
 
 def _ed25519() -> Any:
