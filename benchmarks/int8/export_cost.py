@@ -14,7 +14,7 @@ from typing import Any
 
 from edge_runtime.artifact.manifest import load_manifest
 from edge_runtime.common.arguments import add_data, add_out, checked_out
-from edge_runtime.common.cli import say
+from edge_runtime.common.cli import ending_text, say
 from edge_runtime.common.files import write_json
 from edge_runtime.common.provenance import git_commit, tool_versions
 from edge_runtime.device.fingerprint import fingerprint
@@ -111,7 +111,7 @@ def _watch(command: list[str]) -> tuple[float, float]:
         seconds = time.monotonic() - started
         reader.join()
     if process.returncode:
-        raise FetalHeadError(f"{' '.join(command[1:])} ended with {process.returncode}:\n{''.join(printed)}")
+        raise FetalHeadError(f"{' '.join(command[1:])} {ending_text(process.returncode)}:\n{''.join(printed)}")
     return seconds, peak
 
 

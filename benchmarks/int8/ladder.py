@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_runtime.common.arguments import add_data, add_out, at_least, checked_out
-from edge_runtime.common.cli import say
+from edge_runtime.common.cli import ending_text, say
 from edge_runtime.common.files import write_json
 from edge_runtime.device.fingerprint import fingerprint
 from edge_runtime.errors import FetalHeadError
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
         command += ["--data", str(dataset.root), *flags, *(["--rewrite", *args.rewrite] if args.rewrite else [])]
         done = subprocess.run([sys.executable, "-m", *command], stdout=subprocess.PIPE, text=True)
     if done.returncode not in (0, 1) or not done.stdout.strip():
-        raise FetalHeadError(f"python -m {' '.join(command)} ended with {done.returncode}; what it said is above.")
+        raise FetalHeadError(f"python -m {' '.join(command)} {ending_text(done.returncode)}. Its output is above.")
     document = json.loads(done.stdout)
     made = [*document["artifacts"], *(f for f in document["failures"] if f["manifest"])]
     if not made:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from edge_runtime.artifact.manifest import Manifest, load_manifest, read_model
 from edge_runtime.artifact.network import Network
 from edge_runtime.common.arguments import add_data, add_out, at_least, checked_out
-from edge_runtime.common.cli import say
+from edge_runtime.common.cli import ending_text, say
 from edge_runtime.common.files import write_json
 from edge_runtime.common.provenance import git_commit, tool_versions
 from edge_runtime.device.fingerprint import fingerprint
@@ -171,7 +171,8 @@ def _fresh(path: Path, pixels: Path, shape: tuple[int, ...]) -> dict[str, dict[s
         [*call, str(time.monotonic())], env=environment, capture_output=True, text=True, timeout=_TIMEOUT_S
     )
     if done.returncode:
-        raise FetalHeadError(f"{path.name} failed in a fresh process: {done.stderr.strip().splitlines()[-1]}")
+        said = done.stderr.strip().splitlines()[-1:]
+        raise FetalHeadError(": ".join([f"{path.name}: the fresh process {ending_text(done.returncode)}", *said]))
     steps: dict[str, dict[str, float]] = json.loads(done.stdout)
     return steps
 

@@ -18,7 +18,7 @@ from benchmarks.common.device import this_device
 from benchmarks.study.results import SCHEMA_VERSION, TRAINING, TrainingResult, result_path
 from benchmarks.study.runs import STUDY, StudyRun, get_run
 from edge_runtime.common.arguments import add_data, at_least
-from edge_runtime.common.cli import clock, say
+from edge_runtime.common.cli import clock, ending_text, say
 from edge_runtime.common.files import write_json
 from edge_runtime.common.record import from_json, to_json
 from edge_runtime.device.fingerprint import usable_cores
@@ -109,7 +109,7 @@ def _call(arguments: Sequence[str], log: Path, threads: int, allowed: Sequence[i
             text=True,
         )
     if done.returncode not in allowed:
-        raise FetalHeadError(f"python -m {' '.join(arguments)} ended with exit code {done.returncode}; see {log}.")
+        raise FetalHeadError(f"python -m {' '.join(arguments)} {ending_text(done.returncode)}; see {log}.")
     return done.stdout or ""
 
 

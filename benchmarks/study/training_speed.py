@@ -8,6 +8,8 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -23,9 +25,10 @@ from edge_runtime.common.optional import require
 from edge_runtime.common.provenance import git_commit, tool_versions
 from edge_runtime.common.record import to_json
 from edge_runtime.device.fingerprint import usable_cores
-from edge_runtime.errors import UsageError
+from edge_runtime.errors import FetalHeadError
 from train.data.check import check_samples
 from train.data.hc18 import Dataset, Sample, find_data
+from train.strategies import get_strategy
 
 if TYPE_CHECKING:  # they need torch
     from torch import nn
@@ -116,11 +119,10 @@ class SpeedDocument:
 
 def run(args: argparse.Namespace) -> int:
     """Measure all variants of each strategy, alternating, and write one JSON document."""
-    require("torch")
-    for name in ("steps", "rounds"):
-        if getattr(args, name) < 1:
-            raise UsageError(f"--{name} is {getattr(args, name)}; it must be 1 or more.")
     out = checked_out(args.out, args.overwrite)
+    for strategy in args.strategies:
+        get_strategy(strategy)
+    require("torch")
     dataset = find_data(args.data)
     say(f"data: {dataset.title}; {args.rounds} alternating rounds of {args.steps} steps")
     results = [result for strategy in args.strategies for result in measure(strategy, dataset, args.steps, args.rounds)]
@@ -175,14 +177,15 @@ def measure(strategy: str, dataset: Dataset, steps: int, rounds: int) -> list[Sp
     cores = usable_cores()
     context = multiprocessing.get_context("spawn")
     barrier = context.Barrier(cores)
-    with context.Pool(cores, _start_worker, (barrier, strategy, samples)) as pool:
-        pool.map(_work, range(cores), chunksize=1)
+    # Unlike multiprocessing.Pool, this executor notices a worker that was killed; the others would wait for it forever.
+    with ProcessPoolExecutor(cores, context, _start_worker, (barrier, strategy, samples)) as pool:
+        _together(pool, cores)
         for _ in range(rounds):
             for variant, step in alone.items():
                 started = time.perf_counter()
                 step()
                 measured[variant].append(len(samples) / (time.perf_counter() - started))
-            measured["ours, a run a core"].append(sum(pool.map(_work, range(cores), chunksize=1)))
+            measured["ours, a run a core"].append(sum(_together(pool, cores)))
             say(f"  {strategy}: " + ", ".join(f"{variant} {rates[-1]:.2f}" for variant, rates in measured.items()))
     precision = pick_precision("auto", torch.device("cpu"))
     config = _config(strategy)
@@ -204,7 +207,6 @@ def measure(strategy: str, dataset: Dataset, steps: int, rounds: int) -> list[Sp
 
 def _config(strategy: str) -> TrainConfig:
     from train.config import PROTOCOLS, TrainConfig
-    from train.strategies import get_strategy
 
     config = TrainConfig(image_size=get_strategy(strategy).image_size, encoder_weights="random")
     return replace(config, **PROTOCOLS["paper"])
@@ -216,7 +218,6 @@ def _make(variant: str, strategy: str, samples: Sequence[Sample]) -> Step:
 
     from train.loop import Run, load_arrays, pick_precision
     from train.progress import Progress
-    from train.strategies import get_strategy
 
     config = _config(strategy)
     device = torch.device("cpu")
@@ -274,6 +275,21 @@ def _start_worker(barrier: Any, strategy: str, samples: Sequence[Sample]) -> Non
 
     torch.set_num_threads(1)
     _worker.update(barrier=barrier, step=_make("ours", strategy, samples), count=len(samples))
+
+
+def _together(pool: ProcessPoolExecutor, cores: int) -> list[float]:
+    """Run :func:`_work` in every process at once.
+
+    Raises:
+        FetalHeadError: A process was killed.
+    """
+    try:
+        return list(pool.map(_work, range(cores)))
+    except BrokenProcessPool as error:
+        raise FetalHeadError(
+            f"One of the {cores} training processes was killed, perhaps because memory ran out. Close other programs, "
+            "or measure on fewer cores: taskset --cpu-list 0 python -m benchmarks train-speed"
+        ) from error
 
 
 def _work(_: int) -> float:

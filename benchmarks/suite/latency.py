@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from benchmarks.suite.artifacts import Artifact
 from benchmarks.suite.document import Round, StageLatencies
-from edge_runtime.common.cli import say
+from edge_runtime.common.cli import ending_text, say
 from edge_runtime.common.record import from_json
 from edge_runtime.errors import FetalHeadError
 from edge_runtime.measurement import Latency
@@ -175,10 +175,9 @@ def _measure(artifact: Artifact, pixels: Path, config: BenchConfig) -> Timed:
 
 
 def _why(done: subprocess.CompletedProcess[str]) -> str:
-    """Why a process failed: its error message, else its last line, else its exit code."""
+    """Why a process failed: its error message, else how it ended and its last line."""
     lines = [line for line in done.stderr.splitlines() if line.strip()]
     messages = [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
     if messages:
         return messages[-1]
-    ended = f"signal {-done.returncode}" if done.returncode < 0 else f"exit code {done.returncode}"
-    return f"the measuring process ended with {ended}" + (f": {lines[-1]}" if lines else "") + "."
+    return f"the measuring process {ending_text(done.returncode)}" + (f": {lines[-1]}" if lines else "") + "."

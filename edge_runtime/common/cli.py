@@ -101,6 +101,19 @@ def json_line(value: Any) -> str:
     return _LONE_SURROGATE.sub(lambda m: m[1] or m[2] or rf"\\{m[3]}", text)
 
 
+def ending_text(returncode: int) -> str:
+    """How a process ended, in words to put after its name.
+
+    Args:
+        returncode: As :mod:`subprocess` and :mod:`multiprocessing` give it: negative if a signal killed the process.
+    """
+    if returncode >= 0:
+        return f"ended with exit code {returncode}"
+    name = next((known.name for known in signal.Signals if known == -returncode), "unknown")
+    hint = "; the system does this when memory runs out" if name == "SIGKILL" else ""
+    return f"was killed by signal {-returncode} ({name}{hint})"
+
+
 def say(text: str) -> None:
     """Print a line at once."""
     print(text, flush=True)

@@ -19,6 +19,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from edge_runtime.common.cli import ending_text
 from edge_runtime.common.optional import require
 from edge_runtime.errors import FetalHeadError
 
@@ -87,7 +88,7 @@ def run_apart(function: str, *arguments: Any, log: Path) -> None:
         process.join()
         raise
     if process.exitcode != 0:
-        raise ConversionError(f"{function} failed (exit code {process.exitcode}). The end of its output:\n{_tail(log)}")
+        raise ConversionError(f"{function} {ending_text(process.exitcode)}. The end of its output:\n{_tail(log)}")
 
 
 def _tail(log: Path) -> str:

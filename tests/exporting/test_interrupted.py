@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 
 from edge_runtime.artifact.manifest import manifest_path
 from export.artifact import read_artifact
+from export.commands.parallel import export_apart
 from tests.helpers.places import ROOT
 from tests.helpers.random_checkpoint import make_checkpoint
 from tests.helpers.tiny_model import make_artifact
@@ -77,8 +79,71 @@ def test_a_killed_converter(phantom: Path, tmp_path: Path) -> None:
         timeout=300,
     )
     assert done.returncode == 1
-    assert "exit code -9" in done.stderr and "about to die" in done.stderr and "Traceback" not in done.stderr
+    assert (
+        "was killed by signal 9 (SIGKILL" in done.stderr
+        and "about to die" in done.stderr
+        and "Traceback" not in done.stderr
+    )
     assert left(tmp_path / "out") == [] == left(tmp_path / "tmp")
+
+
+def test_one_of_two_exports_is_killed(phantom: Path, tmp_path: Path) -> None:
+    """As the system kills it when memory runs out: the command fails and says which, the other export is whole."""
+    killed, other = (make_checkpoint(tmp_path / name, name) for name in ("edge", "decoder-0"))
+    out = tmp_path / "out"
+    command = ["--checkpoint", killed, other, "--data", phantom, "--out", out, "--recipes", "float32", "--jobs", "2"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "export", *map(str, command), "--json"],
+        env=environment(tmp_path / "tmp"), stdout=-1, stderr=-1, text=True,
+    ) as process:  # fmt: skip
+        until = time.monotonic() + 300
+        while not (pid := child(process.pid, str(killed))) and process.poll() is None and time.monotonic() < until:
+            time.sleep(0.02)
+        assert pid
+        os.kill(pid, signal.SIGKILL)
+        printed, errors = process.communicate(timeout=300)
+    assert process.returncode == 1, errors
+    assert f"error: {killed}: the export was killed by signal 9 (SIGKILL" in errors and "Traceback" not in errors
+    document = json.loads(printed)
+    assert [failure["checkpoint"] for failure in document["failures"]] == [str(killed)]
+    assert [Path(artifact["path"]).name for artifact in document["artifacts"]] == ["decoder-0-float32.tflite"]
+    assert_whole(out)
+
+
+def child(parent: int, argument: str) -> int | None:
+    """The process id of a child that was started with an argument."""
+    for task in Path(f"/proc/{parent}/task").iterdir():
+        for pid in (task / "children").read_text().split():
+            if argument in Path(f"/proc/{pid}/cmdline").read_text().split("\0"):
+                return int(pid)
+    return None
+
+
+@pytest.mark.parametrize(
+    ("program", "code", "said"),
+    [
+        ("import os; os.kill(os.getpid(), 9)", 1, "was killed by signal 9 (SIGKILL"),
+        ("import os; print('{}', flush=True); os.kill(os.getpid(), 11)", 1, "was killed by signal 11 (SIGSEGV)"),
+        ("print('{\"artifacts\": [')", 1, "ended with exit code 0 before it was done"),
+        ("raise SystemExit(3)", 3, "ended with exit code 3 before it was done"),
+    ],
+)
+def test_every_way_an_export_can_die_is_a_failure(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    program: str,
+    code: int,
+    said: str,
+) -> None:
+    (tmp_path / "export").mkdir()
+    (tmp_path / "export" / "__main__.py").write_text(program)
+    monkeypatch.chdir(tmp_path)
+    ((found, document),) = export_apart([tmp_path / "edge"], [], 1)
+    assert found == code and said in capsys.readouterr().err
+    (failure,) = document["failures"]
+    assert said in failure["error"] and failure["checkpoint"] == str(tmp_path / "edge")
+    assert document["artifacts"] == []
 
 
 def test_no_room_for_temporary_files(phantom: Path, tmp_path: Path) -> None:
