@@ -1,4 +1,4 @@
-"""What one export is: the checkpoint, the images chosen for it, what was asked for."""
+"""One export: the checkpoint, the images chosen for it, and what was asked for."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from typing import Any
 import edge_runtime
 import export
 import train
+from edge_runtime.artifact.manifest import Manifest, load_manifest
 from edge_runtime.common.provenance import tool_versions
+from edge_runtime.segmenter import DEFAULT_MODEL
 from export.artifact import TOOLS
 from export.conversion.rewrites import Rewrite, advised, pick_rewrites
 from export.images import accuracy_parts, calibration_record, calibration_samples, parity_samples, split_of
@@ -24,7 +26,7 @@ from train.data.hc18 import Dataset, Sample, hash_samples
 from train.data.splits import Split
 
 VALIDATION_IMAGES = 100
-"""Most images that full int8 is held to its budget on: all of the validation part of ``grouped``."""
+"""Largest number of images on which full int8 is held to its budget: all of ``grouped``'s validation part."""
 
 
 @dataclass(frozen=True)
@@ -32,17 +34,18 @@ class Options:
     """What to export, and how thoroughly to check it.
 
     Attributes:
-        recipes: Which, in the order of :data:`export.recipes.RECIPES`.
+        recipes: The recipes, in the order of :data:`export.recipes.RECIPES`.
         out: Folder of artifacts.
-        calibration_images: At most this many.
-        verify_images: Compared with torch, at most this many.
-        accuracy_images: Scored, at most this many of each test part; None for all.
+        calibration_images: Largest number of images to calibrate on.
+        verify_images: Largest number of images to compare with torch on.
+        accuracy_images: Largest number of images to score, of each test part; None for all.
         force: Export also what is up to date.
         budget: What full int8 may cost.
-        fine_tune_epochs: Of training on in simulated int8 where nothing else is within the budget; 0 for none.
-        threads: CPU threads to measure with, which no figure depends on: each value is computed by one of them.
-        rewrites: Names of exact rewrites of the graph, see :mod:`export.conversion.rewrites`; None for those a network
-            needs.
+        fine_tune_epochs: Epochs of further training in simulated int8, if nothing else is within the budget; 0 for
+            none.
+        threads: CPU threads to measure with. No figure depends on it: each value is computed by one thread.
+        rewrites: Names of exact rewrites of the graph, see :mod:`export.conversion.rewrites`; None for those that the
+            network needs.
     """
 
     recipes: tuple[Recipe, ...]
@@ -62,14 +65,14 @@ class Job:
     """A checkpoint, and the images chosen for its export.
 
     Attributes:
-        checkpoint: What to export.
-        dataset: Where the images are from.
-        split: Their division.
-        calibration: Chosen for calibration; empty where no recipe needs it.
-        parity: Chosen to compare with torch.
-        validation: Chosen to hold full int8 to its budget on; empty where no recipe needs it.
-        parts: Chosen to measure accuracy on, by part.
-        options: As asked for.
+        checkpoint: The checkpoint to export.
+        dataset: The data set the images come from.
+        split: Its split.
+        calibration: Images to calibrate on; empty if no recipe needs them.
+        parity: Images to compare with torch on.
+        validation: Images on which full int8 is held to its budget; empty if no recipe needs them.
+        parts: Images to measure accuracy on, by part.
+        options: What was asked for.
     """
 
     checkpoint: Checkpoint
@@ -83,12 +86,12 @@ class Job:
 
     @property
     def name(self) -> str:
-        """The strategy's."""
+        """The strategy's name."""
         return self.checkpoint.strategy.name
 
     @property
     def rewrites(self) -> tuple[Rewrite, ...]:
-        """Exact ones of the graph that were asked for, or that the network needs."""
+        """The exact rewrites of the graph that were asked for, or that the network needs."""
         asked = self.options.rewrites
         names = advised(self.checkpoint.model) if asked is None else asked
         return pick_rewrites(names, self.checkpoint.strategy, self.size)
@@ -99,12 +102,28 @@ class Job:
         return self.checkpoint.config.image_size
 
     def calibration_record(self, recipe: Recipe) -> dict[str, Any]:
-        """What the manifest says of the calibration of a recipe."""
+        """The manifest's record of a recipe's calibration."""
         return calibration_record(self.dataset, self.split, self.calibration) if recipe.calibrated else {}
+
+    def released(self, shipped: Path = DEFAULT_MODEL) -> Manifest | None:
+        """The manifest whose quantization settings this export takes over, if any.
+
+        The released model was made of the same checkpoint, calibrated on the images it was trained on. Where these are
+        not at hand, its settings are better than what other images would give.
+
+        Args:
+            shipped: The released model.
+        """
+        at_hand = self.checkpoint.info.get("data", {}).get("title") == self.dataset.title
+        if at_hand or self.rewrites or not shipped.is_file():
+            return None
+        manifest = load_manifest(shipped)
+        same = manifest.checkpoint.get("sha256") == self.checkpoint.sha256
+        return manifest if same and manifest.quantization.get("settings") else None
 
 
 def plan(checkpoint: Checkpoint, dataset: Dataset, options: Options) -> Job:
-    """Choose the images of an export; nothing is converted yet.
+    """Choose the images of an export. Nothing is converted yet.
 
     Raises:
         UsageError: A rewrite was asked for that does not fit the network.
@@ -121,8 +140,13 @@ def plan(checkpoint: Checkpoint, dataset: Dataset, options: Options) -> Job:
     return Job(checkpoint, dataset, split, tuple(chosen), tuple(parity), tuple(validation), parts, options)
 
 
-def request_sha256(job: Job, recipe: Recipe) -> str:
-    """Hash of all an artifact depends on: the checkpoint, the images, what was asked, the tools, and this source."""
+def request_sha256(job: Job, recipe: Recipe, shipped: Path = DEFAULT_MODEL) -> str:
+    """Hash of everything an artifact depends on. An artifact with the same hash is up to date.
+
+    That is: the checkpoint, the images, what was asked for, the released settings it takes over, the tools, and this
+    source.
+    """
+    released = job.released(shipped) if recipe.calibrated else None
     request = {
         "checkpoint": job.checkpoint.sha256,
         "size": job.size,
@@ -132,6 +156,7 @@ def request_sha256(job: Job, recipe: Recipe) -> str:
         "validation": hash_samples(job.validation) if recipe.calibrated else None,
         "budget": (asdict(job.options.budget), job.options.fine_tune_epochs) if recipe.calibrated else None,
         "rewrites": [rewrite.name for rewrite in job.rewrites],
+        "released": (released.calibration, released.quantization) if released else None,
         "accuracy": {part: hash_samples(samples) for part, samples in job.parts.items()},
         "source": source_sha256(),
         "tools": tool_versions(TOOLS),
@@ -141,7 +166,7 @@ def request_sha256(job: Job, recipe: Recipe) -> str:
 
 @lru_cache(maxsize=1)
 def source_sha256() -> str:
-    """Hash of the source that an export runs, from which alone a change of it is known."""
+    """Hash of the source that an export runs, so that a change of the source is noticed."""
     found = hashlib.sha256()
     for package in (edge_runtime, export, train):
         folder = Path(package.__path__[0])

@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 
-from edge_runtime.artifact.manifest import Manifest, load_manifest
 from edge_runtime.common.cli import say
 from edge_runtime.segmenter import DEFAULT_MODEL
 from export.artifact import new_artifact
@@ -57,7 +56,7 @@ def make_int8(
         shipped: A released model; where this checkpoint's own images are not at hand and it was made of this
             checkpoint, its settings are taken.
     """
-    released = _released(job, shipped)
+    released = job.released(shipped)
     if released:
         say(f"  {job.dataset.title} is not what it was trained on: quantized as the released {released.name} was")
         data = Settings.from_json(released.quantization["settings"]).apply(plain)
@@ -74,13 +73,3 @@ def make_int8(
     candidate = found.candidate
     record = job.calibration_record(RECIPES["full_int8"])
     return Int8(candidate.data, candidate.recipe, record, found.record(), found.table(), found.holds)
-
-
-def _released(job: Job, shipped: Path) -> Manifest | None:
-    """A released model's manifest, where its settings are better than what calibration here would give."""
-    at_hand = job.checkpoint.info.get("data", {}).get("title") == job.dataset.title
-    if at_hand or job.rewrites or not shipped.is_file():
-        return None
-    manifest = load_manifest(shipped)
-    same = manifest.checkpoint.get("sha256") == job.checkpoint.sha256
-    return manifest if same and manifest.quantization.get("settings") else None
