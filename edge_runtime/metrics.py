@@ -171,6 +171,11 @@ class Shifts:
     hc_mm: list[float]
     n_refused_by_one: int
 
+    @property
+    def hc_absolute_mm(self) -> list[float]:
+        """The absolute values of ``hc_mm``."""
+        return [abs(mm) for mm in self.hc_mm]
+
 
 def paired_shifts(scores: Sequence[ImageScore], baseline: Sequence[ImageScore]) -> Shifts:
     """What a conversion changed, say: scores less the baseline's, paired by the image's name."""

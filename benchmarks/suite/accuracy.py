@@ -51,8 +51,8 @@ def shifts(result: Result, reference: Result) -> Shifts:
     return paired_shifts(result.images, reference.images)
 
 
-def degradation(result: Result, results: Sequence[Result]) -> tuple[Degradation | None, str | None]:
-    """What a recipe costs: the paired differences of a result from its float32, with bootstrap 95 % intervals.
+def against_float32(result: Result, results: Sequence[Result]) -> tuple[Degradation | None, str | None]:
+    """What a recipe costs: summaries of the :class:`Shifts` of a result from its strategy's float32.
 
     Args:
         result: One entry of a result file's ``results``.
@@ -70,7 +70,7 @@ def degradation(result: Result, results: Sequence[Result]) -> tuple[Degradation 
         reference.model_sha256,
         dice_difference_points=summary_of(paired.dice_points),
         hc_shift_mm=summary_of(paired.hc_mm),
-        hc_absolute_shift_mm=summary_of([abs(v) for v in paired.hc_mm]),
+        hc_absolute_shift_mm=summary_of(paired.hc_absolute_mm),
         n_hc_refused_by_one=paired.n_refused_by_one,
     )
     return summary, None

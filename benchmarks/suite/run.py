@@ -15,7 +15,7 @@ from benchmarks.common.device import this_device
 from benchmarks.common.result_files import RESULTS, free_name
 from benchmarks.common.scores import scores_of
 from benchmarks.common.tables import cells, text_table
-from benchmarks.suite.accuracy import degradation, score
+from benchmarks.suite.accuracy import against_float32, score
 from benchmarks.suite.artifacts import Artifact, find_artifacts
 from benchmarks.suite.columns import OVERVIEW
 from benchmarks.suite.document import SCHEMA_VERSION, Argument, Conditions, Result, SuiteDocument
@@ -25,8 +25,7 @@ from edge_runtime.common.cli import say
 from edge_runtime.common.files import write_json
 from edge_runtime.common.provenance import git_commit
 from edge_runtime.common.record import to_json
-from edge_runtime.errors import FetalHeadError, UsageError
-from edge_runtime.segmenter import MAX_THREADS
+from edge_runtime.errors import FetalHeadError
 from edge_runtime.timing.bench import BenchConfig
 from train.data.check import check_samples
 from train.data.hc18 import Dataset, Sample, cache, find_data, hash_samples
@@ -59,12 +58,6 @@ class ScoredImages:
 def run(args: argparse.Namespace) -> int:
     """Measure artifacts. One that fails is reported, the others are still measured, and the exit code is 1."""
     config = BenchConfig(frames=args.frames, warmup=args.warmup, threads=args.threads)
-    for name in ("rounds", "images"):
-        value = getattr(args, name)
-        if value is not None and value < 1:
-            raise UsageError(f"--{name} is {value}; it is 1 or more.")
-    if not 1 <= args.threads <= MAX_THREADS:
-        raise UsageError(f"--threads is {args.threads}; it lies between 1 and {MAX_THREADS}.")
     artifacts = find_artifacts(args.places)
     out = checked_out(args.out, args.overwrite)
     images = _scored_images(args)
@@ -75,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
     speeds = measure_rounds(artifacts, frames, config, args.rounds)
     say("accuracy:")
     results = [_result(artifact, speeds[artifact.name], images.samples, args.threads) for artifact in artifacts]
-    costs = [degradation(result, results) for result in results]
+    costs = [against_float32(result, results) for result in results]
     results = [replace(r, degradation=c, degradation_reason=why) for r, (c, why) in zip(results, costs, strict=True)]
     out = out or free_name(RESULTS, device, conditions.date, conditions.is_phantom)
     write_json(out, to_json(SuiteDocument(SCHEMA_VERSION, device, conditions, tuple(results))))

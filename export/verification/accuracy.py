@@ -76,12 +76,12 @@ def accuracy(
     parts = {}
     for part, names in exam.parts.items():
         own, base = ([scores_of[n] for n in names] for scores_of in (scores, baseline))
-        parts[part] = {**summarize(own), "degradation": degradation(own, base, against)}
+        parts[part] = {**summarize(own), "degradation": mean_degradation(own, base, against)}
     return {"title": exam.title, "limit": exam.limit, "parts": parts}
 
 
-def degradation(scores: Sequence[ImageScore], baseline: Sequence[ImageScore], against: str) -> dict[str, Any]:
-    """Difference to float32, image by image.
+def mean_degradation(scores: Sequence[ImageScore], baseline: Sequence[ImageScore], against: str) -> dict[str, Any]:
+    """What a conversion costs, for the manifest: means of the :class:`edge_runtime.metrics.Shifts` from float32.
 
     Returns:
         ``against``; ``dice_points``, the mean change of Dice in points of 100 (negative is worse);
@@ -91,8 +91,12 @@ def degradation(scores: Sequence[ImageScore], baseline: Sequence[ImageScore], ag
     paired = paired_shifts(scores, baseline)
     return {
         "against": against,
-        "dice_points": float(np.mean(paired.dice_points)),
-        "hc_shift_mm": float(np.mean(paired.hc_mm)) if paired.hc_mm else None,
-        "hc_absolute_shift_mm": float(np.mean(np.abs(paired.hc_mm))) if paired.hc_mm else None,
+        "dice_points": _mean(paired.dice_points),
+        "hc_shift_mm": _mean(paired.hc_mm),
+        "hc_absolute_shift_mm": _mean(paired.hc_absolute_mm),
         "n_hc": len(paired.hc_mm),
     }
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return float(np.mean(values)) if values else None

@@ -32,7 +32,7 @@ from benchmarks.study.results import (
 )
 from benchmarks.study.runs import STUDY, StudyRun
 from edge_runtime.metrics import ImageScore
-from export.verification.accuracy import degradation
+from export.verification.accuracy import mean_degradation
 from train.protocols import LEAK_FREE
 from train.strategies import get_strategy
 
@@ -58,7 +58,7 @@ def make_result(run: StudyRun, dice: float | None = None) -> TrainingResult:
         return [ImageScore(n, v, v - 0.02, v - 0.01, v, 2.0, 100 * (v - dice)) for n, v in values.items()]
 
     def export(recipe: str, shift: float) -> Export:
-        lost = MeanDegradation(**degradation(scores(shift), scores(0.0), "float32"))
+        lost = MeanDegradation(**mean_degradation(scores(shift), scores(0.0), "float32"))
         part = PartScores(**vars(scores_of(scores(shift))), degradation=lost)
         accuracy = Accuracy("HC18", None, {f"{split}_test": part})
         return Export(recipe, None, 7_000_000, "0" * 64, _PARITY, accuracy, None, {})
