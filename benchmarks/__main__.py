@@ -1,8 +1,10 @@
-"""``python -m benchmarks``: the suite, the training study, what int8 costs, and the pages made of them."""
+"""``python -m benchmarks``: the suite, the training study, the cost of int8, and the pages made of the results."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.fuzz import command as fuzz
@@ -14,108 +16,32 @@ from benchmarks.runtime import overhead, quality, soak
 from benchmarks.study import command as study
 from benchmarks.study import training_speed
 from benchmarks.suite import compare, run
-from edge_runtime.common.arguments import add_data, add_out, at_least
+from edge_runtime.common.arguments import CommandParser, add_data, add_help, add_out, at_least
 from edge_runtime.common.cli import run_command
+from edge_runtime.segmenter import MAX_THREADS
 from train.data.splits import SPLITS
 
-_EPILOG = """examples:
-  python -m benchmarks run                            every artifact in artifacts/, on HC18's test images
-  python -m benchmarks run --data phantom --frames 20 a quick look, without HC18
-  python -m benchmarks report                         reports/report.html, the newest result; results.html, the training
-  python -m benchmarks compare old.json new.json
-
+_NOTES = """Each command has its own --help.
 exit codes: 0 done, 1 an artifact or a result file could not be used, 2 the call was wrong
 
 Research use only; not a medical device."""
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The command's arguments."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks",
-        description="Measure artifacts on this machine: latency, memory, size, accuracy, and what a recipe costs.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    sub = parser.add_subparsers(dest="command", required=True)
-    _add_run(sub.add_parser("run", help="measure artifacts and write one JSON document", description=run.run.__doc__))
+@dataclass(frozen=True)
+class Command:
+    """A subcommand.
 
-    report_text = "turn results of this suite into Markdown and self-contained HTML pages"
-    report_parser = sub.add_parser("report", help=report_text, description=report.run.__doc__)
-    report_parser.add_argument(
-        "results", nargs="*", type=Path, metavar="RESULT.json", help="default: the newest in benchmarks/results"
-    )
-    report_parser.add_argument(
-        "--out", type=Path, default=Path("reports"), metavar="DIR", help="where to (default: %(default)s)"
-    )
-    report_parser.add_argument(
-        "--data", metavar="DIR", help="for overlays: HC18's folder or 'phantom' (default: searched for, not downloaded)"
-    )
-    report_parser.add_argument(
-        "--artifacts", type=Path, default=Path("artifacts"), metavar="DIR", help="for overlays (default: %(default)s)"
-    )
-    report_parser.add_argument(
-        "--runs",
-        type=Path,
-        default=Path("runs"),
-        metavar="DIR",
-        help="of the study (default: %(default)s)",
-    )
-    report_parser.add_argument(
-        "--overlay", metavar="NAME", help="artifact that overlays show (default: full_int8 of the highest Dice)"
-    )
-    report_parser.set_defaults(action=report.run)
+    Attributes:
+        add_arguments: Adds its arguments to a parser.
+        summary: One line for ``python -m benchmarks --help``.
+        description: One paragraph for its own ``--help``.
+        examples: What to type after ``python -m benchmarks``.
+    """
 
-    compare_parser = sub.add_parser("compare", help="compare two results, artifact by artifact")
-    compare_parser.add_argument("before", type=Path, metavar="A.json")
-    compare_parser.add_argument("after", type=Path, metavar="B.json")
-    compare_parser.set_defaults(action=compare.run)
-
-    study_text = "train every run behind docs/results.md, export it, write its result file"
-    study.add_arguments(sub.add_parser("study", help=study_text, description=study.__doc__))
-
-    speed_text = "images a second of the training loop, against a plain one"
-    training_speed.add_arguments(sub.add_parser("train-speed", help=speed_text, description=training_speed.__doc__))
-
-    operators_text = "where a model's time goes, operator by operator, and its share of the machine's peak"
-    operators.add_arguments(sub.add_parser("operators", help=operators_text, description=operators.run.__doc__))
-    peers_text = "this project's int8 against float32, ONNX Runtime's and OpenVINO's of the same weights"
-    peers.add_arguments(sub.add_parser("peers", help=peers_text, description=peers.run.__doc__))
-
-    interpreters_text = "how far tflite-runtime's answers lie from ai-edge-litert's"
-    interpreters.add_arguments(
-        sub.add_parser("interpreters", help=interpreters_text, description=interpreters.run.__doc__)
-    )
-
-    overhead_text = "what the runtime costs around the network, and what a fresh process costs"
-    overhead.add_arguments(sub.add_parser("overhead", help=overhead_text, description=overhead.run.__doc__))
-
-    ladder_text = "what each way of quantizing a network costs, up to the first within the budget"
-    ladder.add_arguments(sub.add_parser("ladder", help=ladder_text, description=ladder.run.__doc__))
-    rewrite_text = "which exact rewrites of a network's graph this machine runs faster"
-    rewrites.add_arguments(sub.add_parser("rewrites", help=rewrite_text, description=rewrites.run.__doc__))
-    cost_text = "time and memory of an export"
-    export_cost.add_arguments(sub.add_parser("export-cost", help=cost_text, description=export_cost.run.__doc__))
-
-    fuzz_text = "abuse the runtime with damaged and hostile input, from a seed"
-    fuzz.add_arguments(sub.add_parser("fuzz", help=fuzz_text, description=fuzz.run.__doc__))
-    soak_text = "memory, latency and answers over very many frames"
-    soak.add_arguments(sub.add_parser("soak", help=soak_text, description=soak.run.__doc__))
-    quality_text = "what is refused, the error of the rest, and whether intervals hold"
-    quality.add_arguments(sub.add_parser("quality", help=quality_text, description=quality.run.__doc__))
-
-    picture_parser = sub.add_parser("picture", help="draw the shipped model's outline on a phantom, for the README")
-    picture_parser.add_argument("--out", type=Path, default=Path("docs/phantom.png"), help="default: %(default)s")
-    picture_parser.set_defaults(action=phantom.run)
-
-    pages_text = "write docs/results.md and the figures of README.md and MODEL_CARD.md from committed results"
-    pages_parser = sub.add_parser("pages", help=pages_text)
-    pages_parser.add_argument(
-        "results", nargs="*", type=Path, metavar="RESULT.json",
-        help="of one device, one for each test part (default: those the README names)",
-    )  # fmt: skip
-    pages_parser.set_defaults(action=pages.run)
-    return parser
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    summary: str
+    description: str
+    examples: tuple[str, ...]
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
@@ -125,28 +51,222 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=[Path("artifacts")],
         metavar="FOLDER_OR_FILE",
-        help="folders of artifacts, searched with what they hold, or .tflite files (default: artifacts)",
+        help="folders of artifacts, with their subfolders, or .tflite files (default: artifacts)",
     )
     add_data(parser)
     parser.add_argument(
-        "--split-part", choices=SPLITS, default="grouped", help="whose test part is scored (default: %(default)s)"
+        "--split-part", choices=SPLITS, default="grouped", help="split whose test part is scored (default: %(default)s)"
     )
     parser.add_argument(
         "--images",
         type=at_least(1),
         metavar="N",
-        help="score N of its images, evenly spaced by head size (default: all)",
-    )
-    parser.add_argument("--frames", type=at_least(1), default=50, help="frames timed, a round (default: %(default)s)")
-    parser.add_argument(
-        "--warmup", type=at_least(0), default=5, help="frames before, untimed, a round (default: %(default)s)"
+        help="score N of its images, spread evenly over the head size (default: all)",
     )
     parser.add_argument(
-        "--rounds", type=at_least(1), default=2, help="rounds over all artifacts (default: %(default)s)"
+        "--frames", type=at_least(2), default=50, metavar="N", help="frames to time in a round (default: %(default)s)"
     )
-    parser.add_argument("--threads", type=at_least(1), default=1, help="CPU threads (default: %(default)s)")
+    parser.add_argument(
+        "--warmup", type=at_least(0), default=5, metavar="N", help="untimed frames before (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--rounds", type=at_least(1), default=2, metavar="N", help="rounds over all artifacts (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--threads", type=at_least(1, MAX_THREADS), default=1, metavar="N", help="CPU threads (default: %(default)s)"
+    )
     add_out(parser, "benchmarks/results/<machine>-<date>.json, numbered")
     parser.set_defaults(action=run.run)
+
+
+def _add_report(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "results", nargs="*", type=Path, metavar="RESULT.json", help="default: the newest in benchmarks/results"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("reports"), metavar="DIR", help="folder to write (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--data", metavar="DIR", help="for overlays: HC18's folder or 'phantom' (default: searched for, not downloaded)"
+    )
+    parser.add_argument(
+        "--artifacts", type=Path, default=Path("artifacts"), metavar="DIR", help="for overlays (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--runs", type=Path, default=Path("runs"), metavar="DIR", help="folder of the study (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--overlay", metavar="NAME", help="artifact that overlays show (default: the full_int8 of the highest Dice)"
+    )
+    parser.set_defaults(action=report.run)
+
+
+def _add_compare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("before", type=Path, metavar="A.json", help="a result of run")
+    parser.add_argument("after", type=Path, metavar="B.json", help="another result of run")
+    parser.set_defaults(action=compare.run)
+
+
+def _add_picture(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--out", type=Path, default=Path("docs/phantom.png"), metavar="FILE", help="default: %(default)s"
+    )
+    parser.set_defaults(action=phantom.run)
+
+
+def _add_pages(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "results", nargs="*", type=Path, metavar="RESULT.json",
+        help="results of one device, one for each test part (default: those the README names)",
+    )  # fmt: skip
+    parser.set_defaults(action=pages.run)
+
+
+COMMANDS: dict[str, Command] = {
+    "run": Command(
+        _add_run,
+        "measure artifacts and write one JSON document",
+        "Measure artifacts on this machine: latency, memory, size and accuracy. Latency is measured in alternating "
+        "rounds, each in a fresh process. An artifact that fails is reported, the others are still measured, and the "
+        "exit code is 1.",
+        ("run", "run --data phantom --frames 20 --images 10", "run artifacts/edge --out edge.json"),
+    ),
+    "report": Command(
+        _add_report,
+        "turn results into Markdown and HTML pages",
+        "Turn results of run into report.md and a self-contained report.html, and those of the study into results.md "
+        "and results.html.",
+        ("report", "report edge.json --data phantom --out reports"),
+    ),
+    "compare": Command(
+        _add_compare,
+        "compare two results, artifact by artifact",
+        "Print each figure of two results, and its ratio or difference. A warning is printed if the two cannot be "
+        "compared, for example because they are of different machines.",
+        ("compare old.json new.json",),
+    ),
+    "study": Command(
+        study.add_arguments,
+        "train and export every network of docs/results.md",
+        "Train the networks of the study, export them, and write one result file for each. What is already done is "
+        "skipped, and an interrupted training goes on. A run that fails is reported, the others are still done, and "
+        "the exit code is 1.",
+        ("study --list", "study --jobs 4", "study --data phantom --epochs 1 --limit 4 --results try"),
+    ),
+    "train-speed": Command(
+        training_speed.add_arguments,
+        "measure images per second of the training loop",
+        "Measure how many images per second the training loop does, step by step from a plain loop to this project's.",
+        ("train-speed --strategies edge --steps 2 --rounds 3",),
+    ),
+    "operators": Command(
+        operators.add_arguments,
+        "measure where a model's time goes, operator by operator",
+        "Time each operator of a model alone, beside the whole model and a large matrix product in the same "
+        "arithmetic.",
+        ("operators artifacts/edge/edge-full_int8.tflite",),
+    ),
+    "peers": Command(
+        peers.add_arguments,
+        "compare int8 with ONNX Runtime and OpenVINO",
+        "Time one checkpoint as this project's full int8, in float32, in ONNX Runtime and in OpenVINO, in turns. All "
+        "run on one thread, on the same prepared frames; int8 is calibrated on the same images. OpenVINO needs: pip "
+        "install openvino nncf.",
+        ("peers --checkpoint checkpoints/edge --images 8 --rounds 50",),
+    ),
+    "interpreters": Command(
+        interpreters.add_arguments,
+        "compare tflite-runtime's answers with ai-edge-litert's",
+        "Run full int8 artifacts on the same images in ai-edge-litert and in tflite-runtime, and compare masks and "
+        "head circumferences. Both must be installed.",
+        ("interpreters artifacts/edge --images 20",),
+    ),
+    "overhead": Command(
+        overhead.add_arguments,
+        "measure what the runtime costs around the network",
+        "Time what the runtime does around the network, step by step, and a fresh process from its first import to its "
+        "result. The shipped model is measured first, then those given. All take the shipped model's output, resized "
+        "to their own size, because a network with untrained weights finds no head.",
+        ("overhead", "overhead artifacts/edge/edge-float32.tflite --data phantom --rounds 20"),
+    ),
+    "ladder": Command(
+        ladder.add_arguments,
+        "measure what each way of quantizing a network costs",
+        "Export a checkpoint in full int8 into a temporary folder, and keep what each way of quantizing cost, up to "
+        "the first that is within the budget.",
+        ("ladder checkpoints/edge --out ladder.json",),
+    ),
+    "rewrites": Command(
+        rewrites.add_arguments,
+        "measure which exact rewrites of the graph are faster here",
+        "Time exact rewrites of a network's graph, in float32 and in full int8, against the network as it is. Export "
+        "with the faster ones: python -m export --rewrite NAME. The exit code is 1 if one is not exact.",
+        ("rewrites --strategy edge --rounds 60",),
+    ),
+    "export-cost": Command(
+        export_cost.add_arguments,
+        "measure time and memory of an export",
+        "Export checkpoints in all recipes, as make export does, and measure the time and the memory of all its "
+        "processes. Linux only.",
+        ("export-cost checkpoints/edge --data phantom",),
+    ),
+    "fuzz": Command(
+        fuzz.add_arguments,
+        "attack the runtime with damaged and hostile input",
+        "Give the runtime damaged and hostile frames, manifests, signatures, model files, image files and tables, all "
+        "made from one seed. A case fails if the process crashes or hangs, if an unexpected error is raised, if numpy "
+        "warns of an invalid number, if something changed is loaded, or if a sound frame then gets another answer. The "
+        "exit code is 1 if a case fails.",
+        ("fuzz --cases 1000", "fuzz --seed 3 --case 17"),
+    ),
+    "soak": Command(
+        soak.add_arguments,
+        "measure memory, latency and answers over many frames",
+        "Run many frames of several sizes, some bad and some that raise, and watch memory, time and answers. The exit "
+        "code is 1 if a frame ever gets another answer than in the first cycle.",
+        ("soak --frames 1000", "soak --way stream --out soak.json --figure soak.svg"),
+    ),
+    "quality": Command(
+        quality.add_arguments,
+        "measure what is refused, and whether intervals hold",
+        "Measure an artifact's limits, trust and interval on images they were not derived from, and on bad frames made "
+        "of these.",
+        ("quality", "quality --model artifacts/edge/edge-full_int8.tflite --out quality.json"),
+    ),
+    "picture": Command(
+        _add_picture,
+        "draw the shipped model's outline on a phantom",
+        "Draw the picture of the README: the shipped model's outline on a phantom. An older picture is replaced.",
+        ("picture",),
+    ),
+    "pages": Command(
+        _add_pages,
+        "write the pages in docs and the figures in README.md and MODEL_CARD.md",
+        "Write the pages that are made from committed results: docs/results.md, docs/int8.md, docs/quality.md, and the "
+        "figures in README.md and MODEL_CARD.md.",
+        ("pages",),
+    ),
+}
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    parser: argparse.ArgumentParser = CommandParser(prog="python -m benchmarks")
+    add_help(
+        parser,
+        "Measure artifacts on this machine: latency, memory, size, accuracy, and what a recipe costs.",
+        "python -m benchmarks run",
+        "python -m benchmarks run --data phantom --frames 20",
+        "python -m benchmarks report",
+        "python -m benchmarks compare old.json new.json",
+        notes=_NOTES,
+    )
+    commands = parser.add_subparsers(dest="command", required=True, title="commands", metavar="COMMAND")
+    for name, command in COMMANDS.items():
+        added = commands.add_parser(name, help=command.summary)
+        add_help(added, command.description, *(f"python -m benchmarks {text}" for text in command.examples))
+        command.add_arguments(added)
+    return parser
 
 
 def main(argv: list[str]) -> int:

@@ -9,16 +9,12 @@ from typing import NoReturn
 
 from edge_runtime import __version__
 from edge_runtime.commands import bench, info, measure, stream, tune, verify
-from edge_runtime.common.arguments import add_json, add_model, at_least
+from edge_runtime.common.arguments import CommandParser, add_help, add_json, add_model, at_least
 from edge_runtime.common.cli import run_command
 from edge_runtime.segmenter import MAX_THREADS
 
-_EPILOG = """examples:
-  {program} measure frame.png --pixel-size-mm 0.15
-  {program} measure *.png --pixel-size-csv sizes.csv --mask-dir masks --json
-  {program} stream frames/ --pixel-size-mm 0.15 --fps 30
-  {program} tune
-  {program} bench --threads auto
+_NOTES = """Each command has its own --help.
+exit codes: 0 done, 1 the work failed, 2 the call was wrong
 
 Research use only; not a medical device."""
 
@@ -32,14 +28,19 @@ def _program() -> str:
 def build_parser() -> argparse.ArgumentParser:
     """The command's arguments."""
     program = _program()
-    parser = argparse.ArgumentParser(
-        prog=program,
-        description="Measure fetal head circumference with a quantized network on this device's CPU.",
-        epilog=_EPILOG.format(program=program),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser: argparse.ArgumentParser = CommandParser(prog=program)
+    add_help(
+        parser,
+        "Measure fetal head circumference with a quantized network on this device's CPU.",
+        "python -m edge_runtime measure frame.png --pixel-size-mm 0.15",
+        "python -m edge_runtime measure *.png --pixel-size-csv sizes.csv --mask-dir masks --json",
+        "python -m edge_runtime stream frames/ --pixel-size-mm 0.15 --fps 30",
+        "python -m edge_runtime tune",
+        "python -m edge_runtime bench --threads auto",
+        notes=_NOTES,
     )
     parser.add_argument("--version", action="version", version=__version__)
-    sub = parser.add_subparsers(dest="command", required=True)
+    sub = parser.add_subparsers(dest="command", required=True, title="commands", metavar="COMMAND")
 
     model = argparse.ArgumentParser(add_help=False)
     add_model(model)
@@ -63,13 +64,15 @@ def build_parser() -> argparse.ArgumentParser:
     stream_text = "play image files at a probe's pace, and show what is measured, dropped and late"
     stream.add_arguments(sub.add_parser("stream", parents=[model, trust, runs], help=stream_text))
     bench.add_arguments(
-        sub.add_parser("bench", parents=[trust, runs], help="time models on this device, and measure their memory")
+        sub.add_parser("bench", parents=[trust, runs], help="measure latency and memory of models on this device")
     )
     tune_text = "find the number of CPU threads that is fastest here, for --threads auto"
     tune.add_arguments(sub.add_parser("tune", parents=[model], help=tune_text))
     info.add_arguments(sub.add_parser("info", parents=[model, trust], help="describe a model and this device"))
     verify_text = "check that this device gives the same answers as the machine that exported the model"
     verify.add_arguments(sub.add_parser("verify", parents=[model, trust], help=verify_text))
+    for each in (parser, *sub.choices.values()):
+        each.epilog = str(each.epilog).replace("python -m edge_runtime", program)
     return parser
 
 

@@ -1,4 +1,4 @@
-"""``python -m export``: checkpoints to artifacts, and what is known of an artifact."""
+"""``python -m export``: convert checkpoints to artifacts, and examine artifacts."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from edge_runtime.common.cli import run_command
 from export.commands import export
 
 COMMANDS = {
-    "audit": ("audit", "is a .tflite file what it says it is?"),
-    "explain": ("explain", "which layers lose most in int8, and why"),
-    "calibration": ("calibration", "how many calibration images are enough, and which"),
-    "sizes": ("sizes", "does a network convert rightly at an input size?"),
-    "quality": ("quality", "calibrate when an artifact refuses to measure"),
-    "keygen": ("sign", "make a key to sign artifacts with"),
+    "audit": ("audit", "check that .tflite files are what they claim to be"),
+    "explain": ("explain", "show which layers lose most in int8, and why"),
+    "calibration": ("calibration", "measure how many calibration images are enough"),
+    "sizes": ("sizes", "check that networks convert correctly at many input sizes"),
+    "quality": ("quality", "derive when an artifact refuses to measure, and its interval"),
+    "keygen": ("sign", "make a key for signing artifacts"),
     "sign": ("sign", "sign artifacts"),
 }
-"""Beside the export itself: the module in :mod:`export.commands`, and a line for ``--help``."""
+"""The commands besides the export itself: the module in :mod:`export.commands`, and a line for ``--help``."""
 
 
 def main(argv: list[str]) -> int:
@@ -26,7 +26,7 @@ def main(argv: list[str]) -> int:
         code: int = module.main(argv if argv[0] in ("sign", "keygen") else argv[1:])
         return code
     listing = "\n".join(f"  {name:<14} {text}" for name, (_, text) in COMMANDS.items())
-    return export.main(argv, f"other commands, each with --help:\n{listing}")
+    return export.main(argv, f"other commands (python -m export COMMAND --help):\n{listing}")
 
 
 if __name__ == "__main__":

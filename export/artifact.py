@@ -1,9 +1,8 @@
-"""Artifacts on disk: a .tflite file and its manifest beside it, both whole or not there."""
+"""Artifacts on disk: a .tflite file and its manifest beside it, both whole or both missing."""
 
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from edge_runtime.artifact.manifest import (
 )
 from edge_runtime.artifact.network import Network, describe_tensor, load_backend
 from edge_runtime.artifact.signature import signature_path
+from edge_runtime.common.cli import say
 from edge_runtime.common.files import write_bytes
 from edge_runtime.common.provenance import git_commit, tool_versions
 from edge_runtime.errors import FetalHeadError, ModelError, UsageError
@@ -79,14 +79,14 @@ def new_artifact(
     calibration: dict[str, Any] | None = None,
     quantization: dict[str, Any] | None = None,
 ) -> Artifact:
-    """Make an artifact of a converter's output, its parity and accuracy still empty.
+    """Make an artifact of a converter's output. Its parity and accuracy are still empty.
 
     Args:
         data: The .tflite file's bytes.
-        checkpoint: What was converted.
-        recipe: How.
-        calibration: Record of the calibration set, where there was one.
-        quantization: Record of how it was quantized, where it was calibrated.
+        checkpoint: The checkpoint that was converted.
+        recipe: The recipe it was converted by.
+        calibration: Record of the calibration set, if there was one.
+        quantization: Record of the quantization, if it was calibrated.
 
     Raises:
         ModelError: The network does not keep the input contract, or is not what its recipe says.
@@ -122,7 +122,7 @@ def write_artifact(artifact: Artifact, out: Path) -> Path:
     """Write an artifact, the manifest last: a model without one is not run.
 
     Args:
-        artifact: Verified.
+        artifact: A verified artifact.
         out: Folder of artifacts.
 
     Returns:
@@ -137,6 +137,7 @@ def write_artifact(artifact: Artifact, out: Path) -> Path:
 
 
 def _write(path: Path, data: bytes, manifest: Manifest) -> None:
+    signed = signature_path(path).exists()
     try:  # between the two writes the old manifest would describe the new model; a signature is of the old manifest
         manifest_path(path).unlink(missing_ok=True)
         signature_path(path).unlink(missing_ok=True)
@@ -148,10 +149,20 @@ def _write(path: Path, data: bytes, manifest: Manifest) -> None:
     except BaseException:  # Ctrl-C too: no half artifact
         path.unlink(missing_ok=True)
         raise
+    if signed:
+        say(sign_again(path))
+
+
+def sign_again(path: Path) -> str:
+    """The message for an artifact that was signed and has changed."""
+    return (
+        f"{signature_path(path)} was of the earlier manifest and is removed. "
+        f"Sign again: python -m export sign {path} --key FILE"
+    )
 
 
 def read_artifact(path: Path) -> Manifest | None:
-    """The manifest of an artifact that is there, whole and readable by this version, else None."""
+    """The manifest of an artifact; None if it is missing, damaged, or not readable by this version."""
     try:
         manifest = load_manifest(path)
         read_model(path, manifest)
@@ -161,11 +172,11 @@ def read_artifact(path: Path) -> Manifest | None:
 
 
 def kept_limits(model_sha256: str, path: Path) -> dict[str, Any]:
-    """Limits and interval that ``python -m export quality`` has made for a network: an export of it keeps them.
+    """Limits and interval that ``python -m export quality`` made for the same network; a new export keeps them.
 
     Args:
-        model_sha256: Of the new .tflite file; they are only the same network's, byte for byte.
-        path: Where it will be written; an artifact that lies there is asked, then the shipped one.
+        model_sha256: Hash of the new .tflite file. Limits are kept only for the same file, byte for byte.
+        path: Where it will be written. The artifact there is looked at first, then the shipped one.
     """
     for place in (path, DEFAULT_MODEL):
         manifest = read_artifact(place)
@@ -174,26 +185,12 @@ def kept_limits(model_sha256: str, path: Path) -> dict[str, Any]:
     return {}
 
 
-def check_writable(folder: Path) -> None:
-    """Fail before long work rather than after it.
-
-    Raises:
-        UsageError: The folder cannot be made or written.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".writable-"):
-            pass
-    except OSError as error:
-        raise UsageError(f"{folder} cannot be written: {error}. Choose another --out.") from error
-
-
 def ship(paths: Sequence[Path], target: Path = DEFAULT_MODEL) -> Path:
     """Copy an artifact to where the wheel takes its default model from.
 
     Args:
-        paths: Exported .tflite files, the one to ship among them.
-        target: Where to.
+        paths: Exported .tflite files; the one to ship must be among them.
+        target: The file to write.
 
     Returns:
         ``target``.
@@ -203,7 +200,7 @@ def ship(paths: Sequence[Path], target: Path = DEFAULT_MODEL) -> Path:
     """
     path = next((p for p in paths if p.name == target.name), None)
     if path is None:
-        raise UsageError(f"The wheel ships {target.stem}, and it was not exported. Add its checkpoint.")
+        raise UsageError(f"The wheel ships {target.stem}, which was not exported. Add its checkpoint: --checkpoint DIR")
     manifest = load_manifest(path)
     title = manifest.calibration.get("title")
     if title != "HC18":

@@ -6,7 +6,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from edge_runtime.common.arguments import add_data, at_least
+from edge_runtime.common.arguments import CommandParser, above, add_data, add_help, at_least
 from edge_runtime.common.cli import run_command, say
 from edge_runtime.common.optional import require
 from train.config import PROTOCOLS, TrainConfig
@@ -18,11 +18,15 @@ from train.strategies import STRATEGIES, get_strategy
 def build_parser() -> argparse.ArgumentParser:
     """The command's arguments."""
     listing = "\n".join(f"  {s.name:<20} {s.summary}" for s in STRATEGIES.values())
-    parser = argparse.ArgumentParser(
-        prog="python -m train",
-        description="Train fetal-head segmentation networks on HC18 and write checkpoints.",
-        epilog=f"strategies:\n{listing}\n\nexample: python -m train --strategy edge --epochs 30",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = CommandParser(prog="python -m train")
+    add_help(
+        parser,
+        "Train fetal-head segmentation networks on HC18 and write checkpoints.",
+        "python -m train --strategy edge --epochs 30",
+        "python -m train --strategy edge --data phantom --epochs 1 --limit 8 --out try",
+        notes=f"strategies:\n{listing}\n\nother commands (--help shows their options):\n"
+        "  python -m train.data.download   download HC18 from Zenodo\n"
+        "  python -m train.weights         download the encoder's ImageNet weights",
     )
     parser.add_argument("--strategy", required=True, metavar="NAME", help="one of those below, or 'all'")
     parser.add_argument(
@@ -38,7 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--image-size", type=at_least(1), nargs=2, metavar=("H", "W"), help="multiples of 16; default: the strategy's"
     )
     parser.add_argument("--batch-size", type=at_least(1), help="default: the protocol's")
-    parser.add_argument("--lr", type=float, help="learning rate; default: the protocol's")
+    parser.add_argument("--lr", type=above(0, 10), metavar="X", help="learning rate; default: the protocol's")
     parser.add_argument("--encoder-weights", metavar="SOURCE", help="imagenet, random or a .safetensors file")
     parser.add_argument("--seed", type=at_least(0), help="default: 0")
     parser.add_argument(

@@ -19,6 +19,7 @@ from edge_runtime.common.files import write_json
 from edge_runtime.common.provenance import git_commit, tool_versions
 from edge_runtime.device.fingerprint import fingerprint
 from edge_runtime.errors import FetalHeadError
+from export.commands.arguments import check_checkpoint
 from train.data.hc18 import find_data
 
 SCHEMA_VERSION = 1
@@ -60,6 +61,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Export checkpoints in all recipes as ``make export`` does, and take the time and the memory (Linux alone)."""
     checked_out(args.out, args.overwrite)
+    for folder in args.checkpoints:
+        check_checkpoint(folder)
     dataset = find_data(args.data)
     costs = [measure(folder, str(dataset.root)) for folder in args.checkpoints]
     if args.out:

@@ -15,7 +15,7 @@ from edge_runtime.common.cli import ending_text, say
 from edge_runtime.common.files import write_json
 from edge_runtime.device.fingerprint import fingerprint
 from edge_runtime.errors import FetalHeadError
-from export.conversion.rewrites import add_rewrite_argument
+from export.commands.arguments import add_rewrites, check_checkpoint, loss, rewrite_names
 from train.data.hc18 import find_data
 
 SCHEMA_VERSION = 1
@@ -25,10 +25,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The command's arguments."""
     parser.add_argument("checkpoint", type=Path, metavar="DIR", help="folder of a checkpoint")
     add_data(parser)
-    parser.add_argument("--max-dice-drop", type=float, metavar="POINTS", help="as for python -m export")
-    parser.add_argument("--max-hc-shift-mm", type=float, metavar="MM", help="as for python -m export")
+    parser.add_argument("--max-dice-drop", type=loss, metavar="POINTS", help="as for python -m export")
+    parser.add_argument("--max-hc-shift-mm", type=loss, metavar="MM", help="as for python -m export")
     parser.add_argument("--fine-tune-epochs", type=at_least(0), metavar="N", help="as for python -m export")
-    add_rewrite_argument(parser)
+    add_rewrites(parser)
     add_out(parser)
     parser.set_defaults(action=run)
 
@@ -36,6 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Export a checkpoint in full int8 into a folder that is thrown away, and keep what was tried and what it cost."""
     checked_out(args.out, args.overwrite)
+    check_checkpoint(args.checkpoint)
+    rewrite_names(args.rewrite)
     dataset = find_data(args.data)
     limits = {name: getattr(args, name) for name in ("max_dice_drop", "max_hc_shift_mm", "fine_tune_epochs")}
     flags = [text for k, v in limits.items() if v is not None for text in (f"--{k.replace('_', '-')}", str(v))]

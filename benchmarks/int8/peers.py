@@ -19,10 +19,10 @@ from edge_runtime.common.files import write_json
 from edge_runtime.common.optional import require
 from edge_runtime.common.provenance import git_commit, tool_versions
 from edge_runtime.device.fingerprint import fingerprint
-from edge_runtime.errors import FetalHeadError, UsageError
+from edge_runtime.errors import FetalHeadError
 from edge_runtime.frame.preprocess import to_unit
 from edge_runtime.metrics import overlap
-from export.conversion.rewrites import add_rewrite_argument, asked
+from export.commands.arguments import add_rewrites, check_checkpoint, rewrite_names
 from export.recipes import RECIPES
 from train.data.hc18 import find_data
 
@@ -187,7 +187,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rounds", type=at_least(1), default=200, metavar="N", help="of each engine; default: %(default)s"
     )
-    add_rewrite_argument(parser)
+    add_rewrites(parser)
     add_out(parser)
     parser.set_defaults(action=run)
 
@@ -200,8 +200,8 @@ def run(args: argparse.Namespace) -> int:
     others take the ONNX as it is. OpenVINO needs ``pip install openvino nncf`` (the extra ``peers``).
     """
     checked_out(args.out, args.overwrite)
-    if args.images < 1 or args.rounds < 1:
-        raise UsageError(f"--images is {args.images}, --rounds is {args.rounds}; both are 1 or more.")
+    check_checkpoint(args.checkpoint)
+    rewrites = rewrite_names(args.rewrite)
     for package in ("torch", "onnxruntime"):
         require(package)
     from export.images import load_images
@@ -210,15 +210,13 @@ def run(args: argparse.Namespace) -> int:
     from train.checkpoint import load_checkpoint
 
     checkpoint, dataset = load_checkpoint(args.checkpoint), find_data(args.data)
-    options = Options(
-        (RECIPES["full_int8"],), Path(), verify_images=args.images, budget=NO_LIMIT, rewrites=asked(args.rewrite)
-    )
+    options = Options((RECIPES["full_int8"],), Path(), verify_images=args.images, budget=NO_LIMIT, rewrites=rewrites)
     job = plan(checkpoint, dataset, options)
-    rewrites = [rewrite.name for rewrite in job.rewrites]
+    rewritten = [rewrite.name for rewrite in job.rewrites]
     with tempfile.TemporaryDirectory(prefix="fetal-head-edge-") as folder:
         rows = measure(make_peers(job, Path(folder)), load_images(job.parity, job.size).inputs, args.rounds)
     size = f"{job.size[0]}x{job.size[1]}"
-    say(f"{job.name} at {size}, LiteRT's graph {'with ' + ', '.join(rewrites) if rewrites else 'as it is'}")
+    say(f"{job.name} at {size}, LiteRT's graph {'with ' + ', '.join(rewritten) if rewritten else 'as it is'}")
     say(f"{args.rounds} rounds\n{table(rows)}")
     if args.out:
         document = {
@@ -226,7 +224,7 @@ def run(args: argparse.Namespace) -> int:
             "strategy": job.name,
             "checkpoint_sha256": checkpoint.sha256,
             "size": list(job.size),
-            "rewrites": rewrites,
+            "rewrites": rewritten,
             "rounds": args.rounds,
             "engines": rows,
             "device": fingerprint(),

@@ -19,7 +19,7 @@ from edge_runtime.common.files import write_json
 from edge_runtime.common.optional import require
 from edge_runtime.common.provenance import git_commit, tool_versions
 from edge_runtime.device.fingerprint import fingerprint
-from edge_runtime.errors import FetalHeadError, UsageError
+from edge_runtime.errors import FetalHeadError
 from export.conversion.rewrites import REWRITES, Rewrite, unfit
 from train.strategies import Strategy, get_strategy
 
@@ -151,12 +151,10 @@ def run(args: argparse.Namespace) -> int:
     What is faster here is exported with ``python -m export --rewrite NAME...``. Exits 1 where one is not exact.
     """
     checked_out(args.out, args.overwrite)
-    if args.rounds < 1:
-        raise UsageError(f"--rounds is {args.rounds}; it is 1 or more.")
+    strategy = get_strategy(args.strategy)
     require("torch")
     from train.model import check_image_size
 
-    strategy = get_strategy(args.strategy)
     size = (args.size[0], args.size[1]) if args.size else strategy.image_size
     check_image_size(size)
     timings = measure(strategy, size, args.rounds)

@@ -241,12 +241,10 @@ def run(args: argparse.Namespace) -> int:
     outline costs is asked here.
     """
     checked_out(args.out, args.overwrite)
-    if min(args.frames, args.rounds, args.processes) < 1:
-        raise UsageError("--frames, --rounds and --processes are each 1 or more.")
+    loaded = [(path, *load(path)) for path in [DEFAULT_MODEL, *args.models]]
     title, frames = find_frames(args.data, args.frames)
     if not frames:
         raise UsageError(f"--data {args.data}: no frame of 800x540 pixels is in it.")
-    loaded = [(path, *load(path)) for path in [DEFAULT_MODEL, *args.models]]
     logits = [loaded[0][1](prepare(frame, loaded[0][2].size)).copy() for frame in frames]
     limits = read_limits(loaded[0][2].quality)
     subjects = [

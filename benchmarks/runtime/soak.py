@@ -22,7 +22,7 @@ from edge_runtime.common.cli import clock, say
 from edge_runtime.common.files import write_bytes, write_json
 from edge_runtime.common.provenance import git_commit
 from edge_runtime.device.fingerprint import fingerprint, peak_memory_bytes
-from edge_runtime.errors import FetalHeadError, InputError, UsageError
+from edge_runtime.errors import FetalHeadError, InputError
 from edge_runtime.measurement import Measurement
 from edge_runtime.segmenter import Segmenter
 from edge_runtime.streaming.slot import Frame, Slot
@@ -268,13 +268,12 @@ def run(args: argparse.Namespace) -> int:
     Ends with 1 where an answer was not the one the same frame had in the first cycle.
     """
     checked_out(args.out, args.overwrite)
+    checked_out(args.figure, overwrite=True, option="--figure")
     if args.draw:
         write_bytes(
             args.figure or FIGURE, soak_figure(read_json(args.draw, SCHEMA_VERSION, "python -m benchmarks soak"))
         )
         return 0
-    if args.frames < 1:
-        raise UsageError(f"--frames is {args.frames}; it is 1 or more.")
     rss_bytes()
     cases = make_cases()
     segmenter = Segmenter.load(args.model)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_runtime.artifact.manifest import Manifest, load_manifest, manifest_path
+from edge_runtime.artifact.find import find_models
+from edge_runtime.artifact.manifest import Manifest, load_manifest
 from edge_runtime.errors import FetalHeadError, ModelError, UsageError
 
 REFERENCE_RECIPE = "float32"
@@ -51,10 +52,7 @@ def find_artifacts(places: Sequence[Path]) -> list[Artifact]:
     Raises:
         UsageError: A place does not exist, holds no artifact, or two artifacts have one name.
     """
-    paths: dict[Path, Path] = {}  # by real path: a file that two places reach counts once
-    for place in places:
-        paths.update((path.resolve(), path) for path in _models(place))
-    artifacts = sorted((_read(path) for path in paths.values()), key=_order)
+    artifacts = sorted((_read(path) for path in find_models(places, artifacts=True)), key=_order)
     seen: dict[str, Path] = {}
     for artifact in artifacts:
         if artifact.name in seen:
@@ -64,22 +62,6 @@ def find_artifacts(places: Sequence[Path]) -> list[Artifact]:
             )
         seen[artifact.name] = artifact.path
     return artifacts
-
-
-def _models(place: Path) -> list[Path]:
-    if place.is_file() and place.suffix == ".tflite":
-        return [place]
-    if not place.is_dir():
-        raise UsageError(
-            f"{place} is neither a folder nor a .tflite file. Make artifacts with: python -m export --checkpoint all"
-        )
-    models = sorted(path for path in place.rglob("*.tflite") if manifest_path(path).is_file())
-    if not models:
-        raise UsageError(
-            f"{place} holds no artifact (a .tflite file with its .json manifest beside it). "
-            "Make some with: python -m export --checkpoint all"
-        )
-    return models
 
 
 def _read(path: Path) -> Artifact:

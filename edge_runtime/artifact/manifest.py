@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_runtime.artifact.seal import SealError, seal, unseal
+from edge_runtime.artifact.signature import signature_path
 from edge_runtime.common.files import is_file, read_bounded, write_bytes
 from edge_runtime.errors import ModelError, UsageError
 from edge_runtime.frame.preprocess import RESIZE_RULE
@@ -251,20 +252,27 @@ def manifest_path(model: Path) -> Path:
 
 
 def write_manifest(model: Path, manifest: Manifest) -> Path:
-    """Write the manifest of a model file, sealed: the one way a manifest is made or changed.
+    """Write the manifest of a model file, sealed. This is the only way a manifest is made or changed.
+
+    A signature beside the model is removed if it is of another manifest: it would be stale.
 
     Args:
         model: The .tflite file.
-        manifest: What it is.
+        manifest: The model's manifest.
 
     Returns:
-        Where it was written.
+        The manifest's file.
 
     Raises:
         UsageError: The place cannot be written.
     """
-    path = manifest_path(model)
-    write_bytes(path, seal(manifest.to_json()))
+    path, data = manifest_path(model), seal(manifest.to_json())
+    try:
+        if not (path.is_file() and path.read_bytes() == data):
+            signature_path(model).unlink(missing_ok=True)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be replaced: {error}. Choose a folder you may write to.") from error
+    write_bytes(path, data)
     return path
 
 

@@ -7,22 +7,35 @@ import json
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.common.arguments import add_json, at_least
+from edge_runtime.common.arguments import add_help, add_json, at_least
 from edge_runtime.device.fingerprint import device_text, fingerprint, throttling_text
 from edge_runtime.timing.bench import STAGES, BenchConfig, bench_model
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's arguments, but for threads."""
-    parser.add_argument("--model", type=Path, nargs="+", metavar="FILE", help=".tflite files (default: shipped)")
+    """Add the command's arguments, except the number of threads."""
+    add_help(
+        parser,
+        "Measure latency and memory of models on this device, one after the other in this process. The frame is "
+        "synthetic, of HC18's size. To compare models, measure each in its own process: python -m benchmarks run.",
+        "python -m edge_runtime bench --threads auto",
+        "python -m edge_runtime bench --model artifacts/edge/*.tflite --frames 200 --json",
+    )
+    parser.add_argument(
+        "--model", type=Path, nargs="+", metavar="FILE", help=".tflite files (default: the shipped one)"
+    )
     add_json(parser)
-    parser.add_argument("--frames", type=at_least(1), default=50, help="frames timed (default: %(default)s)")
-    parser.add_argument("--warmup", type=at_least(0), default=5, help="frames before, untimed (default: %(default)s)")
+    parser.add_argument(
+        "--frames", type=at_least(2), default=50, metavar="N", help="frames to time (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--warmup", type=at_least(0), default=5, metavar="N", help="untimed frames before (default: %(default)s)"
+    )
     parser.set_defaults(run=bench)
 
 
 def bench(args: argparse.Namespace) -> int:
-    """Measure latency and memory of models, one after the other in this process."""
+    """Measure the models and print a table or JSON."""
     config = BenchConfig(frames=args.frames, warmup=args.warmup, threads=args.threads)
     results = [bench_model(model, config, trusted_keys=args.trusted_keys) for model in args.model or [None]]
     if args.json:
@@ -43,7 +56,7 @@ def bench(args: argparse.Namespace) -> int:
 
 
 def _condition_text(after: dict[str, Any]) -> str:
-    """The state of the device after a measurement, and whether it spoils the figures."""
+    """The state of the device after a measurement, and a warning if it makes the figures wrong."""
     clock, temperature = after["frequency_mhz"], after["temperature_c"]
     shown = [
         "clock unknown" if clock is None else f"clock {clock:.0f} MHz",

@@ -1,37 +1,44 @@
-"""``python -m edge_runtime info``: what a model is, and what this device is."""
+"""``python -m edge_runtime info``: show a model and this device."""
 
 from __future__ import annotations
 
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 from edge_runtime.artifact.signature import signer_id
+from edge_runtime.common.arguments import add_help
 from edge_runtime.device.fingerprint import device_text, fingerprint
 from edge_runtime.segmenter import DEFAULT_MODEL, Segmenter
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's arguments, but for the model."""
+    """Add the command's arguments, except the model's."""
+    add_help(
+        parser,
+        "Show what a model's manifest says, how far it is trusted, and what is known of this device.",
+        "python -m edge_runtime info",
+        "python -m edge_runtime info --model artifacts/edge/edge-full_int8.tflite --json",
+    )
     parser.set_defaults(run=info)
 
 
 def info(args: argparse.Namespace) -> int:
-    """Print what a model's manifest and the device say."""
+    """Print what is known of a model and of this device."""
     segmenter = Segmenter.load(args.model, trusted_keys=args.trusted_keys)
     manifest, device = segmenter.manifest, fingerprint()
     if args.json:
         trust = {"signed_by": segmenter.signed_by, "canary": segmenter.has_canary}
         print(json.dumps({"manifest": manifest.to_json(), "device": device, "backend": segmenter.backend, **trust}))
         return 0
-    source = manifest.calibration
     shown = {
         "model": f"{manifest.name} ({manifest.model_bytes / 1e6:.2f} MB, sha256 {manifest.model_sha256[:16]}...)",
         "input": f"{manifest.input.dtype} {manifest.input.shape}, from grey frames of any size",
         "output": f"{manifest.output.dtype} {manifest.output.shape}, logits; head above {manifest.threshold}",
-        "calibrated on": f"{source.get('title', 'nothing')} ({source.get('count', 0)} images)",
+        "calibrated on": _calibration_text(manifest.calibration),
         "signature": _signature_text(segmenter, args.model or DEFAULT_MODEL),
-        "canary": "passed" if segmenter.has_canary else "absent: the manifest has no golden outputs, an older export",
+        "canary": "passed" if segmenter.has_canary else "none: the manifest has no golden outputs (an older export)",
         "backend": f"{segmenter.backend} {device['tools'].get(segmenter.backend, '')}",
         "device": f"{device_text(device)}, {device['os']}",
         "python": f"{device['tools']['python']}, numpy {device['tools'].get('numpy')}",
@@ -41,6 +48,13 @@ def info(args: argparse.Namespace) -> int:
     for key, value in shown.items():
         print(f"{key + ':':<15}{value}")
     return 0
+
+
+def _calibration_text(source: dict[str, Any]) -> str:
+    if not source:
+        return "nothing: this recipe needs no calibration"
+    count = source.get("count")
+    return f"{source.get('title', 'unknown images')} ({'an unknown number of' if count is None else count} images)"
 
 
 def _signature_text(segmenter: Segmenter, model: Path) -> str:

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.common.arguments import at_least
+from edge_runtime.common.arguments import add_help, at_least
 from edge_runtime.common.cli import json_line, printable, say
 from edge_runtime.errors import FetalHeadError, UsageError
 from edge_runtime.frame.image_files import read_image, write_mask
@@ -19,16 +19,18 @@ from edge_runtime.output.file_names import check_folders, output_name
 from edge_runtime.output.overlay import write_overlay
 from edge_runtime.segmenter import Segmenter
 
-_EPILOG = """example: measure two frames, and draw what was found on each
-  python -m edge_runtime measure frame1.png frame2.png --pixel-size-mm 0.15 --overlay-dir overlays
-
-Each line gives the head circumference in mm and the range it lies in for 90 % of images, or the reason why there is no
-circumference. The exit code is 1 where an image could not be read; the others are still measured."""
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's arguments, but for model and threads."""
-    parser.epilog, parser.formatter_class = _EPILOG, argparse.RawDescriptionHelpFormatter
+    """Add the command's arguments, except the model and the number of threads."""
+    add_help(
+        parser,
+        "Measure the head circumference in image files. Each line gives the circumference in mm and the range it lies "
+        "in for 90 % of images, or the reason why there is none. An unreadable file is reported, the others are still "
+        "measured, and the exit code is 1.",
+        "python -m edge_runtime measure frame.png --pixel-size-mm 0.15",
+        "python -m edge_runtime measure frame1.png frame2.png --pixel-size-mm 0.15 --overlay-dir overlays",
+        "python -m edge_runtime measure *.png --pixel-size-csv sizes.csv --mask-dir masks --json",
+    )
     parser.add_argument(
         "images", nargs="+", type=Path, metavar="IMAGE", help="8-bit image files, grey or colour, turned as EXIF says"
     )

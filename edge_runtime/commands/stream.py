@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from edge_runtime.commands.measure import add_image_options, pixel_size_source
-from edge_runtime.common.arguments import at_least
+from edge_runtime.common.arguments import above, add_help, at_least
 from edge_runtime.common.cli import json_line, printable, say
-from edge_runtime.errors import FetalHeadError, UsageError
+from edge_runtime.errors import FetalHeadError
 from edge_runtime.frame.image_files import read_image
 from edge_runtime.frame.image_folders import find_images
 from edge_runtime.frame.pixel_sizes import PixelSize
@@ -24,29 +24,40 @@ from edge_runtime.streaming.slot import Frame, Item
 from edge_runtime.streaming.stream import DEADLINE_MS, STALL_S, stream
 from edge_runtime.timing.bench import percentiles
 
-_EPILOG = """example: show a folder of frames as a probe would, 30 a second, for 10 seconds
-  python -m edge_runtime stream frames/ --pixel-size-mm 0.15 --seconds 10
-
-Each line gives a frame's number, its file, how old it was when its result was shown, and the result. Frames that come
-while another is measured are dropped, all but the newest."""
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's arguments, but for model and threads."""
-    parser.epilog, parser.formatter_class = _EPILOG, argparse.RawDescriptionHelpFormatter
+    """Add the command's arguments, except the model and the number of threads."""
+    add_help(
+        parser,
+        "Show image files to the stream as a probe would: at a fixed rate, whether or not they are measured in time. "
+        "Each line gives a frame's number, its file, its age when its result was shown, and the result. Frames that "
+        "come while another is measured are dropped, except the newest. The exit code is 1 if a frame failed.",
+        "python -m edge_runtime stream frames/ --pixel-size-mm 0.15 --fps 30",
+        "python -m edge_runtime stream frames/ --pixel-size-csv sizes.csv --seconds 60 --json",
+    )
     parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE_OR_FOLDER", help="in this order; folders sorted")
     add_image_options(parser)
-    parser.add_argument("--fps", type=float, default=30.0, metavar="N", help="frames a second (default: %(default)s)")
+    parser.add_argument(
+        "--fps", type=above(0, 1000), default=30.0, metavar="N", help="frames per second (default: %(default)s)"
+    )
     length = parser.add_mutually_exclusive_group()
     length.add_argument(
-        "--loop", type=at_least(1), default=1, metavar="N", help="times all are shown (default: %(default)s)"
+        "--loop", type=at_least(1), default=1, metavar="N", help="show all N times (default: %(default)s)"
     )
-    length.add_argument("--seconds", type=float, metavar="S", help="show them again and again for so long")
+    length.add_argument("--seconds", type=above(0), metavar="S", help="show them again and again for S seconds")
     parser.add_argument(
-        "--deadline-ms", type=float, default=DEADLINE_MS, metavar="MS", help="late when older (default: %(default)s)"
+        "--deadline-ms",
+        type=above(0),
+        default=DEADLINE_MS,
+        metavar="MS",
+        help="a frame older than this at its result is late (default: %(default)s)",
     )
     parser.add_argument(
-        "--stall-s", type=float, default=STALL_S, metavar="S", help="stalled when silent (default: %(default)s)"
+        "--stall-s",
+        type=above(0),
+        default=STALL_S,
+        metavar="S",
+        help="the source counts as stalled after S seconds without a frame (default: %(default)s)",
     )
     parser.set_defaults(run=run)
 
@@ -131,10 +142,6 @@ def _line(shown: dict[str, Any]) -> str:
 
 def run(args: argparse.Namespace) -> int:
     """Show image files to the stream as a probe would, one result a line; ends with 1 where a frame failed."""
-    if not (math.isfinite(args.fps) and 0 < args.fps <= 1000):
-        raise UsageError(f"--fps is {args.fps}; it is above 0 and at most 1000.")
-    if args.loop < 1 or (args.seconds is not None and not args.seconds > 0):
-        raise UsageError(f"--loop is {args.loop}, --seconds {args.seconds}; they are at least 1 and above 0.")
     args.images, folders = find_images(args.images)
     for folder in folders:
         if folder.left_out:

@@ -151,7 +151,7 @@ class Slot:
                 if left <= 0:
                     self._heard_s = self.clock()
                     return None
-                self._changed.wait(left)
+                self._changed.wait(min(left, threading.TIMEOUT_MAX))
             failure, self._failure = self._failure, None
         if failure is None or self._closed:
             raise StopIteration

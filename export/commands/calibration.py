@@ -1,6 +1,7 @@
-"""``python -m export calibration``: how many calibration images are enough, and which, measured.
+"""``python -m export calibration``: measure how many calibration images are enough, and which.
 
-``calibration.json`` holds what was measured on the shipped checkpoint; the default of ``--calibration-images`` follows.
+``calibration.json`` holds the measurement of the shipped checkpoint. The default of ``--calibration-images`` comes
+from it.
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edge_runtime.common.arguments import add_data, at_least
+from edge_runtime.common.arguments import CommandParser, add_data, add_help, at_least
 from edge_runtime.common.cli import say
 from edge_runtime.common.files import write_json
 from edge_runtime.common.optional import require
 from edge_runtime.common.provenance import git_commit, tool_versions
 from edge_runtime.errors import UsageError
+from export.commands.arguments import add_checkpoint, check_checkpoint
 from export.recipes import RECIPES
 from train.data.check import check_samples
 from train.data.hc18 import Sample, cache, find_data
@@ -32,24 +34,24 @@ if TYPE_CHECKING:
 TABLE = Path(__file__).resolve().parents[1] / "calibration.json"
 COUNTS = (10, 50, 100, 400)
 SEEDS = 5
-"""Random draws of each count."""
+"""Random draws of each number of images."""
 
 RUNGS = ("min-max", "bias-corrected")
-"""Ways of quantizing that are measured: see :mod:`export.quantization.ladder`."""
+"""The ways of quantizing that are measured; see :mod:`export.quantization.ladder`."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What a set of calibration images gave.
+    """The result of calibrating on one set of images.
 
     Attributes:
         rung: Way of quantizing.
-        count: Images.
+        count: Number of images.
         chosen: ``spread`` over the head circumference, or ``random``.
-        seed: Of the random draw; None for the spread.
-        sqnr_db: Of the logits against torch, on the validation part.
-        dice_drop_points: Mean Dice of torch less its own, in points of 100.
-        hc_shift_mm: Mean absolute change of the head circumference.
+        seed: Seed of the random draw; None if the images are spread.
+        sqnr_db: Signal-to-noise ratio of the logits against torch in dB, on the validation part.
+        dice_drop_points: Mean Dice of torch minus that of int8, in points of 100; None if no image could be compared.
+        hc_shift_mm: Mean absolute change of the head circumference in mm; None if no image could be compared.
     """
 
     rung: str
@@ -97,7 +99,9 @@ def measure(job: Job, counts: Sequence[int], seeds: int, folder: Path) -> Iterat
     samples = cache(job.dataset.select(job.split.train))
     check_samples(job.dataset, samples)
     if max(counts) > len(samples):
-        raise UsageError(f"--counts asks for {max(counts)} images; the training part has {len(samples)}.")
+        raise UsageError(
+            f"--counts asks for {max(counts)} images; the training part has {len(samples)}. Ask for fewer."
+        )
     predict = make_predictor(job.checkpoint.model, torch.device("cpu"))
     images = load_images(cache(list(job.validation)), job.size)
     judge = Judge(ask_torch(predict, images), job.options.budget)
@@ -116,32 +120,39 @@ def measure(job: Job, counts: Sequence[int], seeds: int, folder: Path) -> Iterat
 
 
 def table(trials: Sequence[Trial]) -> str:
-    """Mean of each way, count and choice, and the worst of the random draws."""
+    """Means over the draws of each way, count and choice, and the worst draw; ``-`` where no draw was measured."""
     lines = [
         f"{'quantization':<15} {'images':>6} {'chosen':<7} {'SQNR (dB)':>10} {'Dice drop':>14} {'HC shift (worst)':>18}"
     ]
     keys = sorted({(RUNGS.index(t.rung), t.count, t.chosen != "spread") for t in trials})
     for rung, count, is_random in keys:
         of = [t for t in trials if (t.rung, t.count, t.chosen != "spread") == (RUNGS[rung], count, is_random)]
-        shifts = [t.hc_shift_mm or 0.0 for t in of]
-        drop = float(np.mean([t.dice_drop_points or 0.0 for t in of]))
-        lines.append(
-            f"{RUNGS[rung]:<15} {count:>6} {of[0].chosen:<7} {np.mean([t.sqnr_db for t in of]):>10.1f} "
-            f"{drop:>+7.3f} points {np.mean(shifts):>8.3f} ({max(shifts):.3f}) mm"
-        )
+        drops = [t.dice_drop_points for t in of if t.dice_drop_points is not None]
+        shifts = [t.hc_shift_mm for t in of if t.hc_shift_mm is not None]
+        drop = f"{np.mean(drops):+.3f} points" if drops else "-"
+        shift = f"{np.mean(shifts):.3f} ({max(shifts):.3f}) mm" if shifts else "-"
+        sqnr = np.mean([t.sqnr_db for t in of])
+        lines.append(f"{RUNGS[rung]:<15} {count:>6} {of[0].chosen:<7} {sqnr:>10.1f} {drop:>14} {shift:>18}")
     return "\n".join(lines)
 
 
-def main(argv: list[str]) -> int:
-    """``python -m export calibration``."""
-    parser = argparse.ArgumentParser(
-        prog="python -m export calibration",
-        description="Measure what full int8 loses after calibration on few and many images, spread over the head "
-        "circumference and drawn at random, on the validation part.",
+def _line(trial: Trial) -> str:
+    """A trial, for people who wait."""
+    draw = "" if trial.seed is None else f", seed {trial.seed}"
+    shift = "not measured" if trial.hc_shift_mm is None else f"{trial.hc_shift_mm:.3f} mm"
+    return f"  {trial.rung}, {trial.count} images, {trial.chosen}{draw}: HC shift {shift}"
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command's parser."""
+    parser = CommandParser(prog="python -m export calibration")
+    add_help(
+        parser,
+        "Measure what full int8 loses after calibration on few and on many images, spread over the head circumference "
+        "and drawn at random. The losses are measured on the validation part.",
+        "python -m export calibration --counts 10 100 --seeds 3",
     )
-    parser.add_argument(
-        "--checkpoint", type=Path, default=Path("checkpoints/edge"), metavar="DIR", help="default: %(default)s"
-    )
+    add_checkpoint(parser)
     add_data(parser)
     parser.add_argument(
         "--counts",
@@ -149,15 +160,19 @@ def main(argv: list[str]) -> int:
         nargs="+",
         default=list(COUNTS),
         metavar="N",
-        help="of images; default: %(default)s",
+        help="numbers of images (default: %(default)s)",
     )
     parser.add_argument(
-        "--seeds", type=at_least(0), default=SEEDS, metavar="N", help="random draws; default: %(default)s"
+        "--seeds", type=at_least(0), default=SEEDS, metavar="N", help="random draws of each (default: %(default)s)"
     )
-    parser.add_argument("--write", action="store_true", help=f"write what was measured to {TABLE.name}")
-    args = parser.parse_args(argv)
-    if min(args.counts) < 1 or args.seeds < 0:
-        raise UsageError(f"--counts {args.counts} --seeds {args.seeds}: counts are 1 or more, seeds 0 or more.")
+    parser.add_argument("--write", action="store_true", help=f"write the result to export/{TABLE.name}")
+    return parser
+
+
+def main(argv: list[str]) -> int:
+    """Run the command; returns its exit code."""
+    args = build_parser().parse_args(argv)
+    check_checkpoint(args.checkpoint)
     for package in ("torch", "onnxruntime"):
         require(package)
     from export.job import Options, plan
@@ -168,11 +183,12 @@ def main(argv: list[str]) -> int:
     trials = []
     with tempfile.TemporaryDirectory(prefix="fetal-head-edge-") as folder:
         for trial in measure(job, args.counts, args.seeds, Path(folder)):
-            say(f"  {trial.rung}, {trial.count} images, {trial.chosen} {trial.seed or ''}: {trial.hc_shift_mm} mm")
+            say(_line(trial))
             trials.append(trial)
     say(f"\n{checkpoint.strategy.name}, {len(job.validation)} validation images of {dataset.title}\n{table(trials)}")
     if args.write:
         write_json(TABLE, _document(job, trials))
+        say(f"written: {TABLE}")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""``python -m export explain``: where the error of a checkpoint's full-int8 artifact comes from."""
+"""``python -m export explain``: show where a checkpoint's full-int8 artifact loses accuracy."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_runtime.common.arguments import add_data, add_json, at_least
+from edge_runtime.common.arguments import CommandParser, add_data, add_help, add_json, at_least, checked_out
 from edge_runtime.common.cli import say
 from edge_runtime.common.files import write_bytes
 from edge_runtime.common.optional import require
-from edge_runtime.errors import UsageError
-from export.conversion.rewrites import add_rewrite_argument, asked
+from export.commands.arguments import add_checkpoint, add_rewrites, check_checkpoint, rewrite_names
 from export.quantization.explain import label, worst_layers
 from export.recipes import RECIPES
 from train.data.hc18 import find_data
@@ -28,35 +27,43 @@ JSON_SCHEMA_VERSION = 1
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The command's arguments."""
-    parser = argparse.ArgumentParser(
-        prog="python -m export explain",
-        description="Convert a checkpoint and show where its full-int8 form loses: every stage of the conversion "
-        "against torch, then every layer in int8 against the same layer in float32, on real images.",
-        epilog="example: python -m export explain --checkpoint checkpoints/edge --picture reports/explain-edge.svg",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    """The command's parser."""
+    parser = CommandParser(prog="python -m export explain")
+    add_help(
+        parser,
+        "Convert a checkpoint and show where its full-int8 form loses accuracy: every stage of the conversion compared "
+        "with torch, then every layer in int8 compared with the same layer in float32, on real images.",
+        "python -m export explain --checkpoint checkpoints/edge --picture reports/explain-edge.svg",
     )
-    parser.add_argument(
-        "--checkpoint", type=Path, default=Path("checkpoints/edge"), metavar="DIR", help="default: %(default)s"
-    )
+    add_checkpoint(parser)
     add_data(parser)
-    parser.add_argument("--images", type=at_least(1), default=8, metavar="N", help="compared on; default: %(default)s")
     parser.add_argument(
-        "--calibration-images", type=at_least(1), default=100, metavar="N", help="at most; default: %(default)s"
+        "--images", type=at_least(1), default=8, metavar="N", help="compare on N images (default: %(default)s)"
     )
-    add_rewrite_argument(parser)
-    parser.add_argument("--worst", type=at_least(1), default=8, metavar="N", help="layers named; default: %(default)s")
-    parser.add_argument("--picture", type=Path, metavar="FILE.svg", help="draw all layers (needs matplotlib)")
+    parser.add_argument(
+        "--calibration-images",
+        type=at_least(1),
+        default=100,
+        metavar="N",
+        help="calibrate on N images at most (default: %(default)s)",
+    )
+    add_rewrites(parser)
+    parser.add_argument(
+        "--worst", type=at_least(1), default=8, metavar="N", help="name the N worst layers (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--picture", type=Path, metavar="FILE.svg", help="draw all layers into this file (needs matplotlib)"
+    )
     add_json(parser)
     return parser
 
 
 def main(argv: list[str]) -> int:
-    """``python -m export explain``."""
+    """Run the command; returns its exit code."""
     args = build_parser().parse_args(argv)
-    for name in ("images", "calibration_images", "worst"):
-        if getattr(args, name) < 1:
-            raise UsageError(f"--{name.replace('_', '-')} is {getattr(args, name)}; it is 1 or more.")
+    check_checkpoint(args.checkpoint)
+    rewrites = rewrite_names(args.rewrite)
+    checked_out(args.picture, overwrite=True, option="--picture")
     for package in ("torch", "onnxruntime", *(("matplotlib",) if args.picture else ())):
         require(package)
     from export.job import Options, plan
@@ -66,7 +73,7 @@ def main(argv: list[str]) -> int:
     with contextlib.redirect_stdout(sys.stderr) if args.json else contextlib.nullcontext():
         checkpoint = load_checkpoint(args.checkpoint)
         recipes = (RECIPES["float32"], RECIPES["full_int8"])
-        options = Options(recipes, Path(), args.calibration_images, args.images, rewrites=asked(args.rewrite))
+        options = Options(recipes, Path(), args.calibration_images, args.images, rewrites=rewrites)
         job = plan(checkpoint, find_data(args.data), options)
         with tempfile.TemporaryDirectory(prefix="fetal-head-edge-") as folder:
             found = explain(job, Path(folder))

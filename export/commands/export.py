@@ -1,4 +1,4 @@
-"""``python -m export``: checkpoints to verified artifacts."""
+"""``python -m export``: convert checkpoints to verified artifacts."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from edge_runtime.artifact.manifest import Manifest
-from edge_runtime.common.arguments import add_data, add_json, at_least
+from edge_runtime.common.arguments import CommandParser, add_data, add_help, add_json, at_least, check_folder
 from edge_runtime.common.cli import say
 from edge_runtime.common.optional import require
 from edge_runtime.device.fingerprint import usable_cores
 from edge_runtime.errors import FetalHeadError, UsageError
 from edge_runtime.segmenter import MAX_THREADS
+from export.commands.arguments import add_rewrites, loss, rewrite_names
 from export.conversion.process import warm_up
-from export.conversion.rewrites import add_rewrite_argument, asked
 from export.recipes import RECIPES, Budget, Recipe, get_recipe
 from train.data.hc18 import Dataset, find_data
 
@@ -27,84 +27,104 @@ JSON_SCHEMA_VERSION = 1
 
 
 def build_parser(subcommands: str = "") -> argparse.ArgumentParser:
-    """The command's arguments.
+    """The command's parser.
 
     Args:
-        subcommands: What ``python -m export`` offers beside, a line each.
+        subcommands: The other commands of ``python -m export``, a line each, for ``--help``.
     """
     listing = "\n".join(f"  {r.name:<14} {r.summary}" for r in RECIPES.values())
-    parser = argparse.ArgumentParser(
-        prog="python -m export",
-        description="Convert checkpoints into TensorFlow Lite artifacts, each held to torch on real images first.",
-        epilog=f"recipes:\n{listing}\n\nexample: python -m export --checkpoint checkpoints/edge --recipes full_int8\n"
-        f"{subcommands}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = CommandParser(prog="python -m export")
+    add_help(
+        parser,
+        "Convert checkpoints to TensorFlow Lite artifacts. Each is compared with torch on real images before it is "
+        "written.",
+        "python -m export --checkpoint checkpoints/edge --recipes full_int8",
+        "python -m export --data phantom --recipes float32,full_int8 --out try",
+        notes=f"recipes:\n{listing}\n\n{subcommands}".rstrip(),
     )
     parser.add_argument(
         "--checkpoint",
         nargs="+",
         default=["all"],
         metavar="DIR",
-        help="folders of checkpoints, or 'all': every one below checkpoints/ (default: all)",
+        help="folders of checkpoints, or 'all': every one below checkpoints (default: all)",
     )
     parser.add_argument(
-        "--recipes", nargs="+", default=["all"], metavar="NAME", help="of those below, by space or comma (default: all)"
+        "--recipes",
+        nargs="+",
+        default=["all"],
+        metavar="NAME",
+        help="recipes, listed below, separated by spaces or commas (default: all)",
     )
     parser.add_argument(
-        "--out", type=Path, default=Path("artifacts"), help="folder of artifacts (default: %(default)s)"
+        "--out", type=Path, default=Path("artifacts"), metavar="DIR", help="folder of artifacts (default: %(default)s)"
     )
     add_data(parser)
     parser.add_argument(
-        "--calibration-images", type=at_least(1), default=100, metavar="N", help="at most; default: %(default)s"
+        "--calibration-images",
+        type=at_least(1),
+        default=100,
+        metavar="N",
+        help="calibrate on N images at most (default: %(default)s)",
     )
     parser.add_argument(
-        "--verify-images", type=at_least(1), default=16, metavar="N", help="compared with torch; default: %(default)s"
+        "--verify-images",
+        type=at_least(1),
+        default=16,
+        metavar="N",
+        help="compare with torch on N images at most (default: %(default)s)",
     )
     parser.add_argument(
-        "--accuracy-images", type=at_least(1), metavar="N", help="scored, of each test part; default: all of them"
+        "--accuracy-images",
+        type=at_least(1),
+        metavar="N",
+        help="score N images of each test part at most (default: all)",
     )
     budget = Budget()
     parser.add_argument(
         "--max-dice-drop",
-        type=float,
+        type=loss,
         default=budget.max_dice_drop,
         metavar="POINTS",
-        help="what full_int8 may cost in Dice, in points of 100, on the validation part; better ways of quantizing are "
-        "tried until one does; default: %(default)s",
+        help="largest drop of the mean Dice that full_int8 may cost on the validation part, in points of 100; better "
+        "ways of quantizing are tried until one is within it (default: %(default)s; inf: any)",
     )
     parser.add_argument(
         "--max-hc-shift-mm",
-        type=float,
+        type=loss,
         default=budget.max_hc_shift_mm,
         metavar="MM",
-        help="and in mean absolute change of the head circumference; default: %(default)s",
+        help="largest mean absolute change of the head circumference, likewise (default: %(default)s; inf: any)",
     )
     parser.add_argument(
         "--fine-tune-epochs",
         type=at_least(0),
         default=2,
         metavar="N",
-        help="of training on in simulated int8, the last that is tried, some minutes; 0 for none; default: %(default)s",
+        help="epochs of further training in simulated int8, the last way that is tried; takes minutes; 0 for none "
+        "(default: %(default)s)",
     )
     parser.add_argument(
         "--jobs",
         type=at_least(1),
         default=usable_cores(),
         metavar="N",
-        help="checkpoints at a time, which share the cores; default: %(default)s, the cores of this machine",
+        help="export N checkpoints at a time; they share the cores (default: %(default)s, the cores of this machine)",
     )
-    add_rewrite_argument(parser)
+    add_rewrites(parser)
     parser.add_argument("--force", action="store_true", help="export also what is up to date")
-    parser.add_argument("--ship", action="store_true", help="put edge-full_int8 into the wheel (edge_runtime/models)")
+    parser.add_argument(
+        "--ship", action="store_true", help="copy edge-full_int8 to edge_runtime/models, where the wheel takes it from"
+    )
     add_json(parser)
     return parser
 
 
 def pick_recipes(names: Sequence[str]) -> tuple[Recipe, ...]:
-    """Recipes by name, ``all`` for all, commas allowed; in their own order, each once.
+    """Recipes by name, ``all`` for all; commas are allowed. Each comes once, in the order of :data:`RECIPES`.
 
     Raises:
-        UsageError: No such recipe.
+        UsageError: There is no such recipe.
     """
     asked = [name for text in names for name in text.split(",") if name]
     if "all" in asked:
@@ -114,7 +134,7 @@ def pick_recipes(names: Sequence[str]) -> tuple[Recipe, ...]:
 
 
 def find_checkpoints(places: Sequence[str]) -> list[Path]:
-    """Folders that hold a checkpoint: those given, and those right below those given. ``all`` is ``checkpoints``.
+    """Folders that hold a checkpoint: those given, and those directly below them. ``all`` is ``checkpoints``.
 
     Raises:
         UsageError: A place holds none.
@@ -138,6 +158,9 @@ def main(argv: list[str], subcommands: str = "") -> int:
     """Run the command; returns its exit code."""
     args = build_parser(subcommands).parse_args(argv)
     recipes, folders = pick_recipes(args.recipes), find_checkpoints(args.checkpoint)
+    _check_names(folders)
+    rewrite_names(args.rewrite)
+    check_folder(args.out)
     if args.ship and RECIPES["full_int8"] not in recipes:
         raise UsageError("--ship is for edge-full_int8: add full_int8 to --recipes.")
     if not args.json:
@@ -151,7 +174,7 @@ def main(argv: list[str], subcommands: str = "") -> int:
 def export(
     args: argparse.Namespace, recipes: tuple[Recipe, ...], folders: Sequence[Path]
 ) -> tuple[int, dict[str, Any]]:
-    """Export checkpoints; one that fails is reported, and the others are still exported.
+    """Export checkpoints. One that fails is reported, and the others are still exported.
 
     Returns:
         The exit code and the document for ``--json``.
@@ -161,16 +184,12 @@ def export(
     jobs = min(args.jobs, len(folders))
     if jobs == 1:
         warm_up()
-    from export.artifact import check_writable, ship
+    from export.artifact import ship
     from export.commands.summary import table
 
-    check_writable(args.out)
     dataset = find_data(args.data)
     say(f"data: {dataset.summary}")
     budget = Budget(args.max_dice_drop, args.max_hc_shift_mm)
-    if args.fine_tune_epochs < 0:
-        raise UsageError(f"--fine-tune-epochs is {args.fine_tune_epochs}; it is 0, for none, or more.")
-    _check_names(folders)
     if jobs == 1:
         code, document = _in_turn(args, budget, recipes, folders, dataset)
     else:
@@ -184,10 +203,10 @@ def export(
 
 
 def _check_names(folders: Sequence[Path]) -> None:
-    """Artifacts are named after the strategy, so each may come but once.
+    """Artifacts are named after the strategy, so no two checkpoints may be of the same strategy.
 
     Raises:
-        UsageError: Two folders hold the same.
+        UsageError: Two folders hold the same strategy.
     """
     seen: dict[str, Path] = {}
     for folder in folders:
@@ -218,7 +237,7 @@ def _in_turn(
         budget=budget,
         fine_tune_epochs=args.fine_tune_epochs,
         threads=min(torch.get_num_threads(), MAX_THREADS),
-        rewrites=asked(args.rewrite),
+        rewrites=rewrite_names(args.rewrite),
     )
     manifests: dict[Path, Manifest] = {}
     failures: list[dict[str, Any]] = []

@@ -1,4 +1,4 @@
-"""``python -m export quality``: give an artifact limits of its own, from the images it was trained and chosen on."""
+"""``python -m export quality``: derive an artifact's limits from the images it was trained and chosen on."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.artifact.manifest import manifest_path, write_manifest
-from edge_runtime.common.arguments import add_data
+from edge_runtime.artifact.manifest import load_manifest, manifest_path, write_manifest
+from edge_runtime.artifact.signature import signature_path
+from edge_runtime.common.arguments import CommandParser, add_data, add_help
 from edge_runtime.common.cli import say
 from edge_runtime.common.provenance import git_commit, tool_versions
 from edge_runtime.quality.limits import Limits
 from edge_runtime.segmenter import DEFAULT_MODEL, Segmenter
+from export.artifact import sign_again
 from export.quality.cases import REAL, Examined, gather, parts_of, refused
 from export.quality.derive_limits import CONFIDENCE, COVERAGE, MARGIN, derive
 from train.data.check import check_samples
@@ -20,7 +22,7 @@ from train.data.hc18 import Dataset, find_data
 
 
 def limits_record(limits: Limits, cases: dict[str, list[Examined]], dataset: Dataset) -> dict[str, Any]:
-    """What a manifest says of its limits: themselves, what they are from, and what they refuse there."""
+    """The manifest's record of the limits: the limits, the data they come from, and what they refuse there."""
     found = {}
     for part, of in cases.items():
         flags = refused(of, limits)
@@ -45,29 +47,55 @@ def limits_record(limits: Limits, cases: dict[str, list[Examined]], dataset: Dat
     }
 
 
-def main(argv: list[str]) -> int:
-    """``python -m export quality``."""
-    parser = argparse.ArgumentParser(
-        prog="python -m export quality",
-        description="Calibrate when an artifact refuses, its trust and the interval beside a circumference, on the "
-        "images it was trained and chosen on and on bad frames made of them, and write them into its manifest.",
+def build_parser() -> argparse.ArgumentParser:
+    """The command's parser."""
+    parser = CommandParser(prog="python -m export quality")
+    add_help(
+        parser,
+        "Derive when an artifact refuses a frame, its trust, and the interval beside a circumference, from the images "
+        "it was trained and chosen on and from bad frames made of them. If FILE is given, they are written into its "
+        "manifest. Without FILE the shipped model is measured, and nothing is written unless --write is given. A "
+        "signature of the earlier manifest is removed: sign again.",
+        "python -m export quality artifacts/edge/edge-full_int8.tflite",
+        "python -m export quality --write",
     )
-    parser.add_argument(
-        "model", nargs="?", type=Path, default=DEFAULT_MODEL, metavar="FILE.tflite", help="default: the shipped one"
-    )
+    parser.add_argument("model", nargs="?", type=Path, metavar="FILE", help=".tflite file (default: the shipped one)")
     add_data(parser)
-    args = parser.parse_args(argv)
-    segmenter, dataset = Segmenter.load(args.model), find_data(args.data)
+    parser.add_argument("--write", action="store_true", help="write into the shipped model's manifest")
+    return parser
+
+
+def main(argv: list[str]) -> int:
+    """Run the command; returns its exit code."""
+    args = build_parser().parse_args(argv)
+    model = args.model or DEFAULT_MODEL
+    segmenter, dataset = Segmenter.load(model), find_data(args.data)
     parts = parts_of(segmenter, dataset)
     check_samples(dataset, [*parts["train"], *parts["val"]])
     cases = {part: gather(segmenter, parts[part], part) for part in ("train", "val")}
     limits = derive(cases["train"], cases["val"])
-    quality = limits_record(limits, cases, dataset)
-    manifest = replace(segmenter.manifest, quality=quality)
-    write_manifest(args.model, manifest)
-    for name, count in quality["from"]["frames"].items():
+    record = limits_record(limits, cases, dataset)
+    for name, count in record["from"]["frames"].items():
         say(f"{name:<16} {count['n_refused']:>4} of {count['n']:>4} refused")
     low, high = limits.interval
     say(f"interval: {low:+.2f} to {high:+.2f} expected errors; caution above {limits.caution_mm:.2f} mm")
-    say(f"written: {manifest_path(args.model)}")
+    write_limits(model, record, args.write or args.model is not None)
     return 0
+
+
+def write_limits(model: Path, record: dict[str, Any], write: bool) -> None:
+    """Write limits into a model's manifest, or say that nothing is written.
+
+    Args:
+        model: The .tflite file.
+        record: Of the limits, as :func:`limits_record` makes it.
+        write: Whether to write.
+    """
+    if not write:
+        say(f"not written: {manifest_path(model)} is the shipped model's. To change it, add --write.")
+        return
+    signed = signature_path(model).exists()
+    path = write_manifest(model, replace(load_manifest(model), quality=record))
+    say(f"written: {path}")
+    if signed and not signature_path(model).exists():
+        say(sign_again(model))

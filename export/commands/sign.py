@@ -1,4 +1,4 @@
-"""``python -m export keygen`` and ``sign``: who made an artifact, for devices that trust a key."""
+"""``python -m export keygen`` and ``sign``: sign artifacts, for devices that trust a key."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from edge_runtime.artifact.find import find_models
 from edge_runtime.artifact.manifest import manifest_path, parse_manifest, read_manifest, read_model
 from edge_runtime.artifact.signature import PublicKey, check_signature, signature_path, signature_text, signed_message
+from edge_runtime.common.arguments import CommandParser, add_help
 from edge_runtime.common.cli import say
 from edge_runtime.common.files import read_bounded, write_bytes, write_new
 from edge_runtime.common.optional import require
@@ -18,26 +20,28 @@ _MAX_KEY_BYTES = 4096
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The commands' arguments."""
-    parser = argparse.ArgumentParser(prog="python -m export")
-    commands = parser.add_subparsers(dest="command", required=True)
-    sign = commands.add_parser(
-        "sign",
-        help="sign artifacts",
-        description="Sign artifacts (Ed25519): a file NAME.sig beside each, made over its manifest, which holds the "
-        "model's hash. An artifact that does not belong together is not signed.",
+    """The parser of both commands."""
+    parser: argparse.ArgumentParser = CommandParser(prog="python -m export")
+    commands = parser.add_subparsers(dest="command", required=True, title="commands", metavar="COMMAND")
+    sign = commands.add_parser("sign", help="sign artifacts")
+    add_help(
+        sign,
+        "Sign artifacts with Ed25519. Each gets a file NAME.sig beside it. The signature covers the manifest, which "
+        "holds the model's hash. If one artifact's files do not belong together, none is signed.",
+        "python -m export sign artifacts/edge --key release.key",
     )
     sign.add_argument("artifacts", nargs="+", type=Path, metavar="ARTIFACT", help=".tflite files, or folders of them")
-    sign.add_argument("--key", type=Path, required=True, metavar="FILE", help="private key, as keygen writes it")
+    sign.add_argument("--key", type=Path, required=True, metavar="FILE", help="private key, from keygen")
     sign.add_argument("--force", action="store_true", help="replace the signature of another key")
     sign.set_defaults(run=lambda args: sign_artifacts(args.artifacts, args.key, args.force))
-    keygen = commands.add_parser(
-        "keygen",
-        help="make a key",
-        description="Make an Ed25519 key: FILE, private (only its owner may read it; keep it off the devices), and "
-        "FILE.pub, public, for the devices. Neither is ever overwritten.",
+    keygen = commands.add_parser("keygen", help="make a key")
+    add_help(
+        keygen,
+        "Make an Ed25519 key: FILE is private (only its owner can read it; keep it off the devices), FILE.pub is "
+        "public, for the devices. Existing files are never overwritten.",
+        "python -m export keygen --out release.key",
     )
-    keygen.add_argument("--out", type=Path, required=True, metavar="FILE", help="where to")
+    keygen.add_argument("--out", type=Path, required=True, metavar="FILE", help="the private key's file")
     keygen.set_defaults(run=lambda args: make_key(args.out))
     return parser
 
@@ -73,45 +77,35 @@ def make_key(out: Path) -> PublicKey:
 
 
 def sign_artifacts(places: Sequence[Path], key: Path, force: bool = False) -> list[Path]:
-    """Sign artifacts; all are checked before the first is signed.
+    """Sign artifacts. All are checked before the first is signed.
 
     Args:
         places: .tflite files, or folders of them.
         key: Private key in PEM.
-        force: Replace another signature.
+        force: Replace a signature that differs.
 
     Returns:
-        The signatures' files.
+        The files of the signatures.
 
     Raises:
-        UsageError: No such artifact, no private Ed25519 key, or a signature of another key is there.
+        UsageError: There is no such artifact, the key is not a private Ed25519 key, or another signature exists.
         ModelError: A model and its manifest do not belong together.
     """
     private = _read_private(key)
     public = _public(private)
     made: dict[Path, bytes] = {}
-    for model in _find(places):
+    for model in find_models(places):
         data = read_manifest(model)
         read_model(model, parse_manifest(data, manifest_path(model)))
         made[model] = signature_text(public, private.sign(signed_message(data)))
         path = signature_path(model)
         if path.exists() and not force and read_bounded(path, _MAX_KEY_BYTES) != made[model]:
-            raise UsageError(f"{path} is there and another signature. To replace it, add --force.")
+            raise UsageError(f"{path} already exists and is another signature. Replace it with --force.")
     for model, text in made.items():
         write_bytes(signature_path(model), text)
         check_signature(model, read_manifest(model), [public])
         say(f"signed with key {public.id}: {model}")
     return [signature_path(model) for model in made]
-
-
-def _find(places: Sequence[Path]) -> list[Path]:
-    found: dict[Path, None] = {}
-    for place in places:
-        here = sorted(place.rglob("*.tflite")) if place.is_dir() else [place]
-        if not here:
-            raise UsageError(f"{place} holds no .tflite file. Export some: python -m export")
-        found |= dict.fromkeys(here)
-    return list(found)
 
 
 def _read_private(path: Path) -> Any:
@@ -121,7 +115,9 @@ def _read_private(path: Path) -> Any:
     except OSError as error:
         raise UsageError(f"The key {path} cannot be read: {error}.") from error
     except Exception as error:  # a library's many ways to say no; none of them is a key
-        raise UsageError(f"{path} is no private key in PEM without a password: {error}.") from error
+        raise UsageError(
+            f"{path} is not a private key in PEM without a password: {error}. Make one: python -m export keygen"
+        ) from error
     if not isinstance(key, _ed25519().Ed25519PrivateKey):
         raise UsageError(f"{path} is a key of another kind; an Ed25519 key is needed: python -m export keygen")
     return key

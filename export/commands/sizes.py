@@ -1,4 +1,4 @@
-"""``python -m export sizes``: that networks convert rightly at every input size, measured.
+"""``python -m export sizes``: measure that networks convert correctly at every input size.
 
 onnx2tf guesses layouts from sizes, and is wrong at some of them; :mod:`export.conversion.graph` keeps it away from
 these.
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_runtime.common.arguments import at_least
+from edge_runtime.common.arguments import CommandParser, add_help, at_least
 from edge_runtime.common.cli import say
 from edge_runtime.common.files import write_json
 from edge_runtime.common.optional import require
@@ -79,18 +79,21 @@ def measure(strategy: Strategy, sizes: Sequence[Size]) -> Iterator[tuple[Size, f
             yield size, float(np.abs(logits - expected).max() / expected.std())
 
 
-def main(argv: list[str]) -> int:
-    """``python -m export sizes``; 1 where a size converts wrongly."""
-    parser = argparse.ArgumentParser(
-        prog="python -m export sizes",
-        description="Measure whether networks with random weights convert rightly at many input sizes, against torch.",
+def build_parser() -> argparse.ArgumentParser:
+    """The command's parser."""
+    parser = CommandParser(prog="python -m export sizes")
+    add_help(
+        parser,
+        "Convert networks with random weights at many input sizes and compare each with torch. The exit code is 1 if "
+        "a size converts wrongly.",
+        "python -m export sizes --strategy edge --size 160 240 --size 256 256",
     )
     parser.add_argument(
         "--strategy",
         nargs="+",
         default=["decoder-all", "edge"],
         metavar="NAME",
-        help=f"of {', '.join(STRATEGIES)} (default: decoder-all edge)",
+        help=f"strategies, of {', '.join(STRATEGIES)} (default: decoder-all edge)",
     )
     parser.add_argument(
         "--size",
@@ -98,13 +101,21 @@ def main(argv: list[str]) -> int:
         type=at_least(1),
         action="append",
         metavar=("H", "W"),
-        help=f"repeatable; default: {len(SWEEP)} sizes from 96 to 512",
+        help=f"a size in pixels, multiples of 16; give it again for more (default: {len(SWEEP)} sizes, 96 to 512)",
     )
-    parser.add_argument("--write", action="store_true", help=f"write what was measured to {TABLE.name}")
-    args = parser.parse_args(argv)
-    require("torch")
+    parser.add_argument("--write", action="store_true", help=f"write the result to export/{TABLE.name}")
+    return parser
+
+
+def main(argv: list[str]) -> int:
+    """Run the command; returns its exit code: 1 if a size converts wrongly."""
+    args = build_parser().parse_args(argv)
     strategies = [get_strategy(name) for name in args.strategy]
-    sizes = [(h, w) for h, w in args.size] if args.size else SWEEP
+    require("torch")
+    return _run(strategies, [(h, w) for h, w in args.size] if args.size else SWEEP, args.write)
+
+
+def _run(strategies: Sequence[Strategy], sizes: Sequence[Size], write: bool) -> int:
     largest: dict[str, dict[str, float]] = {}
     for strategy in strategies:
         found = largest.setdefault(network_key(strategy), {})
@@ -114,7 +125,7 @@ def main(argv: list[str]) -> int:
             say(f"{network_key(strategy):<44} {height}x{width}: {verdict}, {difference:.1e}")
     wrong = sum(d > TOLERANCE for found in largest.values() for d in found.values())
     say(f"{sum(map(len, largest.values()))} conversions, {wrong} wrong (tolerance {TOLERANCE:g})")
-    if args.write:
+    if write:
         tools = tool_versions(("onnx2tf", "onnxsim", "tensorflow", "torch"))
         write_json(TABLE, {"tolerance": TOLERANCE, "largest_difference": largest, "tools": tools})
     return 1 if wrong else 0

@@ -7,7 +7,6 @@ with those named and no others.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,9 +19,6 @@ from train.strategies import Strategy
 
 if TYPE_CHECKING:
     from train.model import HeadNet
-
-NONE = "none"
-"""Given to ``--rewrite``: not even what the network needs."""
 
 MOST_AMPLIFIED = 10.0
 """From this amplification on (:func:`amplification`) a network is exported with ``direct-expansion``."""
@@ -61,6 +57,18 @@ REWRITES: dict[str, Rewrite] = {rewrite.name: rewrite for rewrite in _ALL}
 """Every rewrite by name."""
 
 
+def find_rewrite(name: str) -> Rewrite:
+    """Look a rewrite up.
+
+    Raises:
+        UsageError: There is no such rewrite; the message lists those there are.
+    """
+    if name not in REWRITES:
+        known = "\n".join(f"  {r.name:<14} {r.summary}" for r in _ALL)
+        raise UsageError(f"There is no rewrite '{name}'. The rewrites are:\n{known}")
+    return REWRITES[name]
+
+
 def pick_rewrites(names: Sequence[str], strategy: Strategy, size: tuple[int, int]) -> tuple[Rewrite, ...]:
     """Rewrites by name, in their own order, each once.
 
@@ -73,10 +81,7 @@ def pick_rewrites(names: Sequence[str], strategy: Strategy, size: tuple[int, int
         UsageError: No such rewrite, or one that is not exact for this network.
     """
     for name in names:
-        if name not in REWRITES:
-            known = "\n".join(f"  {r.name:<14} {r.summary}" for r in _ALL)
-            raise UsageError(f"There is no rewrite '{name}'. The rewrites are:\n{known}")
-        if reason := unfit(REWRITES[name], strategy, size):
+        if reason := unfit(find_rewrite(name), strategy, size):
             raise UsageError(f"--rewrite {name} does not fit {strategy.name} at {size[0]}x{size[1]}: {reason}.")
     return tuple(rewrite for rewrite in _ALL if rewrite.name in names)
 
@@ -92,23 +97,6 @@ def unfit(rewrite: Rewrite, strategy: Strategy, size: tuple[int, int]) -> str | 
     if size[0] % 32 or size[1] % 32:
         return "its sides must be multiples of 32, so that every block doubles them"
     return None
-
-
-def add_rewrite_argument(parser: argparse.ArgumentParser) -> None:
-    """``--rewrite``; :func:`asked` reads it."""
-    parser.add_argument(
-        "--rewrite",
-        nargs="+",
-        metavar="NAME",
-        help=f"exact rewrites of the graph, or '{NONE}': {', '.join(REWRITES)}; default: direct-expansion where "
-        f"rounding would be amplified {MOST_AMPLIFIED:g}-fold without it. The others are for devices that run them "
-        "faster (python -m benchmarks rewrites)",
-    )
-
-
-def asked(names: Sequence[str] | None) -> tuple[str, ...] | None:
-    """What ``--rewrite`` was given; None where it was not."""
-    return None if names is None else () if list(names) == [NONE] else tuple(names)
 
 
 def advised(model: HeadNet) -> tuple[str, ...]:
