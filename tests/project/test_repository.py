@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -44,12 +45,16 @@ def test_no_registry_host_and_no_path_of_a_machine_is_committed() -> None:
 def test_the_readme_names_only_files_and_commands_that_exist() -> None:
     readme = (ROOT / "README.md").read_text()
     makefile = (ROOT / "Makefile").read_text()
-    for target in re.findall(r"^make (\w+)", readme, flags=re.MULTILINE):
+    targets = re.findall(r"^make (\w+)", readme, flags=re.MULTILINE)
+    modules = set(re.findall(r"python -m ([a-z_.]+)", readme)) - {"venv", "pip"}
+    links = re.findall(r"\]\((?!http)([^)#]+)\)", readme)
+    assert targets and modules and links  # else nothing is tested below
+    for target in targets:
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
-    for module in set(re.findall(r"python -m ([a-z_.]+)", readme)) - {"venv", "pip"}:
+    for module in modules:
         path = ROOT / module.replace(".", "/")
         assert (path / "__main__.py").exists() or path.with_suffix(".py").exists(), module
-    for link in re.findall(r"\]\((?!http)([^)#]+)\)", readme):
+    for link in links:
         assert (ROOT / link).exists(), link
 
 
@@ -71,8 +76,15 @@ def test_the_figures_of_the_pages_are_those_of_the_committed_results() -> None:
         assert fill(text, results, runs) == text, f"{page.name}: call python -m benchmarks pages"
 
 
-def test_the_report_finds_the_newest_committed_result() -> None:
-    assert newest_result(ROOT / RESULTS).suffix == ".json"
+def test_the_report_finds_the_newest_result_by_the_date_in_it(tmp_path: Path) -> None:
+    committed = sorted((ROOT / RESULTS).glob("*.json"))
+    dates = {path: json.loads(path.read_text())["conditions"]["date"] for path in committed}
+    assert len(dates) > 1 and dates[newest_result(ROOT / RESULTS)] == max(dates.values())
+    document = json.loads(committed[0].read_text())
+    for name, date in (("a", "2031-05-01"), ("b", "2032-05-01"), ("c", "2030-05-01")):  # neither the first nor the last
+        document["conditions"]["date"] = f"{date}T00:00:00+00:00"
+        (tmp_path / f"{name}.json").write_text(json.dumps(document))
+    assert newest_result(tmp_path).name == "b.json"
 
 
 def test_arrows_do_not_turn() -> None:

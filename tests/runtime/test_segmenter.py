@@ -70,9 +70,9 @@ def test_gray_colour_and_strided_frames_agree(segmenter: Segmenter) -> None:
 @pytest.mark.parametrize(
     ("frame", "said"),
     [
-        (np.zeros((540, 800), np.uint8), "no image"),
-        (np.full((540, 800), 255, np.uint8), "no image"),
-        (np.random.default_rng(0).integers(100, 256, (540, 800)).astype(np.uint8), "no"),
+        (np.zeros((540, 800), np.uint8), "no image: the frame is all but uniform"),
+        (np.full((540, 800), 255, np.uint8), "no image: the frame is all but uniform"),
+        (np.random.default_rng(0).integers(100, 256, (540, 800)).astype(np.uint8), "no head found"),
     ],
     ids=["black", "white", "noise"],
 )
@@ -81,7 +81,7 @@ def test_frames_without_a_head_are_refused_with_a_reason_never_zero(
 ) -> None:
     result = segmenter.measure(frame, pixel_size_mm=0.1)
     assert result.head_circumference_mm is None and result.ellipse is None
-    assert result.reason is not None and said in result.reason
+    assert result.reason is not None and result.reason.startswith(said)
 
 
 def test_without_pixel_size_there_is_an_ellipse_and_no_circumference(segmenter: Segmenter) -> None:
