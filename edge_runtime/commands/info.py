@@ -38,7 +38,7 @@ def info(args: argparse.Namespace) -> int:
         "output": f"{manifest.output.dtype} {manifest.output.shape}, logits; head above {manifest.threshold}",
         "calibrated on": _calibration_text(manifest.calibration),
         "signature": _signature_text(segmenter, args.model or DEFAULT_MODEL),
-        "canary": "passed" if segmenter.has_canary else "none: the manifest has no golden outputs (an older export)",
+        "canary": "passed" if segmenter.has_canary else "absent: the manifest has no golden outputs (an older export)",
         "backend": f"{segmenter.backend} {device['tools'].get(segmenter.backend, '')}",
         "device": f"{device_text(device)}, {device['os']}",
         "python": f"{device['tools']['python']}, numpy {device['tools'].get('numpy')}",
