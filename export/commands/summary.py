@@ -1,4 +1,4 @@
-"""The table an export ends with."""
+"""The table at the end of an export."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ COLUMNS = (
 
 
 def table(manifests: Sequence[Manifest]) -> str:
-    """Size, parity with torch, accuracy and cost against float32 of each artifact, and what they were measured on."""
+    """A row for each artifact: size, parity with torch, accuracy and cost against float32; then notes."""
     lines = [COLUMNS, *(_row(m) for m in manifests), *_notes(manifests)]
     return "\n".join(lines)
 
@@ -31,25 +31,26 @@ def _row(manifest: Manifest) -> str:
     values = manifest.accuracy["parts"][part]
     cost = values["degradation"]
     cells += [
-        f"{values['dice']['mean']:>8.2%}",
-        _mm(values["hc_absolute_difference_mm"]["mean"]),
-        f"{cost['dice_points']:>+9.2f} pts",
-        _mm(cost["hc_absolute_shift_mm"]),
+        _shown(values["dice"]["mean"], ".2%", 8),
+        _shown(values["hc_absolute_difference_mm"]["mean"], ".2f", 9, " mm"),
+        _shown(cost["dice_points"], "+.2f", 13, " pts"),
+        _shown(cost["hc_absolute_shift_mm"], ".2f", 9, " mm"),
     ]
     return " ".join(cells)
 
 
-def _mm(value: float | None) -> str:
-    return f"{'-' if value is None else f'{value:.2f} mm':>9}"
+def _shown(value: float | None, form: str, width: int, unit: str = "") -> str:
+    """A figure, or ``-`` if it was not measured, right-aligned."""
+    return ("-" if value is None else f"{value:{form}}{unit}").rjust(width)
 
 
 def _first_part(manifest: Manifest) -> str | None:
-    """The part the table shows: the checkpoint's own test part."""
+    """The part that the table shows: the checkpoint's own test part; None if nothing was measured."""
     return next(iter(manifest.accuracy["parts"]), None)
 
 
 def _notes(manifests: Sequence[Manifest]) -> list[str]:
-    """What the columns mean, and what the figures were measured on."""
+    """Lines that say what the columns mean and what they were measured on."""
     notes = [
         "logit diff, mask Dice: against torch. Dice, HC ADF: against the reference.",
         "Dice vs fp32, HC shift: mean change, and mean absolute change, an image against the same network in float32.",

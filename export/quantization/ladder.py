@@ -178,8 +178,11 @@ def climb(
 def _cost(rung: Rung, budget: Budget) -> float:
     """The larger of the two shares of the budget that a rung uses."""
     tiny = 1e-9  # a budget may be 0
-    drop, shift = rung.dice_drop_points or 0.0, rung.hc_shift_mm or 0.0
-    return max(drop / max(budget.max_dice_drop, tiny), shift / max(budget.max_hc_shift_mm, tiny))
+    if rung.dice_drop_points is None or rung.hc_shift_mm is None:
+        return 0.0  # no image was clear: nothing was measured, and nothing speaks against it
+    return max(
+        rung.dice_drop_points / max(budget.max_dice_drop, tiny), rung.hc_shift_mm / max(budget.max_hc_shift_mm, tiny)
+    )
 
 
 def candidates(

@@ -16,7 +16,7 @@ from edge_runtime.artifact.signature import signature_path
 from edge_runtime.metrics import ImageScore, degradation, paired_shifts
 from edge_runtime.quality.limits import read_limits
 from edge_runtime.segmenter import DEFAULT_MODEL
-from export.commands import quality
+from export.commands import quality, summary
 from export.commands.calibration import Trial, _line, table
 from export.commands.quality import write_limits
 from export.commands.sign import make_key, sign_artifacts
@@ -136,3 +136,17 @@ def test_an_artifact_made_with_other_released_settings_is_not_up_to_date(phantom
     assert hashed(settings=settings) != hashed()
     float32 = RECIPES["float32"]
     assert request_sha256(job, float32, other) == request_sha256(job, float32)  # nothing is taken over there
+
+
+def test_the_table_shows_a_dash_where_nothing_was_measured(tmp_path: Path) -> None:
+    part = {
+        "n_images": 1,
+        "dice": {"mean": 0.0},
+        "hc_absolute_difference_mm": {"mean": None},
+        "degradation": degradation_record([], [], "float32"),
+    }
+    parity = {"max_logit_difference": 0.0, "mean_logit_difference": 0.0, "mask_dice_mean": 1.0}
+    manifest = load_manifest(make_artifact(tmp_path))
+    shown = replace(manifest, parity=parity, accuracy={"title": "HC18", "parts": {"test": part}})
+    row = summary.table([shown]).splitlines()[1]
+    assert row.split()[-4:] == ["0.00%", "-", "-", "-"]
