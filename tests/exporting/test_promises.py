@@ -13,7 +13,7 @@ import pytest
 
 from edge_runtime.artifact.manifest import load_manifest, manifest_path, write_manifest
 from edge_runtime.artifact.signature import signature_path
-from edge_runtime.metrics import ImageScore, degradation, paired_shifts
+from edge_runtime.metrics import ImageScore, paired_shifts
 from edge_runtime.quality.limits import read_limits
 from edge_runtime.segmenter import DEFAULT_MODEL
 from export.commands import quality, summary
@@ -22,7 +22,7 @@ from export.commands.quality import write_limits
 from export.commands.sign import make_key, sign_artifacts
 from export.job import Options, plan, request_sha256
 from export.recipes import RECIPES
-from export.verification.accuracy import degradation_record
+from export.verification.accuracy import mean_degradation
 from tests.helpers.places import ROOT
 from tests.helpers.tiny_model import make_artifact
 from train.checkpoint import load_checkpoint
@@ -53,16 +53,16 @@ def score(name: str, dice: float, hc: float | None) -> ImageScore:
 def test_one_degradation_serves_the_manifest_and_the_benchmark() -> None:
     own = [score("a", 0.9, 1.0), score("b", 0.8, None), score("c", 0.7, -2.0)]
     base = [score("c", 0.8, 0.0), score("a", 0.9, 0.5), score("b", 0.8, 3.0)]
-    found = degradation(paired_shifts(own, base))
-    assert found["hc_shift_mm"]["mean"] == pytest.approx(-0.75) and found["n_hc_refused_by_one"] == 1
-    assert degradation_record(own, base, "x") == {
+    found = paired_shifts(own, base)
+    assert found.hc_mm == [0.5, -2.0] and found.hc_absolute_mm == [0.5, 2.0] and found.n_refused_by_one == 1
+    assert mean_degradation(own, base, "x") == {
         "against": "x",
         "dice_points": pytest.approx(-10 / 3),
         "hc_shift_mm": pytest.approx(-0.75),
         "hc_absolute_shift_mm": pytest.approx(1.25),
         "n_hc": 2,
     }
-    nothing = degradation_record([score("a", 0.9, None)], [score("a", 0.8, 1.0)], "x")
+    nothing = mean_degradation([score("a", 0.9, None)], [score("a", 0.8, 1.0)], "x")
     assert (nothing["hc_shift_mm"], nothing["hc_absolute_shift_mm"], nothing["n_hc"]) == (None, None, 0)
 
 
@@ -143,7 +143,7 @@ def test_the_table_shows_a_dash_where_nothing_was_measured(tmp_path: Path) -> No
         "n_images": 1,
         "dice": {"mean": 0.0},
         "hc_absolute_difference_mm": {"mean": None},
-        "degradation": degradation_record([], [], "float32"),
+        "degradation": mean_degradation([], [], "float32"),
     }
     parity = {"max_logit_difference": 0.0, "mean_logit_difference": 0.0, "mask_dice_mean": 1.0}
     manifest = load_manifest(make_artifact(tmp_path))

@@ -51,7 +51,7 @@ def numeric_options() -> Iterator[tuple[str, str, int]]:
     """Every option of every command that takes a number, with how many it takes."""
     for prog, parser in PARSERS.items():
         for action in parser._actions:
-            if action.option_strings and action.type not in (None, str, Path):
+            if action.option_strings and action.type not in (None, str, Path) and not action.choices:
                 yield prog, action.option_strings[-1], action.nargs if isinstance(action.nargs, int) else 1
 
 
