@@ -4,31 +4,31 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import sys
 from pathlib import Path
 
-from edge_runtime.common.arguments import add_json
-from edge_runtime.common.cli import say
+from edge_runtime.artifact.find import find_models
+from edge_runtime.common.arguments import CommandParser, add_help, add_json
+from edge_runtime.common.cli import json_line, say
 from edge_runtime.common.record import to_json
 from edge_runtime.errors import FetalHeadError
 from export.tflite.audit import CLAIMS
 from export.tflite.output_range import local_frames
-from export.tflite.report import find_files, look, report_text
+from export.tflite.report import look, report_text
 
 JSON_SCHEMA_VERSION = 1
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The command's arguments."""
-    parser = argparse.ArgumentParser(
-        prog="python -m export audit",
-        description="Look into .tflite files, this project's or others': are they what their names promise, and does "
-        "the CPU's fast path (XNNPACK) take all of them? LiteRT runs each file in a separate process: if it crashes, "
-        "the report says so. Exit code 1: a promise is broken, or a file cannot be read.",
-        epilog="example: python -m export audit artifacts/edge/*.tflite\n"
-        "also:    python -m export audit their_model.tflite --as full_int8",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = CommandParser(prog="python -m export audit")
+    add_help(
+        parser,
+        "Look into .tflite files, this project's or others': are they what their names promise, and does the CPU's "
+        "fast path (XNNPACK) take all of them? LiteRT runs each file in a separate process. If it crashes, the report "
+        "says so. Exit code 1: a promise is broken, or a file cannot be read.",
+        "python -m export audit artifacts/edge/*.tflite",
+        "python -m export audit their_model.tflite --as full_int8",
     )
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help=".tflite files, or folders of them")
     parser.add_argument(
@@ -51,7 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: list[str]) -> int:
     """``python -m export audit``; 1 where a promise is broken or a file cannot be read."""
     args = build_parser().parse_args(argv)
-    files = find_files(args.files)
+    files = find_models(args.files)
     with contextlib.redirect_stdout(sys.stderr) if args.json else contextlib.nullcontext():
         frames, title = local_frames(args.data)
         say(f"frames: {len(frames)} of {title}")
@@ -77,5 +77,5 @@ def main(argv: list[str]) -> int:
         )
     if args.json:
         document = {"schema_version": JSON_SCHEMA_VERSION, "files": to_json(reports), "errors": errors}
-        print(json.dumps(document, allow_nan=False))
+        print(json_line(document))
     return 1 if broken or errors else 0

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from edge_runtime.artifact.manifest import load_manifest, manifest_path
 from edge_runtime.common.files import read_bounded
-from edge_runtime.errors import FetalHeadError, ModelError, UsageError
+from edge_runtime.errors import FetalHeadError, ModelError
 from export.tflite.apart import Apart
 from export.tflite.audit import CLAIMS, Audit, audit
 from export.tflite.delegation import Delegation, delegation
@@ -52,23 +52,6 @@ class Report:
     delegation: Delegation | None
     output_range: OutputRange | None
     missing: dict[str, str]
-
-
-def find_files(places: Sequence[Path]) -> list[Path]:
-    """The files given, and every .tflite file below the folders given.
-
-    Raises:
-        UsageError: A place holds none.
-    """
-    found: dict[Path, None] = {}
-    for place in places:
-        here = [place] if place.is_file() else []
-        if place.is_dir():  # "._name" is what macOS puts beside a file on a foreign disk
-            here = sorted(p for p in place.rglob("*.tflite") if not p.is_dir() and not p.name.startswith("._"))
-        if not here:
-            raise UsageError(f"{place} is not a .tflite file and holds none. Export some: python -m export")
-        found |= dict.fromkeys(here)
-    return list(found)
 
 
 def promised(path: Path) -> str | None:
