@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.fuzz import command as fuzz
+from benchmarks.commands import fuzz
 from benchmarks.int8 import export_cost, interpreters, ladder, operators, peers, rewrites
 from benchmarks.pages import command as pages
 from benchmarks.pages import report

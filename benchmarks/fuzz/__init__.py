@@ -1,8 +1,8 @@
-"""Seeded abuse of the runtime: ``python -m benchmarks fuzz``.
+"""Attacks on the runtime from a seed: ``python -m benchmarks fuzz``.
 
-``rig`` is what a case works on and what no result may violate; ``frames``, ``artifacts``, ``files`` make the cases;
-``campaign`` runs them, in processes of their own, so that a crash is a finding and not the end.
+``rig`` holds what a case works on and what every result must satisfy. ``frames``, ``artifacts`` and ``files`` make the
+cases. ``campaign`` runs them in separate processes, so that a crash is a finding and does not end the campaign.
 
-``tiny-full_int8.tflite``, the network of most cases, is what ``tests/helpers/tiny_model.py`` makes: one convolution, so
-that hundreds of cases a second are about the code around it.
+``tests/helpers/tiny_model.py`` makes ``tiny-full_int8.tflite``, the network of most cases. It is a single convolution,
+so hundreds of cases a second can test the code around it.
 """

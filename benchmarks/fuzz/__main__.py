@@ -1,4 +1,4 @@
-"""A worker: started by :mod:`benchmarks.fuzz.campaign`, not by people."""
+"""A worker. :mod:`benchmarks.fuzz.campaign` starts it, people do not."""
 
 from __future__ import annotations
 

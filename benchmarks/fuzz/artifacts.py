@@ -1,4 +1,4 @@
-"""Manifests, signatures and model files, damaged, swapped, and made to deceive behind a valid seal."""
+"""Manifests, signatures and model files that are damaged, swapped, or forged behind a valid seal."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ _RAW = (
 
 
 def manifest_bytes_case(rng: np.random.Generator, rig: Rig) -> str:
-    """Bytes of a sealed and signed manifest change: always refused, with a key and without."""
+    """Change bytes of a sealed and signed manifest: it must be refused, with a key and without."""
     changed = damage(rng, rig.manifest, grow=True)
-    if rng.random() < 0.05:  # the one change that a number would not see
+    if rng.random() < 0.05:  # upper-case digits are the same number
         end = len(_HEAD) + 64
         changed = rig.manifest[: len(_HEAD)] + rig.manifest[len(_HEAD) : end].upper() + rig.manifest[end:]
     return _must_refuse(rng, rig, rig.data, changed, rig.signature)
 
 
 def signature_case(rng: np.random.Generator, rig: Rig) -> str:
-    """Bytes of a signature change: refused where a key is asked for."""
+    """Change bytes of a signature: it must be refused if a key is required."""
     return _must_refuse(rng, rig, rig.data, rig.manifest, damage(rng, rig.signature, grow=True), signed=True)
 
 
 def model_case(rng: np.random.Generator, rig: Rig) -> str:
-    """Bytes of a model change: its hash refuses it before it is parsed."""
+    """Change bytes of a model: its hash must refuse it before it is parsed."""
     return _must_refuse(rng, rig, damage(rng, rig.data, grow=True), rig.manifest, rig.signature)
 
 
@@ -67,9 +67,9 @@ def _must_refuse(
 
 
 def manifest_values_case(rng: np.random.Generator, rig: Rig) -> str:
-    """A manifest that says something else, sealed anew, as a forger can: refused, or a segmenter that measures right.
+    """Change what a manifest says and seal it again, as a forger can: it must be refused, or still measure right.
 
-    With a trusted key it is always refused.
+    With a trusted key it must always be refused.
     """
     if rng.random() < 0.1:
         text = _raw(rng)
@@ -79,7 +79,7 @@ def manifest_values_case(rng: np.random.Generator, rig: Rig) -> str:
             _mutate(rng, values)
         try:
             text = seal(values)
-        except (ValueError, TypeError):  # what JSON cannot hold, surrogates say
+        except (ValueError, TypeError):  # JSON cannot hold it, for example a surrogate
             return "not a file"
     write(rig.model, rig.data, text, rig.signature)
     if text != rig.manifest and rng.random() < 0.2:
@@ -91,9 +91,9 @@ def manifest_values_case(rng: np.random.Generator, rig: Rig) -> str:
 
 
 def _raw(rng: np.random.Generator) -> bytes:
-    """Anything at all behind a valid seal."""
+    """A valid seal in front of anything at all."""
     body = _RAW[rng.integers(len(_RAW))].encode("utf-8", "surrogatepass")
-    if rng.random() < 0.5:  # as one more field of a manifest that begins well
+    if rng.random() < 0.5:  # as one more field of a manifest that begins correctly
         body = body or b"1"
         rest = b'",\n  "x": ' + body + b"\n}\n"
     else:
@@ -103,7 +103,7 @@ def _raw(rng: np.random.Generator) -> bytes:
 
 
 def _mutate(rng: np.random.Generator, values: Any) -> None:
-    """Change one place, anywhere in the document."""
+    """Change one place anywhere in the document."""
     while True:
         places = list(values) if isinstance(values, dict) else list(range(len(values)))
         if not places:
@@ -125,7 +125,7 @@ def _mutate(rng: np.random.Generator, values: Any) -> None:
 
 
 def place_case(rng: np.random.Generator, rig: Rig) -> str:
-    """Files that are no files: links, pipes, folders, devices, a gigabyte of nothing, another artifact's."""
+    """Put something else in place of a file: a link, a pipe, a folder, a device, a gigabyte of zeros, another file."""
     write(rig.model, rig.data, rig.manifest, rig.signature)
     victim = (rig.model, manifest_path(rig.model), signature_path(rig.model))[rng.integers(3)]
     victim.unlink()
@@ -156,9 +156,9 @@ def place_case(rng: np.random.Generator, rig: Rig) -> str:
 
 
 def resealed_model_case(rng: np.random.Generator, rig: Rig) -> str:
-    """A damaged model whose manifest was made to fit, as a forger can: the interpreter parses it, in a process apart.
+    """Damage a model and make its manifest fit, as a forger can: the interpreter parses it, in a separate process.
 
-    What LiteRT does with it is LiteRT's affair, crashes too, and is counted; a signature is what keeps it out.
+    LiteRT may do anything with it, even crash; that is only counted. A signature is what keeps such a file out.
     """
     changed = damage(rng, rig.data)
     if changed == rig.data:
@@ -172,12 +172,12 @@ def resealed_model_case(rng: np.random.Generator, rig: Rig) -> str:
 
 
 def _apart(rig: Rig) -> str:
-    """Load and measure in a forked process; how that ended."""
+    """Load and measure in a forked process, and say how that ended."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reader)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # what the interpreter has to say of it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # the interpreter's messages
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         os.write(writer, _load_and_measure(rig).encode()[:4000])
         os._exit(0)
@@ -211,7 +211,7 @@ def _load_and_measure(rig: Rig) -> str:
 
 
 def restore(rig: Rig) -> None:
-    """Put the sound files back."""
+    """Put the original files back."""
     for path in (rig.model, manifest_path(rig.model), signature_path(rig.model)):
         path.unlink(missing_ok=True)
     write(rig.model, rig.data, rig.manifest, rig.signature)

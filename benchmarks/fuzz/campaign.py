@@ -1,4 +1,4 @@
-"""Run cases: one by its number, or all of them in processes of their own."""
+"""Run cases: one by its number, or all of them in separate processes."""
 
 from __future__ import annotations
 
@@ -37,63 +37,84 @@ KINDS: dict[str, tuple[Case, float]] = {
     "image files": (files.image_case, 0.07),
     "pixel-size tables": (files.table_case, 0.03),
 }
-"""What is abused, and its share of the cases."""
+"""What is attacked, how, and its share of the cases."""
 
 CASE_LIMIT_S = 20
-"""Beyond it a case hangs: the slowest takes a second on a busy machine."""
+"""A case that takes longer is taken to hang. The slowest takes a few seconds on a busy machine."""
 
 SILENCE_LIMIT_S = 60
-"""Beyond it a worker is stuck where Python cannot interrupt it."""
+"""A worker that says nothing for longer is stuck where Python cannot interrupt it."""
 
 TELL_EVERY = 5000
 
 WORKER = (sys.executable, "-m", "benchmarks.fuzz")
 
 UNCHANGED_EVERY = 50
-"""Cases after which the reference frame is measured again."""
+"""The reference frame is measured again after this many cases."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A case that failed.
+
+    Attributes:
+        case: Its number.
+        kind: Its kind.
+        error: The traceback, or how the process died.
+    """
+
+    case: int
+    kind: str
+    error: str
 
 
 @dataclass
 class Tally:
-    """What came of the cases: outcomes by kind, failures, the slowest case by kind in ms."""
+    """What the cases gave.
+
+    Attributes:
+        outcomes: Cases by kind and outcome.
+        failures: Those that failed.
+        slowest_ms: Time of the slowest case by kind, in ms.
+    """
 
     outcomes: dict[str, Counter[str]] = field(default_factory=dict)
-    failures: list[dict[str, Any]] = field(default_factory=list)
+    failures: list[Failure] = field(default_factory=list)
     slowest_ms: dict[str, float] = field(default_factory=dict)
 
     @property
     def cases(self) -> int:
-        """How many have run, failures included."""
+        """How many have run, including those that failed."""
         return sum(sum(counts.values()) for counts in self.outcomes.values())
 
     def add(self, number: int, kind: str, outcome: str, ms: float) -> None:
         """Count a case; an outcome that begins with ``!`` is a failure."""
         if outcome.startswith("!"):
-            self.failures.append({"case": number, "kind": kind, "error": outcome[1:]})
+            self.failures.append(Failure(number, kind, outcome[1:]))
             outcome = "FAILURE"
         self.outcomes.setdefault(kind, Counter())[outcome] += 1
         self.slowest_ms[kind] = max(self.slowest_ms.get(kind, 0.0), ms)
 
 
 class _TooSlow(BaseException):
-    """Not caught by what is tested."""
+    """Not an Exception, so that what is tested does not catch it."""
 
 
 def kind_of(seed: int, number: int) -> tuple[str, np.random.Generator]:
-    """The kind of a case, and the generator that decides the rest of it."""
+    """The kind of a case, and the generator that makes the rest of it."""
     rng = np.random.default_rng([seed, number])
     names = list(KINDS)
     return names[rng.choice(len(names), p=[KINDS[name][1] for name in names])], rng
 
 
 def run_case(seed: int, number: int, rig: Rig) -> tuple[str, str, float]:
-    """Run one case: its kind, its outcome (``!`` and the traceback where it failed), and its time in ms."""
+    """Run one case: its kind, its outcome (``!`` and the traceback if it failed), and its time in ms."""
     kind, rng = kind_of(seed, number)
     started = perf_counter()
     signal.setitimer(signal.ITIMER_REAL, CASE_LIMIT_S)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", RuntimeWarning)  # an overflow or 0 / 0 on the way to a number is none
+            warnings.simplefilter("error", RuntimeWarning)  # a number from an overflow or 0 / 0 is wrong
             outcome = KINDS[kind][0](rng, rig)
             if number % UNCHANGED_EVERY == 0:
                 check_unchanged(rig)
@@ -109,7 +130,7 @@ def run_case(seed: int, number: int, rig: Rig) -> tuple[str, str, float]:
 
 
 def alarm() -> None:
-    """Let a case that takes too long end as one."""
+    """Let a case that takes too long end as a failure."""
 
     def too_slow(*_: Any) -> None:
         raise _TooSlow
@@ -118,7 +139,7 @@ def alarm() -> None:
 
 
 def work(seed: int, first: int, last: int) -> None:
-    """In a worker: run cases first to last - 1, a line each on stdout, written at once so that a crash hides none."""
+    """In a worker: run cases first to last - 1, and write a line for each to stdout at once, so a crash hides none."""
     alarm()
     with tempfile.TemporaryDirectory(prefix="fetal-head-edge-fuzz-") as folder:
         rig = make_rig(Path(folder))
@@ -129,13 +150,13 @@ def work(seed: int, first: int, last: int) -> None:
 
 
 def campaign(seed: int, cases: int, jobs: int, tell: Callable[[str], None], worker: Sequence[str] = WORKER) -> Tally:
-    """Run cases 0 to ``cases`` - 1 in ``jobs`` processes; a worker that dies is a failure of its case, and replaced.
+    """Run cases 0 to ``cases`` - 1. If a worker dies, its case has failed, and another worker goes on.
 
     Args:
-        seed: Of all of them.
-        cases: How many.
+        seed: Seed of all cases.
+        cases: How many to run.
         jobs: Processes at a time.
-        tell: Told how many are done, now and then, and of each failure how to repeat it.
+        tell: Called with the progress now and then, and with each failure and how to repeat it.
         worker: The command that runs :func:`work`.
     """
     tally, lock, stopped = Tally(), threading.Lock(), threading.Event()
@@ -161,14 +182,14 @@ def campaign(seed: int, cases: int, jobs: int, tell: Callable[[str], None], work
     except BaseException:  # Ctrl-C: the workers go too
         stopped.set()
         raise
-    tally.failures.sort(key=lambda failure: failure["case"])
+    tally.failures.sort(key=lambda failure: failure.case)
     return tally
 
 
 def _lines(
     command: Sequence[str], seed: int, first: int, last: int, stopped: threading.Event
 ) -> Iterator[tuple[int, str, float, str]]:
-    """What a worker says of its cases; the case on which it died or fell silent is added as a failure."""
+    """What a worker reports. The case on which it died or went silent is added as a failure."""
     call = [*command, str(seed), str(first), str(last)]
     with subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as worker:
         assert worker.stdout is not None

@@ -6,18 +6,18 @@ import numpy as np
 
 
 def flip(data: bytes, bit: int) -> bytes:
-    """The bytes with one bit the other way."""
+    """The bytes with one bit flipped."""
     at = bit // 8
     return data[:at] + bytes([data[at] ^ 1 << bit % 8]) + data[at + 1 :]
 
 
 def damage(rng: np.random.Generator, data: bytes, grow: bool = False) -> bytes:
-    """One kind of damage, chosen at random: flipped bits, a cut, a hole, zeros, a repeat, bytes put in or added.
+    """Damage bytes in a random way: flip bits, cut, leave out, zero, repeat, insert or append.
 
     Args:
-        rng: Decides.
-        data: Where it is empty, it stays so.
-        grow: Whether bytes may be put in the middle too.
+        rng: Makes the choices.
+        data: The bytes; empty bytes stay as they are.
+        grow: Whether bytes may be inserted in the middle too.
     """
     if not data:
         return data

@@ -1,4 +1,4 @@
-"""Image files and tables of pixel sizes, damaged and made to deceive."""
+"""Image files and tables of pixel sizes that are damaged or forged."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _SEEDS = {
 
 @lru_cache(maxsize=1)
 def _images() -> tuple[tuple[str, bytes], ...]:
-    """Sound files of every kind, by format."""
+    """Valid files of every kind, with their format."""
     pil = require("PIL.Image")
     y, x = np.mgrid[0:60, 0:80]
     gray = np.where(np.hypot((x - 40) / 28, (y - 30) / 22) < 1, 10, 160).astype(np.uint8)
@@ -47,7 +47,7 @@ def _images() -> tuple[tuple[str, bytes], ...]:
 
 
 def image_case(rng: np.random.Generator, rig: Rig) -> str:
-    """Read a damaged image, and measure what is read."""
+    """Read a damaged image, and measure what was read."""
     kind, data = _images()[rng.integers(len(_images()))]
     trick = rng.random()
     if trick < 0.004:
@@ -70,7 +70,7 @@ def image_case(rng: np.random.Generator, rig: Rig) -> str:
 
 
 def _claim(rng: np.random.Generator, kind: str, data: bytes) -> bytes:
-    """Other dimensions in the header, its checksum right."""
+    """Put other dimensions into the header, with a correct checksum."""
     width, height = (int(rng.choice(_HUGE)) for _ in range(2))
     if kind == "PNG":
         header = struct.pack(">II", width, height) + data[24:29]
@@ -88,7 +88,7 @@ def _claim(rng: np.random.Generator, kind: str, data: bytes) -> bytes:
 
 
 def _bomb(rng: np.random.Generator) -> bytes:
-    """A PNG that unpacks to much more than it is: within the limit, beyond it, or in its text."""
+    """A PNG that unpacks to far more than its own size: within the limit, beyond it, or in its text."""
 
     def chunk(name: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
@@ -108,7 +108,7 @@ _CELLS = (
 
 
 def table_case(rng: np.random.Generator, rig: Rig) -> str:
-    """Look an image up in a table that may be anything."""
+    """Look up an image in a table that may hold anything."""
     header = "filename,pixel size(mm)" if rng.random() < 0.8 else ",".join(_cells(rng))
     lines = [header, *(",".join(_cells(rng)) for _ in range(rng.integers(0, 6)))]
     if rng.random() < 0.6:

@@ -1,4 +1,4 @@
-"""Frames and pixel sizes: every shape, type, layout and content that an embedding program could pass by mistake."""
+"""Frames and pixel sizes of every shape, type, layout and content that a program could pass by mistake."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.fuzz.rig import Rig, Violation, attempt, check_measurement
 
@@ -34,15 +35,15 @@ _NO_FRAMES: tuple[Any, ...] = (
 
 
 def frame_case(rng: np.random.Generator, rig: Rig) -> str:
-    """One call of ``measure``, its frame or pixel size perhaps impossible."""
+    """Call ``measure`` once, perhaps with an impossible frame or pixel size."""
     frame, size = _frame(rng), _pixel_size(rng)
     if isinstance(frame, np.ndarray) and frame.ndim > 1 and frame.size and rng.random() < 0.5:
-        size = float(rng.uniform(100, 350)) / min(frame.shape[:2]) / 2  # with it a head has a head's size
+        size = float(rng.uniform(100, 350)) / min(frame.shape[:2]) / 2  # a head then has a plausible size
     outcome, result = attempt(lambda: rig.segmenter.measure(frame, size))
     if result is None:
         return outcome
     outcome = check_measurement(result, frame.shape)
-    if rng.random() < 0.25:  # how the bytes lie in memory is nobody's business
+    if rng.random() < 0.25:  # the layout in memory must not matter
         plain = np.array(frame, dtype=np.uint8, order="C", copy=True, subok=False)
         again = rig.segmenter.measure(plain, size)
         if (again.head_circumference_mm, again.reason) != (result.head_circumference_mm, result.reason):
@@ -78,7 +79,7 @@ def _frame(rng: np.random.Generator) -> Any:
 
 def _shape(rng: np.random.Generator) -> tuple[int, ...]:
     kind = rng.random()
-    if kind < 0.04:  # any number of axes, empty ones too
+    if kind < 0.04:  # any number of axes, even empty ones
         return tuple(int(n) for n in rng.integers(0, 40, rng.integers(0, 6)))
     if kind < 0.06:  # at the limits
         shape = int(rng.choice([31, 32, 33, 16384, 16385])), int(rng.choice([31, 32, 33]))
@@ -96,12 +97,13 @@ def _content(rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
     if kind == 1:
         return rng.integers(0, 256, shape, np.uint8)
     y, x = (np.arange(n, dtype=np.float64) for n in shape[:2])
+    field: NDArray[Any]
     if kind == 2:
         field = np.add.outer(y, x) * rng.uniform(0, 9)
     elif kind == 3:
         step = int(rng.integers(1, 40))
         field = np.add.outer(y // step, x // step) % 2 * 255
-    else:  # a head: dark in a bright ring, anywhere or well in the frame
+    else:  # a head: a dark ellipse on a bright ground, anywhere or near the middle
         if kind < 6:
             cy, cx, b, a = rng.uniform(0.2, 0.8, 4) * (shape[0], shape[1], shape[0] / 2, shape[1] / 2)
         else:
@@ -131,7 +133,7 @@ def _layout(rng: np.random.Generator, frame: Any) -> Any:
     if kind == 5 and frame.ndim == 2:
         return np.asmatrix(frame)
     if kind == 6:
-        return np.ma.masked_array(frame, mask=False)
+        return np.ma.masked_array(frame, mask=False)  # type: ignore[no-untyped-call]
     if kind == 7:
         frame = frame.copy()
         frame.setflags(write=False)

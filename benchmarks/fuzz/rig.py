@@ -1,4 +1,4 @@
-"""What a case works on, and what no result may violate."""
+"""What a case works on, and what every result must satisfy."""
 
 from __future__ import annotations
 
@@ -20,27 +20,30 @@ from edge_runtime.quality.verdict import HC_RANGE_MM
 MODEL = Path(__file__).resolve().parent / "tiny-full_int8.tflite"
 
 PERIMETER_TOLERANCE = 1e-3
-"""Relative, between a circumference and the polygon through its ellipse; Ramanujan's formula is off by 4e-4 at most."""
+"""Largest relative difference between a circumference and the polygon along its ellipse.
+
+Ramanujan's formula is off by at most 4e-4.
+"""
 
 
 class Violation(Exception):
-    """A result that must not be."""
+    """A result that must not happen."""
 
 
 @dataclass(frozen=True)
 class Rig:
-    """A small artifact in a folder of its own, loaded.
+    """A small artifact in a folder, loaded.
 
     Attributes:
-        folder: To write into.
-        model: The artifact there.
+        folder: The folder; cases may write into it.
+        model: Path of the model there.
         data: The model's bytes.
         manifest: The manifest's bytes.
         signature: The signature's bytes.
-        key: What signed it.
-        segmenter: Of it.
+        key: The key that signed it.
+        segmenter: The loaded model.
         frame: uint8 (H, W), a frame with a head.
-        answer: To that frame.
+        answer: What this frame gives.
     """
 
     folder: Path
@@ -73,20 +76,20 @@ def make_rig(folder: Path) -> Rig:
 
 
 def write(model: Path, data: bytes, manifest: bytes, signature: bytes) -> None:
-    """Put an artifact's three files there."""
+    """Write an artifact's three files."""
     model.write_bytes(data)
     manifest_path(model).write_bytes(manifest)
     signature_path(model).write_bytes(signature)
 
 
 def answer(segmenter: Segmenter, frame: NDArray[np.uint8]) -> tuple[Any, ...]:
-    """What a frame gives, without the time it took."""
+    """What a frame gives, without the time it takes."""
     result = segmenter.measure(frame, 0.4)
     return result.head_circumference_mm, result.reason, result.ellipse, result.mask.tobytes()
 
 
 def check_unchanged(rig: Rig) -> None:
-    """After whatever was done to it, the same frame still gives the same answer.
+    """Check that the reference frame still gives the same answer.
 
     Raises:
         Violation: It does not.
@@ -96,7 +99,7 @@ def check_unchanged(rig: Rig) -> None:
 
 
 def attempt(action: Callable[[], Any]) -> tuple[str, Any]:
-    """Do something that may be refused, and only as it should be: ``accepted`` or the error's name, and the result."""
+    """Do something that may raise a FetalHeadError; returns ``accepted`` or the error's name, and the result."""
     try:
         return "accepted", action()
     except FetalHeadError as error:
@@ -106,17 +109,17 @@ def attempt(action: Callable[[], Any]) -> tuple[str, Any]:
 
 
 def check_measurement(result: Measurement, shape: tuple[int, ...]) -> str:
-    """Hold a result to what is always true of one.
+    """Check what must be true of every result.
 
     Args:
-        result: Of a frame.
-        shape: The frame's.
+        result: The result.
+        shape: Shape of its frame.
 
     Returns:
         ``measured``, ``ellipse only`` or ``refused``.
 
     Raises:
-        Violation: It cannot be right.
+        Violation: The result cannot be right.
     """
     hc, ellipse = result.head_circumference_mm, result.ellipse
     if result.mask.shape != tuple(shape[:2]) or result.mask.dtype != bool:

@@ -23,7 +23,7 @@ ORDER = {
     "export": (
         "recipes images tflite conversion verification artifact job quantization quality pipeline commands __main__"
     ),
-    "benchmarks": "common suite study pictures int8 runtime fuzz pages __main__",
+    "benchmarks": "common suite study int8 runtime fuzz pictures pages commands __main__",
 }
 """Modules and rooms, each of which may import those before it, and no other."""
 

@@ -376,7 +376,7 @@ def test_the_campaign_sees_what_is_wrong_and_goes_on(tmp_path: Path, monkeypatch
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     tally = campaign(0, 24, 2, print, worker=[sys.executable, str(script)])
     assert tally.cases == 24 and tally.outcomes["broken"]["fine"] >= 1
-    assert [failure["case"] for failure in tally.failures] == sorted({failure["case"] for failure in tally.failures})
-    errors = "\n".join(failure["error"] for failure in tally.failures)
+    assert [failure.case for failure in tally.failures] == sorted({failure.case for failure in tally.failures})
+    errors = "\n".join(failure.error for failure in tally.failures)
     for said in ("the process died: SIGSEGV", "KeyError", "divide by zero", "hangs"):
         assert said in errors

@@ -6,40 +6,42 @@ import argparse
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 from benchmarks.fuzz.campaign import KINDS, Tally, alarm, campaign, run_case
+from benchmarks.fuzz.document import make_document
 from benchmarks.fuzz.rig import make_rig
 from edge_runtime.common.arguments import add_out, at_least, checked_out
 from edge_runtime.common.cli import say
 from edge_runtime.common.files import write_json
 from edge_runtime.common.optional import require
-from edge_runtime.common.provenance import git_commit, tool_versions
-from edge_runtime.device.fingerprint import fingerprint, usable_cores
-
-SCHEMA_VERSION = 1
+from edge_runtime.common.record import to_json
+from edge_runtime.device.fingerprint import usable_cores
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's arguments."""
-    parser.add_argument("--cases", type=at_least(1), default=100_000, metavar="N", help="default: %(default)s")
-    parser.add_argument("--seed", type=at_least(0), default=0, help="another seed, other cases; default: %(default)s")
+    """Add the command's arguments."""
     parser.add_argument(
-        "--case", type=at_least(0), metavar="N", help="run this one alone, in this process, to look into it"
+        "--cases", type=at_least(1), default=100_000, metavar="N", help="cases to run (default: %(default)s)"
     )
     parser.add_argument(
-        "--jobs", type=at_least(1), default=usable_cores(), metavar="N", help="processes; default: %(default)s"
+        "--seed", type=at_least(0), default=0, metavar="N", help="each seed gives other cases (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--case", type=at_least(0), metavar="N", help="run only this case, in this process, to debug it"
+    )
+    parser.add_argument(
+        "--jobs", type=at_least(1), default=usable_cores(), metavar="N", help="processes (default: %(default)s)"
     )
     add_out(parser)
     parser.set_defaults(action=run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Abuse the runtime: frames, manifests, signatures, model files, image files, tables, all from one seed.
+    """Attack the runtime with frames, manifests, signatures, model files, image files and tables made from one seed.
 
-    A case fails where the process crashes or hangs, where an error is raised that is no FetalHeadError, where numpy
-    warns of an invalid number, where something changed is loaded, where a circumference is not its ellipse's, or where
-    a sound frame then gives another answer. Ends with 1 where one fails.
+    A case fails if the process crashes or hangs, an error is raised that is not a FetalHeadError, numpy warns of an
+    invalid number, something changed is loaded, a circumference does not fit its ellipse, or a sound frame then gets
+    another answer. The exit code is 1 if a case fails.
     """
     checked_out(args.out, args.overwrite)
     require("PIL.Image")
@@ -52,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
     say(table(tally))
     say(f"\n{tally.cases} cases in {seconds:.0f} s, {len(tally.failures)} failures (seed {args.seed})")
     if args.out:
-        write_json(args.out, document(tally, args.seed, args.jobs, seconds))
+        write_json(args.out, to_json(make_document(tally, args.seed, args.jobs, seconds)))
         say(f"written: {args.out}")
     return 1 if tally.failures else 0
 
@@ -74,26 +76,3 @@ def table(tally: Tally) -> str:
             lines.append(f"{kind}: {sum(counts.values())} cases, the slowest {tally.slowest_ms[kind]:.0f} ms")
             lines += [f"  {count:>7}  {outcome}" for outcome, count in counts.most_common()]
     return "\n".join(lines)
-
-
-def document(tally: Tally, seed: int, jobs: int, seconds: float) -> dict[str, Any]:
-    """The result, for a file."""
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "seed": seed,
-        "cases": tally.cases,
-        "failures": tally.failures,
-        "seconds": round(seconds, 1),
-        "jobs": jobs,
-        "kinds": {
-            kind: {
-                "cases": sum(counts.values()),
-                "slowest_ms": round(tally.slowest_ms[kind], 1),
-                "outcomes": dict(sorted(counts.items())),
-            }
-            for kind, counts in sorted(tally.outcomes.items())
-        },
-        "device": fingerprint(),
-        "git_commit": git_commit(),
-        "tools": tool_versions(("ai-edge-litert", "numpy", "pillow", "cryptography")),
-    }
