@@ -7,12 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.commands import fuzz
+from benchmarks.commands import fuzz, overhead, quality, soak
 from benchmarks.int8 import export_cost, interpreters, ladder, operators, peers, rewrites
 from benchmarks.pages import command as pages
 from benchmarks.pages import report
 from benchmarks.pictures import phantom
-from benchmarks.runtime import overhead, quality, soak
 from benchmarks.study import command as study
 from benchmarks.study import training_speed
 from benchmarks.suite import compare, run

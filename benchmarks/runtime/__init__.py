@@ -1,1 +1,1 @@
-"""What the runtime costs and withstands: overhead, soak, quality."""
+"""What the runtime costs, and how it behaves: overhead, many frames, refusal."""

@@ -1,6 +1,6 @@
-"""One model in a fresh process, from the first import to the second result; :mod:`.overhead` starts it.
+"""One model in a fresh process, from the first import to the second result. :mod:`.overhead` starts it.
 
-Nothing is imported before the clock runs but what prints the answer; the frame's bytes come from a file.
+Every import is timed, so nothing else is imported first; the frame's bytes come from a file.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import time
 
 
 def _memory() -> dict[str, int]:
-    """Resident memory in bytes now, and at its peak."""
+    """Resident memory in bytes, now and at its peak."""
     with open("/proc/self/status") as file:  # noqa: PTH123  (pathlib would be imported before its turn)
         lines = dict(line.split(":", 1) for line in file)
     return {key: int(lines[name].split()[0]) * 1024 for key, name in (("now", "VmRSS"), ("peak", "VmHWM"))}
@@ -19,7 +19,7 @@ def _memory() -> dict[str, int]:
 def main(model: str, pixels: str, height: int, width: int, spawned: float) -> None:
     """Print each step's wall-clock time in ms, CPU time in ms and memory in bytes as one line of JSON."""
     steps: dict[str, dict[str, float]] = {}
-    # the monotonic clock is the machine's, not the process's: two processes may compare theirs
+    # the monotonic clock is the machine's, not the process's: this process may compare it with its parent's
     wall, cpu = spawned, 0.0
 
     def done(step: str) -> None:

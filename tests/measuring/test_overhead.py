@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchmarks.runtime.overhead import AROUND, find_frames, goals, load, start_ms
+from benchmarks.runtime.overhead import find_frames, load, start_ms
+from benchmarks.runtime.overhead_document import AROUND, Overhead, goals, read_overhead
 from edge_runtime import Segmenter
 from edge_runtime.quality.limits import read_limits
 from edge_runtime.segmenter import DEFAULT_MODEL
@@ -28,8 +29,8 @@ def test_the_command_measures_the_shipped_model(run: Run, tmp_path: Path) -> Non
     assert all(v > 0 for v in row["step_ms"].values()) and row["invoke_ms"] > 1
     # two rounds: the median of sums is the sum of medians
     assert row["around_ms"] == pytest.approx(sum(row["step_ms"].values()))
-    steps = row["fresh"]
-    assert row["start_ms"] == pytest.approx(start_ms(steps)) and row["start_ms"] > steps["import numpy"]["ms"] > 1
+    steps = read_overhead(out).artifacts[0].fresh
+    assert row["start_ms"] == pytest.approx(start_ms(steps)) and row["start_ms"] > steps["import numpy"].ms > 1
     assert 3e7 < row["peak_memory_bytes"] < 2e8
     for verdict in found["goals"]:
         word = "met" if verdict["value"] <= verdict["at_most"] else "MISSED"
@@ -57,14 +58,18 @@ def test_measure_and_the_steps_are_one_pipeline() -> None:
     )
 
 
-def row(**values: Any) -> dict[str, Any]:
-    plain = {"artifact": "a", "is_the_papers_network": False, "around_ms": 1.0, "invoke_ms": 10.0}
-    return {**plain, "start_ms": 200.0, "peak_memory_bytes": 7e7, **values}
+def row(**values: Any) -> Overhead:
+    plain: dict[str, Any] = {
+        "artifact": "a", "model_sha256": "", "input_size": (160, 240), "is_the_papers_network": False, "step_ms": {},
+        "invoke_ms": 10.0, "around_ms": 1.0, "around_p90_ms": 1.0, "around_min_ms": 1.0, "fresh": {},
+        "start_ms": 200.0, "peak_memory_bytes": 7e7,
+    }  # fmt: skip
+    return Overhead(**{**plain, **values})
 
 
 def test_goals_are_met_up_to_their_limit_and_missed_above() -> None:
-    def met(*rows: dict[str, Any]) -> list[bool]:
-        return [verdict["met"] for verdict in goals(rows)]
+    def met(*rows: Overhead) -> list[bool]:
+        return [goal.met for goal in goals(rows)]
 
     assert met(row()) == [True, True, True]
     assert met(row(around_ms=1.51)) == [False, True, True]

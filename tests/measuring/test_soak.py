@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from benchmarks.__main__ import main
+from benchmarks.commands import soak as command
 from benchmarks.runtime import soak
+from benchmarks.runtime.soak_frames import WAYS, SoakFrame, make_cases
 from edge_runtime import FetalHeadError, InputError, Segmenter
 
 EVERY_KIND = (0, 8, 12, 13, 14, 16, 18, 19)
@@ -18,19 +20,19 @@ EVERY_KIND = (0, 8, 12, 13, 14, 16, 18, 19)
 
 
 @pytest.fixture(scope="module")
-def cases() -> list[soak.SoakFrame]:
-    made = soak.make_cases()
+def cases() -> list[SoakFrame]:
+    made = make_cases()
     return [made[i] for i in EVERY_KIND]
 
 
 @pytest.fixture(autouse=True)
-def short(cases: list[soak.SoakFrame], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(soak, "make_cases", lambda: cases)
+def short(cases: list[SoakFrame], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "make_cases", lambda: cases)
     monkeypatch.setattr(soak, "WARMUP_CYCLES", 2)
     monkeypatch.setattr(soak, "TRACED_CYCLES", 2)
 
 
-@pytest.mark.parametrize("way", soak.WAYS)
+@pytest.mark.parametrize("way", WAYS)
 def test_frames_are_run_recorded_and_drawn(way: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out, figure = tmp_path / "soak.json", tmp_path / "soak.svg"
     assert main(["soak", "--frames", "20", "--way", way, "--out", str(out), "--figure", str(figure)]) == 0
@@ -49,29 +51,29 @@ def test_frames_are_run_recorded_and_drawn(way: str, tmp_path: Path, capsys: pyt
     assert again.read_bytes() == figure.read_bytes()
 
 
-def test_both_ways_give_the_same_answers() -> None:
-    segmenter, cases = Segmenter.load(), soak.make_cases()
-    answers = [[soak._answer(way(segmenter)(case)) for case in cases] for way in soak.WAYS.values()]
+def test_both_ways_give_the_same_answers(cases: list[SoakFrame]) -> None:
+    segmenter = Segmenter.load()
+    answers = [[soak._answer(way(segmenter)(case)) for case in cases] for way in WAYS.values()]
     assert answers[0] == answers[1]
     reasons = {reason for hc, reason in answers[0] if hc is None}
     assert {"error: InputError", "error: UsageError", "no pixel size was given"} <= reasons
 
 
-def test_a_leak_and_a_changed_answer_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_leak_and_a_changed_answer_are_seen(cases: list[SoakFrame], monkeypatch: pytest.MonkeyPatch) -> None:
     kept: list[np.ndarray] = []
 
-    def leaky(case: soak.SoakFrame) -> FetalHeadError:
+    def leaky(case: SoakFrame) -> FetalHeadError:
         kept.append(np.ones(100_000, np.uint8))
         return InputError("no") if len(kept) != 20 else FetalHeadError("another")
 
     monkeypatch.setattr(soak, "rss_bytes", lambda: 50_000_000 + sum(array.nbytes for array in kept))
-    record = soak.soak(leaky, soak.make_cases(), 40)
+    record = soak.soak(leaky, cases, 40)
     summary = soak.summarize(record)
-    assert record["differing_answers"] == 1
-    assert summary["rise_bytes"] == summary["most_rise_bytes"] == 4_000_000
-    assert summary["slope_bytes_per_100000_frames"] == pytest.approx(100_000 * 100_000)
-    assert soak.trace(leaky, soak.make_cases(), 2)["growth_bytes"] >= 16 * 100_000
-    assert soak.trace(lambda case: InputError("no"), soak.make_cases(), 2)["growth_bytes"] < 100_000
+    assert record.differing_answers == 1
+    assert summary.rise_bytes == summary.most_rise_bytes == 4_000_000
+    assert summary.slope_bytes_per_100000_frames == pytest.approx(100_000 * 100_000)
+    assert soak.trace(leaky, cases, 2).growth_bytes >= 16 * 100_000
+    assert soak.trace(lambda case: InputError("no"), cases, 2).growth_bytes < 100_000
 
 
 def test_resident_memory_is_that_of_this_process() -> None:
