@@ -1,1 +1,1 @@
-"""What int8 costs and gains: the figures of docs/int8.md."""
+"""What int8 costs and gains: the measurements behind docs/int8.md."""

@@ -1,31 +1,27 @@
-"""``python -m benchmarks export-cost``: how long an export takes, and how much memory all its processes hold."""
+"""How long an export takes, and how much memory all its processes hold."""
 
 from __future__ import annotations
 
-import argparse
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from benchmarks.common.measured import Measured
+from benchmarks.common.result_files import read_record
 from edge_runtime.artifact.manifest import load_manifest
-from edge_runtime.common.arguments import add_data, add_out, checked_out
-from edge_runtime.common.cli import ending_text, say
-from edge_runtime.common.files import write_json
-from edge_runtime.common.provenance import git_commit, tool_versions
-from edge_runtime.device.fingerprint import fingerprint
+from edge_runtime.common.cli import ending_text
 from edge_runtime.errors import FetalHeadError
-from export.commands.arguments import check_checkpoint
-from train.data.hc18 import find_data
 
 SCHEMA_VERSION = 1
 GOAL_S, GOAL_MB = 45.0, 4000.0
-"""For all recipes of one checkpoint."""
+"""Most seconds and megabytes that all recipes of one checkpoint may take."""
+
 INTERVAL_S = 0.1
+"""Time between two looks at the memory."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +29,11 @@ class Cost:
     """What one export took.
 
     Attributes:
-        checkpoint: Its folder.
-        size: (h, w) of the network's input in pixels.
+        checkpoint: The checkpoint's folder.
+        size: (height, width) of the network's input, in pixels.
         seconds: From the start of the command to its end.
-        peak_mb: Largest memory of the command and all it started, shared pages counted once; 1 MB is 1e6 bytes.
-        again_s: Seconds of the same command a second time, when nothing is to be done.
+        peak_mb: Most memory of the command and all its processes, shared pages counted once; 1 MB is 1e6 bytes.
+        again_s: Seconds of the same command a second time, when there is nothing to do.
     """
 
     checkpoint: str
@@ -46,41 +42,41 @@ class Cost:
     peak_mb: float
     again_s: float
 
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's arguments."""
-    parser.add_argument(
-        "checkpoints", nargs="*", type=Path, default=[Path("checkpoints/edge")], metavar="DIR",
-        help="each exported alone (default: checkpoints/edge)",
-    )  # fmt: skip
-    add_data(parser)
-    add_out(parser)
-    parser.set_defaults(action=run)
+    @property
+    def meets_goal(self) -> bool:
+        """Whether time and memory are within the goals."""
+        return self.seconds <= GOAL_S and self.peak_mb <= GOAL_MB
 
 
-def run(args: argparse.Namespace) -> int:
-    """Export checkpoints in all recipes as ``make export`` does, and take the time and the memory (Linux alone)."""
-    checked_out(args.out, args.overwrite)
-    for folder in args.checkpoints:
-        check_checkpoint(folder)
-    dataset = find_data(args.data)
-    costs = [measure(folder, str(dataset.root)) for folder in args.checkpoints]
-    if args.out:
-        document: dict[str, Any] = {
-            "schema_version": SCHEMA_VERSION,
-            "data": dataset.title,
-            "costs": [asdict(cost) for cost in costs],
-            "device": fingerprint(),
-            "git_commit": git_commit(),
-            "tools": tool_versions(("torch", "tensorflow", "onnx2tf", "ai-edge-litert")),
-        }
-        write_json(args.out, document)
-        say(f"written: {args.out}")
-    return 0
+@dataclass(frozen=True, kw_only=True)
+class ExportCostDocument(Measured):
+    """The cost of several exports.
+
+    Attributes:
+        data: Title of the data set.
+        costs: One for each checkpoint.
+    """
+
+    data: str
+    costs: tuple[Cost, ...]
+
+
+def read_export_cost(path: Path) -> ExportCostDocument:
+    """Read a result file.
+
+    Raises:
+        UsageError: There is no such file.
+        ModelError: It is not such a document.
+    """
+    return read_record(path, ExportCostDocument, SCHEMA_VERSION, "python -m benchmarks export-cost")
 
 
 def measure(checkpoint: Path, data: str) -> Cost:
-    """Export a checkpoint into a folder that is thrown away.
+    """Export a checkpoint in all recipes into a temporary folder, twice.
+
+    Args:
+        checkpoint: Its folder.
+        data: As for ``--data``.
 
     Raises:
         FetalHeadError: The export failed.
@@ -90,18 +86,21 @@ def measure(checkpoint: Path, data: str) -> Cost:
         seconds, peak = _watch(command)
         manifest = load_manifest(next(Path(out).rglob("*.tflite")))
         again, _ = _watch(command)
-    size = manifest.size
-    cost = Cost(str(checkpoint), size, seconds, peak, again)
-    verdict = "met" if seconds <= GOAL_S and peak <= GOAL_MB else "MISSED"
-    say(
-        f"{checkpoint}: {seconds:.1f} s and {peak:.0f} MB (goal: {GOAL_S:g} s and {GOAL_MB:g} MB, {verdict}); "
-        f"a second time, with nothing to do: {again:.1f} s"
+    return Cost(str(checkpoint), manifest.size, seconds, peak, again)
+
+
+def line(cost: Cost) -> str:
+    """The cost of one export, for a terminal."""
+    verdict = "met" if cost.meets_goal else "MISSED"
+    return (
+        f"{cost.checkpoint}: {cost.seconds:.1f} s and {cost.peak_mb:.0f} MB "
+        f"(goal: at most {GOAL_S:g} s and {GOAL_MB:g} MB, {verdict}); "
+        f"a second time, with nothing to do: {cost.again_s:.1f} s"
     )
-    return cost
 
 
 def _watch(command: list[str]) -> tuple[float, float]:
-    """Seconds and MB of a command."""
+    """Run a command; its seconds, and the most MB its processes held."""
     started = time.monotonic()
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         printed: list[str] = []
@@ -119,22 +118,22 @@ def _watch(command: list[str]) -> tuple[float, float]:
 
 
 def _family(pid: int) -> list[int]:
-    """A process and all it started."""
+    """A process and all that it started."""
     found, todo = [], [pid]
     while todo:
         found.append(todo.pop())
         for path in Path(f"/proc/{found[-1]}/task").glob("*/children"):
             try:
                 todo += map(int, path.read_text().split())
-            except OSError:  # it ended
+            except OSError:  # the process has ended
                 continue
     return found
 
 
 def _memory_mb(pid: int) -> float:
-    """Proportional set size: pages that several processes share count for each with their part."""
+    """Proportional set size: of a page that several processes share, each counts its part."""
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except OSError:  # it ended
+    except OSError:  # the process has ended
         return 0.0
     return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * 1024 / 1e6

@@ -1,77 +1,180 @@
-"""``python -m benchmarks ladder``: what each way of quantizing a network costs, up to the first within the budget."""
+"""What each way of quantizing a network costs, up to the first within the budget."""
 
 from __future__ import annotations
 
-import argparse
-import json
-import subprocess
-import sys
-import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.common.arguments import add_data, add_out, at_least, checked_out
-from edge_runtime.common.cli import ending_text, say
-from edge_runtime.common.files import write_json
-from edge_runtime.device.fingerprint import fingerprint
-from edge_runtime.errors import FetalHeadError
-from export.commands.arguments import add_rewrites, check_checkpoint, loss, rewrite_names
-from train.data.hc18 import find_data
+from benchmarks.common.device import Device
+from benchmarks.common.result_files import read_record
+from benchmarks.common.scores import ScoreFields
+from edge_runtime.common.record import LEFT_OUT, from_json
 
 SCHEMA_VERSION = 1
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's arguments."""
-    parser.add_argument("checkpoint", type=Path, metavar="DIR", help="folder of a checkpoint")
-    add_data(parser)
-    parser.add_argument("--max-dice-drop", type=loss, metavar="POINTS", help="as for python -m export")
-    parser.add_argument("--max-hc-shift-mm", type=loss, metavar="MM", help="as for python -m export")
-    parser.add_argument("--fine-tune-epochs", type=at_least(0), metavar="N", help="as for python -m export")
-    add_rewrites(parser)
-    add_out(parser)
-    parser.set_defaults(action=run)
+@dataclass(frozen=True)
+class Rung:
+    """One way of quantizing.
+
+    Attributes:
+        name: Its name; see :mod:`export.quantization.ladder`.
+        dice_drop_points: Mean Dice of torch minus its own, in points of 100; None if no mask could be compared.
+        hc_shift_mm: Mean absolute change of the head circumference, in mm; None likewise.
+        holds: Whether both are within the budget.
+    """
+
+    name: str
+    dice_drop_points: float | None
+    hc_shift_mm: float | None
+    holds: bool
 
 
-def run(args: argparse.Namespace) -> int:
-    """Export a checkpoint in full int8 into a folder that is thrown away, and keep what was tried and what it cost."""
-    checked_out(args.out, args.overwrite)
-    check_checkpoint(args.checkpoint)
-    rewrite_names(args.rewrite)
-    dataset = find_data(args.data)
-    limits = {name: getattr(args, name) for name in ("max_dice_drop", "max_hc_shift_mm", "fine_tune_epochs")}
-    flags = [text for k, v in limits.items() if v is not None for text in (f"--{k.replace('_', '-')}", str(v))]
-    with tempfile.TemporaryDirectory(prefix="fetal-head-edge-") as folder:
-        command = ["export", "--checkpoint", str(args.checkpoint), "--recipes", "full_int8", "--json", "--out", folder]
-        command += ["--data", str(dataset.root), *flags, *(["--rewrite", *args.rewrite] if args.rewrite else [])]
-        done = subprocess.run([sys.executable, "-m", *command], stdout=subprocess.PIPE, text=True)
-    if done.returncode not in (0, 1) or not done.stdout.strip():
-        raise FetalHeadError(f"python -m {' '.join(command)} {ending_text(done.returncode)}. Its output is above.")
-    document = json.loads(done.stdout)
-    made = [*document["artifacts"], *(f for f in document["failures"] if f["manifest"])]
-    if not made:
-        raise FetalHeadError(document["failures"][0]["error"])
-    if args.out:
-        write_json(args.out, climbed(made[0]["manifest"], made[0].get("error")))
-        say(f"written: {args.out}")
-    return 0
+@dataclass(frozen=True)
+class Budget:
+    """What quantization may cost; None is no limit.
+
+    Attributes:
+        max_dice_drop: Points of Dice.
+        max_hc_shift_mm: Mean absolute change of the head circumference, in mm.
+    """
+
+    max_dice_drop: float | None
+    max_hc_shift_mm: float | None
 
 
-def climbed(manifest: dict[str, Any], refused: str | None) -> dict[str, Any]:
-    """What is kept of a manifest: the rungs, and what the last costs on the test part."""
-    return {
+@dataclass(frozen=True)
+class Climb:
+    """The ways that were tried.
+
+    Attributes:
+        method: The one that was taken, or the best if none held.
+        budget: What it was held to.
+        n_images: Images it was judged on.
+        n_clear: Those that count, the clear ones: the network in torch is sure of nearly all their pixels.
+        rungs: In the order they were tried.
+    """
+
+    method: str
+    budget: Budget
+    n_images: int
+    n_clear: int
+    rungs: tuple[Rung, ...]
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What int8 costs on a test part, against the same network in float32.
+
+    Attributes:
+        against: The float32 network.
+        dice_points: Change of the mean Dice in points of 100; negative is worse.
+        hc_shift_mm: Mean change of the head circumference, in mm; None if no image had both, as the next.
+        hc_absolute_shift_mm: Mean absolute change, in mm.
+        n_hc: Images that had both.
+    """
+
+    against: str
+    dice_points: float | None
+    hc_shift_mm: float | None
+    hc_absolute_shift_mm: float | None
+    n_hc: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part(ScoreFields):
+    """Scores on a test part, and what int8 costs there."""
+
+    degradation: Loss
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Scores of the file, or of the best one if it was refused.
+
+    Attributes:
+        title: The data set's; None if nothing was scored.
+        parts: By name of the part: ``grouped_test`` and ``paper_test``.
+        limit: Most images scored in a part; None for all.
+    """
+
+    title: str | None
+    parts: dict[str, Part]
+    limit: int | None = None
+
+
+@dataclass(frozen=True)
+class LadderDocument:
+    """A checkpoint's way to int8.
+
+    Attributes:
+        schema_version: :data:`SCHEMA_VERSION`.
+        name: The artifact's, ``<strategy>-<recipe>``.
+        strategy: Name of the strategy.
+        recipe: ``full_int8``, or ``mixed_int8`` if some layers stayed in float32.
+        refused: Why no file was written; None if one was.
+        size: (height, width) of the network's input, in pixels.
+        checkpoint_sha256: Of the weights.
+        split: The split it was trained on.
+        quantization: The ways that were tried.
+        accuracy: Scores on the test parts.
+        git_commit: Commit of the export.
+        tools: Versions of the packages, by name.
+        device: The machine it was exported on; left out for the shipped model, whose manifest does not say.
+        rewrites: Exact rewrites of the graph, by name; left out in results older than this field, as the next.
+        date: Day of the export, YYYY-MM-DD.
+    """
+
+    schema_version: int
+    name: str
+    strategy: str
+    recipe: str
+    refused: str | None
+    size: tuple[int, int]
+    checkpoint_sha256: str
+    split: str
+    quantization: Climb
+    accuracy: Accuracy
+    git_commit: str | None
+    tools: dict[str, str]
+    device: Device | None = field(default=None, metadata=LEFT_OUT)
+    rewrites: tuple[str, ...] | None = field(default=None, metadata=LEFT_OUT)
+    date: str | None = field(default=None, metadata=LEFT_OUT)
+
+
+def read_ladder(path: Path) -> LadderDocument:
+    """Read a result file.
+
+    Raises:
+        UsageError: There is no such file.
+        ModelError: It is not such a document.
+    """
+    return read_record(path, LadderDocument, SCHEMA_VERSION, "python -m benchmarks ladder CHECKPOINT")
+
+
+def climbed(manifest: Mapping[str, Any], refused: str | None) -> LadderDocument:
+    """What is kept of an export: the ways that were tried, and the cost of the one taken on the test parts.
+
+    Args:
+        manifest: The artifact's, as JSON.
+        refused: Why it was not written; None if it was.
+
+    Returns:
+        The document without a device: the manifest does not say where it was exported.
+
+    Raises:
+        ModelError: The manifest lacks something.
+    """
+    values = {
+        **{key: manifest[key] for key in ("name", "strategy", "recipe", "quantization", "accuracy", "git_commit")},
         "schema_version": SCHEMA_VERSION,
-        "name": manifest["name"],
-        "strategy": manifest["strategy"],
-        "recipe": manifest["recipe"],
-        "rewrites": manifest["rewrites"],
         "refused": refused,
         "size": [manifest["preprocessing"]["height"], manifest["preprocessing"]["width"]],
         "checkpoint_sha256": manifest["checkpoint"]["sha256"],
         "split": manifest["checkpoint"]["config"]["split"],
-        "quantization": {k: v for k, v in manifest["quantization"].items() if k != "settings"},
-        "accuracy": manifest["accuracy"],
-        "git_commit": manifest["git_commit"],
         "tools": manifest["tools"],
-        "device": fingerprint(),
+        "rewrites": list(manifest["rewrites"]),
     }
+    return from_json(LadderDocument, values, manifest["name"])

@@ -1,49 +1,108 @@
-"""``python -m benchmarks peers``: the same weights in LiteRT, ONNX Runtime and OpenVINO, float32 and int8, in turns."""
+"""The same weights in LiteRT, ONNX Runtime and OpenVINO, in float32 and int8, timed in turns."""
 
 from __future__ import annotations
 
-import argparse
 import statistics
-import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.common.arguments import add_data, add_out, at_least, checked_out
+from benchmarks.common.measured import Measured
+from benchmarks.common.result_files import read_record
 from edge_runtime.common.cli import say
-from edge_runtime.common.files import write_json
 from edge_runtime.common.optional import require
-from edge_runtime.common.provenance import git_commit, tool_versions
-from edge_runtime.device.fingerprint import fingerprint
+from edge_runtime.common.record import LEFT_OUT
 from edge_runtime.errors import FetalHeadError
 from edge_runtime.frame.preprocess import to_unit
 from edge_runtime.metrics import overlap
-from export.commands.arguments import add_rewrites, check_checkpoint, rewrite_names
 from export.recipes import RECIPES
-from train.data.hc18 import find_data
 
 if TYPE_CHECKING:
     from export.job import Job
 
 SCHEMA_VERSION = 1
-OURS = "LiteRT full_int8"
-GOALS = {"LiteRT float32": 3.3, "ONNX Runtime int8": 1.0, "OpenVINO int8 (NNCF)": 1.0}
-"""In the paper's model at 256x256, an engine takes at least so many times our time."""
+OURS, FLOAT32 = "LiteRT full_int8", "LiteRT float32"
+GOALS = {FLOAT32: 3.3, "ONNX Runtime int8": 1.0, "OpenVINO int8 (NNCF)": 1.0}
+"""The least that an engine's time is to be over ours, for the paper's network at :data:`GOAL_SIZE`."""
+
+GOAL_SIZE = (256, 256)
+"""(height, width) in pixels that the goals are for."""
 
 Run = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 """From a prepared frame uint8 (h, w) to logits float32 (h, w), on one thread."""
 
 
+@dataclass(frozen=True)
+class Engine:
+    """What one engine took.
+
+    Attributes:
+        engine: Its name and arithmetic.
+        median_ms: Median time of a frame, in ms.
+        p90_ms: 90th percentile, in ms.
+        times_ours: Its time over that of :data:`OURS`, the median over rounds.
+        mask_dice: Mean Dice of its masks with those of :data:`FLOAT32`, 0 to 1.
+    """
+
+    engine: str
+    median_ms: float
+    p90_ms: float
+    times_ours: float
+    mask_dice: float
+
+    @property
+    def goal(self) -> float | None:
+        """The least that ``times_ours`` is to be; None if there is no goal for this engine."""
+        return GOALS.get(self.engine)
+
+    @property
+    def meets_goal(self) -> bool:
+        """Whether the goal, if there is one, is met."""
+        return self.times_ours >= (self.goal or 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PeersDocument(Measured):
+    """One checkpoint in every engine.
+
+    Attributes:
+        strategy: Name of the strategy.
+        checkpoint_sha256: Of the weights.
+        size: (height, width) of the network's input, in pixels.
+        rounds: Times each engine was run.
+        engines: One for each engine.
+        rewrites: Exact rewrites of LiteRT's graph, by name; left out in results older than this field.
+    """
+
+    strategy: str
+    checkpoint_sha256: str
+    size: tuple[int, int]
+    rounds: int
+    engines: tuple[Engine, ...]
+    rewrites: tuple[str, ...] | None = field(default=None, metadata=LEFT_OUT)
+
+
+def read_peers(path: Path) -> PeersDocument:
+    """Read a result file.
+
+    Raises:
+        UsageError: There is no such file.
+        ModelError: It is not such a document.
+    """
+    return read_record(path, PeersDocument, SCHEMA_VERSION, "python -m benchmarks peers")
+
+
 def make_peers(job: Job, folder: Path) -> dict[str, Run]:
-    """Convert a checkpoint for every engine; those that are not installed are left out, and said.
+    """Convert a checkpoint for every engine. An engine that is not installed is left out, with a message.
 
     Args:
-        job: The checkpoint, the images to calibrate on, the same for all, and the rewrites of LiteRT's graph.
-        folder: Empty, to work in.
+        job: The checkpoint, the images that every engine is calibrated on, and the rewrites of LiteRT's graph.
+        folder: An empty folder to work in.
     """
     from export.artifact import new_artifact
     from export.conversion.steps import ONNX, to_graph, to_saved_model, to_tflite
@@ -60,7 +119,7 @@ def make_peers(job: Job, folder: Path) -> dict[str, Run]:
     full = next(iter(candidates(Model(plain), calibration)))
     peers: dict[str, Run] = {
         OURS: new_artifact(full.data, job.checkpoint, full.recipe).network(),
-        "LiteRT float32": new_artifact(plain, job.checkpoint, RECIPES["float32"]).network(),
+        FLOAT32: new_artifact(plain, job.checkpoint, RECIPES["float32"]).network(),
         "ONNX Runtime float32": onnx_predictor(folder / ONNX),
         "ONNX Runtime int8": _onnxruntime_int8(folder, calibration),
     }
@@ -74,7 +133,7 @@ def make_peers(job: Job, folder: Path) -> dict[str, Run]:
 
 
 def _onnxruntime_int8(folder: Path, calibration: NDArray[np.uint8]) -> Run:
-    """Static quantization as ONNX Runtime recommends it for x86 with VNNI: QDQ, uint8 maps, weights by channel."""
+    """Static quantization as ONNX Runtime recommends it for x86 with VNNI: QDQ, uint8 activations, per channel."""
     from export.conversion.steps import ONNX
     from export.conversion.to_onnx import INPUT, onnx_predictor
 
@@ -103,7 +162,7 @@ def _onnxruntime_int8(folder: Path, calibration: NDArray[np.uint8]) -> Run:
 
 
 def _openvino(path: Path, calibration: NDArray[np.uint8]) -> dict[str, Run]:
-    """OpenVINO in float32, and quantized by NNCF."""
+    """OpenVINO in float32, and in int8 as NNCF quantizes it."""
     openvino, nncf = require("openvino"), require("nncf")
     core = openvino.Core()
     model = core.read_model(path)
@@ -122,17 +181,13 @@ def _openvino(path: Path, calibration: NDArray[np.uint8]) -> dict[str, Run]:
     return {"OpenVINO float32": runner(model), "OpenVINO int8 (NNCF)": runner(quantized)}
 
 
-def measure(peers: dict[str, Run], frames: NDArray[np.uint8], rounds: int) -> list[dict[str, Any]]:
+def measure(peers: Mapping[str, Run], frames: NDArray[np.uint8], rounds: int) -> tuple[Engine, ...]:
     """Run all engines in turns, frame by frame.
 
     Args:
-        peers: By name; :data:`OURS` among them.
+        peers: The engines by name, with :data:`OURS` and :data:`FLOAT32` among them.
         frames: uint8 (N, h, w), prepared.
-        rounds: Times each is run.
-
-    Returns:
-        A row an engine: median and 90th percentile in ms, its time over ours (median of the paired ratios), and the
-        mean Dice of its masks with those of LiteRT in float32.
+        rounds: Times each engine is run.
     """
     masks = {name: np.stack([run(frame) > 0 for frame in frames]) for name, run in peers.items()}  # and warms up
     spent: dict[str, list[float]] = {name: [] for name in peers}
@@ -142,95 +197,27 @@ def measure(peers: dict[str, Run], frames: NDArray[np.uint8], rounds: int) -> li
             started = time.perf_counter()
             run(frame)
             spent[name].append((time.perf_counter() - started) * 1e3)
-    rows = []
-    for name, times in spent.items():
-        ratios = [a / b for a, b in zip(times, spent[OURS], strict=True)]
-        dice = [overlap(a, b)[0] for a, b in zip(masks[name], masks["LiteRT float32"], strict=True)]
-        rows.append(
-            {
-                "engine": name,
-                "median_ms": statistics.median(times),
-                "p90_ms": float(np.percentile(times, 90)),
-                "times_ours": statistics.median(ratios),
-                "mask_dice": float(np.mean(dice)),
-            }
+    return tuple(
+        Engine(
+            name,
+            statistics.median(times),
+            float(np.percentile(times, 90)),
+            statistics.median(a / b for a, b in zip(times, spent[OURS], strict=True)),
+            float(np.mean([overlap(a, b)[0] for a, b in zip(masks[name], masks[FLOAT32], strict=True)])),
         )
-    return rows
+        for name, times in spent.items()
+    )
 
 
-def table(rows: Sequence[dict[str, Any]]) -> str:
-    """The rows, and the goals met or missed."""
-    lines = [f"{'engine':<24} {'median':>9} {'90 %':>9} {'times ours':>11} {'mask Dice':>10}"]
-    for row in rows:
-        cells = (
-            f"{row['median_ms']:>6.2f} ms {row['p90_ms']:>6.2f} ms {row['times_ours']:>11.2f} {row['mask_dice']:>10.4f}"
-        )
-        lines.append(f"{row['engine']:<24} {cells}")
-    times = {row["engine"]: row["times_ours"] for row in rows}
-    for name, least in GOALS.items():
-        if name in times:
-            verdict = "met" if times[name] >= least else "MISSED"
-            lines.append(f"goal: {name} takes at least {least:g} times ours: {times[name]:.2f}, {verdict}")
-    lines.append("mask Dice: with LiteRT in float32; the time is all that an engine's call takes, one thread")
+def table(engines: Sequence[Engine]) -> str:
+    """The engines, and the goals met or missed, for a terminal."""
+    lines = [f"{'engine':<24} {'median':>9} {'p90':>9} {'over ours':>10} {'mask Dice':>10}"]
+    for e in engines:
+        cells = f"{e.median_ms:>6.2f} ms {e.p90_ms:>6.2f} ms {e.times_ours:>10.2f} {e.mask_dice:>10.4f}"
+        lines.append(f"{e.engine:<24} {cells}")
+    for e in engines:
+        if e.goal is not None:
+            verdict = "met" if e.meets_goal else "MISSED"
+            lines.append(f"goal: {e.engine} takes at least {e.goal:g} times ours: {e.times_ours:.2f}, {verdict}")
+    lines.append(f"Times are of one frame on one thread. Ours is {OURS}. Mask Dice is with {FLOAT32}.")
     return "\n".join(lines)
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's arguments."""
-    parser.add_argument(
-        "--checkpoint", type=Path, default=Path("checkpoints/edge"), metavar="DIR", help="default: %(default)s"
-    )
-    add_data(parser)
-    parser.add_argument(
-        "--images", type=at_least(1), default=8, metavar="N", help="frames run on; default: %(default)s"
-    )
-    parser.add_argument(
-        "--rounds", type=at_least(1), default=200, metavar="N", help="of each engine; default: %(default)s"
-    )
-    add_rewrites(parser)
-    add_out(parser)
-    parser.set_defaults(action=run)
-
-
-def run(args: argparse.Namespace) -> int:
-    """Time one checkpoint in this project's full int8, in float32, in ONNX Runtime and in OpenVINO, alternating.
-
-    All take prepared frames of one size and run on one thread; int8 is calibrated on the same images. LiteRT's graph
-    is an export's, with the rewrites it needs or those given, its int8 the plainest (by minimum and maximum); the
-    others take the ONNX as it is. OpenVINO needs ``pip install openvino nncf`` (the extra ``peers``).
-    """
-    checked_out(args.out, args.overwrite)
-    check_checkpoint(args.checkpoint)
-    rewrites = rewrite_names(args.rewrite)
-    for package in ("torch", "onnxruntime"):
-        require(package)
-    from export.images import load_images
-    from export.job import Options, plan
-    from export.recipes import NO_LIMIT
-    from train.checkpoint import load_checkpoint
-
-    checkpoint, dataset = load_checkpoint(args.checkpoint), find_data(args.data)
-    options = Options((RECIPES["full_int8"],), Path(), verify_images=args.images, budget=NO_LIMIT, rewrites=rewrites)
-    job = plan(checkpoint, dataset, options)
-    rewritten = [rewrite.name for rewrite in job.rewrites]
-    with tempfile.TemporaryDirectory(prefix="fetal-head-edge-") as folder:
-        rows = measure(make_peers(job, Path(folder)), load_images(job.parity, job.size).inputs, args.rounds)
-    size = f"{job.size[0]}x{job.size[1]}"
-    say(f"{job.name} at {size}, LiteRT's graph {'with ' + ', '.join(rewritten) if rewritten else 'as it is'}")
-    say(f"{args.rounds} rounds\n{table(rows)}")
-    if args.out:
-        document = {
-            "schema_version": SCHEMA_VERSION,
-            "strategy": job.name,
-            "checkpoint_sha256": checkpoint.sha256,
-            "size": list(job.size),
-            "rewrites": rewritten,
-            "rounds": args.rounds,
-            "engines": rows,
-            "device": fingerprint(),
-            "git_commit": git_commit(),
-            "tools": tool_versions(("ai-edge-litert", "onnxruntime", "openvino", "nncf")),
-        }
-        write_json(args.out, document)
-        say(f"written: {args.out}")
-    return 0

@@ -1,31 +1,27 @@
-"""``python -m benchmarks rewrites``: which exact rewrites of a network's graph this machine runs faster."""
+"""Which exact rewrites of a network's graph a machine runs faster."""
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from edge_runtime.common.arguments import add_out, at_least, checked_out
+from benchmarks.common.measured import Measured
+from benchmarks.common.result_files import read_record
 from edge_runtime.common.cli import say
-from edge_runtime.common.files import write_json
-from edge_runtime.common.optional import require
-from edge_runtime.common.provenance import git_commit, tool_versions
-from edge_runtime.device.fingerprint import fingerprint
-from edge_runtime.errors import FetalHeadError
 from export.conversion.rewrites import REWRITES, Rewrite, unfit
-from train.strategies import Strategy, get_strategy
+from train.strategies import Strategy
 
 SCHEMA_VERSION = 1
 TOLERANCE = 1e-3
-"""Largest difference to torch, in standard deviations of its logits, that counts as exact."""
+"""Largest difference from torch, in standard deviations of its logits, that counts as exact."""
+
 RECIPES = ("float32", "full_int8")
 
 
@@ -36,10 +32,11 @@ class Timing:
     Attributes:
         rewrite: Its name.
         recipe: ``float32`` or ``full_int8``.
-        ratio: Its time over that without it: the median over rounds of paired ratios.
+        ratio: Time with the rewrite over time without it, the median over rounds.
         low: Lower quartile of these ratios.
         high: Upper quartile.
-        difference: Largest difference of a float32 logit to torch, in standard deviations of torch's logits.
+        difference: Largest difference of a float32 logit from torch, in standard deviations of torch's logits.
+        verdict: ``faster`` or ``slower`` if both quartiles are, ``not decided``, or ``NOT EXACT``.
     """
 
     rewrite: str
@@ -48,24 +45,45 @@ class Timing:
     low: float
     high: float
     difference: float
-
-    @property
-    def verdict(self) -> str:
-        """In a word."""
-        if self.difference > TOLERANCE:
-            return "NOT EXACT"
-        return "faster" if self.high < 1 else "slower" if self.low > 1 else "not decided"
+    verdict: str
 
 
-def measure(strategy: Strategy, size: tuple[int, int], rounds: int) -> list[Timing]:
-    """Time every rewrite that fits a network against the network without, in turns, one thread.
+@dataclass(frozen=True, kw_only=True)
+class RewritesDocument(Measured):
+    """Every rewrite that fits a network, in both recipes.
 
-    The weights are random: they do not change the time.
+    Attributes:
+        strategy: Name of the strategy.
+        size: (height, width) of the network's input, in pixels.
+        rounds: Times each was run.
+        rewrites: One for each rewrite and recipe.
+    """
+
+    strategy: str
+    size: tuple[int, int]
+    rounds: int
+    rewrites: tuple[Timing, ...]
+
+
+def read_rewrites(path: Path) -> RewritesDocument:
+    """Read a result file.
+
+    Raises:
+        UsageError: There is no such file.
+        ModelError: It is not such a document.
+    """
+    return read_record(path, RewritesDocument, SCHEMA_VERSION, "python -m benchmarks rewrites")
+
+
+def measure(strategy: Strategy, size: tuple[int, int], rounds: int) -> tuple[Timing, ...]:
+    """Time every rewrite that fits a network against the network without it, in turns, on one thread.
+
+    The weights are random, because the time does not depend on them.
 
     Args:
-        strategy: Whose network.
-        size: (h, w) of its input in pixels.
-        rounds: Of each.
+        strategy: Its network is measured.
+        size: (h, w) of the network's input in pixels.
+        rounds: Times each is run.
 
     Raises:
         ConversionError: A step failed.
@@ -93,14 +111,16 @@ def measure(strategy: Strategy, size: tuple[int, int], rounds: int) -> list[Timi
             interpreter.set_tensor(details["index"], frame if recipe == "full_int8" else frame.astype(np.float32) / 255)
             interpreter.invoke()
             runners[name, recipe] = interpreter
-        say(f"{strategy.name} {name or 'as it is'}: converted, largest difference to torch {differences[name]:.1e}")
+        say(
+            f"{strategy.name} {name or 'as it is'}: converted, largest difference from torch {differences[name]:.1e} SD"
+        )
     pairs = [(rewrite.name, recipe) for recipe in RECIPES for rewrite in chosen]
     ratios: dict[tuple[str, str], list[float]] = {pair: [] for pair in pairs}
     for _ in range(rounds):
         for name, recipe in pairs:  # side by side: a shared machine's speed drifts within a second
             plain = _seconds(runners["", recipe])
             ratios[name, recipe].append(_seconds(runners[name, recipe]) / plain)
-    return [_timing(name, recipe, ratios[name, recipe], differences[name]) for name, recipe in pairs]
+    return tuple(timing(name, recipe, ratios[name, recipe], differences[name]) for name, recipe in pairs)
 
 
 def _seconds(interpreter: Any) -> float:
@@ -109,13 +129,18 @@ def _seconds(interpreter: Any) -> float:
     return time.perf_counter() - started
 
 
-def _timing(name: str, recipe: str, ratios: Sequence[float], difference: float) -> Timing:
+def timing(name: str, recipe: str, ratios: Sequence[float], difference: float) -> Timing:
+    """Sum up the rounds of one rewrite in one recipe."""
     low, high = (float(q) for q in np.percentile(ratios, [25, 75]))
-    return Timing(name, recipe, statistics.median(ratios), low, high, difference)
+    if difference > TOLERANCE:
+        verdict = "NOT EXACT"
+    else:
+        verdict = "faster" if high < 1 else "slower" if low > 1 else "not decided"
+    return Timing(name, recipe, statistics.median(ratios), low, high, difference, verdict)
 
 
 def _convert(model: Any, size: tuple[int, int], images: Any, rewrite: Rewrite | None) -> tuple[dict[str, bytes], Any]:
-    """The network in both recipes, and the converted graph's logits (h, w) on the first image."""
+    """The network in both recipes, and the converted graph's logits (h, w) for the first image."""
     from export.conversion.steps import to_graph, to_saved_model, to_tflite
     from export.quantization.ladder import candidates
     from export.recipes import get_recipe
@@ -129,49 +154,9 @@ def _convert(model: Any, size: tuple[int, int], images: Any, rewrite: Rewrite | 
 
 
 def table(timings: Sequence[Timing]) -> str:
-    """A row a rewrite and recipe."""
+    """A row for each rewrite and recipe, for a terminal."""
     lines = [f"{'rewrite':<16} {'recipe':<10} {'time':>6}  {'quartiles':<14} verdict"]
     for t in timings:
         lines.append(f"{t.rewrite:<16} {t.recipe:<10} {t.ratio:>5.2f}x  {t.low:.2f} to {t.high:.2f}   {t.verdict}")
-    return "\n".join([*lines, "time: over that of the network as it is; faster or slower: both quartiles are"])
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's arguments."""
-    parser.add_argument("--strategy", default="decoder-all", metavar="NAME", help="default: %(default)s")
-    parser.add_argument("--size", nargs=2, type=at_least(1), metavar=("H", "W"), help="default: the strategy's")
-    parser.add_argument("--rounds", type=at_least(1), default=60, metavar="N", help="of each; default: %(default)s")
-    add_out(parser)
-    parser.set_defaults(action=run)
-
-
-def run(args: argparse.Namespace) -> int:
-    """Time exact rewrites of a network's graph, in float32 and full int8, against the network as it is, in turns.
-
-    What is faster here is exported with ``python -m export --rewrite NAME...``. Exits 1 where one is not exact.
-    """
-    checked_out(args.out, args.overwrite)
-    strategy = get_strategy(args.strategy)
-    require("torch")
-    from train.model import check_image_size
-
-    size = (args.size[0], args.size[1]) if args.size else strategy.image_size
-    check_image_size(size)
-    timings = measure(strategy, size, args.rounds)
-    say(f"{strategy.name} at {size[0]}x{size[1]}, {args.rounds} rounds, one thread\n{table(timings)}")
-    if args.out:
-        document = {
-            "schema_version": SCHEMA_VERSION,
-            "strategy": strategy.name,
-            "size": list(size),
-            "rounds": args.rounds,
-            "rewrites": [{**asdict(t), "verdict": t.verdict} for t in timings],
-            "device": fingerprint(),
-            "git_commit": git_commit(),
-            "tools": tool_versions(("ai-edge-litert", "torch", "tensorflow", "onnx2tf")),
-        }
-        write_json(args.out, document)
-        say(f"written: {args.out}")
-    if any(t.difference > TOLERANCE for t in timings):
-        raise FetalHeadError("A rewrite computes something else (table above). Report it; do not export with it.")
-    return 0
+    note = "Times are relative to the network as it is. Faster or slower means that both quartiles are."
+    return "\n".join([*lines, note])

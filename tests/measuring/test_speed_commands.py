@@ -58,9 +58,9 @@ def test_engines_are_compared_in_turns() -> None:
 
     frames = np.random.default_rng(0).integers(0, 256, (2, 8, 8), dtype=np.uint8)
     peers = {OURS: engine(0.002, 1), "LiteRT float32": engine(0.02, 1), "ONNX Runtime int8": engine(0.0, -1)}
-    rows = {row["engine"]: row for row in measure(peers, frames, 5)}
-    assert rows[OURS]["times_ours"] == 1 and rows["LiteRT float32"]["times_ours"] > 3
-    assert rows["LiteRT float32"]["mask_dice"] == 1 > rows["ONNX Runtime int8"]["mask_dice"]
+    rows = {row.engine: row for row in measure(peers, frames, 5)}
+    assert rows[OURS].times_ours == 1 and rows["LiteRT float32"].times_ours > 3
+    assert rows["LiteRT float32"].mask_dice == 1 > rows["ONNX Runtime int8"].mask_dice
     text = table(list(rows.values()))
     assert "LiteRT float32 takes at least 3.3 times ours" in text and "ONNX Runtime int8 takes at least 1" in text
     assert "met" in text and "MISSED" in text

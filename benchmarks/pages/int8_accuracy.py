@@ -1,0 +1,171 @@
+"""Sections of ``docs/int8.md`` on accuracy: the budget, where rounding hurts, the calibration images."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from benchmarks.common.render import Block, Heading, Paragraph, Table, code
+from benchmarks.common.result_files import RESULTS
+from benchmarks.common.tables import number
+from benchmarks.int8.calibration import read_calibration
+from benchmarks.int8.ladder import LadderDocument, climbed, read_ladder
+from benchmarks.pages.measured import made_with
+from edge_runtime.segmenter import DEFAULT_MODEL
+from export.commands.calibration import TABLE as CALIBRATION
+from export.commands.calibration import Trial
+from export.conversion.rewrites import MOST_AMPLIFIED
+
+LADDERS = RESULTS / "ladder"
+_DIRECT = "direct-expansion"
+_CONVERTERS = ("python", "torch", "tensorflow", "onnx2tf", "ai-edge-litert")
+"""Of the packages that an export uses, those that the figures depend on."""
+
+
+def sections() -> list[Block]:
+    """All of them."""
+    ladders = {path.name: read_ladder(path) for path in sorted(LADDERS.glob("*.json"))}
+    return [*_budget(ladders), *_cause(ladders), *_calibration(CALIBRATION)]
+
+
+def size_text(size: Sequence[int]) -> str:
+    """(height, width) as text."""
+    return "x".join(map(str, size))
+
+
+def _budget(ladders: dict[str, LadderDocument]) -> list[Block]:
+    text = (
+        "`python -m benchmarks ladder CHECKPOINT` measures this. An export tries several ways of quantizing, from the "
+        "simplest to the most expensive, and takes the first within a budget. The budget limits the drop of Dice and "
+        "the mean absolute shift of the head circumference (HC), both against the network in torch. They are measured "
+        "on validation images; the split `paper` has none, so training images are used there. Only images count on "
+        "which the network in torch is sure of nearly every pixel."
+    )
+    shipped = climbed(json.loads(DEFAULT_MODEL.with_suffix(".json").read_text()), None)
+    blocks: list[Block] = [Heading("Within a budget"), Paragraph(text), *_ladder("as shipped", shipped)]
+    for name, document in ladders.items():
+        blocks += _ladder(code(name), document)
+    return blocks
+
+
+def _ladder(title: str, document: LadderDocument) -> list[Block]:
+    found = document.quantization
+    budget = found.budget
+    limits = [
+        f"{most:g} {unit}"
+        for most, unit in ((budget.max_dice_drop, "points of Dice"), (budget.max_hc_shift_mm, "mm"))
+        if most is not None
+    ]
+    rewritten = f" Rewrites: {', '.join(map(code, document.rewrites))}." if document.rewrites else ""
+    text = (
+        f"Budget: {' and '.join(limits) or 'none'}. {found.n_clear} of {found.n_images} images count.{rewritten} "
+        f"{_end(document)} {_exported(document)}"
+    )
+    rows = [
+        [
+            rung.name,
+            number(rung.dice_drop_points, 3, sign=True),
+            number(rung.hc_shift_mm, 3),
+            "yes" if rung.holds else "no",
+        ]
+        for rung in found.rungs
+    ]
+    heading = f"{code(document.strategy)} at {size_text(document.size)}, split {code(document.split)}: {title}"
+    header = ("quantization", "Dice drop (points)", "HC shift (mm)", "within the budget")
+    return [Heading(heading, 3), Paragraph(text), Table(header, rows)]
+
+
+def _exported(document: LadderDocument) -> str:
+    tools = {name: version for name, version in document.tools.items() if name in _CONVERTERS}
+    return made_with("Exported", tools, document.git_commit, document.device, document.date)
+
+
+def _end(document: LadderDocument) -> str:
+    """What came of it."""
+    if document.refused:
+        return "No way is within the budget, so the export writes no file."
+    parts = [
+        f"{code(name.removesuffix('_test'))} ({part.n_images} images): change of Dice "
+        f"{number(part.degradation.dice_points, 3, sign=True)} points, HC shift "
+        f"{number(part.degradation.hc_absolute_shift_mm, 3)} mm"
+        for name, part in document.accuracy.parts.items()
+    ]
+    mixed = ", as `mixed_int8`" if document.recipe == "mixed_int8" else ""
+    tested = f" Against float32 on the test parts of the splits: {'; '.join(parts)}." if parts else ""
+    return f"Taken: {document.quantization.method}{mixed}.{tested}"
+
+
+def _cause(ladders: dict[str, LadderDocument]) -> list[Block]:
+    text = (
+        "`python -m export explain --rewrite none` shows where a network loses accuracy, layer by layer. With an "
+        "encoder from ImageNet the weak place is the expansion of the second block. Some of its channels had almost "
+        "no variance when the encoder was trained, so folding batch norm into the weights makes theirs very large. The "
+        "products cancel out, against each other and against a large bias. The rounding error of the input does not, "
+        "so it is amplified. The projection before the expansion is linear, so both together are one "
+        f"convolution with small weights. This rewrite is exact and is called {code(_DIRECT)}. An export applies it if "
+        f"rounding would be amplified {MOST_AMPLIFIED:g}-fold or more without it (`export/conversion/rewrites.py`)."
+    )
+    blocks: list[Block] = [Heading("Where rounding hurts"), Paragraph(text)]
+    for without in ladders.values():
+        for document in ladders.values():
+            same = document.checkpoint_sha256 == without.checkpoint_sha256
+            if same and _DIRECT in (document.rewrites or ()) and _DIRECT not in (without.rewrites or ()):
+                blocks.append(Paragraph(_effect(without, document)))
+    return blocks
+
+
+def _effect(without: LadderDocument, document: LadderDocument) -> str:
+    before, after = (d.quantization.rungs[0] for d in (without, document))
+    return (
+        f"Two of the tables above show it, for one checkpoint of {code(document.strategy)} trained on the split "
+        f"{code(document.split)}. With {before.name}, the HC shift is {number(before.hc_shift_mm, 3)} mm without "
+        f"{code(_DIRECT)} and {number(after.hc_shift_mm, 3)} mm with it; the drop of Dice is "
+        f"{number(before.dice_drop_points, 3)} and {number(after.dice_drop_points, 3)} points."
+    )
+
+
+def _calibration(path: Path) -> list[Block]:
+    if not path.is_file():
+        return []
+    document = read_calibration(path)
+    groups: dict[tuple[str, int, str], list[Trial]] = {}
+    for trial in document.trials:
+        groups.setdefault((trial.rung, trial.count, trial.chosen), []).append(trial)
+    rows = [
+        [
+            rung,
+            str(count),
+            f"at random, {len(of)} draws" if chosen == "random" else "evenly spread",
+            number(_mean(t.sqnr_db for t in of), 1),
+            number(_mean(t.dice_drop_points for t in of), 3, sign=True),
+            number(_mean(t.hc_shift_mm for t in of), 3),
+            number(max((t.hc_shift_mm for t in of if t.hc_shift_mm is not None), default=None), 3),
+        ]
+        for (rung, count, chosen), of in sorted(groups.items(), key=lambda item: (item[0][0] != "min-max", item[0][1:]))
+    ]
+    spans = []
+    for rung in dict.fromkeys(trial.rung for trial in document.trials):
+        means = [_mean(t.hc_shift_mm for t in of) for (name, *_), of in groups.items() if name == rung]
+        found = [mean for mean in means if mean is not None]
+        if found:
+            spans.append(f"{min(found):.3f} to {max(found):.3f} mm with {rung}")
+    tools = {name: version for name, version in document.tools.items() if name in _CONVERTERS}
+    text = (
+        f"`python -m export calibration --write` measures this. The shipped {code(document.strategy)} was calibrated "
+        "on few and on many training images, drawn at random or spread evenly over the head circumference (and so over "
+        f"gestational age). Each result was judged on {document.n_validation} validation images of {document.data}. "
+        "SQNR is the signal-to-quantization-noise ratio of the logits against torch. Over all rows, the HC shift is "
+        f"{'; '.join(spans)}. {made_with('Measured', tools, document.git_commit)}"
+    )
+    header = (
+        "quantization", "images", "chosen", "SQNR (dB)", "Dice drop (points)", "HC shift (mm)",
+        "HC shift, worst draw (mm)",
+    )  # fmt: skip
+    return [Heading("Calibration images: how many, and which"), Paragraph(text), Table(header, rows)]
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return statistics.fmean(known) if known else None

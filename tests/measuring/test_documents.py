@@ -1,0 +1,109 @@
+"""Result files on int8 and on the runtime: each kind is read, checked and written in one place, and the pages too."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.common.render import Paragraph, to_markdown
+from benchmarks.common.result_files import RESULTS
+from benchmarks.fuzz.document import read_fuzz
+from benchmarks.int8.calibration import read_calibration
+from benchmarks.int8.emulated import read_emulated
+from benchmarks.int8.export_cost import read_export_cost
+from benchmarks.int8.interpreters import read_interpreters
+from benchmarks.int8.ladder import read_ladder
+from benchmarks.int8.peers import read_peers
+from benchmarks.int8.rewrites import read_rewrites
+from benchmarks.pages import int8_page, quality_page
+from benchmarks.pages.command import INT8_PAGE, QUALITY_PAGE
+from benchmarks.runtime.overhead_document import read_overhead
+from benchmarks.runtime.quality_document import read_quality
+from benchmarks.runtime.soak import read_soak
+from edge_runtime.common.record import to_json
+from edge_runtime.errors import ModelError, UsageError
+from export.commands.calibration import TABLE
+from tests.helpers.places import ROOT
+
+READERS: dict[str, Callable[[Path], Any]] = {
+    "interpreters/*.json": read_interpreters,
+    "ladder/*.json": read_ladder,
+    "runtime/aarch64.json": read_emulated,
+    "runtime/fuzz.json": read_fuzz,
+    "runtime/overhead.json": read_overhead,
+    "runtime/quality.json": read_quality,
+    "runtime/soak.json": read_soak,
+    "speed/export-cost.json": read_export_cost,
+    "speed/peers-*.json": read_peers,
+    "speed/rewrites-*.json": read_rewrites,
+}
+FILES = {path: read for pattern, read in READERS.items() for path in sorted(RESULTS.glob(pattern))}
+ELSEWHERE = {"runtime/wheels.json", *(f"speed/{path.name}" for path in RESULTS.glob("speed/operators-*.json"))}
+"""Kinds that are tested with what writes them."""
+
+
+def test_every_kind_has_committed_files_and_every_file_a_kind() -> None:
+    assert all(list(RESULTS.glob(pattern)) for pattern in READERS)
+    folders = {path.parent for path in FILES}
+    there = {path.relative_to(RESULTS).as_posix() for folder in folders for path in folder.glob("*.json")}
+    assert there - ELSEWHERE == {path.relative_to(RESULTS).as_posix() for path in FILES}
+
+
+@pytest.mark.parametrize("path", [*FILES, TABLE], ids=lambda path: path.stem)
+def test_a_committed_file_is_read_and_written_back_unchanged(path: Path) -> None:
+    assert to_json(FILES.get(path, read_calibration)(path)) == json.loads(path.read_text())
+
+
+MAY_LACK = {"date", "device", "rewrites", "threads", "tools", "phantom_hc_mm", "phantom_hc_mm_x86_64"}
+"""Keys that older files of some kind lack."""
+
+ONE_EACH = {read: path for path, read in FILES.items()}
+
+
+@pytest.mark.parametrize(("read", "path"), ONE_EACH.items(), ids=[path.stem for path in ONE_EACH.values()])
+def test_what_is_wrong_in_a_file_is_named(read: Callable[[Path], Any], path: Path, tmp_path: Path) -> None:
+    good, other = json.loads(path.read_text()), tmp_path / "other.json"
+    fields = good[0] if isinstance(good, list) else good
+    for key in fields:
+        rest = {k: v for k, v in fields.items() if k != key}
+        for changed in [rest] * (key not in MAY_LACK) + [rest | {key: [["wrong"]]}]:
+            other.write_text(json.dumps([changed] if isinstance(good, list) else changed))
+            with pytest.raises(ModelError) as caught:
+                read(other)
+            assert key.replace("_", " ") in str(caught.value).replace("_", " ") and str(other) in str(caught.value)
+    other.write_text("{")
+    with pytest.raises(ModelError, match="not a JSON document"):
+        read(other)
+    with pytest.raises(UsageError, match="Make one with"):
+        read(tmp_path / "none.json")
+
+
+@pytest.mark.parametrize(("page", "build"), [(INT8_PAGE, int8_page.build), (QUALITY_PAGE, quality_page.build)])
+def test_the_committed_page_is_made_from_the_committed_results(page: Path, build: Callable[[], Any]) -> None:
+    assert (ROOT / page).read_text() == to_markdown(build()), "python -m benchmarks pages"
+
+
+def test_a_page_says_what_its_document_says(tmp_path: Path) -> None:
+    committed = quality_page.RESULT
+    document = json.loads(committed.read_text())
+    document["device"] |= {"cpu": "4x Cortex-A76", "machine": "aarch64", "cores": 4, "int8_instructions": ["asimddp"]}
+    document |= {"artifact": "other-full_int8", "data": "another set", "threads": 4, "date": "2031-02-03"}
+    document["risk"]["test"]["fall_perfect"] = 0.5
+    document["evidence_ms"] = {"least": 71.25, "median": 72.5}
+    path = tmp_path / "quality.json"
+    path.write_text(json.dumps(document))
+    before, after = (
+        " ".join(block.text for block in quality_page.build(p) if isinstance(block, Paragraph))
+        for p in (committed, path)
+    )
+    for text in ("4x Cortex-A76 (int8 instructions: `asimddp`), `aarch64`, 4 cores; 4 threads", "2031-02-03"):
+        assert text in after and text not in before
+    for text in ("`other-full_int8` on another set", "71.25 ms", "72.50 ms"):
+        assert text in after and text not in before
+    assert "no order can meet" in before and "no order can meet" not in after
+    for gone in ("EPYC", "Xeon", "HC18", "edge-full_int8"):
+        assert gone not in after
