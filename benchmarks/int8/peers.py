@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
+import logging
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -124,8 +127,10 @@ def make_peers(job: Job, folder: Path) -> dict[str, Run]:
         "ONNX Runtime int8": _onnxruntime_int8(folder, calibration),
     }
     try:
+        # importing NNCF makes torch warn that there is no CUDA, which nothing here uses
+        logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
         require("openvino")
-        require("nncf")
+        require("nncf").set_log_level(logging.ERROR)
     except FetalHeadError as error:
         say(f"OpenVINO is left out: {error}")
         return peers
@@ -167,7 +172,8 @@ def _openvino(path: Path, calibration: NDArray[np.uint8]) -> dict[str, Run]:
     core = openvino.Core()
     model = core.read_model(path)
     images = [to_unit(image)[None, None] for image in calibration]
-    quantized = nncf.quantize(model, nncf.Dataset(images), subset_size=len(images))
+    with contextlib.redirect_stdout(io.StringIO()):  # NNCF draws a progress bar whatever the log level
+        quantized = nncf.quantize(model, nncf.Dataset(images), subset_size=len(images))
     settings = {"INFERENCE_NUM_THREADS": 1, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
 
     def runner(network: Any) -> Run:
