@@ -45,8 +45,8 @@ def _same() -> list[Block]:
     text = (
         "Integer arithmetic is exact, so a full int8 file should give the same bytes on every device. "
         f"{code(OLDER)} has other kernels: its convolutions round twice, and it rounds differently when it resizes. "
-        "LiteRT without XNNPACK gives the same bytes (`tests/measuring/test_interpreters.py`). How much of this reaches "
-        "the mask depends on how much a network amplifies rounding."
+        "LiteRT without XNNPACK gives the same bytes (`tests/measuring/test_interpreters.py`). How much of this "
+        "reaches the mask depends on how much a network amplifies rounding."
     )
     return [Heading("The same answers on every device"), Paragraph(text), *blocks]
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
-from typing import Any
 
 from benchmarks.common.result_files import RESULTS
+from benchmarks.int8.interpreters import read_interpreters
+from benchmarks.int8.peers import FLOAT32, OURS, read_peers
+from benchmarks.runtime.soak import read_soak
 from benchmarks.study.results import load_all
 from benchmarks.suite.document import Result, load_document
 from edge_runtime.errors import UsageError
@@ -33,12 +34,12 @@ def _figure(name: str) -> str:
 
 
 def _soak_rise_mb() -> str:
-    return f"{_load('runtime/soak.json')['summary']['rise_bytes'] / 1e6:.3f}"
+    return f"{read_soak(RESULTS / 'runtime' / 'soak.json').summary.rise_bytes / 1e6:.3f}"
 
 
 def _int8_over_float32_vnni() -> str:
-    times = {row["engine"]: row["median_ms"] for row in _load("speed/peers-edge.json")["engines"]}
-    return f"{times['LiteRT full_int8'] / times['LiteRT float32']:.2f}"
+    times = {e.engine: e.median_ms for e in read_peers(RESULTS / "speed" / "peers-edge.json").engines}
+    return f"{times[OURS] / times[FLOAT32]:.2f}"
 
 
 def _int8_over_float32_avx2() -> str:
@@ -68,7 +69,7 @@ def _study_hours() -> str:
 
 
 def _mask_agreement(file: str) -> str:
-    return f"{_load(f'interpreters/{file}')['models'][0]['mask_dice_mean']:.4f}"
+    return f"{read_interpreters(RESULTS / 'interpreters' / file).models[0].mask_dice_mean:.4f}"
 
 
 _FIGURES: dict[str, Callable[[], str]] = {
@@ -88,7 +89,3 @@ def _recipes(name: str) -> tuple[Result, Result]:
     """full_int8 and float32 of a result file."""
     found = {result.recipe: result for result in load_document(RESULTS / name).results}
     return found["full_int8"], found["float32"]
-
-
-def _load(name: str) -> Any:
-    return json.loads((RESULTS / name).read_text())
