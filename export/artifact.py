@@ -21,6 +21,7 @@ from edge_runtime.artifact.signature import signature_path
 from edge_runtime.common.cli import say
 from edge_runtime.common.files import write_bytes
 from edge_runtime.common.provenance import git_commit, tool_versions
+from edge_runtime.common.stderr import without_remarks
 from edge_runtime.errors import FetalHeadError, ModelError, UsageError
 from edge_runtime.segmenter import DEFAULT_MODEL
 from export.recipes import Recipe
@@ -93,8 +94,9 @@ def new_artifact(
     """
     name = f"{checkpoint.strategy.name}-{recipe.name}"
     try:
-        interpreter = load_backend()[1].Interpreter(model_content=data, num_threads=1)
-        interpreter.allocate_tensors()
+        with without_remarks():
+            interpreter = load_backend()[1].Interpreter(model_content=data, num_threads=1)
+            interpreter.allocate_tensors()
         if violations := audit(Model(data), recipe.name).violations:
             raise ValueError("; ".join(violations))
         manifest = Manifest(

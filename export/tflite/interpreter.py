@@ -7,6 +7,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from edge_runtime.common.optional import require
+from edge_runtime.common.stderr import without_remarks
 from edge_runtime.errors import ModelError
 from export.tflite.model import Model
 
@@ -21,8 +22,9 @@ class Kept:
 
     def __init__(self, model: Model, threads: int = 1) -> None:
         module = require("ai_edge_litert.interpreter")
-        self._interpreter = module.Interpreter(model_content=model.exposed(), num_threads=threads)
-        self._interpreter.allocate_tensors()
+        with without_remarks():
+            self._interpreter = module.Interpreter(model_content=model.exposed(), num_threads=threads)
+            self._interpreter.allocate_tensors()
         self._input = model.inputs[0].index
 
     def run(self, frame: NDArray[Any]) -> None:
@@ -43,8 +45,9 @@ def load_interpreter(data: bytes) -> Any:
     """
     module = require("ai_edge_litert.interpreter")
     try:
-        interpreter = module.Interpreter(model_content=data, num_threads=1)
-        interpreter.allocate_tensors()
+        with without_remarks():
+            interpreter = module.Interpreter(model_content=data, num_threads=1)
+            interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         raise ModelError(f"LiteRT cannot run the model: {error}") from error
     return interpreter

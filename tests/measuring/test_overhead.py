@@ -22,7 +22,7 @@ def test_the_command_measures_the_shipped_model(run: Run, tmp_path: Path) -> Non
     out = tmp_path / "overhead.json"
     few = ("--data", "phantom", "--frames", 1, "--rounds", 2, "--processes", 1)
     done = run("benchmarks", "overhead", *few, "--out", out)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 0 and done.stderr == ""
     found = json.loads(out.read_text())
     (row,) = found["artifacts"]
     assert row["artifact"] == "edge-full_int8" and set(row["step_ms"]) == set(AROUND)

@@ -71,8 +71,8 @@ def test_the_same_weights_are_run_in_every_engine(run: Run, phantom: Path, tmp_p
     checkpoint, out = make_checkpoint(tmp_path / "edge", size=(64, 96)), tmp_path / "peers.json"
     call = ("peers", "--checkpoint", checkpoint, "--data", phantom, "--images", 2, "--rounds", 2)
     done = run("benchmarks", *call, "--rewrite", "pad-first", "--out", out)
-    assert done.returncode == 0, done.stderr
-    assert "LiteRT's graph with pad-first" in done.stdout
+    assert done.returncode == 0 and done.stderr == ""
+    assert "LiteRT's graph with pad-first" in done.stdout and "INFO" not in done.stdout
     found = json.loads(out.read_text())
     rows = {row["engine"]: row for row in found["engines"]}
     assert found["rewrites"] == ["pad-first"] and found["size"] == [64, 96]
@@ -85,6 +85,7 @@ def test_the_cost_of_an_export_is_taken(run: Run, phantom: Path, tmp_path: Path)
     out = tmp_path / "cost.json"
     done = run("benchmarks", "export-cost", make_checkpoint(tmp_path / "edge"), "--data", phantom, "--out", out)
     assert done.returncode == 0, done.stderr
+    assert done.stderr == "" and len(done.stdout.splitlines()) <= 3, "the export's own output is not this command's"
     (cost,) = json.loads(out.read_text())["costs"]
     assert 1 < cost["again_s"] < cost["seconds"] and 500 < cost["peak_mb"] < 10_000
     failed = run("benchmarks", "export-cost", tmp_path / "missing", "--data", phantom)
