@@ -32,7 +32,7 @@ class Device:
     model: str | None
     cpu: str | None
     machine: str
-    cores: int
+    cores: int | None
     max_frequency_mhz: float | None
     memory_bytes: int | None
     governor: str | None
@@ -47,7 +47,8 @@ class Device:
     def text(self) -> str:
         """The hardware in words."""
         names = [name for name in (self.model, cpu_text(self.cpu, self.int8_instructions)) if name]
-        return f"{', '.join(names)}, `{self.machine}`, {self.cores} cores"
+        cores = "unknown number of cores" if self.cores is None else f"{self.cores} core{'s' * (self.cores != 1)}"
+        return f"{', '.join(names)}, `{self.machine}`, {cores}"
 
 
 def this_device() -> Device:

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from benchmarks.common import device
+from benchmarks.common.measured import here_and_now
 from benchmarks.common.render import Paragraph, to_markdown
 from benchmarks.common.result_files import RESULTS
 from benchmarks.fuzz.document import read_fuzz
@@ -25,6 +27,7 @@ from benchmarks.runtime.overhead_document import read_overhead
 from benchmarks.runtime.quality_document import read_quality
 from benchmarks.runtime.soak import read_soak
 from edge_runtime.common.record import to_json
+from edge_runtime.device.fingerprint import fingerprint
 from edge_runtime.errors import ModelError, UsageError
 from export.commands.calibration import TABLE
 from tests.helpers.places import ROOT
@@ -107,3 +110,11 @@ def test_a_page_says_what_its_document_says(tmp_path: Path) -> None:
     assert "no order can meet" in before and "no order can meet" not in after
     for gone in ("EPYC", "Xeon", "HC18", "edge-full_int8"):
         assert gone not in after
+
+
+def test_a_machine_that_says_nothing_of_itself_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = {"machine": "riscv64", "os": "Linux", "tools": {}}
+    monkeypatch.setattr(device, "fingerprint", lambda: dict.fromkeys(fingerprint()) | said)
+    here = here_and_now(1, (), None)["device"]
+    assert here.text == "unknown CPU, `riscv64`, unknown number of cores"
+    assert "int8_instructions" not in to_json(here) and to_json(here)["cores"] is None
