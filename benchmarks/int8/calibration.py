@@ -16,7 +16,7 @@ class CalibrationDocument:
     """The document.
 
     Attributes:
-        checkpoint_sha256: Of the weights.
+        checkpoint_sha256: SHA-256 of the weights.
         strategy: Name of the strategy.
         data: Title of the data set.
         n_validation: Validation images that every trial was judged on.

@@ -31,7 +31,7 @@ class EmulatedAnswer:
 
     Attributes:
         model: File name.
-        sha256: Of the .tflite file.
+        sha256: SHA-256 of the .tflite file.
         backend: The interpreter and its version.
         signed_by: Key that signed the model; None if none did.
         ok: Whether ``verify`` accepts it.

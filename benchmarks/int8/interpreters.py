@@ -29,8 +29,8 @@ class Comparison:
 
     Attributes:
         name: The artifact's.
-        model_sha256: Of the .tflite file.
-        checkpoint_sha256: Of the weights it was exported from.
+        model_sha256: SHA-256 of the .tflite file.
+        checkpoint_sha256: SHA-256 of the weights it was exported from.
         size: (height, width) of the network's input, in pixels.
         quantization: How it was quantized; None if its manifest does not say.
         interpreters: The two, the newer one first.

@@ -116,7 +116,7 @@ class LadderDocument:
         recipe: ``full_int8``, or ``mixed_int8`` if some layers stayed in float32.
         refused: Why no file was written; None if one was.
         size: (height, width) of the network's input, in pixels.
-        checkpoint_sha256: Of the weights.
+        checkpoint_sha256: SHA-256 of the weights.
         split: The split it was trained on.
         quantization: The ways that were tried.
         accuracy: Scores on the test parts.

@@ -75,7 +75,7 @@ class PeersDocument(Measured):
 
     Attributes:
         strategy: Name of the strategy.
-        checkpoint_sha256: Of the weights.
+        checkpoint_sha256: SHA-256 of the weights.
         size: (height, width) of the network's input, in pixels.
         rounds: Times each engine was run.
         engines: One for each engine.

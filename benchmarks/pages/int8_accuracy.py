@@ -21,7 +21,7 @@ from export.conversion.rewrites import MOST_AMPLIFIED
 LADDERS = RESULTS / "ladder"
 _DIRECT = "direct-expansion"
 _CONVERTERS = ("python", "torch", "tensorflow", "onnx2tf", "ai-edge-litert")
-"""Of the packages that an export uses, those that the figures depend on."""
+"""The packages that the figures depend on, among those an export uses."""
 
 
 def sections() -> list[Block]:

@@ -46,7 +46,7 @@ class Overhead:
 
     Attributes:
         artifact: Its name.
-        model_sha256: Of the .tflite file.
+        model_sha256: SHA-256 of the .tflite file.
         input_size: (height, width) of the network's input, in pixels.
         is_the_papers_network: Whether it is the paper's network, in full int8 and at the size the goals are for.
         step_ms: Time of each step around the network, in ms, by name; see :data:`edge_runtime.stages.STEPS`.

@@ -188,7 +188,7 @@ class QualityDocument(Measured, Findings):
 
     Attributes:
         artifact: Name of the artifact.
-        model_sha256: Of the .tflite file.
+        model_sha256: SHA-256 of the .tflite file.
         data: Title of the data set.
         limits: The artifact's limits, trust and interval.
     """

@@ -123,7 +123,7 @@ class SoakDocument(Measured):
 
     Attributes:
         model: The artifact's name.
-        model_sha256: Of the .tflite file.
+        model_sha256: SHA-256 of the .tflite file.
         backend: The interpreter, by name.
         way: What the frames went through: ``measure`` or ``stream``.
         sizes: (height, width) of the phantoms, in pixels.
