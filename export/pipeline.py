@@ -31,6 +31,7 @@ from export.verification.parity import Parity, ParityError, TorchAnswers, ask_to
 from train.checkpoint import Checkpoint
 from train.data.check import check_samples
 from train.data.hc18 import Dataset
+from train.divergence import DivergenceError
 from train.model import make_predictor
 
 FLOAT32 = RECIPES["float32"]
@@ -79,6 +80,7 @@ def export_checkpoint(
 
     Raises:
         ConversionError: A converter failed.
+        DivergenceError: The network is of no use before it is converted.
         ParityError: The conversion is wrong before any recipe, or (by ``failed``) a recipe loses too much. Such an
             artifact is not written; those before it are.
         UsageError: The folder of artifacts cannot be written.
@@ -182,7 +184,10 @@ def _tuned(job: Job, folder: Path) -> Model:
 def _convert_exactly(job: Job, folder: Path) -> tuple[TorchAnswers, NDArray[np.float32]]:
     """Ask torch; convert to ONNX and a SavedModel, from which the recipes are converted; and ask that."""
     predict = make_predictor(job.checkpoint.model, torch.device("cpu"))
-    torch_answers = ask_torch(predict, load_images(job.parity, job.size))
+    try:
+        torch_answers = ask_torch(predict, load_images(job.parity, job.size))
+    except DivergenceError as error:
+        raise DivergenceError(f"{job.name}: {error}") from error
     say(
         f"{job.name} at {job.size[0]}x{job.size[1]}: {job.dataset.title}, split {job.split.name}; "
         f"{len(job.calibration)} images to calibrate on, {len(job.parity)} to compare with torch "

@@ -1,18 +1,21 @@
-"""``python -m train``: train strategies."""
+"""``python -m train``: train networks."""
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edge_runtime.common.arguments import CommandParser, above, add_data, add_help, at_least
 from edge_runtime.common.cli import run_command, say
 from edge_runtime.common.optional import require
-from train.config import PROTOCOLS, TrainConfig
+from train.config import MAX_BATCH, MAX_EPOCHS, MAX_LR, MAX_SEED, PROTOCOLS, TrainConfig
 from train.data.hc18 import find_data
 from train.protocols import LEAK_FREE, protocol_name
-from train.strategies import STRATEGIES, get_strategy
+from train.strategies import STRATEGIES, Strategy, get_strategy
+
+if TYPE_CHECKING:
+    import torch
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -28,7 +31,7 @@ def build_parser() -> argparse.ArgumentParser:
         "  python -m train.data.download   download HC18 from Zenodo\n"
         "  python -m train.weights         download the encoder's ImageNet weights",
     )
-    parser.add_argument("--strategy", required=True, metavar="NAME", help="one of those below, or 'all'")
+    parser.add_argument("--strategy", required=True, metavar="NAME", help="a strategy listed below, or 'all'")
     parser.add_argument(
         "--protocol", type=protocol_name, choices=PROTOCOLS, default=LEAK_FREE,
         help="preset of all settings (default: %(default)s)",
@@ -37,27 +40,33 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--out", type=Path, default=Path("checkpoints"), help="folder of checkpoints (default: %(default)s)"
     )
-    parser.add_argument("--epochs", type=at_least(1), help="default: the protocol's")
+    parser.add_argument("--epochs", type=at_least(1, MAX_EPOCHS), help="default: the protocol's")
     parser.add_argument(
-        "--image-size", type=at_least(1), nargs=2, metavar=("H", "W"), help="multiples of 16; default: the strategy's"
+        "--image-size",
+        type=at_least(1),
+        nargs=2,
+        metavar=("H", "W"),
+        help="height and width of the network's input, multiples of 16 from 64 to 1024; default: the strategy's",
     )
-    parser.add_argument("--batch-size", type=at_least(1), help="default: the protocol's")
-    parser.add_argument("--lr", type=above(0, 10), metavar="X", help="learning rate; default: the protocol's")
-    parser.add_argument("--encoder-weights", metavar="SOURCE", help="imagenet, random or a .safetensors file")
-    parser.add_argument("--seed", type=at_least(0), help="default: 0")
+    parser.add_argument("--batch-size", type=at_least(1, MAX_BATCH), help="default: the protocol's")
+    parser.add_argument("--lr", type=above(0, MAX_LR), metavar="X", help="learning rate; default: the protocol's")
     parser.add_argument(
-        "--train-images", type=at_least(1), metavar="N", help="train on N of the training part's images; default: all"
+        "--encoder-weights", metavar="SOURCE", help="imagenet, random or a .safetensors file; default: the strategy's"
+    )
+    parser.add_argument("--seed", type=at_least(0, MAX_SEED), help="default: 0")
+    parser.add_argument(
+        "--train-images", type=at_least(2), metavar="N", help="train on N images of the training part; default: all"
     )
     parser.add_argument(
         "--precision", choices=("auto", "float32", "bfloat16"), default="auto", help="default: %(default)s"
     )
     parser.add_argument("--device", choices=("auto", "cuda", "mps", "cpu"), default="auto", help="default: %(default)s")
-    parser.add_argument("--limit", type=at_least(1), metavar="N", help="only N images of each part, to try things out")
-    group = parser.add_mutually_exclusive_group()
-    group.add_argument(
-        "--resume", action="store_true", help="go on where an interrupted run stopped; skip complete ones"
+    parser.add_argument(
+        "--limit", type=at_least(1), metavar="N", help="use only N images of each part, to try things out"
     )
-    group.add_argument("--overwrite", action="store_true", help="replace checkpoints that are there")
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--resume", action="store_true", help="go on with an interrupted run; skip a complete one")
+    group.add_argument("--overwrite", action="store_true", help="start anew, and replace what --out holds")
     return parser
 
 
@@ -66,27 +75,22 @@ def main(argv: list[str]) -> int:
     args = build_parser().parse_args(argv)
     strategies = list(STRATEGIES.values()) if args.strategy == "all" else [get_strategy(args.strategy)]
     require("torch")
-    from train.loop import pick_device, pick_precision, train
-    from train.model import check_image_size
+    from train.device import pick_device
+    from train.loop import check_folder, train
+    from train.weights import check_source
 
     device = pick_device(args.device)
+    configs = {strategy.name: make_config(args, strategy, device) for strategy in strategies}
+    if args.encoder_weights:
+        check_source(args.encoder_weights)
+    for strategy in strategies:  # all of them now, not after hours of training the first
+        check_folder(args.out / strategy.name, strategy.name, args.resume or args.overwrite)
     dataset = find_data(args.data)
     say(f"data: {dataset.summary}")
     for strategy in strategies:
-        size = check_image_size(tuple(args.image_size) if args.image_size else strategy.image_size)
-        config = TrainConfig(
-            image_size=size,
-            protocol=args.protocol,
-            encoder_weights=strategy.encoder_weights,
-            precision=pick_precision(args.precision, device),  # type: ignore[arg-type]
-        )
-        asked = ("epochs", "batch_size", "lr", "encoder_weights", "seed", "train_images")
-        config = replace(
-            config, **{**PROTOCOLS[args.protocol], **{k: v for k in asked if (v := getattr(args, k)) is not None}}
-        )
         train(
             strategy,
-            config,
+            configs[strategy.name],
             dataset,
             args.out / strategy.name,
             device=device,
@@ -95,6 +99,26 @@ def main(argv: list[str]) -> int:
             limit=args.limit,
         )
     return 0
+
+
+def make_config(args: argparse.Namespace, strategy: Strategy, device: torch.device) -> TrainConfig:
+    """The settings of one strategy: its own, those of the protocol, and those that were asked for.
+
+    Raises:
+        UsageError: A setting is out of its range.
+    """
+    from train.device import pick_precision
+    from train.model import check_image_size
+
+    size = check_image_size(tuple(args.image_size) if args.image_size else strategy.image_size)
+    asked = ("epochs", "batch_size", "lr", "encoder_weights", "seed", "train_images")
+    settings = {
+        "encoder_weights": strategy.encoder_weights,
+        "precision": pick_precision(args.precision, device),
+        **PROTOCOLS[args.protocol],
+        **{name: value for name in asked if (value := getattr(args, name)) is not None},
+    }
+    return TrainConfig(image_size=size, protocol=args.protocol, **settings)
 
 
 if __name__ == "__main__":

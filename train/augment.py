@@ -1,15 +1,15 @@
-"""Augmentations of a batch, in torch, from a seeded generator."""
+"""Random changes of a batch of images and masks, in torch, from a seeded generator."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Literal
 
 import torch
 from torch import Generator, Tensor
 
-AugmentName = Literal["none", "paper", "ours"]
+from train.config import AugmentName
+
 Augment = Callable[[Tensor, Tensor, Generator], tuple[Tensor, Tensor]]
 
 
@@ -25,7 +25,7 @@ def _sign(n: int, share: float, generator: Generator) -> Tensor:
 def _warp(
     images: Tensor, masks: Tensor, angle: Tensor, scale: Tensor, shift: Tensor, flip_x: Tensor, flip_y: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Rotate (radians), scale, shift (in half sides) and flip images and masks (N, 1, H, W) alike; zeros come in."""
+    """Rotate (radians), scale, shift (in half sides) and flip images and masks (N, 1, H, W) alike; zeros fill in."""
     height, width = images.shape[2:]
     cos, sin = torch.cos(angle) / scale, torch.sin(angle) / scale
     aspect = height / width
@@ -47,7 +47,7 @@ def _none(images: Tensor, masks: Tensor, generator: Generator) -> tuple[Tensor, 
 
 
 def _paper(images: Tensor, masks: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
-    """Rotation by up to 25 degrees always, horizontal flip 0.5, vertical flip 0.1."""
+    """Always rotate, by up to 25 degrees; flip horizontally with probability 0.5, vertically with 0.1."""
     n = len(images)
     angle = _uniform(n, -math.radians(25), math.radians(25), generator)
     flip_x, flip_y = _sign(n, 0.5, generator), _sign(n, 0.1, generator)
@@ -56,7 +56,7 @@ def _paper(images: Tensor, masks: Tensor, generator: Generator) -> tuple[Tensor,
 
 
 def _ours(images: Tensor, masks: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
-    """Rotation, scale, shift, flips; gain, gamma, and noise that grows with the signal, as speckle does."""
+    """Rotate, scale, shift and flip; change gain and gamma; add noise that grows with the signal, as speckle does."""
     n = len(images)
     angle = _uniform(n, -math.radians(30), math.radians(30), generator)
     scale = torch.exp(_uniform(n, math.log(0.8), math.log(1.2), generator))
@@ -72,4 +72,4 @@ def _ours(images: Tensor, masks: Tensor, generator: Generator) -> tuple[Tensor, 
 
 
 AUGMENTS: dict[AugmentName, Augment] = {"none": _none, "paper": _paper, "ours": _ours}
-"""Each takes images and masks, float32 (N, 1, H, W) in [0, 1], and a generator; returns the same shapes."""
+"""Each takes images and masks, float32 (N, 1, H, W) in [0, 1], and a generator, and returns new ones."""

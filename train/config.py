@@ -6,36 +6,41 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from edge_runtime.errors import ModelError, UsageError
-from train.augment import AugmentName
 from train.data.hc18 import MaskKind
 from train.data.splits import SplitName
 from train.protocols import LEAK_FREE, PAPER, protocol_name
 
+AugmentName = Literal["none", "paper", "ours"]
 LossName = Literal["bce", "bce_dice"]
+
+MAX_LR = 10.0
+MAX_BATCH = 4096
+MAX_EPOCHS = 100_000
+MAX_SEED = 2**31
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Everything that decides the result of a run, besides strategy, data and seed of the split.
+    """Everything that decides the result of a run, except the strategy and the data.
 
     Attributes:
         image_size: (height, width) of the input in pixels, multiples of 16.
-        protocol: Name of the preset it started from.
+        protocol: Name of the preset that the other settings started from.
         split: ``paper`` or ``grouped``.
         mask: ``ellipse`` (interior of the reference ellipse) or ``contour`` (the paper's filled outline).
         augment: ``none``, ``paper`` or ``ours``.
         loss: ``bce`` or ``bce_dice`` (their sum).
         optimizer: ``adam`` or ``adamw`` (weight decay 0.01).
         schedule: ``constant`` or ``one_cycle`` (30 % warm-up, cosine).
-        lr: Learning rate, the peak where it varies.
-        batch_size: Images a step.
+        lr: Learning rate, above 0; the peak if it varies.
+        batch_size: Images per step.
         epochs: Passes over the training part.
         keep: ``last`` epoch, or ``best`` mean Dice on the validation part.
         encoder_weights: ``imagenet``, ``random`` or the path of a safetensors file.
         precision: ``float32`` or ``bfloat16`` (autocast).
-        seed: Of initial weights, order and augmentation.
-        train_images: Train on this many images of the training part, drawn at random (the same for every strategy and
-            seed, a smaller set within each larger one); None for all.
+        seed: Seed of initial weights, order and augmentation.
+        train_images: Train on this many images of the training part, drawn at random; None for all. The draw is the
+            same for every strategy and seed, and a smaller set is part of each larger one.
     """
 
     image_size: tuple[int, int]
@@ -56,10 +61,13 @@ class TrainConfig:
     train_images: int | None = None
 
     def __post_init__(self) -> None:
-        for name, low, high in (("lr", 0.0, 10.0), ("batch_size", 1, 4096), ("epochs", 1, 100000), ("seed", 0, 2**31)):
+        if not 0 < self.lr <= MAX_LR:
+            raise UsageError(f"--lr is {self.lr}; it must be above 0 and at most {MAX_LR:g}.")
+        limits = (("batch_size", 1, MAX_BATCH), ("epochs", 1, MAX_EPOCHS), ("seed", 0, MAX_SEED))
+        for name, low, high in limits:
             value = getattr(self, name)
-            if not low <= value <= high or (name == "lr" and value <= 0):
-                raise UsageError(f"--{name.replace('_', '-')} is {value}; it lies between {low} and {high}.")
+            if not low <= value <= high:
+                raise UsageError(f"--{name.replace('_', '-')} is {value}; it must be between {low} and {high}.")
         if self.train_images is not None and self.train_images < 2:
             raise UsageError(f"--train-images is {self.train_images}; batch norm needs at least 2.")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import segmentation_models_pytorch as smp
@@ -18,8 +19,9 @@ from train.fast_decoder import FastDecoderBlock
 from train.strategies import Strategy
 
 IMAGE_SIZE_STEP = 16
-"""Each side of an input is a multiple of this many pixels: the plain U-Net halves four times, and the decoder of
-segmentation-models-pytorch resizes to each skip's own size, so that 240 / 32 = 7.5 at its fifth level is fine."""
+"""Each side of an input is a multiple of this many pixels, because the plain U-Net halves it four times. The U-Net of
+segmentation-models-pytorch halves five times, but its decoder resizes to the size of each skip: 240 / 32 = 7.5 will
+do."""
 
 
 class PlainUNet(nn.Module):
@@ -55,8 +57,8 @@ class HeadNet(nn.Module):
     """A network behind the project's input contract: one grey channel in [0, 1] in, one logit a pixel out.
 
     Attributes:
-        strategy: What it was built from.
-        net: The network itself, with ``strategy.in_channels`` inputs; three get the grey channel three times.
+        strategy: The strategy it was built from.
+        net: The network itself, with ``strategy.in_channels`` inputs. With three, each gets the grey channel.
     """
 
     def __init__(self, strategy: Strategy) -> None:
@@ -66,7 +68,7 @@ class HeadNet(nn.Module):
         if strategy.architecture == "plain-unet":
             self.net = PlainUNet(strategy.in_channels)
         else:
-            self.net = smp.Unet(
+            unet = smp.Unet(
                 "mobilenet_v2",
                 encoder_weights=None,
                 decoder_channels=strategy.decoder_channels,
@@ -74,8 +76,9 @@ class HeadNet(nn.Module):
                 in_channels=strategy.in_channels,
             )
             if strategy.upsampling == "nearest":
-                for block in self.net.decoder.blocks:
-                    block.__class__ = FastDecoderBlock  # same weights, same function; it differs in speed alone
+                for block in unet.decoder.blocks:
+                    block.__class__ = FastDecoderBlock  # same weights, same function; only the speed differs
+            self.net = unet
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits float32 (N, 1, H, W) of grey images (N, 1, H, W) in [0, 1]."""
@@ -84,15 +87,15 @@ class HeadNet(nn.Module):
         return self.net(x)  # type: ignore[no-any-return]
 
     def parts(self) -> dict[str, nn.Module]:
-        """The modules a strategy can name as trainable."""
+        """The modules that a strategy can name as trainable."""
         if isinstance(self.net, PlainUNet):
             return {"all": self.net}
-        blocks = list(self.net.decoder.blocks.children())
+        net: Any = self.net
+        blocks = list(net.decoder.blocks.children())
         if len(blocks) != 5:
             raise RuntimeError(f"segmentation-models-pytorch made {len(blocks)} decoder blocks where 5 are expected")
         named: dict[str, nn.Module] = {f"decoder.{i}": block for i, block in enumerate(blocks)}
-        named |= {"encoder": self.net.encoder, "decoder": self.net.decoder, "head": self.net.segmentation_head}
-        return named | {"all": self.net}
+        return named | {"encoder": net.encoder, "decoder": net.decoder, "head": net.segmentation_head, "all": net}
 
 
 def load_encoder(model: HeadNet, tensors: dict[str, Tensor]) -> None:
@@ -112,7 +115,7 @@ def load_encoder(model: HeadNet, tensors: dict[str, Tensor]) -> None:
     if model.strategy.in_channels == 1 and first in state:
         state[first] = state[first].sum(dim=1, keepdim=True)
     try:
-        model.net.encoder.load_state_dict(state)  # type: ignore[operator, union-attr]
+        model.net.encoder.load_state_dict(state)  # type: ignore[union-attr]
     except RuntimeError as error:
         detail = str(error).splitlines()[1].strip()
         raise UsageError(
@@ -146,7 +149,7 @@ def count_trainable(model: nn.Module) -> int:
 def single_channel(model: HeadNet) -> HeadNet:
     """The same function with a one-channel first convolution: its weights summed over the three equal channels.
 
-    Exact up to the order of float32 additions. The model given is not changed.
+    Exact up to the order of float32 additions. ``model`` is not changed.
     """
     if model.strategy.in_channels == 1:
         return model
@@ -162,12 +165,12 @@ def check_image_size(size: tuple[int, int]) -> tuple[int, int]:
     """Check a network input size.
 
     Raises:
-        UsageError: A side is not a multiple of 32 between 64 and 1024.
+        UsageError: A side is not a multiple of 16 between 64 and 1024.
     """
     if any(side % IMAGE_SIZE_STEP or not 64 <= side <= 1024 for side in size):
         raise UsageError(
-            f"The image size {size[0]} {size[1]} (height width) does not fit: each side is a multiple of "
-            f"{IMAGE_SIZE_STEP} between 64 and 1024. For HC18's 540x800 frames, 160 240 or 192 288 keep the aspect."
+            f"The image size is {size[0]} {size[1]} (height, width); each side must be a multiple of {IMAGE_SIZE_STEP} "
+            "between 64 and 1024. 160 240 and 192 288 have about the aspect of HC18's frames (540 x 800)."
         )
     return size
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Any
 
 from edge_runtime.common.cli import clock
 
@@ -12,12 +11,12 @@ PLAIN_INTERVAL_S = 30.0
 
 
 class Progress:
-    """Images/s, loss and time left of a run.
+    """Shows epoch, loss, images per second and the time left.
 
     Args:
-        epochs: Epochs in all.
-        images: Images an epoch.
-        done: Epochs done before (resumed).
+        epochs: Number of epochs of the run.
+        images: Images per epoch.
+        done: Epochs that an earlier run finished.
     """
 
     def __init__(self, epochs: int, images: int, done: int = 0) -> None:
@@ -27,7 +26,7 @@ class Progress:
         self.seen = self.in_epoch = 0
 
     def step(self, count: int, loss: float) -> None:
-        """Say that ``count`` more images were trained on, at this mean loss."""
+        """Say that ``count`` more images were trained on; ``loss`` is the epoch's mean so far."""
         self.seen += count
         self.in_epoch += count
         now = time.monotonic()
@@ -44,12 +43,17 @@ class Progress:
         left = (self.epochs - self.done) * self.images - self.in_epoch
         return f"{rate:.1f} images/s  {clock(left / max(rate, 1e-9))} left"
 
-    def epoch(self, entry: dict[str, Any]) -> None:
-        """Say that an epoch ended, with its history entry."""
+    def epoch(self, loss: float, val_dice: float | None = None, val_adf_mm: float | None = None) -> None:
+        """Say that an epoch ended.
+
+        Args:
+            loss: Mean loss over its steps.
+            val_dice: Mean Dice on the validation part, if there is one.
+            val_adf_mm: Mean absolute difference of the head circumference there; None if none was measured.
+        """
         self.done, self.in_epoch = self.done + 1, 0
-        text = f"epoch {self.done}/{self.epochs}  loss {entry['loss']:.4f}"
-        if "val_dice" in entry:
-            adf = entry["val_hc_absolute_difference_mm"]
-            text += f"  val Dice {entry['val_dice']:.2%}  ADF {'-' if adf is None else f'{adf:.2f} mm'}"
+        text = f"epoch {self.done}/{self.epochs}  loss {loss:.4f}"
+        if val_dice is not None:
+            text += f"  val Dice {val_dice:.2%}  ADF {'-' if val_adf_mm is None else f'{val_adf_mm:.2f} mm'}"
         text = f"{text}  {self._speed(time.monotonic())}"
         print(f"\r{text:<100}" if self.live else text, flush=True)

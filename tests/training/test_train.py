@@ -18,7 +18,9 @@ from train.augment import AUGMENTS
 from train.checkpoint import load_checkpoint, stored_dtype
 from train.config import PROTOCOLS, TrainConfig
 from train.data.hc18 import read_dataset
-from train.loop import learning_rate, load_arrays, segmentation_loss, train
+from train.loop import load_arrays, train
+from train.run import Run as TrainingRun
+from train.run import learning_rate, segmentation_loss
 from train.strategies import STRATEGIES
 
 TOY = ("--image-size", 64, 96, "--limit", 6, "--batch-size", 3, "--encoder-weights", "random")
@@ -55,22 +57,20 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 def test_a_resumed_run_ends_as_an_uninterrupted_one(
     phantom: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from train import loop
-
     dataset, cpu, edge = read_dataset(phantom), torch.device("cpu"), STRATEGIES["edge"]
     train(edge, config(), dataset, tmp_path / "whole", device=cpu, limit=6)
 
-    original = loop.Run.epoch
+    original = TrainingRun.epoch
 
-    def interrupted(self: loop.Run, *args: object) -> float:
+    def interrupted(self: TrainingRun, *args: object) -> float:
         if len(self.history) == 1:
             raise KeyboardInterrupt
         return original(self, *args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(loop.Run, "epoch", interrupted)
+    monkeypatch.setattr(TrainingRun, "epoch", interrupted)
     with pytest.raises(KeyboardInterrupt):
         train(edge, config(), dataset, tmp_path / "cut", device=cpu, limit=6)
-    monkeypatch.setattr(loop.Run, "epoch", original)
+    monkeypatch.setattr(TrainingRun, "epoch", original)
     with pytest.raises(UsageError, match="other settings"):
         train(edge, config(lr=1e-2), dataset, tmp_path / "cut", device=cpu, limit=6, resume=True)
     train(edge, config(), dataset, tmp_path / "cut", device=cpu, limit=6, resume=True)
@@ -156,8 +156,8 @@ def test_rotation_keeps_areas_in_pixels_on_wide_images() -> None:
     ("arguments", "said"),
     [
         (("--strategy", "nope"), "decoder-all"),
-        (("--strategy", "edge", "--epochs", 0), "--epochs is 0"),
-        (("--strategy", "edge", "--lr", -1), "--lr is -1"),
+        (("--strategy", "edge", "--epochs", 0), "--epochs: 0 is not allowed"),
+        (("--strategy", "edge", "--lr", -1), "--lr: -1 is not allowed"),
         (("--strategy", "edge", "--image-size", 100, 100), "multiple of 16"),
         (("--strategy", "edge", "--data", "no/such/folder"), "There is no folder no/such/folder"),
         (("--strategy", "edge", "--encoder-weights", "no.safetensors"), "no.safetensors"),

@@ -1,0 +1,208 @@
+"""One training run: its steps, its validation, and what stops it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from edge_runtime.metrics import summarize
+from train.augment import AUGMENTS
+from train.config import TrainConfig
+from train.data.hc18 import Sample
+from train.data.score import Predict, score_sample
+from train.divergence import DivergenceError, find_fault, find_not_finite
+from train.model import HeadNet, freeze, load_encoder, make_predictor, set_train_mode
+from train.progress import Progress
+from train.state import STATE, Epoch, Identity, State, load_state, save_state, unusable
+from train.strategies import Strategy
+from train.weights import find_encoder_weights
+
+_FROM_EPOCH_SEED = 1_000_003  # a prime far above any number of epochs: no two pairs of seed and epoch give the same
+
+
+def learning_rate(config: TrainConfig, progress: float) -> float:
+    """Learning rate at a point of the run, 0 to 1.
+
+    ``one_cycle``: from lr / 25 up to lr over the first 30 %, then down to lr / 10,000, both by half a cosine
+    (Smith and Topin 2017, as in PyTorch's OneCycleLR).
+    """
+    if config.schedule == "constant":
+        return config.lr
+    if progress < 0.3:
+        start, end, t = config.lr / 25, config.lr, progress / 0.3
+    else:
+        start, end, t = config.lr, config.lr / 10_000, (progress - 0.3) / 0.7
+    return end + (start - end) * (1 + math.cos(math.pi * t)) / 2
+
+
+def segmentation_loss(name: str, logits: Tensor, target: Tensor) -> Tensor:
+    """BCE with logits, or that plus soft Dice loss per image; ``target`` in [0, 1]."""
+    loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, target)
+    if name == "bce_dice":
+        p = torch.sigmoid(logits)
+        both = (p * target).sum(dim=(1, 2, 3))
+        loss = loss + (1 - (2 * both + 1) / (p.sum(dim=(1, 2, 3)) + target.sum(dim=(1, 2, 3)) + 1)).mean()
+    return loss
+
+
+class Run:
+    """One training run: a network, its optimizer and the epochs that are done."""
+
+    def __init__(self, strategy: Strategy, config: TrainConfig, device: torch.device) -> None:
+        torch.manual_seed(config.seed)
+        self.config = config
+        self.device = device
+        self.model = HeadNet(strategy)
+        if config.encoder_weights != "random" and strategy.architecture == "mobilenet_v2-unet":
+            load_encoder(self.model, find_encoder_weights(config.encoder_weights))
+        self.initial_fault = find_not_finite(self.model.state_dict())
+        freeze(self.model)
+        self.model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.learning = [p for p in self.model.parameters() if p.requires_grad]
+        if config.optimizer == "adamw":
+            self.optimizer: torch.optim.Optimizer = torch.optim.AdamW(self.learning, lr=config.lr, weight_decay=0.01)
+        else:
+            self.optimizer = torch.optim.Adam(self.learning, lr=config.lr)
+        self.history: list[Epoch] = []
+        self.best: dict[str, Tensor] | None = None
+        self.best_dice = -1.0
+        self.seconds = 0.0
+
+    def save(self, path: Path, identity: Identity) -> None:
+        """Write the state, whole or not at all."""
+        model, optimizer = self.model.state_dict(), self.optimizer.state_dict()
+        save_state(path, State(self.history, model, optimizer, self.best, self.best_dice, self.seconds), identity)
+
+    def restore(self, path: Path, identity: Identity) -> None:
+        """Go on from a state.
+
+        Raises:
+            ModelError: The file is damaged, or is not the state of such a run.
+            UsageError: It was saved under other settings or with other data.
+        """
+        state = load_state(path, identity, self.device)
+        try:
+            if state.best is not None:
+                self.model.load_state_dict(state.best)  # only to see that it fits
+            self.model.load_state_dict(state.model)
+            self.optimizer.load_state_dict(state.optimizer)
+            for parameter, moments in self.optimizer.state.items():
+                if any(moments[name].shape != parameter.shape for name in ("exp_avg", "exp_avg_sq")):
+                    raise ValueError("the optimizer's state does not fit the network")
+        except (RuntimeError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+            raise unusable(path, f"it is not the state of this network ({str(error).splitlines()[0]})") from error
+        self.history, self.best = state.history, state.best
+        self.best_dice, self.seconds = state.best_dice, state.seconds
+
+    def epoch(self, images: NDArray[np.uint8], masks: NDArray[np.uint8], progress: Progress) -> float:
+        """Train one epoch. Everything random follows from the seed and the epoch's number.
+
+        Returns:
+            The mean loss.
+
+        Raises:
+            DivergenceError: A loss, a gradient or a weight is not finite.
+        """
+        config, number = self.config, len(self.history)
+        generator = torch.Generator().manual_seed(config.seed * _FROM_EPOCH_SEED + number)
+        torch.manual_seed(config.seed * _FROM_EPOCH_SEED + number)
+        order = torch.randperm(len(images), generator=generator).numpy()
+        # A last batch of one image gives batch norm nothing to normalize at 1x1 deep in the network: it is left out.
+        starts = [s for s in range(0, len(order), config.batch_size) if s == 0 or len(order) - s > 1]
+        augment = AUGMENTS[config.augment]
+        set_train_mode(self.model)
+        total = 0.0
+        for i, start in enumerate(starts):
+            rate = learning_rate(config, (number + i / len(starts)) / config.epochs)
+            for group in self.optimizer.param_groups:
+                group["lr"] = rate
+            picked = order[start : start + config.batch_size]
+            x, y = (torch.from_numpy(a[picked])[:, None].float() / 255 for a in (images, masks))
+            x, y = augment(x, y, generator)
+            x = x.to(self.device, memory_format=torch.channels_last)
+            with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=config.precision == "bfloat16"):
+                logits = self.model(x)
+            loss = segmentation_loss(config.loss, logits.float(), y.to(self.device))
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            gradients = [p.grad for p in self.learning if p.grad is not None]
+            largest = torch.nn.utils.get_total_norm(gradients, norm_type=math.inf)
+            self.optimizer.step()
+            value, gradient = torch.stack([loss.detach(), largest]).tolist()  # together: each wait for a GPU costs time
+            if not (math.isfinite(value) and math.isfinite(gradient)):
+                what = f"the loss is {value}" if not math.isfinite(value) else f"a gradient is {gradient}"
+                raise self.diverged(f"step {i + 1} of {len(starts)}, learning rate {rate:.3g}: {what}")
+            total += value
+            progress.step(len(picked), total / (i + 1))
+        # A running variance can overflow, and the last step can spoil a weight, at a finite loss.
+        if bad := find_not_finite(self.model.state_dict()) or find_not_finite(self._moments()):
+            raise self.diverged(f"after step {len(starts)} of {len(starts)}, learning rate {rate:.3g}: {bad}")
+        return total / len(starts)
+
+    def _moments(self) -> dict[str, Tensor]:
+        """The optimizer's tensors, by a name for messages."""
+        return {
+            f"the optimizer's {name} of parameter {i}": value
+            for i, moments in enumerate(self.optimizer.state.values())
+            for name, value in moments.items()
+            if isinstance(value, Tensor)
+        }
+
+    def diverged(self, what: str, where: str | None = None) -> DivergenceError:
+        """The error for a run whose numbers are not finite any more: what to do, and what is kept.
+
+        Args:
+            what: What was seen.
+            where: Where the run stands; the epoch after those that are done if it is not given.
+        """
+        config, done = self.config, len(self.history)
+        kept = f"{STATE} keeps the state after epoch {done}" if done else "nothing was saved"
+        advice = f"start anew with a lower learning rate: --lr {config.lr / 10:.2g} --overwrite"
+        if config.precision != "float32":
+            advice += ", or with --precision float32"
+        if self.initial_fault and not done:
+            advice = f"the initial weights are to blame ({self.initial_fault}): give others with --encoder-weights"
+        return DivergenceError(
+            f"{self.model.strategy.name}: training diverged in {where or f'epoch {done + 1} of {config.epochs}'}, "
+            f"{what}. No checkpoint was written; {kept}. --resume would end the same way; {advice}."
+        )
+
+    def validate(self, samples: Sequence[Sample], images: NDArray[np.uint8]) -> dict[str, Any]:
+        """Score the network on the validation part, and keep its weights if they are the best so far.
+
+        Returns:
+            The fields of :class:`Epoch` that start with ``val_``.
+
+        Raises:
+            DivergenceError: An answer is not finite.
+        """
+        self.model.eval()
+        predict = self.guarded("validation")
+        scores = [score_sample(s, x, predict(x), distances=False) for s, x in zip(samples, images, strict=True)]
+        summary = summarize(scores)
+        dice = summary["dice"]["mean"]
+        if dice > self.best_dice:
+            self.best_dice = dice
+            self.best = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+        adf = summary["hc_absolute_difference_mm"]["mean"]
+        return {"val_dice": dice, "val_hc_absolute_difference_mm": adf, "val_hc_refused": summary["n_hc_refused"]}
+
+    def guarded(self, when: str, where: str | None = None) -> Predict:
+        """The network in evaluation mode; an answer that is not finite stops the run (see :meth:`diverged`)."""
+        self.model.eval()
+        predict = make_predictor(self.model, self.device)
+
+        def guarded(frame: NDArray[np.uint8]) -> NDArray[np.float32]:
+            logits = predict(frame)
+            if not np.isfinite(logits).all():
+                raise self.diverged(f"{when}: the network {find_fault(logits[None])}", where)
+            return logits
+
+        return guarded
