@@ -9,7 +9,7 @@ READY := .venv/.ready
 STRATEGY ?= edge
 DATA ?=
 EPOCHS ?=
-OUT ?= checkpoints
+OUT ?= runs
 PYTHON ?=
 TORCH_INDEX ?=
 DATA_FLAG = $(if $(DATA),--data "$(DATA)")
@@ -30,7 +30,7 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 	@echo "Ready. Next: make export, make test, or .venv/bin/python -m train --help"
 
-train: $(READY)  ## train STRATEGY (default edge; or all) on DATA for EPOCHS, into OUT
+train: $(READY)  ## train STRATEGY (default edge; or all) on DATA for EPOCHS, into OUT (default runs)
 	$(PY) -m train --strategy $(STRATEGY) $(DATA_FLAG) $(if $(EPOCHS),--epochs $(EPOCHS)) --out "$(OUT)" --resume
 
 export: $(READY)  ## export every checkpoint in all recipes to artifacts/, verified

@@ -127,7 +127,7 @@ def load_checkpoint(folder: Path) -> Checkpoint:
         raise ModelError(f"{folder} is not a usable checkpoint: {type(error).__name__}: {error}") from error
     if bad := find_not_finite(model.net.state_dict()):
         raise ModelError(
-            f"{folder}: the network itself answers nan, because its weights are not finite ({bad}). Its training "
+            f"{folder}: the network itself answers NaN, because its weights are not finite ({bad}). Its training "
             f"diverged. Train again with a learning rate (--lr) below {config.lr:g}.",
             code="diverged",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -27,7 +28,7 @@ def find_not_finite(tensors: Mapping[str, Tensor]) -> str | None:
     """Name a tensor that holds NaN or infinity, and the value; None if there is no such tensor."""
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
-            return f"{name} holds {tensor[~tensor.isfinite()].flatten()[0].item()}"
+            return f"{name} holds {_shown(tensor[~tensor.isfinite()].flatten()[0].item())}"
     return None
 
 
@@ -42,10 +43,14 @@ def find_fault(logits: NDArray[np.float32]) -> str | None:
     """
     finite = np.isfinite(logits)
     if not finite.all():
-        return f"answers {logits[~finite].flat[0]}"
+        return f"answers {_shown(float(logits[~finite].flat[0]))}"
     largest = float(np.abs(logits).max())
     if largest > MAX_LOGIT:
         return f"answers up to {largest:.1e} (trained networks stay below 30)"
     if float(np.ptp(logits, axis=(1, 2)).max()) < MIN_RANGE:
         return f"gives every pixel of an image the same answer ({logits.flat[0]:.3g})"
     return None
+
+
+def _shown(value: float) -> str:
+    return "NaN" if math.isnan(value) else str(value)

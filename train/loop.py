@@ -214,15 +214,15 @@ def _finish(
     except UsageError as error:
         raise write_failed(folder / WEIGHTS, error) from error
     (folder / STATE).unlink(missing_ok=True)
-    adf = metrics["hc_absolute_difference_mm"]["mean"]
-    say(
-        f"{model.strategy.name}: test Dice {metrics['dice']['mean']:.2%}, "
-        f"ADF {'none measured' if adf is None else f'{adf:.2f} mm'}, {metrics['n_hc_refused']} refused; "
-        f"kept epoch {kept}; wrote {folder}"
-    )
     if metrics["n_hc_refused"] == len(scores):
         say(
             f"warning: {model.strategy.name} measured no head in any of the {len(scores)} test images. It was trained "
             f"too briefly ({config.epochs} epochs of {len(parts['train'])} images), or it diverged "
             f"(learning rate {config.lr:g}: try a lower --lr)."
         )
+    adf = metrics["hc_absolute_difference_mm"]["mean"]
+    say(
+        f"{model.strategy.name}: test Dice {metrics['dice']['mean']:.2%}, "
+        f"ADF {'none measured' if adf is None else f'{adf:.2f} mm'}, {metrics['n_hc_refused']} refused; "
+        f"kept epoch {kept}; wrote {folder}"
+    )

@@ -114,7 +114,7 @@ def ask_torch(predict: Predict, images: Images) -> TorchAnswers:
     logits = run_on(predict, images)
     if fault := find_fault(logits):
         raise DivergenceError(
-            f"The network itself {fault}, in torch, before any conversion. Nothing was written. "
+            f"the network itself {fault}, in torch, before any conversion. Nothing was written. "
             "Its training diverged or was too short: train again, with a lower learning rate (--lr) if it diverged."
         )
     heads = _heads(logits, images)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +21,9 @@ from export.recipes import RECIPES
 from export.verification.parity import ParityError, ask_torch, check, compare
 from tests.helpers.places import Run
 from tests.helpers.random_checkpoint import make_checkpoint
-from train.checkpoint import load_checkpoint
+from train.checkpoint import load_checkpoint, save_checkpoint
 from train.data.hc18 import read_dataset
+from train.divergence import DivergenceError
 from train.model import HeadNet, make_predictor
 from train.strategies import STRATEGIES, Strategy
 
@@ -85,6 +87,34 @@ def test_nan_and_a_lost_head_fail(images: Images) -> None:
         check("edge", compare(reference, np.full_like(logits, np.nan)), tolerance, "")
     with pytest.raises(ParityError, match="mean HC shift"):
         check("edge", compare(reference, np.minimum(logits, -0.5)), tolerance, "")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda logits: np.where(logits > 7, np.nan, logits), "answers NaN"),
+        (lambda logits: np.where(logits > 7, np.inf, logits), "answers inf"),
+        (lambda logits: logits * 1e15, r"answers up to 8\.0e\+15"),
+        (lambda logits: np.full_like(logits, -2.5), r"gives every pixel of an image the same answer \(-2\.5\)"),
+    ],
+)
+def test_a_network_of_no_use_is_named_before_its_conversion_is_judged(
+    images: Images, spoil: Callable[[NDArray[np.float32]], NDArray[np.float32]], said: str
+) -> None:
+    with pytest.raises(DivergenceError, match=f"the network itself {said}.*train again") as caught:
+        reference_of(images, spoil(head_logits(images)).astype(np.float32))
+    assert caught.value.exit_code == 1
+
+
+def test_the_export_of_a_diverged_network_writes_nothing(run: Run, phantom: Path, tmp_path: Path) -> None:
+    checkpoint = load_checkpoint(make_checkpoint(tmp_path / "edge"))
+    with torch.no_grad():
+        list(checkpoint.model.parameters())[-1].fill_(1e16)  # the bias of the last layer
+    save_checkpoint(tmp_path / "edge", checkpoint.model, checkpoint.config, {"data": checkpoint.info["data"]})
+    done = run("export", "--checkpoint", tmp_path / "edge", "--data", phantom, "--out", tmp_path / "out")
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "edge: the network itself answers up to 1.0e+16" in done.stderr and "train again" in done.stderr
+    assert not [p for p in (tmp_path / "out").rglob("*") if p.is_file()]
 
 
 def test_undecided_networks_are_judged_by_their_logits_alone(images: Images) -> None:

@@ -156,22 +156,38 @@ def test_rotation_keeps_areas_in_pixels_on_wide_images() -> None:
     ("arguments", "said"),
     [
         (("--strategy", "nope"), "decoder-all"),
+        (("--strategy", "edge"), "There is no folder no/such/folder"),
         (("--strategy", "edge", "--epochs", 0), "--epochs: 0 is not allowed"),
         (("--strategy", "edge", "--lr", -1), "--lr: -1 is not allowed"),
-        (("--strategy", "edge", "--image-size", 100, 100), "multiple of 16"),
-        (("--strategy", "edge", "--data", "no/such/folder"), "There is no folder no/such/folder"),
+        (("--strategy", "edge", "--lr", "nan"), "--lr: nan is not allowed"),
+        (("--strategy", "edge", "--lr", 11), "--lr: 11 is not allowed"),
+        (("--strategy", "edge", "--batch-size", 0), "--batch-size: 0 is not allowed"),
+        (("--strategy", "edge", "--batch-size", 5000), "--batch-size: 5000 is not allowed"),
+        (("--strategy", "edge", "--limit", 0), "--limit: 0 is not allowed"),
+        (("--strategy", "edge", "--train-images", 1), "--train-images: 1 is not allowed"),
+        (("--strategy", "edge", "--seed", -1), "--seed: -1 is not allowed"),
+        (("--strategy", "edge", "--image-size", 100, 100), "must be a multiple of 16 between 64 and 1024"),
         (("--strategy", "edge", "--encoder-weights", "no.safetensors"), "no.safetensors"),
         (("--strategy", "edge", "--out", "README.md/below"), "cannot be written"),
+        (("--strategy", "all", "--out", "checkpoints"), "already holds a run of"),
     ],
 )
-def test_a_wrong_call_exits_with_2_and_says_what_to_do(
-    run: Run, phantom: Path, tmp_path: Path, arguments: tuple[object, ...], said: str
+def test_a_wrong_call_exits_with_2_before_data_is_searched(
+    run: Run, tmp_path: Path, arguments: tuple[object, ...], said: str
 ) -> None:
-    data = () if "--data" in arguments else ("--data", phantom)
     out = () if "--out" in arguments else ("--out", tmp_path)
-    done = run("train", *arguments, *data, *out)
+    done = run("train", *arguments, "--data", "no/such/folder", *out)
     assert done.returncode == 2, done.stderr
     assert said in done.stderr and "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_make_train_trains_something() -> None:
+    done = subprocess.run(["make", "-n", "train"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1].split()[1:] == [
+        *("-m", "train", "--strategy", "edge", "--out"),
+        *('"runs"', "--resume"),
+    ]
 
 
 def test_damaged_or_foreign_checkpoints_are_refused(phantom: Path, tmp_path: Path) -> None:
