@@ -95,7 +95,7 @@ def train(
     Raises:
         UsageError: The folder is refused (see :func:`check_folder`), or ``resume.pt`` is of another run.
         ModelError: ``resume.pt`` is damaged.
-        DivergenceError: A loss, a gradient, a weight or an answer is not finite.
+        DivergenceError: A loss, a weight or an answer is not finite.
     """
     with locked(folder):
         _check_free(folder, strategy.name, resume or overwrite)

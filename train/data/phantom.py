@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import shutil
 from pathlib import Path
 
@@ -91,7 +92,7 @@ def make_dataset(root: Path, count: int = 60) -> Path:
     note = f"procedural phantom, version {VERSION}, {count} images; not ultrasound\n"
     if (root / MARKER).exists() and (root / MARKER).read_text() == note:
         return root
-    building = root.with_name(f"{root.name}.tmp")
+    building = root.with_name(f"{root.name}.{os.getpid()}.tmp")  # two runs may draw it at the same time
     shutil.rmtree(building, ignore_errors=True)
     try:
         _write(building, count, note)
@@ -99,6 +100,8 @@ def make_dataset(root: Path, count: int = 60) -> Path:
             shutil.rmtree(root)
         building.rename(root)
     except OSError as error:
+        if (root / MARKER).exists() and (root / MARKER).read_text() == note:  # another run was quicker
+            return root
         raise UsageError(f"{root} cannot be written: {error}. Work in a folder you may write to, with room.") from error
     finally:
         shutil.rmtree(building, ignore_errors=True)
