@@ -13,21 +13,23 @@ _M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # malloc.h
 
 
 def pick_device(name: str) -> torch.device:
-    """``auto`` takes CUDA, then Apple's MPS, then the CPU.
+    """Pick the device; ``auto`` takes CUDA, else Apple's MPS, else the CPU.
 
     Raises:
-        UsageError: The device asked for is not there.
+        UsageError: This machine does not have the device.
     """
     present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
         return torch.device(next(d for d, there in present.items() if there))
     if not present.get(name):
-        raise UsageError(f"There is no device '{name}' here; there is {[d for d, there in present.items() if there]}.")
+        raise UsageError(
+            f"This machine has no device '{name}'; it has {', '.join(d for d, there in present.items() if there)}."
+        )
     return torch.device(name)
 
 
 def pick_precision(name: str, device: torch.device) -> str:
-    """``auto`` is bfloat16 where the hardware multiplies it fast (CUDA from Ampere, CPUs with AVX-512), else float32.
+    """Pick the precision; ``auto`` is bfloat16 if the hardware multiplies it (CUDA from Ampere, AVX-512), else float32.
 
     On a CPU with AVX2 alone bfloat16 is emulated and 10 times slower than float32.
     """
@@ -40,10 +42,10 @@ def pick_precision(name: str, device: torch.device) -> str:
 
 
 def keep_memory() -> None:
-    """Let the C library keep what tensors free, for those of the next step.
+    """Let the C library keep freed memory for the tensors of the next step. It does nothing on other systems.
 
-    glibc maps each large tensor anew and returns it at once; the kernel's zeroing of those pages took 18 % of a step of
-    the paper's network at 256x256. Does nothing on other systems.
+    By default glibc maps new pages for each large tensor and returns them at once. Zeroing them took the kernel 18 % of
+    a step of the paper's network at 256x256.
     """
     if platform.libc_ver()[0] == "glibc":
         library = ctypes.CDLL(None)

@@ -1,4 +1,4 @@
-"""The paper's decoder block for training on a CPU: the same function and gradients, a third fewer multiplications."""
+"""A faster decoder block for training on a CPU: same function and gradients, a third fewer multiplications."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ _EXPAND = torch.tensor([[1.0, 0.0, 0.0], [1.0, 1.0, 0.0], [0.0, 1.0, 1.0], [0.0,
 
 
 class FastDecoderBlock(UnetDecoderBlock):  # type: ignore[misc]  # segmentation-models-pytorch has no types
-    """A decoder block that, while training on a CPU, never makes the upsampled or the concatenated map.
+    """A decoder block that avoids the upsampled and the concatenated map when it is trained on a CPU.
 
-    A 3x3 convolution of the nearest-2x-upsampled map, concatenated with the skip, is a 4x4 transposed convolution of
-    stride 2 of the one plus a 3x3 convolution of the other. Everywhere else (evaluation, export, other devices,
-    sizes that do not double) it is the block of segmentation-models-pytorch.
+    A 3x3 convolution of the 2x nearest-upsampled map concatenated with the skip equals a 4x4 transposed convolution of
+    the map, with stride 2, plus a 3x3 convolution of the skip. In evaluation, in export, on other devices and for sizes
+    that do not double, it is the block of segmentation-models-pytorch.
     """
 
     def forward(
         self, feature_map: Tensor, target_height: int, target_width: int, skip_connection: Tensor | None = None
     ) -> Tensor:
-        """Features (N, C', target_height, target_width) of the map (N, C, h, w) and the skip of the target's size."""
+        """Features (N, C', target_height, target_width) from the map (N, C, h, w) and a skip of the target's size."""
         doubles = (target_height, target_width) == (2 * feature_map.shape[2], 2 * feature_map.shape[3])
         if not (self.training and doubles and feature_map.device.type == "cpu"):
             return super().forward(feature_map, target_height, target_width, skip_connection)  # type: ignore[no-any-return]
@@ -40,7 +40,7 @@ def upsampled_convolution(x: Tensor, weight: Tensor) -> Tensor:
 
     Args:
         x: (N, C, h, w).
-        weight: (O, C, 3, 3). Its taps are summed in its own dtype; autocast rounds the sums, not the taps.
+        weight: (O, C, 3, 3). Its taps are summed in its own dtype, and autocast rounds only the sums.
 
     Returns:
         (N, O, 2h, 2w).

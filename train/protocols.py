@@ -1,4 +1,4 @@
-"""Names of the presets of training settings; their settings are in :mod:`train.config`, which needs torch."""
+"""Names of the presets of training settings. The settings are in :mod:`train.config`."""
 
 from __future__ import annotations
 

@@ -28,9 +28,9 @@ _FROM_EPOCH_SEED = 1_000_003  # a prime far above any number of epochs: no two p
 
 
 def learning_rate(config: TrainConfig, progress: float) -> float:
-    """Learning rate at a point of the run, 0 to 1.
+    """The learning rate at a point of the run; ``progress`` goes from 0 to 1.
 
-    ``one_cycle``: from lr / 25 up to lr over the first 30 %, then down to lr / 10,000, both by half a cosine
+    ``one_cycle`` rises from lr / 25 to lr over the first 30 % and then falls to lr / 10,000, each along half a cosine
     (Smith and Topin 2017, as in PyTorch's OneCycleLR).
     """
     if config.schedule == "constant":
@@ -43,7 +43,7 @@ def learning_rate(config: TrainConfig, progress: float) -> float:
 
 
 def segmentation_loss(name: str, logits: Tensor, target: Tensor) -> Tensor:
-    """BCE with logits, or that plus soft Dice loss per image; ``target`` in [0, 1]."""
+    """Binary cross-entropy of logits, or its sum with the soft Dice loss per image; ``target`` is in [0, 1]."""
     loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, target)
     if name == "bce_dice":
         p = torch.sigmoid(logits)
@@ -114,7 +114,7 @@ class Run:
         generator = torch.Generator().manual_seed(config.seed * _FROM_EPOCH_SEED + number)
         torch.manual_seed(config.seed * _FROM_EPOCH_SEED + number)
         order = torch.randperm(len(images), generator=generator).numpy()
-        # A last batch of one image gives batch norm nothing to normalize at 1x1 deep in the network: it is left out.
+        # A last batch of one image gives batch norm nothing to normalize at 1x1 deep in the network, so it is left out.
         starts = [s for s in range(0, len(order), config.batch_size) if s == 0 or len(order) - s > 1]
         augment = AUGMENTS[config.augment]
         set_train_mode(self.model)

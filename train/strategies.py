@@ -1,4 +1,4 @@
-"""What is trained: one frozen dataclass a row of the results table."""
+"""The strategies: which parts of which network are trained."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ class Strategy:
     """One way to train one network.
 
     Attributes:
-        name: The row's name, as in DESIGN.md.
+        name: Its name, as ``--strategy`` takes it.
         summary: One line for people.
         trainable: Parts that learn: ``encoder``, ``decoder`` (all of it), ``decoder.0`` to ``decoder.4`` (one block
-            each), ``head``, or ``all``. Everything else keeps its initial weights.
+            each), ``head``, or ``all``. The other parts keep their initial weights.
         architecture: ``mobilenet_v2-unet`` (segmentation-models-pytorch) or ``plain-unet`` (Ronneberger 2015, with
             batch norm).
         encoder_weights: ``imagenet`` or ``random``: what the encoder starts from.
-        decoder_channels: Channels of the five decoder blocks, deepest first. Not used by ``plain-unet``.
+        decoder_channels: Channels of the five decoder blocks, deepest first; ``plain-unet`` does not use them.
         in_channels: 3 (the grey frame three times, as in the paper) or 1.
         upsampling: ``nearest`` or ``bilinear``, in the decoder.
-        frozen_batch_norm: What batch-norm layers of frozen parts do while training: ``track`` (their running mean and
-            variance move with the data, as in the paper, which only sets ``requires_grad=False``) or ``fixed``.
-        image_size: (height, width) of the network's input in pixels, multiples of 16, unless asked for otherwise.
-        paper_row: The row of the paper's table it reproduces, or None.
+        frozen_batch_norm: What batch norm of frozen parts does during training. ``track``: its running mean and
+            variance follow the data, as in the paper, which only sets ``requires_grad=False``. ``fixed``: they stay.
+        image_size: Default (height, width) of the network's input in pixels, multiples of 16.
+        paper_row: The row of the paper's table that it reproduces, or None.
     """
 
     name: str
@@ -69,14 +69,14 @@ _ALL = (
     Strategy("decoder-4", "decoder block 4 alone", ("decoder.4",), paper_row="D 4"),
     Strategy(
         "decoder-all-random",
-        "control: as decoder-all, the frozen encoder random",
+        "control: decoder-all with a random frozen encoder",
         ("decoder", "head"),
         encoder_weights="random",
         paper_row="D 0-4, random encoder",
     ),
     Strategy(
         "encoder-only-random",
-        "control: as encoder-only, the encoder starting at random",
+        "control: encoder-only with a random encoder",
         ("encoder",),
         encoder_weights="random",
         paper_row="E, random encoder",
@@ -101,7 +101,7 @@ def get_strategy(name: str) -> Strategy:
     """Look a strategy up.
 
     Raises:
-        UsageError: No such strategy; the message lists those there are.
+        UsageError: There is no such strategy. The message lists them all.
     """
     try:
         return STRATEGIES[name]
