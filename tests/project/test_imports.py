@@ -18,7 +18,8 @@ ORDER = {
         "commands __main__"
     ),
     "train": (
-        "protocols strategies data frames augment config fast_decoder model weights progress checkpoint loop __main__"
+        "protocols strategies data frames config augment divergence fast_decoder model weights progress checkpoint "
+        "state lock device run loop __main__"
     ),
     "export": (
         "recipes images tflite conversion verification artifact job quantization quality pipeline commands __main__"
