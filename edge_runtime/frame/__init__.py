@@ -1,1 +1,1 @@
-"""Frames: from files or memory to the network's input."""
+"""From a frame in a file or in memory to the network's input."""

@@ -1,7 +1,7 @@
-"""From a scanner's frame to the network's input: one definition for training, calibration and the device.
+"""From a scanner's frame to the network's input. Training, calibration and the device all use this code.
 
 All arithmetic is element-wise float32 in a fixed order, so a frame gives the same bytes on every machine. A matrix
-product would be faster, but every BLAS adds in a different order.
+product would be faster, but each BLAS library adds in its own order.
 """
 
 from __future__ import annotations
@@ -14,59 +14,63 @@ from edge_runtime.frame.resize import blend, find_taps
 from edge_runtime.frame.scratch import blocks, borrow, scratch
 
 RESIZE_RULE = "area-stretch"
-"""Name of the rule below in manifests: each axis on its own, averaged down by area or interpolated up linearly."""
+"""Name of the resize rule in manifests. Each axis is resized by itself: by area average if it shrinks, linearly if it
+grows."""
 
 MIN_FRAME_SIDE = 32
-"""Pixels. Below this a head spans too few pixels to be measured."""
+"""In pixels. In a smaller frame, a head has too few pixels to be measured."""
 
 MAX_FRAME_SIDE = 16384
-"""Pixels. Above this the frame is taken for a mistake rather than an image."""
+"""In pixels. A larger frame is taken for a mistake."""
 
-# ITU-R BT.601 luma in thousandths: integer, so equal channels give exactly their own value.
+# ITU-R BT.601 luma in thousandths. The weights are integers, so equal channels give exactly their own value.
 _LUMA = (299, 587, 114)
 
 
 def check_frame(frame: object) -> NDArray[np.uint8]:
-    """Check that an object is a frame the runtime takes.
+    """Check that an object is a valid frame.
 
     Args:
-        frame: uint8 array, (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA, each side 32 to 16384 pixels; of any
-            strides, read-only or not, in memory or in a file (``numpy.memmap``).
+        frame: uint8 array, (H, W), (H, W, 1), (H, W, 3) RGB or (H, W, 4) RGBA, each side 32 to 16384 pixels. It may
+            have any strides, be read-only, and be in memory or in a file (``numpy.memmap``).
 
     Returns:
-        The same array, of a ``memmap`` its plain view; nothing here writes to it.
+        The same array, or a plain view of it if it is a ``memmap``. The runtime never writes to it.
 
     Raises:
-        InputError: Not an array, a kind of array that means more than its pixels, another dtype, another number of axes
-            or channels, or a side out of range.
+        InputError: It is not an array, is a subclass of array that carries more than pixels, has another dtype or
+            another number of axes or channels, or has a side out of range.
     """
     if not isinstance(frame, np.ndarray):
-        raise InputError(f"A frame is a numpy array, not {type(frame).__name__}. Convert it with numpy.asarray(frame).")
+        raise InputError(
+            f"A frame must be a NumPy array, not {type(frame).__name__}. Convert it with numpy.asarray(frame)."
+        )
     if type(frame) not in (np.ndarray, np.memmap):
         raise InputError(
-            f"A frame is a plain numpy array, not {type(frame).__name__}: what that adds to the pixels, a mask say, "
-            "would be passed over without a word. Convert it with numpy.asarray(frame) where that is meant."
+            f"A frame must be a plain NumPy array, not {type(frame).__name__}. Anything it holds besides pixels, such "
+            "as a mask, would be ignored. If that is what you want, convert it with numpy.asarray(frame)."
         )
     if frame.dtype != np.uint8:
         raise InputError(
-            f"A frame has dtype uint8 (0 to 255), not {frame.dtype}. Scale it to 8 bits the way your display does; "
-            "how to scale it is not guessed here, since it changes what the network sees."
+            f"A frame must have dtype uint8 (0 to 255), not {frame.dtype}. Scale it to 8 bits the way your display "
+            "does. The runtime does not guess a scale, because it changes what the network sees."
         )
     if frame.ndim not in (2, 3) or (frame.ndim == 3 and frame.shape[2] not in (1, 3, 4)):
-        raise InputError(f"A frame has shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), not {frame.shape}.")
+        raise InputError(f"A frame must have shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), not {frame.shape}.")
     height, width = frame.shape[:2]
     if min(height, width) < MIN_FRAME_SIDE or max(height, width) > MAX_FRAME_SIDE:
         raise InputError(
-            f"A frame's sides are {MIN_FRAME_SIDE} to {MAX_FRAME_SIDE} pixels; this one is {height} high, {width} wide."
+            f"This frame is {height} high and {width} wide; each side must have {MIN_FRAME_SIDE} to {MAX_FRAME_SIDE} "
+            "pixels."
         )
     return np.asarray(frame)
 
 
 def to_gray(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Reduce a frame to one grey channel (ITU-R BT.601 luma; alpha is ignored).
+    """Reduce a frame to one grey channel (ITU-R BT.601 luma). Alpha is ignored.
 
     Args:
-        frame: As :func:`check_frame` takes it.
+        frame: A frame, as :func:`check_frame` accepts it.
 
     Returns:
         uint8 array (H, W).
@@ -88,11 +92,11 @@ def prepare(frame: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8
     """Make the network's input from a frame.
 
     Args:
-        frame: As :func:`check_frame` takes it.
+        frame: A frame, as :func:`check_frame` accepts it.
         size: (height, width) of the network's input, in pixels.
 
     Returns:
-        uint8 array of shape ``size``. The network reads byte / 255; a ``full_int8`` model takes the bytes.
+        uint8 array of shape ``size``. The network reads byte / 255. A ``full_int8`` model reads the bytes themselves.
     """
     gray = np.ascontiguousarray(to_gray(frame))
     (height, width), (out_height, out_width) = gray.shape, size
@@ -110,14 +114,14 @@ def prepare(frame: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8
 
 
 def to_unit(frame: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """What a network with a float input reads: the prepared frame's bytes / 255, float32 in [0, 1], same shape."""
+    """The input of a network that reads floats: a prepared frame's bytes / 255, float32 in [0, 1], same shape."""
     return frame.astype(np.float32) / np.float32(255)
 
 
 def to_frame_xy(
     points: NDArray[np.float64], network_size: tuple[int, int], frame_size: tuple[int, int]
 ) -> NDArray[np.float64]:
-    """Map points from network pixels to frame pixels (pixel centres at integer coordinates).
+    """Map points from network pixels to frame pixels. Pixel centres are at integer coordinates.
 
     Args:
         points: (N, 2), columns x and y.

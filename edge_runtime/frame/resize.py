@@ -1,4 +1,4 @@
-"""Resizing: area average where an axis shrinks, linear interpolation where it grows; bytes are the same everywhere."""
+"""Resizing: area average if an axis shrinks, linear interpolation if it grows. Every machine gives the same bytes."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Taps:
-    """The K input samples that make each of n output samples along one axis. They are cached: do not write to them.
+    """For one axis: the K input samples behind each of the n output samples. They are cached, so do not write to them.
 
     Attributes:
-        index: (K, n), the input samples.
-        weight: float32 (K, n), their weights: not negative, with a sum of 1 over K.
+        index: (K, n), the indices of the input samples.
+        weight: float32 (K, n), their weights. None is negative, and over K they add up to 1.
         uniform: For each of the K, whether its n weights are equal. Multiplying by one number takes half the time.
     """
 
@@ -24,7 +24,7 @@ class Taps:
     uniform: tuple[bool, ...]
 
     def without_noise(self) -> Taps:
-        """Drop a last tap that only rounding put there (800 to 240 has one). Use it for sums that are rounded to bytes.
+        """Drop a last tap that is only a rounding error (800 to 240 has one). For sums that are rounded to bytes.
 
         Its weight is below 2**-44, so it adds less than 2**-36 to a sum of bytes. A float32 sum of 2**-11 or more does
         not change by that, and a smaller sum is rounded to 0 either way.
@@ -34,7 +34,7 @@ class Taps:
         return Taps(self.index[:-1], self.weight[:-1], self.uniform[:-1])
 
 
-# An image size takes four entries, and a scanner has one or two sizes. Making an entry takes 0.1 ms.
+# Each image size needs four entries, and a scanner has one or two sizes. An entry takes 0.1 ms to compute.
 @lru_cache(maxsize=16)
 def find_taps(n_in: int, n_out: int) -> Taps:
     """The taps that resize an axis from ``n_in`` samples to ``n_out``."""
@@ -72,16 +72,16 @@ def blend(
 
     Args:
         values: (H, W), C-contiguous.
-        taps: Of that axis.
-        part: Which of the output samples to make.
+        taps: The taps of that axis.
+        part: Which output samples to compute.
         axis: 0 or 1.
-        out: float32, the sums; as long in ``axis`` as ``part``.
-        term: float32, like ``out``, to work in.
-        gathered: Like ``out`` but of the dtype of ``values``, to work in; may be ``term`` itself.
+        out: float32, receives the sums. Its length along ``axis`` is that of ``part``.
+        term: float32, working memory of the shape of ``out``.
+        gathered: Working memory of the shape of ``out`` and the dtype of ``values``. It may be ``term`` itself.
     """
     for k, uniform in enumerate(taps.uniform):
         weight = taps.weight[k, :1] if uniform else taps.weight[k, part]
-        # with mode="raise", the default, it fills a copy of its output first
+        # with the default, mode="raise", it first fills a copy of its output
         np.take(values, taps.index[k, part], axis=axis, out=gathered, mode="clip")
         np.multiply(gathered, weight[:, None] if axis == 0 else weight, out=term if k else out)
         if k:
@@ -89,14 +89,14 @@ def blend(
 
 
 def resize(values: NDArray[np.generic], size: tuple[int, int]) -> NDArray[np.float32]:
-    """Resize a 2-D field; pixel centres lie at half-integers, so the field's outline stays put.
+    """Resize a 2-D field. Pixel centres are at half-integers, so the field's border stays where it is.
 
     Args:
         values: (H, W), any real dtype.
-        size: (height, width) wanted, in pixels.
+        size: The wanted (height, width), in pixels.
 
     Returns:
-        float32 array of shape ``size``: area average along an axis that shrinks, linear along one that grows.
+        float32 array of shape ``size``.
     """
     field = np.array(values, dtype=np.float32, order="C")
     for axis in (0, 1):

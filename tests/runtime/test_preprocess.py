@@ -97,7 +97,7 @@ def test_fields_give_the_bytes_of_the_slow_reference(h: int, w: int, oh: int, ow
 @pytest.mark.parametrize(
     ("frame", "said"),
     [
-        (np.zeros((1, 1), np.uint8), "1 high, 1 wide"),
+        (np.zeros((1, 1), np.uint8), "1 high and 1 wide"),
         (np.zeros((64, 64), np.float32), "float32"),
         (np.zeros((64, 64), np.uint16), "uint16"),
         (np.zeros((64, 64, 2), np.uint8), r"\(64, 64, 2\)"),
