@@ -1,1 +1,1 @@
-"""From logits to the head: region, outline, mask, ellipse."""
+"""From logits to the head: its region, outline, mask and ellipse."""

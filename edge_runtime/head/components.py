@@ -1,4 +1,4 @@
-"""Connected regions of a binary mask, in numpy, by runs: what it costs grows with the outline, not with the area."""
+"""Connected regions of a binary mask, found from its runs in NumPy. The cost grows with the outline, not the area."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from numpy.typing import NDArray
 
 
 def find_runs(mask: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
-    """Row, start and end (exclusive) of every horizontal run of True, in reading order.
+    """Find every horizontal run of True, in reading order.
 
     Args:
         mask: bool (H, W).
 
     Returns:
-        Three arrays (N,).
+        Row, start and end (exclusive) of each run, as three arrays (N,).
     """
     height, width = mask.shape
-    # One False before all and one after each row: along the flat array starts and ends then take turns.
+    # With one False at the beginning and one after each row, starts and ends alternate along the flat array.
     flat = np.zeros(1 + height * (width + 1), dtype=bool)
     flat[1:].reshape(height, width + 1)[:, :width] = mask
     edges = np.flatnonzero(flat[1:] != flat[:-1])
@@ -25,8 +25,8 @@ def find_runs(mask: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.int
 
 
 def _roots(rows: NDArray[np.intp], starts: NDArray[np.intp], ends: NDArray[np.intp], reach: int) -> NDArray[np.intp]:
-    """The first run of each run's region; ``reach`` is 1 where diagonal neighbours touch (8-connectivity), else 0."""
-    # Runs are sorted by (row, start): the runs above that touch run i are a contiguous range.
+    """The first run of each run's region. ``reach`` is 1 if diagonal neighbours touch (8-connectivity), else 0."""
+    # Runs are sorted by row and start, so the runs above that touch run i are a contiguous range.
     width = int(ends.max(initial=0)) + 2
     low = np.searchsorted(rows * width + ends, (rows - 1) * width + starts - reach, side="right")
     high = np.searchsorted(rows * width + starts, (rows - 1) * width + ends + reach, side="left")
@@ -40,7 +40,7 @@ def _roots(rows: NDArray[np.intp], starts: NDArray[np.intp], ends: NDArray[np.in
         if not apart.any():
             return parent
         np.minimum.at(parent, np.maximum(a, b)[apart], np.minimum(a, b)[apart])
-        while not np.array_equal(grand := parent[parent], parent):  # every run points at its root again
+        while not np.array_equal(grand := parent[parent], parent):  # until every run points at its root again
             parent = grand
 
 
@@ -55,20 +55,20 @@ def _paint(
 
 
 def _one_piece(rows: NDArray[np.intp], starts: NDArray[np.intp], ends: NDArray[np.intp]) -> bool:
-    """Whether the runs are one region without holes, as a head is: one run a row, each touching the one above."""
+    """Whether there is one run per row and each touches the one above. Then they are one region without holes."""
     return bool(
         (rows[1:] - rows[:-1] == 1).all() and (starts[1:] <= ends[:-1]).all() and (starts[:-1] <= ends[1:]).all()
     )
 
 
 def largest_region(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], int]:
-    """Keep the largest 8-connected region of a mask, its holes filled.
+    """Keep the largest 8-connected region of a mask, and fill its holes.
 
     Args:
         mask: bool (H, W).
 
     Returns:
-        The region as bool (H, W), empty where the mask is, and the number of regions the mask had.
+        The region as bool (H, W), and the number of regions in the mask. The region is empty if the mask is.
     """
     rows, starts, ends = find_runs(mask)
     if len(rows) == 0:
@@ -80,13 +80,13 @@ def largest_region(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], int]:
     keep = roots == int(np.argmax(area))
     rows, starts, ends = rows[keep], starts[keep], ends[keep]
     region = _paint(mask.shape, rows, starts, ends)
-    if (rows[1:] == rows[:-1]).any():  # with one run a row there is nothing to enclose
+    if (rows[1:] == rows[:-1]).any():  # with one run per row there are no holes
         region = fill_holes(region)
     return region, int(np.count_nonzero(area))
 
 
 def fill_holes(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Fill what the mask encloses: background that no 4-connected path joins to the border.
+    """Fill the holes of a mask: background that no 4-connected path joins to the border.
 
     Args:
         mask: bool (H, W).

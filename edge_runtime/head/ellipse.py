@@ -1,4 +1,4 @@
-"""Ellipses: sub-pixel outline of a field, least-squares fit, perimeter, rasterization."""
+"""Ellipses: the sub-pixel outline of a field, the least-squares fit, perimeter and rasterization."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 MIN_POINTS = 12
-"""Outline points below which no ellipse is fitted (five determine one; fewer than this say nothing of its fit)."""
+"""Minimum number of outline points for a fit. Five determine an ellipse, but do not show whether it fits."""
 
 
 _ON_A_LINE = 1e-12
-"""Share of the points' variance off a line, at most, for them to count as on it: what rounding alone gives is less."""
+"""Points lie on a line if at most this share of their variance is off it. Rounding alone gives less."""
 
 
 _MOST_TURNS = 40
-"""Applications of the inverse; heads of HC18 take 5 to 8."""
+"""Maximum number of times that the inverse is applied. The heads of HC18 need 5 to 8."""
 
 _STILL = 1e-14
-"""Change of a unit vector that is rounding."""
+"""A change of a unit vector below this is rounding."""
 
 
 class EllipseError(ValueError):
@@ -29,14 +29,14 @@ class EllipseError(ValueError):
 
 @dataclass(frozen=True)
 class Ellipse:
-    """An ellipse in image coordinates: x to the right, y down, pixel centres at integers.
+    """An ellipse in image coordinates: x points right, y down, and pixel centres are at integers.
 
     Attributes:
-        center_x: x of the centre, in pixels (or in the unit it was scaled to).
+        center_x: x of the centre, in pixels or in the unit that the ellipse was scaled to.
         center_y: y of the centre.
         semi_major: Longer semi-axis, > 0.
         semi_minor: Shorter semi-axis, > 0.
-        angle_deg: Direction of the longer axis from the x axis towards y (clockwise on a screen), in [0, 180).
+        angle_deg: Angle from the x axis to the longer axis, towards y (clockwise on a screen), in [0, 180).
     """
 
     center_x: float
@@ -49,7 +49,8 @@ class Ellipse:
     def perimeter(self) -> float:
         """Perimeter in the ellipse's unit.
 
-        Ramanujan's second approximation (1914), off by less than 1e-9 of its value for semi-axes within a factor 2.
+        Ramanujan's second approximation (1914). Its relative error is below 1e-9 if one semi-axis is at most twice
+        the other.
         """
         a, b = self.semi_major, self.semi_minor
         h = ((a - b) / (a + b)) ** 2
@@ -67,19 +68,19 @@ class Ellipse:
         return long * cos * cos + short * sin * sin, (long - short) * cos * sin, long * sin * sin + short * cos * cos
 
     def scaled(self, scale_x: float, scale_y: float) -> Ellipse:
-        """The same ellipse with x and y multiplied, e.g. by a pixel's width and height in mm."""
+        """The ellipse with x and y multiplied, for example by the width and height of a pixel in mm."""
         xx, xy, yy = self._form()
         form = xx / scale_x**2, xy / (scale_x * scale_y), yy / scale_y**2
         return _from_form(self.center_x * scale_x, self.center_y * scale_y, *form)
 
     def radius(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Normalized radius of points (N, 2): 1 on the ellipse, less inside, more outside."""
+        """Normalized radius of points (N, 2): 1 on the ellipse, less inside it, more outside."""
         xx, xy, yy = self._form()
         x, y = points[:, 0] - self.center_x, points[:, 1] - self.center_y
         return np.asarray(np.sqrt(x * (xx * x + 2 * xy * y) + yy * y * y))
 
     def interior(self, shape: tuple[int, int]) -> NDArray[np.bool_]:
-        """Pixels whose centre lies inside, as bool (H, W)."""
+        """The pixels whose centre lies inside, as bool (H, W)."""
         m = self.matrix()
         x = np.arange(shape[1]) - self.center_x
         y = (np.arange(shape[0]) - self.center_y)[:, None]
@@ -96,26 +97,26 @@ class Ellipse:
 
 
 def _from_form(center_x: float, center_y: float, xx: float, xy: float, yy: float) -> Ellipse:
-    """The ellipse with xx x² + 2 xy x y + yy y² = 1 around its centre, by the eigenvalues in closed form."""
+    """The ellipse with xx x² + 2 xy x y + yy y² = 1 around its centre, from eigenvalues in closed form."""
     large = (xx + yy) / 2 + math.hypot((xx - yy) / 2, xy)
     determinant = xx * yy - xy * xy
     if not (math.isfinite(large) and large > 0 and determinant > 0):
         raise EllipseError("the conic through the points is not an ellipse")
     angle = math.degrees(math.atan2(-2 * xy, yy - xx) / 2) % 180.0
-    # the smaller eigenvalue from the determinant: as a difference it would lose digits; -1e-15 % 180 is 180.0
+    # The smaller eigenvalue comes from the determinant: as a difference it would lose digits. -1e-15 % 180 is 180.0.
     return Ellipse(center_x, center_y, math.sqrt(large / determinant), large**-0.5, 0.0 if angle >= 180.0 else angle)
 
 
 def outline_points(field: NDArray[np.generic], level: float) -> NDArray[np.float64]:
-    """Where a field crosses a level between neighbouring pixel centres, by linear interpolation.
+    """Find where a field crosses a level between neighbouring pixel centres, by linear interpolation.
 
-    Nothing is found along the image border, so a head that leaves the frame contributes only its visible outline.
-    A binary mask (level 0.5) gives the mid-points between inside and outside pixels: unbiased, where the
-    centres of the outermost inside pixels would lie half a pixel too far in.
+    There are no points along the image border, so a head that extends beyond the frame contributes only its visible
+    outline. A binary mask (level 0.5) gives the mid-points between inside and outside pixels. They are unbiased,
+    whereas the centres of the outermost inside pixels lie half a pixel too far in.
 
     Args:
         field: (H, W), any real dtype.
-        level: The value to find.
+        level: The level.
 
     Returns:
         (N, 2) float64, columns x and y in pixels.
@@ -123,10 +124,10 @@ def outline_points(field: NDArray[np.generic], level: float) -> NDArray[np.float
     width = field.shape[1]
     values = field.reshape(-1)
     inside: NDArray[np.bool_] = np.greater(values, level)
-    # Only the values on both sides of a crossing are looked at: positions in the flat field, of the left or upper one.
+    # Only the values on both sides of a crossing are read. `at` and `under` are flat indices of the left or upper one.
     at = np.flatnonzero(inside[1:] != inside[:-1])
     row, col = np.divmod(at, width)
-    if np.maximum.reduce(col, initial=0) == width - 1:  # from a row's end to the next one's start
+    if np.maximum.reduce(col, initial=0) == width - 1:  # from the end of a row to the start of the next: not real
         at, row, col = (places[col < width - 1] for places in (at, row, col))
     left, right = values[at].astype(np.float64) - level, values[at + 1].astype(np.float64) - level
     under = np.flatnonzero(inside[width:] != inside[:-width])
@@ -141,19 +142,19 @@ def outline_points(field: NDArray[np.generic], level: float) -> NDArray[np.float
 def fit_ellipse(points: NDArray[np.float64]) -> Ellipse:
     """Fit an ellipse by direct least squares.
 
-    Halir and Flusser, "Numerically stable direct least squares fitting of ellipses", WSCG 1998.
+    The method is that of Halir and Flusser, "Numerically stable direct least squares fitting of ellipses", WSCG 1998.
 
     Args:
-        points: (N, 2), columns x and y, N at least 12.
+        points: (N, 2), columns x and y. N is at least 12.
 
     Returns:
         The ellipse, in the points' unit.
 
     Raises:
-        EllipseError: Too few points, or points that determine no ellipse (all on a line, say).
+        EllipseError: There are too few points, or they do not determine an ellipse (if all are on a line, for example).
     """
     if len(points) < MIN_POINTS:
-        raise EllipseError(f"{len(points)} outline points, at least {MIN_POINTS} are needed")
+        raise EllipseError(f"there are {len(points)} outline points; at least {MIN_POINTS} are needed")
     xy = np.array(points.T, dtype=np.float64, order="C")
     centre = xy.sum(axis=1) / len(points)
     xy -= centre[:, None]
@@ -165,7 +166,7 @@ def fit_ellipse(points: NDArray[np.float64]) -> Ellipse:
     terms[5] = 1
     np.multiply(terms[3], terms[3:5], out=terms[:2])
     np.multiply(terms[4], terms[4], out=terms[2])
-    # The rest is some products of 3x3 matrices: as plain numbers they take a third of numpy's time.
+    # The rest is a few products of 3x3 matrices. Plain Python numbers take a third of NumPy's time for them.
     scatter = (terms @ terms.T).tolist()
     t = _linear_terms(scatter, len(points))
     m = [[s[j] + sum(s[3 + k] * t[k][j] for k in range(3)) for j in range(3)] for s in scatter[:3]]
@@ -182,10 +183,11 @@ def fit_ellipse(points: NDArray[np.float64]) -> Ellipse:
 
 
 def _positive_conic(m: list[list[float]]) -> tuple[float, float, float, float]:
-    """Of the conics that the scatter ``m``, 3x3, makes eigenvectors: the one with 4ac - b² above 0, as (that, a, b, c).
+    """Find the eigenvector (a, b, c) of the 3x3 scatter ``m`` that is an ellipse, and return (4ac - b², a, b, c).
 
-    Its eigenvalue is the least of the three by far, so the inverse, applied a few times, leaves nothing but it. LAPACK
-    is asked only where that takes long: its code, cold after the network, takes longer than all else here.
+    An ellipse has 4ac - b² above 0. Its eigenvalue is by far the smallest of the three, so applying the inverse a few
+    times leaves only this eigenvector. LAPACK is used only if that does not converge: after the network its code is no
+    longer in the cache, and then it takes longer than everything else here.
     """
     (p, q, r), (s, t, u), (v, w, x) = m
     adjugate = (
@@ -211,9 +213,9 @@ def _positive_conic(m: list[list[float]]) -> tuple[float, float, float, float]:
 
 
 def _linear_terms(scatter: list[list[float]], count: int) -> list[list[float]]:
-    """The (3, 3) matrix that gives a conic's x, y and 1 from its x², xy and y², by least squares.
+    """The (3, 3) least-squares matrix from a conic's coefficients of x², xy and y² to those of x, y and 1.
 
-    The points are centred, so the scatter of x, y and 1 is [[xx, xy], [xy, yy]] and their count.
+    The points are centred, so the scatter of x, y and 1 consists of [[xx, xy], [xy, yy]] and the number of points.
     """
     xx, xy, yy = scatter[3][3], scatter[3][4], scatter[4][4]
     determinant = xx * yy - xy * xy

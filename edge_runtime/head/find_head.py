@@ -1,4 +1,4 @@
-"""From the network's logits to the head's mask, its ellipse and what tells how far to trust them."""
+"""From the network's logits to the head's mask, its ellipse, and figures that say how well they fit."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Head:
     """The head found in one frame.
 
     Attributes:
-        mask: bool (H, W) at the frame's size: the largest region, holes filled; empty where nothing was found.
-        ellipse: Fitted to the region's visible outline, in frame pixels; None where none fits.
+        mask: bool (H, W) at the frame's size: the largest region, with its holes filled. Empty if nothing was found.
+        ellipse: The ellipse fitted to the region's visible outline, in frame pixels. None if no ellipse fits.
         regions: Number of separate regions above the threshold, at network resolution.
-        area_fraction: Share of the frame the region covers, 0 to 1.
-        ellipse_residual: RMS distance of the outline from the ellipse, relative to the radius; 0 is a perfect ellipse.
+        area_fraction: Share of the frame that the region covers, 0 to 1.
+        ellipse_residual: RMS distance of the outline from the ellipse, relative to the radius. 0 is a perfect ellipse.
         border_contact: Share of the region's outer pixels that lie on the frame's border, 0 to 1.
     """
 
@@ -40,7 +40,7 @@ class Head:
 
 
 def _not_timed(step: str) -> None:
-    """Nobody asks how long a step took."""
+    """Used when no step is timed."""
 
 
 def find_head(
@@ -51,13 +51,13 @@ def find_head(
 ) -> Head:
     """Find the head in the network's output.
 
-    The outline is taken where the logits cross the threshold between pixels, so it is finer than the network's grid.
+    The outline is where the interpolated logits cross the threshold, so it is finer than the network's grid.
 
     Args:
         logits: float32 (h, w) at network resolution.
         frame_size: (H, W) of the frame, in pixels.
-        threshold: Probability above which a pixel is head, 0 to 1, exclusive.
-        done: Told the name of each step as it ends: ``region``, ``ellipse``, ``mask``.
+        threshold: Probability above which a pixel is head, between 0 and 1 (exclusive).
+        done: Called with the name of each step when it ends: ``region``, ``ellipse``, ``mask``.
     """
     field, region, regions = find_region(logits, threshold, borrow(2, logits.shape))
     done("region")
@@ -79,12 +79,12 @@ def find_region(
     Args:
         logits: float32 (h, w).
         threshold: Probability above which a pixel is head.
-        out: float32 (h, w) for the field that is returned; None for a new array.
+        out: float32 (h, w) that receives the returned field. None for a new array.
 
     Returns:
-        The logits less the threshold's, float32 (h, w), above 0 in the region and nowhere else: other regions count as
-        outside and holes as inside, and the crossing values around the region stay as they are; the largest region, its
-        holes filled, bool (h, w); and how many regions there were.
+        The logits minus the threshold's logit, float32 (h, w). They are above 0 in the region and nowhere else: other
+        regions are set to outside and holes to inside, and the values around the region's outline are unchanged.
+        Then the largest region with its holes filled, bool (h, w), and the number of regions.
     """
     field = np.subtract(logits, np.float32(math.log(threshold / (1 - threshold))), out=out, dtype=np.float32)
     region, regions = largest_region(field > 0)
@@ -95,15 +95,15 @@ def find_region(
 
 
 def find_ellipse(field: NDArray[np.float32], frame_size: tuple[int, int]) -> tuple[Ellipse | None, float]:
-    """Fit the ellipse of a region's visible outline.
+    """Fit an ellipse to a region's visible outline.
 
     Args:
-        field: As :func:`find_region` gives it.
+        field: The field that :func:`find_region` returns.
         frame_size: (H, W) of the frame.
 
     Returns:
-        The ellipse in frame pixels, None where none fits; and the outline's RMS distance from it relative to the
-        radius, 1 without an ellipse.
+        The ellipse in frame pixels, or None if no ellipse fits; and the RMS distance of the outline from it, relative
+        to the radius, or 1 without an ellipse.
     """
     points = to_frame_xy(outline_points(field, 0.0), (field.shape[0], field.shape[1]), frame_size)
     try:
@@ -114,10 +114,10 @@ def find_ellipse(field: NDArray[np.float32], frame_size: tuple[int, int]) -> tup
 
 
 def border_contact(region: NDArray[np.bool_]) -> float:
-    """Share of a region's outer pixels that lie on the border, 0 to 1; bool (h, w)."""
+    """Share of the outer pixels of a region, bool (h, w), that lie on the frame's border, 0 to 1."""
     height, width = region.shape
     flat = region.reshape(-1)
-    # A pixel and its four neighbours, all inside; across a row's end this is wrong, and that column is left out below.
+    # True if a pixel and its four neighbours are inside. This is wrong at the ends of rows, which are left out below.
     inner = flat[width:-width] & flat[: -2 * width] & flat[2 * width :]
     inner[1:-1] &= flat[width + 2 : -width] & flat[width : -width - 2]
     n_inner = np.count_nonzero(inner.reshape(max(height - 2, 0), width)[:, 1:-1])

@@ -1,7 +1,7 @@
 """The head's mask at the size of the frame, without interpolating every pixel.
 
-A frame has 430,000 pixels, the network 38,000. Interpolating all of them would take longer than the network itself, and
-only those beside the outline can be on either side of it.
+A frame has 430,000 pixels, and the network's output 38,000. Interpolating every pixel would take longer than the
+network itself, and is needed only beside the outline.
 """
 
 from __future__ import annotations
@@ -18,18 +18,17 @@ from edge_runtime.head.components import find_runs
 
 @lru_cache(maxsize=8)
 def _cells(n_in: int, n_out: int) -> tuple[NDArray[np.intp], NDArray[np.float32], NDArray[np.float32]]:
-    """Which output samples lie between which input samples along an axis that grows, and their weights.
+    """For an axis that grows: which output samples lie between which input samples, and their weights.
 
-    Cell c lies between the input samples c - 1 and c. The first and the last cell have the border's sample on both
-    sides.
+    Cell c lies between the input samples c - 1 and c. The first and the last cell have the border sample on both sides.
 
     Returns:
         ``first`` (n_in + 2,): cell c holds the output samples from ``first[c]`` up to, not including, ``first[c + 1]``.
-        Then the weights of the sample before and after, (K, n_in + 1) each, where K is the largest number of samples in
-        a cell; the rest is 0.
+        Then the weights of the samples before and after, (K, n_in + 1) each, where K is the largest number of samples
+        in a cell. Unused entries are 0.
     """
     weight = find_taps(n_in, n_out).weight
-    cell = np.floor((np.arange(n_out) + 0.5) * (n_in / n_out) - 0.5).astype(np.intp) + 1  # as find_taps has it
+    cell = np.floor((np.arange(n_out) + 0.5) * (n_in / n_out) - 0.5).astype(np.intp) + 1  # as in find_taps
     first = np.searchsorted(cell, np.arange(n_in + 2))
     count = first[1:] - first[:-1]
     place = np.arange(count.max())[:, None]
@@ -40,17 +39,17 @@ def _cells(n_in: int, n_out: int) -> tuple[NDArray[np.intp], NDArray[np.float32]
 
 
 def positive_at(field: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.bool_]:
-    """Where a field, resized, is above 0: the same bytes as ``resize(field, size) > 0``.
+    """Find where a resized field is above 0. The result has the same bytes as ``resize(field, size) > 0``.
 
-    Between two samples that are both inside or both outside, linear interpolation does not change sign. So the rows are
-    resized in height only, and along each row just the pixels between an inside and an outside sample are computed.
+    Between two samples that are both inside or both outside, linear interpolation does not change sign. So the field is
+    resized in height only. Along each row, only the pixels between an inside and an outside sample are computed.
 
     Args:
         field: float32 (h, w), finite.
-        size: (H, W) wanted, in pixels.
+        size: The wanted (H, W), in pixels.
 
     Returns:
-        bool (H, W), a new array that nothing else holds.
+        bool (H, W), a new array that belongs to the caller.
     """
     height, width = field.shape
     above = field > 0
@@ -71,7 +70,7 @@ def positive_at(field: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np
         blend(seen, taps, part, 0, values, term, term)
         edges.append(_find_edges(values, left, width, size[1]) + part.start * size[1])
     edges.append(np.full(1, size[0] * size[1]))
-    # The flat mask is runs of outside and inside in turns, each from one edge to the next.
+    # The flat mask consists of alternating runs of outside and inside, each from one edge to the next.
     where = np.concatenate(edges)
     inside = np.zeros(len(where) - 1, dtype=bool)
     inside[1::2] = True
@@ -79,11 +78,11 @@ def positive_at(field: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np
 
 
 def _find_edges(values: NDArray[np.float32], left: int, width: int, width_out: int) -> NDArray[np.intp]:
-    """Where runs of pixels above 0 start and end (exclusive), in turns, as indices into the flat mask of these rows.
+    """Alternating starts and ends (exclusive) of runs of pixels above 0, as indices into the flat mask of these rows.
 
     Args:
         values: float32 (n, c), samples of n rows. Samples to their left and right are not above 0.
-        left: Index of the first of them among the ``width`` samples of a row.
+        left: Index of the first of the c samples among the ``width`` samples of a row.
         width: Number of samples in a row.
         width_out: Number of pixels in a row.
     """
@@ -91,7 +90,7 @@ def _find_edges(values: NDArray[np.float32], left: int, width: int, width_out: i
     first, before, after = _cells(width, width_out)
     last = values.shape[1] - 1
     row = np.tile(rows * values.shape[1], 2)
-    # In the cell before each run's first sample, and in that after its last: how many pixels are already inside.
+    # Count the pixels that are inside, in the cell before each run's first sample and in the cell after its last.
     column = np.concatenate([starts, ends])
     a, b = (values.take(row + c.clip(0, last)) for c in (column - 1, column))
     column += left
