@@ -1,1 +1,1 @@
-"""Whether a measurement can be trusted: figures, limits, verdict."""
+"""Whether a measurement can be trusted: its figures, their limits, and the verdict."""

@@ -1,7 +1,7 @@
-"""What is known of one model's trustworthiness, from its manifest: limits of its figures, trust, and the interval.
+"""A model's own limits, trust and interval, which its manifest holds under ``quality``.
 
-``python -m export quality`` makes it. Each limit is the most extreme value that good frames gave, with a margin;
-``trust`` is one logistic function of the figures; the interval is conformal, wider where the outline is blurred.
+``python -m export quality`` derives them. Each limit is the most extreme value that good frames gave, with a margin.
+``trust`` is a logistic function of the figures. The interval is conformal, and wider if the outline is blurred.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from edge_runtime.errors import ModelError
 
 Bounds = tuple[float | None, float | None]
-"""Least and most that is allowed."""
+"""Smallest and largest allowed value. None means no limit."""
 
 REASONS = {
     "fine": "the image is blurred or smeared by motion",
@@ -29,29 +29,29 @@ REASONS = {
     "seam_y": "the image is torn or covered: a straight edge runs through the head",
     "seams": "the image is torn or covered: straight edges run through it",
     "flat_head": "part of the head is covered or black",
-    "axis_ratio": "the outline is not a head's ellipse",
-    "ellipse_residual": "the outline is not a head's ellipse",
-    "skull": "no skull is seen along the outline",
-    "skull_contrast": "no skull is seen along the outline",
-    "core": "part of the head is not recognized as one",
+    "axis_ratio": "the outline is not shaped like a head",
+    "ellipse_residual": "the outline is not shaped like a head",
+    "skull": "no skull is visible along the outline",
+    "skull_contrast": "no skull is visible along the outline",
+    "core": "part of the head was not recognized",
     "inner": "the outline is not sharp",
     "outer": "the outline is not sharp",
     "sharpness": "the outline is not sharp",
     "softness": "the outline is not sharp",
-    "unsure": "much of the image could be head or not",
-    "stray": "much beyond the outline looks like a head, too",
+    "unsure": "it is not clear where the head ends",
+    "stray": "a large area outside the outline also looks like a head",
 }
-"""What to tell a sonographer where a figure breaks its limit, in the order they are tried."""
+"""What to tell a sonographer if a figure breaks its limit. Figures are checked in this order."""
 
 _RETIRED = {"agreement"}
-"""Figures that earlier manifests have limits for and that are no longer taken: of a second look at the mirrored frame,
-which refused nothing that was not refused without it."""
+"""Figures that earlier manifests have limits for and that are no longer computed. ``agreement`` compared the results of
+a frame and its mirror image. It refused no frame that was not refused without it."""
 
 UNLIKE = "this does not look like a fetal head"
 BLURRED = "the outline is blurred: the circumference is less certain than usual"
-UNUSUAL = "the frame is unlike most that the model knows: check the outline"
+UNUSUAL = "this image is unusual for the model: check the outline"
 EVEN_TRUST = 0.5
-"""Trust at which a frame looks as much like the bad ones as like the good ones it was fitted to."""
+"""Trust of a frame that resembles bad frames as much as good ones."""
 
 
 @dataclass(frozen=True)
@@ -59,13 +59,13 @@ class Limits:
     """Limits, trust and interval of one model.
 
     Attributes:
-        bounds: Least and most of a figure, by its name, a key of :data:`REASONS`.
-        weights: (centre, scale, weight) of a figure in ``trust``, by its name.
-        bias: Of the logistic function.
-        least_trust: Below it a frame is refused, 0 to 1.
-        error_mm: (at no blur, a mm of blur, least) of the expected |error| in mm.
-        caution_mm: Expected |error| above which a result is marked.
-        interval: (below, above): how far the true circumference lies from the measured one, in expected |errors|.
+        bounds: Smallest and largest allowed value of each figure, by its name in :data:`REASONS`.
+        weights: (centre, scale, weight) of each figure in ``trust``, by its name.
+        bias: Constant term of the logistic function.
+        least_trust: Minimum trust, 0 to 1. A frame below it is refused.
+        error_mm: (value without blur, slope per mm of blur, minimum) of the expected |error|, in mm.
+        caution_mm: Expected |error| in mm above which a result gets a caution.
+        interval: (below, above): bounds of the true minus the measured circumference, in units of the expected |error|.
     """
 
     bounds: Mapping[str, Bounds]
@@ -77,7 +77,7 @@ class Limits:
     interval: tuple[float, float]
 
     def violation(self, figures: Mapping[str, float]) -> str | None:
-        """Why figures are refused, or None."""
+        """Why the figures are refused. None if they are within the limits."""
         for name, text in REASONS.items():
             low, high = self.bounds.get(name, (None, None))
             value = figures.get(name)
@@ -90,17 +90,17 @@ class Limits:
         return None
 
     def trust(self, figures: Mapping[str, float]) -> float:
-        """How like those of good frames figures are, 0 to 1."""
+        """How much the figures resemble those of good frames, 0 to 1."""
         total = self.bias + sum(w * (figures[name] - c) / s for name, (c, s, w) in self.weights.items())
         return 1 / (1 + math.exp(-min(max(total, -50.0), 50.0)))
 
     def expected_error_mm(self, blur_mm: float) -> float:
-        """Expected |error| of a circumference whose outline's blur makes this much of it, in mm."""
+        """Expected |error| of a circumference in mm, for an outline with this much blur in mm."""
         start, slope, least = self.error_mm
         return max(start + slope * blur_mm, least)
 
     def to_json(self) -> dict[str, Any]:
-        """As a plain dictionary, ready for JSON."""
+        """Convert to a plain dictionary, ready for JSON."""
         return {
             "bounds": {name: list(pair) for name, pair in self.bounds.items()},
             "weights": {name: list(triple) for name, triple in self.weights.items()},
@@ -113,13 +113,13 @@ class Limits:
 
 
 def read_limits(quality: Mapping[str, Any]) -> Limits | None:
-    """The limits in a manifest's ``quality``.
+    """Read the limits in a manifest's ``quality``.
 
     Returns:
-        None where the manifest has none: the wide limits of :mod:`edge_runtime.quality.verdict` hold alone.
+        None if the manifest has none. Then only the wide limits of :mod:`edge_runtime.quality.verdict` apply.
 
     Raises:
-        ModelError: Something is missing, unknown or no finite number.
+        ModelError: Something is missing, unknown or not a finite number.
     """
     if not quality:
         return None
@@ -136,18 +136,18 @@ def read_limits(quality: Mapping[str, Any]) -> Limits | None:
         )
         unknown = {*limits.bounds, *limits.weights} - set(REASONS)
         if unknown or any(scale <= 0 for _, scale, _ in limits.weights.values()) or limits.error_mm[2] <= 0:
-            raise ValueError(f"unknown figures {sorted(unknown)}, or a scale or an error that is not above 0")
+            raise ValueError(f"there are unknown figures {sorted(unknown)}, or a scale or an error is not above 0")
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise ModelError(
             f"The manifest's quality section cannot be used: {error!r}. Copy the model and its manifest again, or make "
-            "the section with: python -m export quality"
+            "the section anew with: python -m export quality"
         ) from error
     return limits
 
 
 def _number(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"{value!r} is no finite number")
+        raise ValueError(f"{value!r} is not a finite number")
     return float(value)
 
 

@@ -11,7 +11,7 @@ from edge_runtime.head.find_head import Head
 from edge_runtime.quality.evidence import Evidence, gather_evidence, grey_deviation
 from edge_runtime.quality.limits import BLURRED, EVEN_TRUST, UNLIKE, UNUSUAL, Limits
 
-# Wide limits: each is far outside what good frames give (python -m benchmarks run prints how many it refuses).
+# The wide limits. Each is far from what good frames give (python -m benchmarks run prints how many it refuses).
 MIN_CONTRAST = 4.0
 MIN_AREA_FRACTION = 0.01
 MAX_AREA_FRACTION = 0.95
@@ -19,7 +19,7 @@ MAX_ELLIPSE_RESIDUAL = 0.12
 MIN_AXIS_RATIO = 0.5
 MAX_BORDER_CONTACT = 0.35
 HC_RANGE_MM = (30.0, 450.0)
-"""Head circumferences a fetus can have, with room: HC18's lie between 44 and 346 mm."""
+"""Head circumferences that a fetus can have, with a margin. Those of HC18 lie between 44 and 346 mm."""
 
 NO_PIXEL_SIZE = "no pixel size was given"
 
@@ -29,14 +29,14 @@ class Quality:
     """Figures behind the decision to show or refuse.
 
     Attributes:
-        contrast: SD of the network's input in grey levels, 0 to 127.5.
-        regions: Separate regions above the threshold; 1 is what a head gives.
+        contrast: Standard deviation of the network's input in grey levels, 0 to 127.5.
+        regions: Number of separate regions above the threshold. A head gives 1.
         area_fraction: Share of the frame that is head, 0 to 1.
         ellipse_residual: RMS distance of the outline from its ellipse, relative to the radius.
-        axis_ratio: Shorter over longer axis of the ellipse, 0 to 1; 0 without an ellipse.
+        axis_ratio: Shorter axis of the ellipse divided by the longer one, 0 to 1. 0 without an ellipse.
         border_contact: Share of the outline on the frame's border, 0 to 1.
-        evidence: More figures, which the model's own limits are about; None where its manifest has none, or where the
-            frame was refused before.
+        evidence: More figures, for the model's own limits. None if its manifest has no limits, or if the frame was
+            refused by the wide limits.
     """
 
     contrast: float
@@ -48,7 +48,7 @@ class Quality:
     evidence: Evidence | None = None
 
     def figures(self) -> dict[str, float]:
-        """All figures that can have a limit of the model's own, by name."""
+        """All figures for which a model can have its own limit, by name."""
         named = {
             "regions": float(self.regions),
             "ellipse_residual": self.ellipse_residual,
@@ -60,15 +60,17 @@ class Quality:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A result weighed by a model's own limits.
+    """The decision about a result: a circumference, or a reason why there is none.
 
     Attributes:
-        quality: The figures.
-        head_circumference_mm: None where it is refused or no pixel size is known.
-        reason: Why it is None, else None.
-        interval_mm: Where the true circumference lies in at least 90 % of images; None without a circumference.
-        trust: How like those of good frames the figures are, 0 to 1, 0 where refused; None without limits.
-        caution: What to mark the circumference with, else None.
+        quality: The figures behind it.
+        head_circumference_mm: None if the measurement is refused or the pixel size is unknown.
+        reason: Why there is no circumference. None if there is one.
+        interval_mm: The range that contains the true circumference in at least 90 % of images. None without a
+            circumference.
+        trust: How much the figures resemble those of good frames, 0 to 1; 0 if the measurement is refused. None if the
+            model has no limits.
+        caution: A warning to show beside the circumference, else None.
     """
 
     quality: Quality
@@ -80,14 +82,14 @@ class Verdict:
 
 
 def judge(head: Head, network_input: NDArray[np.uint8]) -> tuple[Quality, str | None]:
-    """Judge a result.
+    """Judge a result by the wide limits.
 
     Args:
-        head: What was found.
-        network_input: uint8 (h, w), what the network saw.
+        head: The head that was found.
+        network_input: uint8 (h, w), the network's input.
 
     Returns:
-        The figures, and the reason to refuse the measurement, or None where it may be shown.
+        The figures, and the reason to refuse the measurement. The reason is None if the measurement may be shown.
     """
     ellipse = head.ellipse
     ratio = ellipse.semi_minor / ellipse.semi_major if ellipse else 0.0
@@ -95,31 +97,33 @@ def judge(head: Head, network_input: NDArray[np.uint8]) -> tuple[Quality, str | 
     quality = Quality(contrast, head.regions, head.area_fraction, head.ellipse_residual, ratio, head.border_contact)
     reason = None
     if contrast < MIN_CONTRAST:
-        reason = f"no image: the frame is all but uniform (contrast {contrast:.1f}, at least {MIN_CONTRAST} is needed)"
+        reason = f"no image: the frame is almost uniform (contrast {contrast:.1f}, at least {MIN_CONTRAST} is needed)"
     elif head.regions == 0:
         reason = "no head found"
     elif not MIN_AREA_FRACTION <= head.area_fraction <= MAX_AREA_FRACTION:
         reason = f"no head found: the region covers {head.area_fraction:.1%} of the frame"
     elif ellipse is None or ratio < MIN_AXIS_RATIO or head.ellipse_residual > MAX_ELLIPSE_RESIDUAL:
-        reason = f"the outline is not a head's ellipse (residual {head.ellipse_residual:.3f}, axis ratio {ratio:.2f})"
+        reason = f"the outline is not shaped like a head (residual {head.ellipse_residual:.3f}, axis ratio {ratio:.2f})"
     elif head.border_contact > MAX_BORDER_CONTACT:
-        reason = f"the head leaves the frame ({head.border_contact:.0%} of its outline is on the border)"
+        reason = f"the head extends beyond the frame ({head.border_contact:.0%} of its outline is on the border)"
     return quality, reason
 
 
 def measure_head(
     head: Head, network_input: NDArray[np.uint8], pixel_size_mm: tuple[float, float] | None
 ) -> tuple[Quality, float | None, str | None]:
-    """Measure a head, or refuse: the one path from what was found to a number that may be shown.
+    """Measure a head, or refuse it by the wide limits.
+
+    This is the only path from a head to a number that may be shown.
 
     Args:
-        head: What was found.
-        network_input: uint8 (h, w), what the network saw.
-        pixel_size_mm: (x, y) in mm, None where it is not known.
+        head: The head that was found.
+        network_input: uint8 (h, w), the network's input.
+        pixel_size_mm: (x, y) in mm. None if unknown.
 
     Returns:
-        The figures behind the decision; the head circumference in mm, None where it is refused or no pixel size is
-        known; and the reason why it is None.
+        The figures behind the decision; the head circumference in mm, or None if it is refused or the pixel size is
+        unknown; and the reason if it is None.
     """
     quality, reason = judge(head, network_input)
     if reason is not None or head.ellipse is None:
@@ -130,7 +134,7 @@ def measure_head(
     low, high = HC_RANGE_MM
     if low <= hc_mm <= high:
         return quality, hc_mm, None
-    reason = f"{hc_mm:.1f} mm is no fetal head circumference ({low:.0f} to {high:.0f} mm): check the pixel size"
+    reason = f"{hc_mm:.1f} mm is not a fetal head circumference ({low:.0f} to {high:.0f} mm): check the pixel size"
     return quality, None, reason
 
 
@@ -141,14 +145,14 @@ def weigh(
     pixel_size_mm: tuple[float, float] | None,
     limits: Limits | None,
 ) -> Verdict:
-    """Measure a head, or refuse, by the wide limits and then by the model's own.
+    """Measure a head, or refuse it by the wide limits or by the model's own.
 
     Args:
-        head: What was found.
-        network_input: uint8 (h, w), what the network saw.
-        logits: float32 (h, w), what it answered.
-        pixel_size_mm: (x, y) in mm, None where it is not known.
-        limits: The model's own; None where it has none.
+        head: The head that was found.
+        network_input: uint8 (h, w), the network's input.
+        logits: float32 (h, w), the network's output.
+        pixel_size_mm: (x, y) in mm. None if unknown.
+        limits: The model's own limits. None if it has none.
     """
     quality, hc_mm, reason = measure_head(head, network_input, pixel_size_mm)
     if limits is None:
