@@ -1,1 +1,1 @@
-"""What may run: manifest, seal, signature, network, golden outputs."""
+"""Which models may run: manifest, seal, signature, network, golden outputs, canary."""

@@ -1,4 +1,4 @@
-"""The canary: one golden frame, asked at load and every so often, so that a broken driver or bad memory is seen."""
+"""The canary: a golden frame that is run at load and at intervals, to notice a broken driver or bad memory."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from edge_runtime.frame.preprocess import prepare
 from edge_runtime.metrics import overlap
 
 FRAME = 0
-"""Index of the golden frame used: any would do."""
+"""Which golden frame is run. Any would do."""
 
 EXACT_BACKEND = "ai-edge-litert"
 EXACT_RECIPE = "full_int8"
-"""Integers on this interpreter have one right answer, so every byte counts; elsewhere masks are compared."""
+"""With this interpreter and recipe there is one right answer, so the bytes are compared. Otherwise the masks are."""
 
 
 @dataclass(frozen=True)
 class Canary:
-    """A frame, and what a sound device answers to it.
+    """A frame, and the answer of a working device to it.
 
     Attributes:
-        frame: uint8 (h, w), prepared.
-        sha256: Of the answer's bytes at export.
+        frame: uint8 (h, w), the network's input.
+        sha256: Hash of the output's bytes at export.
         mask: bool (h, w), the mask at export.
-        exact: Whether the bytes must be the same; else a Dice of the masks of at least ``LEAST_DICE`` will do.
+        exact: Whether the bytes must be the same. If not, the masks must have a Dice of at least ``LEAST_DICE``.
     """
 
     frame: NDArray[np.uint8]
@@ -41,11 +41,11 @@ class Canary:
 
 
 def make_canary(manifest: Manifest, backend: str) -> Canary | None:
-    """The canary of a model; None where its manifest has no golden outputs.
+    """Make the canary of a model. None if its manifest has no golden outputs.
 
     Args:
-        manifest: Of the model.
-        backend: The interpreter it runs on.
+        manifest: The model's manifest.
+        backend: The interpreter that runs it.
 
     Raises:
         ModelError: The manifest's golden outputs are damaged.
@@ -59,11 +59,11 @@ def make_canary(manifest: Manifest, backend: str) -> Canary | None:
 
 
 def check_canary(network: Network, manifest: Manifest, canary: Canary) -> None:
-    """Ask the network; costs one run of it.
+    """Run the canary. This costs one run of the network.
 
     Raises:
-        DeviceError: It answers otherwise than where it was exported.
-        ModelError: The golden frames become another input here than there: another version of this package.
+        DeviceError: The answer differs from the one at export.
+        ModelError: The golden frames give another network input here than at export. The package has another version.
     """
     with network.turn:
         mask = network(canary.frame) > 0
@@ -73,12 +73,12 @@ def check_canary(network: Network, manifest: Manifest, canary: Canary) -> None:
     dice = overlap(mask, canary.mask)[0]
     if not canary.exact and dice >= LEAST_DICE:
         return
-    check_golden(network, manifest)  # says so where not the answer but the question differs
-    wanted = "the same bytes are" if canary.exact else f"{LEAST_DICE} is"
+    check_golden(network, manifest)  # raises if the network's input differs, rather than its output
+    wanted = "the same bytes are" if canary.exact else f"at least {LEAST_DICE} is"
     raise DeviceError(
-        f"{manifest.name}: asked the golden frame, {network.backend} on this device answers otherwise than where the "
-        f"model was exported: the masks have a Dice of {dice:.4f}, {wanted} needed. Memory, the processor or the "
-        "interpreter is faulty, or its version computes otherwise: nothing is measured. Load again; if it stays, do "
-        "not use this model here.",
+        f"{manifest.name}: on the golden frame, {network.backend} on this device gives another answer than the machine "
+        f"that exported the model. The masks have a Dice of {dice:.4f}; {wanted} needed. The memory, the processor or "
+        "the interpreter is faulty, or this version computes differently, so nothing is measured. Load the model "
+        "again. If this error stays, do not use the model on this device.",
         code="canary",
     )

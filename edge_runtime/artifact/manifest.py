@@ -1,4 +1,4 @@
-"""The manifest beside a model: what it is, what it takes, what it was measured to do."""
+"""The manifest beside a model: what the model is, what input it needs, and how well it was measured to work."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from edge_runtime.frame.preprocess import RESIZE_RULE
 
 SCHEMA_VERSION = 2
 MAX_MANIFEST_BYTES = 4_000_000
-"""A manifest is some kilobytes; a larger file is not read."""
+"""A manifest has a few kilobytes. A larger file is not read."""
 
 MAX_MODEL_BYTES = 1 << 29
-"""Four times a plain U-Net of 31 million float32 parameters; a manifest that asks for more is not followed."""
+"""Four times the size of a plain U-Net of 31 million float32 parameters. A manifest with a larger number is refused."""
 
 MAX_SIDE = 4096
-"""Pixels of a network's input, eight times the paper's."""
+"""Maximum side of a network's input in pixels: eight times the paper's."""
 
 DTYPES = ("float32", "uint8", "int8")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _STORED = {"float32": (0, 0), "uint8": (0, 255), "int8": (-128, 127)}
-"""Least and largest zero point."""
+"""Smallest and largest zero point."""
 
 
 def _is_int(value: object) -> bool:
@@ -50,21 +50,24 @@ def _is_dict(value: object) -> bool:
 
 
 _KINDS = {
-    "str": ("text of one line", _is_text),
-    "str | None": ("text of one line or null", lambda value: value is None or _is_text(value)),
+    "str": ("one line of text", _is_text),
+    "str | None": ("one line of text or null", lambda value: value is None or _is_text(value)),
     "int": ("an integer", _is_int),
     "float": ("a finite number", _is_real),
     "dict[str, Any]": ("an object", _is_dict),
-    "dict[str, str]": ("an object of texts", lambda value: _is_dict(value) and all(map(_is_text, value.values()))),
-    "tuple[str, ...]": ("texts", lambda value: isinstance(value, tuple) and all(map(_is_text, value))),
+    "dict[str, str]": (
+        "an object whose values are texts",
+        lambda value: _is_dict(value) and all(map(_is_text, value.values())),
+    ),
+    "tuple[str, ...]": ("a list of texts", lambda value: isinstance(value, tuple) and all(map(_is_text, value))),
     "tuple[int, int, int, int]": (
         "four integers",
         lambda value: isinstance(value, tuple) and len(value) == 4 and all(map(_is_int, value)),
     ),
     "TensorSpec": ("a tensor", lambda value: isinstance(value, TensorSpec)),
-    "Preprocessing": ("a preprocessing", lambda value: isinstance(value, Preprocessing)),
+    "Preprocessing": ("a preprocessing object", lambda value: isinstance(value, Preprocessing)),
 }
-"""What a field declared so may hold: JSON has no types of ours, and true is not the threshold 1."""
+"""For each declared type: its name in messages, and a check. In Python, JSON's true would pass as the number 1."""
 
 
 def _check_types(record: Any) -> None:
@@ -80,11 +83,11 @@ class TensorSpec:
     """An input or output tensor.
 
     Attributes:
-        name: As the model names it.
+        name: Its name in the model.
         shape: (1, height, width, 1), NHWC.
         dtype: ``float32``, ``uint8`` or ``int8``.
-        scale: Real value of one step; 0 for float32.
-        zero_point: Stored value of real 0.
+        scale: Real value of one quantization step. 0 for float32.
+        zero_point: Stored value that stands for the real 0.
     """
 
     name: str
@@ -97,17 +100,19 @@ class TensorSpec:
         _check_types(self)
         if self.shape[0] != 1 or self.shape[3] != 1 or min(self.shape) < 1 or max(self.shape) > MAX_SIDE:
             raise ValueError(
-                f"tensor '{self.name}' has shape {self.shape}; (1, height, width, 1) is needed, sides up to {MAX_SIDE}"
+                f"tensor '{self.name}' has shape {self.shape}; it must be (1, height, width, 1), sides up to {MAX_SIDE}"
             )
         if self.dtype not in DTYPES:
-            raise ValueError(f"tensor '{self.name}' has dtype {self.dtype}; {', '.join(DTYPES)} are known")
+            raise ValueError(f"tensor '{self.name}' has dtype {self.dtype}; it must be one of {', '.join(DTYPES)}")
         if self.dtype == "float32" and self.scale != 0:
             raise ValueError(f"tensor '{self.name}' is float32 with scale {self.scale}; it must be 0")
         if self.dtype != "float32" and not self.scale > 0:
             raise ValueError(f"tensor '{self.name}' is {self.dtype} with scale {self.scale}; it must be above 0")
         low, high = _STORED[self.dtype]
         if not low <= self.zero_point <= high:
-            raise ValueError(f"tensor '{self.name}' is {self.dtype} with zero point {self.zero_point}")
+            raise ValueError(
+                f"tensor '{self.name}' is {self.dtype} with zero point {self.zero_point}; it must be {low} to {high}"
+            )
 
 
 @dataclass(frozen=True)
@@ -115,11 +120,11 @@ class Preprocessing:
     """How a frame becomes the input tensor.
 
     Attributes:
-        height: Of the input, in pixels.
-        width: Of the input, in pixels.
+        height: Height of the input in pixels.
+        width: Width of the input in pixels.
         resize_rule: Name of the rule in ``edge_runtime.frame.preprocess``.
-        channels: 1: grey, ITU-R BT.601 luma.
-        scale: Real input value of one grey level: 1 / 255.
+        channels: Always 1: grey, ITU-R BT.601 luma.
+        scale: Real input value of one grey level, always 1 / 255.
     """
 
     height: int
@@ -131,41 +136,42 @@ class Preprocessing:
     def __post_init__(self) -> None:
         _check_types(self)
         if self.resize_rule != RESIZE_RULE:
-            raise ValueError(f"resize rule '{self.resize_rule}' is not known; '{RESIZE_RULE}' is")
+            raise ValueError(f"resize rule '{self.resize_rule}' is not known; it must be '{RESIZE_RULE}'")
         if self.channels != 1 or abs(self.scale * 255 - 1) > 1e-6:
-            raise ValueError("the input contract is one grey channel of byte / 255")
+            raise ValueError("the input must be one grey channel of byte / 255")
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """All that is known of an artifact.
+    """Everything that is known about an artifact.
 
     Attributes:
         name: ``<strategy>-<recipe>``.
-        strategy: What was trained.
-        recipe: How it was converted.
-        model_sha256: Of the .tflite file's bytes.
+        strategy: The strategy it was trained with.
+        recipe: The recipe it was converted with.
+        model_sha256: sha256 of the .tflite file.
         model_bytes: Size of the .tflite file.
         input: The input tensor.
-        output: The output tensor: logits, one a pixel.
-        preprocessing: From frame to input.
+        output: The output tensor: one logit per pixel.
+        preprocessing: How a frame becomes the input.
         threshold: Probability above which a pixel is head.
-        calibration: Data set's title, count and file hashes of the calibration images; empty where none were used.
-        quantization: How int8 came about: the method, what every one tried cost, the range of every tensor; empty where
-            nothing was calibrated.
-        parity: Differences from torch, on which images, and the tolerances they were held to.
-        accuracy: Summaries of scores against the reference, and the degradation against float32.
-        golden: Answers to the frames that every device has; see :mod:`edge_runtime.artifact.golden`.
-        rewrites: Exact rewrites of the graph that it was exported with, by name; see :mod:`export.conversion.rewrites`.
-        quality: Limits for refusing and the interval beside a circumference, calibrated on the validation part; empty
-            where they were not.
+        calibration: The data set's title, and the number and file hashes of the calibration images. Empty if none were
+            used.
+        quantization: How the int8 model was made: the method, the loss of every method that was tried, and the range of
+            every tensor. Empty if nothing was calibrated.
+        parity: Differences from torch, the images they were measured on, and the tolerances.
+        accuracy: Summaries of scores against the reference, and the degradation compared with float32.
+        golden: Answers to the frames that every device has. See :mod:`edge_runtime.artifact.golden`.
+        rewrites: Names of the exact graph rewrites in the export. See :mod:`export.conversion.rewrites`.
+        quality: Limits for refusing a frame, and the interval beside a circumference, calibrated on the validation
+            part. Empty if they were not calibrated.
         checkpoint: Hash, data, split, settings and git commit of the training.
-        git_commit: Of the export.
-        tools: Versions.
+        git_commit: Commit of the export.
+        tools: Versions of the tools that exported it.
         intended_use: What it is for.
-        limits: What it is not.
-        request_sha256: Of all the export was asked for, from what and with which tools; the same means nothing to redo.
-        schema_version: Of this format.
+        limits: What it must not be used for, and what it was not tested on.
+        request_sha256: Hash of the export's options, inputs and tools. If it is the same, there is nothing to redo.
+        schema_version: Version of this format.
     """
 
     name: str
@@ -201,40 +207,40 @@ class Manifest:
         _check_types(self)
         for key in ("name", "strategy", "recipe"):  # some become parts of file names
             if not _NAME.fullmatch(getattr(self, key)):
-                raise ValueError(f"'{key}' is {getattr(self, key)[:60]!r}; letters, digits and ._+- are allowed")
+                raise ValueError(f"'{key}' is {getattr(self, key)[:60]!r}; only letters, digits and ._+- are allowed")
         if not _SHA256.fullmatch(self.model_sha256):
             raise ValueError(
-                f"'model_sha256' is {self.model_sha256[:80]!r}; 64 hexadecimal digits in lower case are needed"
+                f"'model_sha256' is {self.model_sha256[:80]!r}; it must be 64 hexadecimal digits in lower case"
             )
         if not 0 < self.model_bytes <= MAX_MODEL_BYTES:
-            raise ValueError(f"'model_bytes' is {self.model_bytes}; 1 to {MAX_MODEL_BYTES} are allowed")
+            raise ValueError(f"'model_bytes' is {self.model_bytes}; it must be 1 to {MAX_MODEL_BYTES}")
         if self.schema_version != SCHEMA_VERSION:
-            raise ValueError(f"schema version {self.schema_version} is not {SCHEMA_VERSION}")
+            raise ValueError(f"the schema version is {self.schema_version}; it must be {SCHEMA_VERSION}")
         size = self.size
         for tensor in (self.input, self.output):
             if tensor.shape[1:3] != size:
-                raise ValueError(f"tensor '{tensor.name}' has shape {tensor.shape}, preprocessing makes {size}")
+                raise ValueError(f"tensor '{tensor.name}' has shape {tensor.shape}, but preprocessing makes {size}")
         zero = {"float32": 0, "uint8": 0, "int8": -128}[self.input.dtype]
         if self.input.dtype != "float32" and (
             abs(self.input.scale / self.preprocessing.scale - 1) > 1e-5 or self.input.zero_point != zero
         ):
             raise ValueError(
-                f"input is {self.input.dtype} with scale {self.input.scale} and zero point {self.input.zero_point}; "
-                f"1/255 and {zero} are the contract: a frame's bytes are the tensor"
+                f"the input is {self.input.dtype} with scale {self.input.scale} and zero point "
+                f"{self.input.zero_point}; they must be 1/255 and {zero}, so that a frame's bytes are the tensor"
             )
         if not 0 < self.threshold < 1:
-            raise ValueError(f"threshold {self.threshold} is not between 0 and 1")
+            raise ValueError(f"the threshold is {self.threshold}; it must be between 0 and 1")
 
     def to_json(self) -> dict[str, Any]:
-        """As a plain dictionary, ready for JSON."""
+        """Convert to a plain dictionary, ready for JSON."""
         return asdict(self)
 
     @staticmethod
     def from_json(values: dict[str, Any]) -> Manifest:
-        """Back from :meth:`to_json`.
+        """The inverse of :meth:`to_json`.
 
         Raises:
-            ValueError: A field is missing, unknown or impossible (also as KeyError or TypeError).
+            ValueError: A field is missing, unknown or impossible. KeyError and TypeError mean the same.
         """
         values = dict(values)
         for key in ("input", "output"):
@@ -247,24 +253,24 @@ class Manifest:
 
 
 def manifest_path(model: Path) -> Path:
-    """Where the manifest of a model file lies: the same name, ending in ``.json``."""
+    """The path of a model file's manifest: the same name, ending in ``.json``."""
     return model.with_suffix(".json")
 
 
 def write_manifest(model: Path, manifest: Manifest) -> Path:
-    """Write the manifest of a model file, sealed. This is the only way a manifest is made or changed.
+    """Seal and write the manifest of a model file. Manifests are made and changed only in this way.
 
-    A signature beside the model is removed if it is of another manifest: it would be stale.
+    If the manifest changes, a signature beside the model is removed, since it would no longer be valid.
 
     Args:
         model: The .tflite file.
-        manifest: The model's manifest.
+        manifest: Its manifest.
 
     Returns:
-        The manifest's file.
+        The path of the manifest.
 
     Raises:
-        UsageError: The place cannot be written.
+        UsageError: The file cannot be written.
     """
     path, data = manifest_path(model), seal(manifest.to_json())
     try:
@@ -283,21 +289,26 @@ def load_manifest(model: Path) -> Manifest:
         model: The .tflite file.
 
     Raises:
-        UsageError: There is no such model file.
-        ModelError: No manifest, or one that is damaged, edited, too large, or of another schema version.
+        UsageError: The model file does not exist.
+        ModelError: The manifest is missing, damaged, edited, too large, or has another schema version.
     """
     return parse_manifest(read_manifest(model), manifest_path(model))
 
 
 def read_manifest(model: Path) -> bytes:
-    """The bytes of the manifest of a model file, nothing checked but their number; as :func:`load_manifest` raises."""
+    """Read the bytes of a model file's manifest, without checking them.
+
+    Raises:
+        UsageError: The model file does not exist.
+        ModelError: The manifest is missing, too large or cannot be read.
+    """
     path = manifest_path(model)
     if not is_file(model):
         raise UsageError(f"There is no model file {model}.")
     if not is_file(path):
         raise ModelError(
-            f"{model} has no manifest: {path.name} is missing beside it. Copy both files; "
-            "a model without its manifest is not run, since nothing says what it takes.",
+            f"{model} has no manifest: {path.name} is missing beside it. Copy both files. A model without its manifest "
+            "is not run, because nothing says what input it needs.",
             code="no_manifest",
         )
     try:
@@ -307,29 +318,29 @@ def read_manifest(model: Path) -> bytes:
 
 
 def parse_manifest(data: bytes, path: Path) -> Manifest:
-    """Check the seal of a manifest's bytes, then what it says.
+    """Check the seal of a manifest, then parse it and check its content.
 
     Args:
         data: The whole file.
-        path: Of it, for the message.
+        path: Its path, for messages.
 
     Raises:
-        ModelError: Damaged, edited, of another schema version, or not possible.
+        ModelError: It is damaged, edited, inconsistent, or has another schema version.
     """
     try:
         values = unseal(data)
         version = values["schema_version"]
         if not _is_int(version) or version != SCHEMA_VERSION:
             raise ModelError(
-                f"{path} has schema version {version!r}; this runtime reads {SCHEMA_VERSION}. Install the runtime that "
-                "fits the model, or export the model again.",
+                f"{path} has schema version {version!r}, but this runtime reads version {SCHEMA_VERSION}. Install the "
+                "runtime that fits the model, or export the model again.",
                 code="schema_version",
             )
         return Manifest.from_json(values)
     except SealError as error:
         raise ModelError(
-            f"{path} {error}: it is damaged, was edited by hand, or is of an older version, and not a usable manifest. "
-            "Copy both files again, or export the model again; a program changes a manifest by "
+            f"{path} {error}, so it is not a usable manifest. It is damaged, was edited by hand, or has an older "
+            "format. Copy both files again, or export the model again. To change a manifest from a program, use "
             "edge_runtime.artifact.manifest.write_manifest, which seals it.",
             code="seal",
         ) from error
@@ -340,28 +351,28 @@ def parse_manifest(data: bytes, path: Path) -> Manifest:
 
 
 def read_model(model: Path, manifest: Manifest) -> bytes:
-    """Read a model file once and check it against its manifest, before anything parses it.
+    """Read a model file once, and check it against its manifest before anything parses it.
 
     Returns:
         The bytes that were checked.
 
     Raises:
-        ModelError: Its size or sha256 is not what the manifest says, or it cannot be read.
+        ModelError: The file cannot be read, or its size or sha256 is not the one in the manifest.
     """
     try:
         data = read_bounded(model, manifest.model_bytes)
     except (OSError, ValueError) as error:
         raise ModelError(
-            f"{model} cannot be read: {error}. Its manifest says {manifest.model_bytes} bytes; if it is larger, it is "
-            "damaged or not the one described: copy both files again.",
+            f"{model} cannot be read: {error}. Its manifest says that it has {manifest.model_bytes} bytes. If it is "
+            "larger, it is damaged or belongs to another manifest: copy both files again.",
             code="model_unreadable",
         ) from error
     sha256 = hashlib.sha256(data).hexdigest()
     if len(data) != manifest.model_bytes or sha256 != manifest.model_sha256:
         raise ModelError(
-            f"{model} has {len(data)} bytes and sha256 {sha256[:16]}... where its manifest says "
-            f"{manifest.model_bytes} and {manifest.model_sha256[:16]}.... "
-            "The file is damaged or not the one described: copy both files again.",
+            f"{model} has {len(data)} bytes and the sha256 {sha256[:16]}..., but its manifest says "
+            f"{manifest.model_bytes} bytes and {manifest.model_sha256[:16]}... "
+            "The file is damaged or belongs to another manifest: copy both files again.",
             code="model_hash",
         )
     return data

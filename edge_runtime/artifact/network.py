@@ -1,4 +1,4 @@
-"""The TensorFlow Lite interpreter: ``ai_edge_litert``, else ``tflite_runtime``."""
+"""The TensorFlow Lite interpreter: ``ai_edge_litert`` or, if that is missing, ``tflite_runtime``."""
 
 from __future__ import annotations
 
@@ -25,34 +25,36 @@ _INSTALL = {
 """How to install each of them, and where it has wheels."""
 
 REFUSALS = (ValueError, RuntimeError, MemoryError)
-"""What the interpreter raises on a model that it cannot run. Any call can raise; with a forged model even the last."""
+"""What the interpreter raises if it cannot run a model. Any call can raise; with a forged model even the last one."""
 
 
 def load_backend(name: str | None = None) -> tuple[str, Any]:
     """Import the interpreter's module.
 
     Args:
-        name: One of :data:`BACKENDS`, or None for the first that is installed.
+        name: One of :data:`BACKENDS`. None for the first that is installed.
 
     Returns:
         The distribution's name and the module.
 
     Raises:
-        FetalHeadError: No interpreter is installed, or not the one asked for.
+        FetalHeadError: No interpreter is installed, or the requested one is not.
     """
     if name is not None and name not in BACKENDS:
-        raise FetalHeadError(f"There is no backend '{name}'; there are {', '.join(BACKENDS)}.")
+        raise FetalHeadError(f"There is no backend '{name}'. Choose one of: {', '.join(BACKENDS)}.")
     failures = []
     for candidate in [name] if name else list(BACKENDS):
         if candidate == "tflite-runtime" and int(np.__version__.split(".")[0]) > 1:
-            # it can be imported all the same, and fails in its own code when the first model is loaded
-            failures.append(f"{candidate} is built for NumPy 1, {np.__version__} is installed: pip install 'numpy<2'")
+            # the import would succeed, and then loading the first model would fail
+            failures.append(
+                f"{candidate} needs NumPy 1, but NumPy {np.__version__} is installed: pip install 'numpy<2'"
+            )
             continue
         try:
             return candidate, importlib.import_module(BACKENDS[candidate])
         except ImportError as error:
             failures.append(f"{candidate}: {error}")
-    import platform  # only here: it is slow to import
+    import platform  # here, because it is slow to import
 
     here = f"Python {platform.python_version()} on {platform.system()} {platform.machine()}"
     steps = " ".join(_INSTALL[candidate] for candidate in ([name] if name else _INSTALL))
@@ -65,26 +67,26 @@ class Network:
     """One model, ready to run.
 
     The interpreter holds one input and one output, so a second thread could get the answer to the first one's frame.
-    Threads that share a network hold ``turn`` from :meth:`set_input` until they have read the output.
+    Threads that share a network must hold ``turn`` from :meth:`set_input` until they have read the output.
 
     Args:
         model: Bytes of the .tflite file, already checked against the manifest.
-        manifest: Describes the model.
-        threads: CPU threads, 1 or more.
+        manifest: The model's manifest.
+        threads: Number of CPU threads, at least 1.
         backend: As in :func:`load_backend`.
 
     Attributes:
         turn: The lock to hold. The thread that holds it may take it again.
 
     Raises:
-        ModelError: The bytes are not a model, or its tensors are not those of the manifest.
+        ModelError: The bytes are not a model, or its tensors are not the ones in the manifest.
     """
 
     def __init__(self, model: bytes, manifest: Manifest, threads: int = 1, backend: str | None = None) -> None:
         self.backend, module = load_backend(backend)
         self.threads = threads
         self.turn = threading.RLock()
-        self._model = model  # the interpreter points into these bytes: they must outlive it
+        self._model = model  # the interpreter points into these bytes, so they must outlive it
         try:
             with without_remarks():
                 self._interpreter = module.Interpreter(model_content=self._model, num_threads=threads)
@@ -94,7 +96,7 @@ class Network:
             raise ModelError(f"{self.backend} cannot run {manifest.name}: {error}", code="interpreter") from error
         if len(inputs) != 1 or len(outputs) != 1:
             raise ModelError(
-                f"{manifest.name} has {len(inputs)} inputs and {len(outputs)} outputs; one of each is needed."
+                f"{manifest.name} has {len(inputs)} inputs and {len(outputs)} outputs; it must have one of each."
             )
         for details, spec in ((inputs[0], manifest.input), (outputs[0], manifest.output)):
             _check_tensor(details, spec, manifest.name)
@@ -105,7 +107,7 @@ class Network:
         """Put a prepared frame, uint8 (h, w), into the input tensor."""
         spec = self._manifest.input
         tensor: NDArray[Any]
-        if spec.dtype == "uint8":  # the contract fixes scale 1/255 and zero point 0: the bytes are the tensor
+        if spec.dtype == "uint8":  # the manifest guarantees scale 1/255 and zero point 0, so the bytes are the tensor
             tensor = frame
         elif spec.dtype == "int8":
             tensor = (frame.astype(np.int16) - 128).astype(np.int8)
@@ -132,17 +134,17 @@ class Network:
         return ModelError(text, code="interpreter")
 
     def output(self) -> NDArray[Any]:
-        """A copy of the output as the network gives it: (h, w), in the dtype of the output tensor."""
+        """A copy of the network's output: (h, w), in the dtype of the output tensor."""
         try:
             values = self._interpreter.get_tensor(self._output)
-            if values.shape != self._manifest.output.shape:  # a model can change it while it runs
-                raise ValueError(f"the output has become {values.shape}")
+            if values.shape != self._manifest.output.shape:  # a model can change its shape while it runs
+                raise ValueError(f"the output's shape has become {values.shape}")
         except REFUSALS as error:
             raise self._failed(error) from error
         return np.asarray(values[0, :, :, 0])
 
     def logits(self, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
-        """The output as logits, float32 (h, w): in ``out`` if given, else in a new array."""
+        """The output as logits, float32 (h, w), in ``out`` if given, else in a new array."""
         stored = self.output()
         spec = self._manifest.output
         if out is None:
@@ -162,7 +164,7 @@ class Network:
 
 
 def describe_tensor(details: dict[str, Any]) -> TensorSpec:
-    """The :class:`TensorSpec` of a tensor, from what the interpreter says about it."""
+    """Make the :class:`TensorSpec` of a tensor from what the interpreter says about it."""
     scale, zero_point = details["quantization"]
     shape = tuple(int(n) for n in details["shape"])
     return TensorSpec(details["name"], shape, np.dtype(details["dtype"]).name, float(scale), int(zero_point))  # type: ignore[arg-type]
@@ -175,7 +177,8 @@ def _check_tensor(details: dict[str, Any], spec: TensorSpec, name: str) -> None:
         raise ModelError(f"{name}: {error}.") from error
     if (seen.shape, seen.dtype) != (spec.shape, spec.dtype):
         raise ModelError(
-            f"{name}: tensor is {seen.dtype} {seen.shape} where the manifest says {spec.dtype} {spec.shape}."
+            f"{name}: tensor '{seen.name}' is {seen.dtype} {seen.shape}, but its manifest says {spec.dtype} "
+            f"{spec.shape}."
         )
     if abs(seen.scale - spec.scale) > 1e-6 * spec.scale or seen.zero_point != spec.zero_point:
-        raise ModelError(f"{name}: quantization of tensor '{seen.name}' is not what the manifest says.")
+        raise ModelError(f"{name}: the quantization of tensor '{seen.name}' is not the one in the manifest.")

@@ -1,8 +1,8 @@
-"""The seal of a manifest: the sha256 of the file's own bytes, so that no bit of it changes unseen.
+"""The seal of a manifest: the sha256 of the file's own bytes, so that any changed bit is noticed.
 
-A sealed file begins with ``{``, a new line and ``  "seal": "<64 digits>"``; the digits are the sha256, in lower case,
-of the file with 64 zeros in their place. A seal tells a damaged or hand-edited file; who wrote it only a signature
-tells (:mod:`edge_runtime.artifact.signature`).
+A sealed file begins with ``{``, a new line and ``  "seal": "<64 digits>"``. The digits are the sha256, in lower case,
+of the file with 64 zeros in their place. A seal reveals a damaged or hand-edited file. Only a signature says who wrote
+it (:mod:`edge_runtime.artifact.signature`).
 """
 
 from __future__ import annotations
@@ -17,21 +17,25 @@ _BLANK = b"0" * 64
 _END = len(_HEAD) + len(_BLANK)
 
 MAX_DEPTH = 12
-"""Levels of nesting in a manifest; ours have 5."""
+"""Maximum levels of nesting in a manifest. Ours have 5."""
 
 MAX_DIGITS = 18
-"""Digits of an integer in a manifest, the sign included: it fits 64 bits. Python converts long ones in square time."""
+"""Maximum digits of an integer in a manifest, including the sign. It then fits 64 bits. Without a limit, converting a
+long integer takes Python quadratic time."""
 
 
 class SealError(ValueError):
-    """The bytes are not those that were sealed."""
+    """The bytes have no seal, or are not the ones that were sealed."""
 
 
 def seal(values: dict[str, Any]) -> bytes:
-    """A sealed JSON document, ready to be written.
+    """Make a sealed JSON document, ready to be written.
 
     Args:
-        values: Plain values; NaN and infinity are refused (ValueError).
+        values: Plain values.
+
+    Raises:
+        ValueError: A value is NaN or infinite.
     """
     values = {"seal": _BLANK.decode(), **{key: value for key, value in values.items() if key != "seal"}}
     blank = (json.dumps(values, indent=2, allow_nan=False) + "\n").encode()
@@ -39,18 +43,19 @@ def seal(values: dict[str, Any]) -> bytes:
 
 
 def unseal(data: bytes) -> dict[str, Any]:
-    """Check the seal, and only then parse.
+    """Check the seal, and parse the document only if it is right.
 
     Args:
         data: The whole file.
 
     Returns:
-        What was sealed, without the seal.
+        The values, without the seal.
 
     Raises:
-        SealError: No seal, or other bytes than were sealed.
-        ValueError: Sealed, but not the plain JSON that :func:`seal` writes: no JSON, a key that comes twice, NaN or
-            infinity, an integer beyond 64 bits, deep nesting, text that cannot be printed on one line.
+        SealError: There is no seal, or the bytes are not the ones that were sealed.
+        ValueError: The seal is right, but the document is not the plain JSON that :func:`seal` writes. It is not JSON,
+            has a duplicate key, NaN or infinity, an integer beyond 64 bits, deep nesting, or text that cannot be
+            printed on one line.
     """
     if not data.startswith(_HEAD):
         raise SealError("has no seal")
@@ -83,17 +88,17 @@ def _parse(data: bytes) -> dict[str, Any]:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     values = dict(pairs)
     if len(values) != len(pairs):
-        raise ValueError("a key comes twice in one object")
+        raise ValueError("an object has a duplicate key")
     return values
 
 
 def _refuse_constant(text: str) -> NoReturn:
-    raise ValueError(f"{text} is no JSON number")
+    raise ValueError(f"{text} is not a JSON number")
 
 
 def _integer(text: str) -> int:
     if len(text) > MAX_DIGITS:
-        raise ValueError(f"an integer of {len(text)} digits; at most {MAX_DIGITS} are allowed")
+        raise ValueError(f"it has an integer of {len(text)} digits; at most {MAX_DIGITS} are allowed")
     return int(text)
 
 
@@ -105,14 +110,14 @@ def _finite(text: str) -> float:
 
 
 def _check_plain(value: Any) -> None:
-    """Refuse deep nesting, which breaks what recurses over it, and text that would garble a terminal."""
+    """Refuse deep nesting, which breaks recursive code, and text that would garble a terminal."""
     level = [value]
     for _ in range(MAX_DEPTH):
         inner: list[Any] = []
         for item in level:
             if isinstance(item, str):
                 if not item.isprintable():  # control characters, line ends, halves of surrogate pairs
-                    raise ValueError("a text holds characters that cannot be printed")
+                    raise ValueError("a text contains characters that cannot be printed")
             elif isinstance(item, dict):
                 inner.extend(item)
                 inner.extend(item.values())

@@ -1,7 +1,7 @@
-"""Ed25519 signatures of artifacts (RFC 8032), through ``cryptography``, the extra ``sign``.
+"""Ed25519 signatures of artifacts (RFC 8032). They need the package ``cryptography``, which the extra ``sign`` brings.
 
-What is signed are the manifest's bytes, which hold the model's size and sha256, behind a prefix that keeps the
-signature from meaning anything elsewhere. It lies beside the model as ``<name>.sig``, three lines of text:
+A signature covers the manifest's bytes, which contain the model's size and sha256. A prefix keeps the signature from
+being valid for anything else. The signature is a file ``<name>.sig`` beside the model, with three lines of text:
 
     fetal-head-edge signature 1
     key <16 digits: the start of the public key's sha256>
@@ -30,7 +30,7 @@ _MAX_KEY_BYTES = 4096
 
 _PEM = re.compile(rb"\s*-----BEGIN PUBLIC KEY-----\s+([A-Za-z0-9+/=\s]+?)\s*-----END PUBLIC KEY-----\s*")
 _DER_HEAD = bytes.fromhex("302a300506032b6570032100")
-"""What stands before the 32 bytes of an Ed25519 key in DER (RFC 8410)."""
+"""The bytes before the 32 bytes of an Ed25519 key in DER (RFC 8410)."""
 
 _SMALL_ORDER = {
     bytes.fromhex(text)
@@ -44,24 +44,24 @@ _SMALL_ORDER = {
         "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
     )
 }
-"""Keys under which signatures can be made without a private key (all zeros is one), their sign bit cleared."""
+"""Keys for which anyone can make signatures without a private key, such as all zeros. Their sign bit is cleared."""
 
 
 @dataclass(frozen=True)
 class PublicKey:
-    """A key that is trusted.
+    """A trusted public key.
 
     Attributes:
-        data: Its 32 bytes.
+        data: The 32 bytes of the key.
     """
 
     data: bytes
 
     def __post_init__(self) -> None:
         if len(self.data) != 32:
-            raise UsageError(f"An Ed25519 public key has 32 bytes, not {len(self.data)}.")
+            raise UsageError(f"The key has {len(self.data)} bytes; an Ed25519 public key has 32.")
         if self.data[:31] + bytes([self.data[31] & 0x7F]) in _SMALL_ORDER:
-            raise UsageError("This is no key to trust: anyone can sign for it. Make one: python -m export keygen")
+            raise UsageError("This key cannot be trusted: anyone can sign for it. Make one: python -m export keygen")
 
     @property
     def id(self) -> str:
@@ -70,13 +70,13 @@ class PublicKey:
 
 
 def read_key(source: str | Path | bytes | PublicKey) -> PublicKey:
-    """A public key to trust.
+    """Read a public key to trust.
 
     Args:
-        source: A PEM file, or its content, or the key's 32 bytes.
+        source: A PEM file, its content, or the key's 32 bytes.
 
     Raises:
-        UsageError: Not an Ed25519 public key.
+        UsageError: It is not an Ed25519 public key.
     """
     if isinstance(source, PublicKey):
         return source
@@ -91,7 +91,7 @@ def read_key(source: str | Path | bytes | PublicKey) -> PublicKey:
     if len(data) == 32:
         return PublicKey(data)
     if b"PRIVATE KEY" in data:
-        raise UsageError(f"{where} is a private key, which belongs on no device. Give the public one (.pub).")
+        raise UsageError(f"{where} is a private key, which must not be on a device. Give the public key (.pub).")
     found = _PEM.fullmatch(data)
     try:
         der = base64.b64decode(b"".join(found[1].split()), validate=True) if found else b""
@@ -99,38 +99,41 @@ def read_key(source: str | Path | bytes | PublicKey) -> PublicKey:
         der = b""
     if len(der) != len(_DER_HEAD) + 32 or not der.startswith(_DER_HEAD):
         raise UsageError(
-            f"{where} is no Ed25519 public key: a PEM file as python -m export keygen writes, or 32 bytes, is needed."
+            f"{where} is not an Ed25519 public key. Give a PEM file written by python -m export keygen, or 32 bytes."
         )
     return PublicKey(der[len(_DER_HEAD) :])
 
 
 def read_keys(sources: Sequence[str | Path | bytes | PublicKey] | None) -> tuple[PublicKey, ...] | None:
-    """The keys to trust, None where signatures are not asked for.
+    """Read the keys to trust. None if no signature is required.
 
     Raises:
-        UsageError: An empty list, which would trust nobody, a single key in place of a list, or what is no key.
+        UsageError: The list is empty, so that nothing could be trusted; it is a single key instead of a list; or an
+            entry is not a key.
     """
     if sources is None:
         return None
     if isinstance(sources, str | bytes | Path | PublicKey):
-        raise UsageError("trusted_keys is a list: put the key into [ ].")
+        raise UsageError("trusted_keys must be a list: put the key into [ ].")
     if not sources:
-        raise UsageError("trusted_keys is empty: nothing could be loaded. Give a key, or None to ask for no signature.")
+        raise UsageError(
+            "trusted_keys is empty, so no model could be loaded. Give a key, or None to require no signature."
+        )
     return tuple(read_key(source) for source in sources)
 
 
 def signature_path(model: Path) -> Path:
-    """Where the signature of a model file lies: the same name, ending in ``.sig``."""
+    """The path of a model file's signature: the same name, ending in ``.sig``."""
     return model.with_suffix(".sig")
 
 
 def signature_text(key: PublicKey, signature: bytes) -> bytes:
-    """Content of a signature's file."""
+    """The content of a signature file."""
     return f"fetal-head-edge signature 1\nkey {key.id}\ned25519 {signature.hex()}\n".encode()
 
 
 def signed_message(manifest: bytes) -> bytes:
-    """What the signature of a manifest's bytes is made over."""
+    """The bytes that are signed for a manifest."""
     return PREFIX + manifest
 
 
@@ -138,16 +141,16 @@ def check_signature(model: Path, manifest: bytes, keys: Sequence[PublicKey]) -> 
     """Check that one of the trusted keys signed a manifest.
 
     Args:
-        model: The .tflite file, for the signature beside it.
-        manifest: The manifest's bytes, as read; they are not yet parsed.
-        keys: Those trusted.
+        model: The .tflite file. Its signature is beside it.
+        manifest: The manifest's bytes as read, not yet parsed.
+        keys: The trusted keys.
 
     Returns:
         The id of the key that signed it.
 
     Raises:
-        ModelError: Unsigned, signed by another key, or not what was signed.
-        FetalHeadError: ``cryptography`` is not installed; the message names the extra.
+        ModelError: There is no signature, another key signed it, or the manifest was changed since.
+        FetalHeadError: ``cryptography`` is not installed. The message names the extra.
     """
     ed25519 = _ed25519()
     trusted = ", ".join(key.id for key in keys)
@@ -156,33 +159,36 @@ def check_signature(model: Path, manifest: bytes, keys: Sequence[PublicKey]) -> 
         found = _FORMAT.fullmatch(read_bounded(path, _MAX_SIG_BYTES))
     except FileNotFoundError as error:
         raise ModelError(
-            f"{model} is not signed: {path.name} is missing beside it, and only what key {trusted} signed may be "
-            "loaded. Copy all three files, or sign it: python -m export sign",
+            f"{model} is not signed: {path.name} is missing beside it. Only models signed by key {trusted} are loaded. "
+            "Copy all three files, or sign the model with: python -m export sign",
             code="unsigned",
         ) from error
     except (OSError, ValueError) as error:
         raise ModelError(f"{path} cannot be read: {error}.", code="signature") from error
     if not found:
-        raise ModelError(f"{path} is no signature of this version: copy it again, or sign again.", code="signature")
+        raise ModelError(
+            f"{path} is not a signature of this version. Copy it again, or sign the model again.", code="signature"
+        )
     key = next((key for key in keys if key.id == found[1].decode()), None)
     if key is None:
         raise ModelError(
-            f"{model} is signed by key {found[1].decode()}, which is not trusted; {trusted} is.", code="untrusted_key"
+            f"{model} is signed by key {found[1].decode()}, which is not trusted. Trusted: {trusted}.",
+            code="untrusted_key",
         )
     try:
         public = ed25519.Ed25519PublicKey.from_public_bytes(key.data)
         public.verify(bytes.fromhex(found[2].decode()), signed_message(manifest))
-    except Exception as error:  # InvalidSignature, or whatever else the library refuses: nothing passes
+    except Exception as error:  # InvalidSignature, or any other refusal of the library
         raise ModelError(
-            f"{model}: its manifest is not the one that key {key.id} signed. It was changed, or damaged, or the three "
-            "files do not belong together: copy all three again.",
+            f"The manifest of {model} is not the one that key {key.id} signed. It was changed or damaged, or the three "
+            "files do not belong together. Copy all three again.",
             code="signature",
         ) from error
     return key.id
 
 
 def signer_id(model: Path) -> str | None:
-    """The id of the key that the signature beside a model names, unchecked; None where there is no such file."""
+    """The id of the key that the signature beside a model names. It is not checked. None if there is no signature."""
     try:
         found = _FORMAT.fullmatch(read_bounded(signature_path(model), _MAX_SIG_BYTES))
     except (OSError, ValueError):
@@ -195,5 +201,5 @@ def _ed25519() -> Any:
         return require("cryptography.hazmat.primitives.asymmetric.ed25519")
     except FetalHeadError as error:
         raise FetalHeadError(
-            f"A signature is asked for and cannot be checked, so nothing is loaded. {error}", code="no_cryptography"
+            f"A signature is required but cannot be checked, so nothing is loaded. {error}", code="no_cryptography"
         ) from error

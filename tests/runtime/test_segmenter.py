@@ -208,7 +208,7 @@ def test_litert_comes_first_tflite_runtime_second_and_neither_is_an_error(monkey
 
 def test_tflite_runtime_is_not_started_with_a_numpy_it_was_not_built_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("edge_runtime.artifact.network.np.__version__", "2.4.6")
-    with pytest.raises(FetalHeadError, match=r"NumPy 1, 2\.4\.6 is installed: pip install 'numpy<2'"):
+    with pytest.raises(FetalHeadError, match=r"NumPy 1, but NumPy 2\.4\.6 is installed: pip install 'numpy<2'"):
         load_backend("tflite-runtime")
     assert load_backend()[0] == "ai-edge-litert"
 

@@ -61,7 +61,7 @@ def without_golden(tmp_path: Path) -> Path:
 def test_one_wrong_bit_is_seen_at_load(model: Path, memory: Memory) -> None:
     assert Segmenter.load(model).has_canary
     memory.broken = True
-    with pytest.raises(DeviceError, match="answers otherwise"):
+    with pytest.raises(DeviceError, match="gives another answer"):
         Segmenter.load(model)
 
 

@@ -108,9 +108,9 @@ def test_a_manifest_that_does_not_fit_is_refused_with_the_reason(artifact: Path,
 @pytest.mark.parametrize(
     ("inner", "said"),
     [
-        (b'"x": 1, "x": 2', "a key comes twice"),
-        (b'"threshold": NaN', "NaN is no JSON number"),
-        (b'"threshold": -Infinity', "Infinity is no JSON number"),
+        (b'"x": 1, "x": 2', "duplicate key"),
+        (b'"threshold": NaN', "NaN is not a JSON number"),
+        (b'"threshold": -Infinity', "Infinity is not a JSON number"),
         (b'"threshold": 1e999', "too large"),
         (b'"model_bytes": ' + b"9" * 100_000, "integer of 100000 digits"),
         (b'"quality": ' + b"[" * 100_000, "nested deeper"),

@@ -231,8 +231,8 @@ def test_the_signature_is_checked_before_anything_is_parsed(
     [
         (b"\0" * 32, "anyone can sign"),
         (b"\1" + b"\0" * 30 + b"\x80", "anyone can sign"),
-        (b"short", "no Ed25519 public key"),
-        (b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", "no Ed25519 public key"),
+        (b"short", "not an Ed25519 public key"),
+        (b"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", "not an Ed25519 public key"),
         ("none.pub", "cannot be read"),
     ],
 )
