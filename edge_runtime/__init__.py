@@ -1,4 +1,4 @@
-"""Measure fetal head circumference on a small CPU: numpy and LiteRT, nothing else.
+"""Measure fetal head circumference on a small CPU, with NumPy and LiteRT alone.
 
     from edge_runtime import Segmenter
 

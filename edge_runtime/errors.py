@@ -1,14 +1,16 @@
-"""Errors a user can cause, each with the exit code its command ends with."""
+"""Errors that a user can cause, each with the exit code of the command that raises it."""
 
 from __future__ import annotations
 
 
 class FetalHeadError(Exception):
-    """Base of every expected error; the message says what was wrong, the value seen, what is allowed, what to do.
+    """Base class of every expected error.
+
+    The message says what was wrong, the value seen, what is allowed, and what to do.
 
     Args:
-        message: For people; it may name files and values.
-        code: For logs: one short fixed word, which never holds a name or a value.
+        message: Text for people. It may contain file names and values.
+        code: A short fixed word for logs. It never contains a name or a value.
     """
 
     exit_code = 1
@@ -21,7 +23,7 @@ class FetalHeadError(Exception):
 
 
 class UsageError(FetalHeadError):
-    """The call itself was wrong: an argument out of range, a name that does not exist, a missing file."""
+    """The call was wrong: an argument is out of range, a name does not exist, a file is missing."""
 
     exit_code = 2
     code = "usage"
@@ -40,20 +42,20 @@ class ModelError(FetalHeadError):
 
 
 class DeviceError(FetalHeadError):
-    """This device or its interpreter answers otherwise than it must; nothing is measured until it is right again."""
+    """This device or its interpreter gives wrong answers. Nothing is measured until it gives the right ones."""
 
     code = "device"
 
 
 class SourceError(FetalHeadError):
-    """A stream's source of frames failed: the probe, its driver, or the program that reads it."""
+    """The source of a stream's frames failed: the probe, its driver, or the program that reads it."""
 
     code = "source"
 
 
 def shown(value: object) -> str:
-    """A value that was given, short enough for a message."""
+    """The text of a value, cut short enough for a message."""
     try:
         return repr(value)[:60]
-    except Exception:  # of an integer of 5,000 digits say
+    except Exception:  # for example, an integer of 5,000 digits
         return f"a {type(value).__name__} that cannot be shown"

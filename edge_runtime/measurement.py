@@ -1,4 +1,4 @@
-"""What one frame gave, and how long it took."""
+"""The result of one frame, and how long it took."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edge_runtime.quality.verdict import Quality
 
 @dataclass(frozen=True)
 class Latency:
-    """Time one frame took, in ms: before, in and after the network."""
+    """Time spent on one frame before, in and after the network, in ms."""
 
     preprocess: float
     invoke: float
@@ -21,26 +21,28 @@ class Latency:
 
     @property
     def total(self) -> float:
-        """Sum of the three, in ms."""
+        """The sum of the three, in ms."""
         return self.preprocess + self.invoke + self.postprocess
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """What one frame gave.
+    """The result of one frame.
 
     Attributes:
-        head_circumference_mm: None where it is refused; ``reason`` then says why. Never 0.
-        reason: Why there is no circumference, else None.
-        ellipse: In frame pixels; None where refused.
-        mask: bool (H, W) at the frame's size; what the network found, also where the measurement is refused.
-        quality: Figures behind the decision.
-        latency_ms: Time spent.
-        pixel_size_mm: (x, y) it was measured with; None where none was given.
-        interval_mm: Where the true circumference lies in at least 90 % of images; None without a circumference or
-            where the model's manifest has no ``quality``, as the next two.
-        trust: How like those of good frames the figures are, 0 to 1; 0 where refused.
-        caution: Shown beside a circumference that is less certain than usual, else None.
+        head_circumference_mm: None if the measurement is refused; ``reason`` then says why. Never 0.
+        reason: Why there is no circumference. None if there is one.
+        ellipse: The fitted ellipse, in frame pixels. None if the measurement is refused.
+        mask: bool (H, W) at the frame's size: what the network found, even if the measurement is refused.
+        quality: The figures behind the decision.
+        latency_ms: The time spent.
+        pixel_size_mm: The (x, y) used. None if none was given.
+        interval_mm: The range that contains the true circumference in at least 90 % of images. None without a
+            circumference.
+        trust: How much the figures resemble those of good frames, 0 to 1; 0 if the measurement is refused.
+        caution: A warning to show beside a circumference that is less certain than usual, else None.
+
+    ``interval_mm``, ``trust`` and ``caution`` are always None if the model's manifest has no ``quality``.
     """
 
     head_circumference_mm: float | None

@@ -1,7 +1,8 @@
-"""Scores of a predicted mask and its head circumference, one definition each.
+"""Scores of a predicted mask and its head circumference (HC). Each is defined here and nowhere else.
 
-Per image, at the image's own resolution; then mean, SD and a bootstrap 95 % interval over images. The ``paper_*``
-figures follow Wang, Silvestre and Curran (2023), who pool pixels over batches: only to compare with their table.
+Scores are computed for each image at the image's own resolution, then summarized over images: mean, standard deviation
+and a bootstrap 95 % interval. The ``paper_*`` figures pool pixels over batches, as Wang, Silvestre and Curran (2023)
+do. Use them only for a comparison with their table.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from edge_runtime.head.ellipse import outline_points
 
 BOOTSTRAP_SAMPLES = 2000
 PAPER_BATCH = 10
-"""Images the paper pools its pixels over."""
+"""Number of images over which the paper pools pixels."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,10 @@ class ImageScore:
         dice: Dice of the head, 0 to 1; 0 for an empty prediction.
         foreground_iou: Intersection over union of the head, 0 to 1.
         mean_iou: Mean of the head's and the background's IoU, 0 to 1.
-        pixel_accuracy: Share of pixels classified right, 0 to 1.
-        hausdorff_mm: Hausdorff distance between the two outlines in mm; None for an empty prediction.
-        hc_difference_mm: Predicted less reference head circumference in mm; None where no HC was measured.
-        reason: Why no HC was measured, else None.
+        pixel_accuracy: Share of pixels that are classified correctly, 0 to 1.
+        hausdorff_mm: Hausdorff distance between the two outlines in mm. None for an empty prediction.
+        hc_difference_mm: Predicted minus reference head circumference in mm. None if no HC was measured.
+        reason: Why no HC was measured. None if one was.
     """
 
     image: str
@@ -47,9 +48,9 @@ class ImageScore:
 
 
 def overlap(predicted: NDArray[np.bool_], reference: NDArray[np.bool_]) -> tuple[float, float, float, float]:
-    """Dice, foreground IoU, mean IoU over both classes, pixel accuracy of two boolean masks of one shape.
+    """Dice, foreground IoU, mean IoU over both classes, and pixel accuracy of two boolean masks of the same shape.
 
-    A class that neither mask holds counts as 1 (nothing to find, nothing claimed).
+    A class that is in neither mask scores 1: there was nothing to find, and nothing was claimed.
     """
     both = int(np.count_nonzero(predicted & reference))
     either = int(np.count_nonzero(predicted | reference))
@@ -61,10 +62,10 @@ def overlap(predicted: NDArray[np.bool_], reference: NDArray[np.bool_]) -> tuple
 
 
 def hausdorff(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    """Hausdorff distance between two point sets (N, 2) and (M, 2), in their unit; the larger of both directions."""
+    """Hausdorff distance between two point sets (N, 2) and (M, 2), in their unit: the larger of the two directions."""
     squared, factor = (b**2).sum(axis=1), np.ascontiguousarray(-2 * b.T)
     worst, nearest = 0.0, np.full(len(b), np.inf)
-    for start in range(0, len(a), 64):  # a block of distances stays in the cache
+    for start in range(0, len(a), 64):  # in blocks, so that the distances fit into the cache
         part = a[start : start + 64]
         distance = part @ factor
         distance += squared
@@ -92,10 +93,10 @@ def score_image(
         predicted: Predicted mask, bool (H, W).
         reference: Reference mask, bool (H, W).
         pixel_size_mm: Side of a pixel in mm.
-        hc_mm: Measured head circumference in mm, None where it was refused.
+        hc_mm: Measured head circumference in mm. None if the measurement was refused.
         reference_hc_mm: Reference head circumference in mm.
         reason: Why ``hc_mm`` is None.
-        distances: Compute the Hausdorff distance too, which takes most of the time.
+        distances: Whether to compute the Hausdorff distance, which takes most of the time.
     """
     dice, foreground, mean, accuracy = overlap(predicted, reference)
     distance = None
@@ -107,7 +108,12 @@ def score_image(
 
 
 def summarize_values(values: Sequence[float], seed: int = 0) -> dict[str, float | int | None]:
-    """Count, mean, SD (n - 1), median, 95th percentile, extremes, percentile-bootstrap 95 % interval of the mean."""
+    """Summarize values.
+
+    Returns:
+        Count, mean, standard deviation (n - 1), median, 95th percentile, minimum, maximum, and the percentile-bootstrap
+        95 % interval of the mean.
+    """
     data = np.asarray(values, dtype=np.float64)
     if data.size == 0:
         return {"n": 0, "mean": None}
@@ -128,12 +134,12 @@ def summarize_values(values: Sequence[float], seed: int = 0) -> dict[str, float 
 
 
 def summarize(scores: Sequence[ImageScore]) -> dict[str, Any]:
-    """Summaries of every score over images.
+    """Summarize every score over images.
 
     Returns:
-        ``n_images``, ``n_hc_refused`` and one :func:`summarize_values` a metric: ``dice``, ``foreground_iou``,
-        ``mean_iou``, ``pixel_accuracy``, ``hausdorff_mm``, ``hc_difference_mm`` (the literature's DF) and
-        ``hc_absolute_difference_mm`` (ADF). HC figures are over images with an HC; the refused are counted.
+        ``n_images``, ``n_hc_refused``, and the :func:`summarize_values` of each metric: ``dice``, ``foreground_iou``,
+        ``mean_iou``, ``pixel_accuracy``, ``hausdorff_mm``, ``hc_difference_mm`` (DF in the literature) and
+        ``hc_absolute_difference_mm`` (ADF). HC figures cover the images with an HC; ``n_hc_refused`` counts the others.
     """
     out: dict[str, Any] = {
         "n_images": len(scores),
@@ -147,24 +153,24 @@ def summarize(scores: Sequence[ImageScore]) -> dict[str, Any]:
 
 
 def scores_to_json(scores: Sequence[ImageScore]) -> list[dict[str, Any]]:
-    """Scores as plain dictionaries, in order."""
+    """Convert scores to plain dictionaries, in order."""
     return [asdict(s) for s in scores]
 
 
 def scores_from_json(values: Sequence[dict[str, Any]]) -> list[ImageScore]:
-    """Back from :func:`scores_to_json`; what a later version added is left out."""
+    """The inverse of :func:`scores_to_json`. Keys that a later version added are ignored."""
     names = [f.name for f in fields(ImageScore)]
     return [ImageScore(**{name: value[name] for name in names}) for value in values]
 
 
 @dataclass(frozen=True)
 class Shifts:
-    """Differences of one set of scores from a baseline's, image by image.
+    """Differences between a set of scores and a baseline, image by image.
 
     Attributes:
-        dice_points: Difference of Dice in points of 100, of every image that both have; negative is worse.
-        hc_mm: Difference of the head circumference in mm, of every image that both measured.
-        n_refused_by_one: Images that one of the two refused to measure and the other did not.
+        dice_points: Differences of Dice in points of 100, for every image in both sets. Negative is worse.
+        hc_mm: Differences of head circumference in mm, for every image that both measured.
+        n_refused_by_one: Number of images that only one of the two refused to measure.
     """
 
     dice_points: list[float]
@@ -178,7 +184,7 @@ class Shifts:
 
 
 def paired_shifts(scores: Sequence[ImageScore], baseline: Sequence[ImageScore]) -> Shifts:
-    """What a conversion changed, say: scores less the baseline's, paired by the image's name."""
+    """Scores minus the baseline's, paired by image name. They show what a conversion changed, for example."""
     by_name = {b.image: b for b in baseline}
     pairs = [(s, by_name[s.image]) for s in scores if s.image in by_name]
     hcs = [(s.hc_difference_mm, b.hc_difference_mm) for s, b in pairs]
@@ -190,15 +196,15 @@ def paired_shifts(scores: Sequence[ImageScore], baseline: Sequence[ImageScore]) 
 
 
 def paper_pooled(predicted: NDArray[np.bool_], reference: NDArray[np.bool_]) -> dict[str, float]:
-    """The paper's figures: pixel accuracy over all pixels; Dice and IoU pooled per batch of 10, averaged over batches.
+    """The paper's figures: pixel accuracy over all pixels, and Dice and IoU pooled in batches of 10, then averaged.
 
     Args:
         predicted: bool (N, H, W) at network resolution.
         reference: bool (N, H, W), the paper's filled contours at network resolution.
 
     Returns:
-        ``paper_pixel_accuracy``, ``paper_dice``, ``paper_miou`` (which is the foreground IoU), each 0 to 1; and
-        ``paper_dice_per_image``, the same masks' Dice an image, averaged over images: what pooling is worth.
+        ``paper_pixel_accuracy``, ``paper_dice`` and ``paper_miou`` (which is the foreground IoU), each 0 to 1; and
+        ``paper_dice_per_image``, the mean of each image's Dice, which shows the effect of pooling.
     """
     dice, iou = [], []
     for start in range(0, len(predicted), PAPER_BATCH):

@@ -1,4 +1,4 @@
-"""The object a scanner embeds: frames in, masks and head circumferences out."""
+"""The object that a scanner embeds: it takes frames and returns masks and head circumferences."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from edge_runtime.quality.verdict import NO_PIXEL_SIZE
 from edge_runtime.stages import Stages, run_stages
 
 DEFAULT_MODEL = Path(__file__).resolve().parent / "models" / "edge-full_int8.tflite"
-"""The model the wheel ships."""
+"""The model in the wheel."""
 
 MAX_THREADS = 64
 
@@ -40,11 +40,11 @@ class Segmenter:
     load one Segmenter per thread.
 
     Attributes:
-        manifest: What the model is.
+        manifest: Description of the model.
         size: (height, width) of the network's input, in pixels.
         backend: ``ai-edge-litert`` or ``tflite-runtime``.
-        signed_by: Id of the trusted key that signed the model; None where no signature was asked for.
-        threads: CPU threads.
+        signed_by: Id of the trusted key that signed the model. None if no signature was required.
+        threads: Number of CPU threads.
     """
 
     def __init__(
@@ -78,24 +78,27 @@ class Segmenter:
         trusted_keys: Sequence[str | Path | bytes | PublicKey] | None = None,
         canary_every: int = 0,
     ) -> Segmenter:
-        """Load a model: signature where asked for, seal, hash, and only then the interpreter; then the canary is asked.
+        """Load a model.
+
+        The signature (if keys are given), the seal and the hash are checked before the interpreter sees the model. Then
+        the canary is run: a known frame whose answer is in the manifest.
 
         Args:
-            path: The .tflite file, its manifest beside it; None for the model the wheel ships.
-            threads: CPU threads, 1 to 64; or ``"auto"``: what ``python -m edge_runtime tune`` chose for this model on
-                this device, 1 where it has not been run.
+            path: The .tflite file, with its manifest beside it. None for the model in the wheel.
+            threads: Number of CPU threads, 1 to 64. ``"auto"`` uses the number that ``python -m edge_runtime tune``
+                chose for this model on this device, or 1 if it has not been run.
             backend: ``ai-edge-litert``, ``tflite-runtime``, or None for the first that is installed.
-            trusted_keys: Ed25519 public keys: PEM files, or 32 bytes each. What none of them signed is refused. None
-                asks for no signature.
-            canary_every: Ask the canary again before every so many frames, which costs one run of the network each
-                time; 0 asks at load alone.
+            trusted_keys: Ed25519 public keys, as PEM files or as 32 bytes each. A model that none of them signed is
+                refused. None requires no signature.
+            canary_every: Run the canary again every N frames. Each time costs one run of the network. 0 runs it only
+                when the model is loaded.
 
         Raises:
-            UsageError: No such file, no such key, or a number out of range.
-            ModelError: No manifest, another schema version, a seal, signature or hash that differs, or a model that is
-                not as described, or none to ask the canary of with ``canary_every``.
-            DeviceError: The canary's answer is not the export's.
-            FetalHeadError: No interpreter is installed, or keys were given and ``cryptography`` is not.
+            UsageError: A file or key does not exist, or a number is out of range.
+            ModelError: There is no manifest, or it has another schema version; the seal, signature or hash does not
+                match; the model is not as described; or ``canary_every`` is set and the manifest has no canary.
+            DeviceError: The canary's answer differs from the one at export.
+            FetalHeadError: No interpreter is installed, or keys were given and ``cryptography`` is not installed.
         """
         try:
             segmenter = cls._load(None if path is None else Path(path), threads, backend, trusted_keys, canary_every)
@@ -131,14 +134,14 @@ class Segmenter:
         signed_by = None if keys is None else check_signature(model, data, keys)
         manifest = parse_manifest(data, manifest_path(model))
         if threads == "auto":
-            from edge_runtime.device.thread_cache import cached_threads  # only here: importlib.metadata takes its time
+            from edge_runtime.device.thread_cache import cached_threads  # here: importlib.metadata is slow to import
 
             threads = cached_threads(manifest.model_sha256, load_backend(backend)[0]) or 1
         network = Network(read_model(model, manifest), manifest, threads, backend)
         canary = make_canary(manifest, network.backend)
         if canary_every and canary is None:
             raise ModelError(
-                f"canary_every is {canary_every}, and the manifest of {manifest.name} has no golden outputs. "
+                f"canary_every is {canary_every}, but the manifest of {manifest.name} has no golden outputs. "
                 "Export the model again, or load it without canary_every.",
                 code="no_canary",
             )
@@ -152,14 +155,14 @@ class Segmenter:
         return self._canary is not None
 
     def check_canary(self) -> bool:
-        """Ask the canary now; a segmenter that refuses to measure since it failed measures again once it passes.
+        """Run the canary now. After a failure the segmenter refuses to measure until the canary passes.
 
         Returns:
-            True where it passed, False where the model has none.
+            True if it passed, False if the model has none.
 
         Raises:
-            DeviceError: It failed: from now on nothing is measured.
-            ModelError: The golden frames become another input here, or the interpreter failed.
+            DeviceError: It failed. Nothing is measured from now on.
+            ModelError: The golden frames give another network input here than at export, or the interpreter failed.
         """
         if self._canary is None:
             return False
@@ -176,10 +179,10 @@ class Segmenter:
         return True
 
     def _check_device(self) -> None:
-        """Before each frame: refuse after a failed canary, and ask it where its turn has come."""
+        """Before each frame: refuse if the canary has failed, and run it if it is due."""
         with self._network.turn:
             if self._fault is not None:
-                raise DeviceError(f"Nothing is measured since the canary failed. {self._fault}", code="canary")
+                raise DeviceError(f"Nothing has been measured since the canary failed. {self._fault}", code="canary")
             self._frames_since_canary += 1
             if 0 < self._canary_every < self._frames_since_canary:
                 self.check_canary()
@@ -189,8 +192,8 @@ class Segmenter:
         """The network's logits for a frame, float32 (h, w) at network resolution.
 
         Raises:
-            InputError: The frame is not one (see :func:`edge_runtime.frame.preprocess.check_frame`).
-            DeviceError: The canary failed, now or earlier; also from :meth:`segment` and :meth:`measure`.
+            InputError: The frame is not valid (see :func:`edge_runtime.frame.preprocess.check_frame`).
+            DeviceError: The canary failed, now or earlier. :meth:`segment` and :meth:`measure` raise it too.
         """
         self._check_device()
         return self._network(prepare(frame, self.size))
@@ -199,13 +202,13 @@ class Segmenter:
         """The head's mask.
 
         Args:
-            frame: uint8, (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), sides of 32 to 16384 pixels.
+            frame: uint8, (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), each side 32 to 16384 pixels.
 
         Returns:
-            bool (H, W): the largest region, holes filled; empty where nothing was found.
+            bool (H, W): the largest region, with its holes filled. Empty if nothing was found.
 
         Raises:
-            InputError: The frame is not one.
+            InputError: The frame is not valid.
         """
         return self._run(frame, None, None).head.mask
 
@@ -216,17 +219,17 @@ class Segmenter:
     ) -> Measurement:
         """Measure the head circumference, or refuse with a reason.
 
-        With the shipped model, Python's allocations for a grey frame of 800x540 reach 1.1 MB (2.2 MB in colour), of
-        which only the mask's 0.43 MB outlive the call: a new array each time, the caller's own.
+        With the shipped model, Python allocates up to 1.1 MB for a grey frame of 800x540 (2.2 MB in colour). Only the
+        mask, 0.43 MB, outlives the call. It is a new array each time and belongs to the caller.
 
         Args:
             frame: As for :meth:`segment`.
-            pixel_size_mm: Side of a pixel in mm, or (x, y) where pixels are not square: a tuple, list or array of two.
-                Without it there is a mask and an ellipse in pixels, and no circumference.
+            pixel_size_mm: Side of a pixel in mm, or a tuple, list or array (x, y) if pixels are not square. Without it
+                the result has a mask and an ellipse in pixels, but no circumference.
 
         Raises:
-            InputError: The frame is not one.
-            UsageError: The pixel size is no number from 0.0001 to 100, or its sides differ more than 10 times.
+            InputError: The frame is not valid.
+            UsageError: The pixel size is not a number from 0.0001 to 100, or one side is more than 10 times the other.
         """
         sizes = None if pixel_size_mm is None else check_pixel_sizes(pixel_size_mm)
         stages = self._run(frame, sizes, self._limits)
@@ -246,27 +249,28 @@ class Segmenter:
         )
 
     def examine(self, frame: NDArray[np.uint8], pixel_size_mm: PixelSize) -> Stages:
-        """Measure a frame by the wide limits alone, not by the model's own, and keep what every stage gave.
+        """Measure a frame without the model's own limits, and keep the result of every stage.
 
-        Limits are derived from this (``python -m export quality``). A scanner calls :meth:`measure`.
+        Only the wide limits of :mod:`edge_runtime.quality.verdict` apply. ``python -m export quality`` derives the
+        model's limits from this. A scanner calls :meth:`measure`.
 
         Args:
             frame: As for :meth:`segment`.
             pixel_size_mm: As for :meth:`measure`.
 
         Returns:
-            What every stage gave; its logits hold until the next frame.
+            The result of every stage. The next frame overwrites its logits.
 
         Raises:
-            InputError: The frame is not one.
+            InputError: The frame is not valid.
         """
         return self._run(frame, check_pixel_sizes(pixel_size_mm), None)
 
     def check_golden(self) -> Golden | None:
-        """Compare this device's answers to eight frames with those where the model was exported.
+        """Compare this device's answers to eight frames with those of the machine that exported the model.
 
         Returns:
-            How they compare; None where the manifest, an older one, has none.
+            How they compare. None if the manifest is too old to have golden outputs.
 
         Raises:
             ModelError: They cannot be compared.
@@ -284,4 +288,4 @@ def _check_count(name: str, value: int, least: int, most: int) -> None:
     except TypeError:
         held = False
     if not held:
-        raise UsageError(f"{name} is {shown(value)}; it is an integer and lies between {least} and {most}.")
+        raise UsageError(f"{name} is {shown(value)}; it must be an integer between {least} and {most}.")

@@ -21,19 +21,19 @@ from edge_runtime.quality.limits import Limits
 from edge_runtime.quality.verdict import Verdict, weigh
 
 STEPS = ("prepare", "invoke", "logits", "region", "ellipse", "mask", "quality")
-"""What a frame goes through, in order."""
+"""The steps a frame goes through, in order."""
 
 
 @dataclass(frozen=True)
 class Stages:
-    """What every stage gave for one frame.
+    """The results of all stages for one frame.
 
     Attributes:
-        network_input: uint8 (h, w), what the network saw.
-        logits: float32 (h, w), what it answered. The next frame overwrites it.
-        head: What was found.
+        network_input: uint8 (h, w), the network's input.
+        logits: float32 (h, w), the network's output. The next frame overwrites it.
+        head: The head that was found.
         verdict: The circumference, or why there is none.
-        step_ms: Time of each of :data:`STEPS`, in ms. A step that was not reached is missing. Where threads share a
+        step_ms: Time of each of :data:`STEPS`, in ms. A step that was not reached is missing. If threads share a
             network, "prepare" includes the wait for it.
     """
 
@@ -57,15 +57,15 @@ def run_stages(
 
     Args:
         network: The interpreter with the model.
-        manifest: The model's.
-        frame: As :func:`edge_runtime.frame.preprocess.check_frame` takes it.
-        pixel_size_mm: (x, y), None where it is not known.
-        limits: The model's own; None for the wide limits alone.
-        answer: float32 (h, w) to go on with in place of the network's logits, to time what comes after the network
-            where the network is untrained.
+        manifest: The model's manifest.
+        frame: A frame, as :func:`edge_runtime.frame.preprocess.check_frame` accepts it.
+        pixel_size_mm: (x, y) in mm. None if unknown.
+        limits: The model's own limits. None to apply only the wide ones.
+        answer: float32 (h, w), used in place of the network's logits. It serves to time the steps after the network
+            when the network is untrained.
 
     Raises:
-        InputError: The frame is not one.
+        InputError: The frame is not valid.
         ModelError: The interpreter failed.
     """
     step_ms: dict[str, float] = {}
