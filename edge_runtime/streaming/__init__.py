@@ -1,1 +1,1 @@
-"""A live probe: the newest frame, its result, a summary of the last seconds."""
+"""A live probe: the newest frame, its result, and a summary of the last seconds."""

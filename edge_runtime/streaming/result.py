@@ -1,4 +1,4 @@
-"""What a stream tells its screen."""
+"""What a stream gives to a screen."""
 
 from __future__ import annotations
 
@@ -14,16 +14,18 @@ from edge_runtime.streaming.summary import Summary
 
 @dataclass(frozen=True)
 class Counts:
-    """What became of a stream's frames so far: received = dropped + failed + accepted + refused, and one that waits.
+    """What has happened to a stream's frames so far.
+
+    Apart from at most one frame that is waiting, received = dropped + failed + accepted + refused.
 
     Attributes:
-        received: Given by the source.
-        dropped: Replaced by a newer frame before they were measured.
-        failed: No frame, or an error while it was measured.
-        accepted: With a head circumference.
-        refused: Measured, and no head circumference given.
-        late: Of those failed, accepted and refused, how many were done after the deadline.
-        stalls: How often no frame came for ``stall_s``.
+        received: Frames that the source gave.
+        dropped: Frames replaced by a newer one before they were measured.
+        failed: Frames that were not valid, or whose measurement raised an error.
+        accepted: Frames with a head circumference.
+        refused: Frames that were measured, but have no head circumference.
+        late: Failed, accepted and refused frames that were done after the deadline.
+        stalls: How often no frame arrived for ``stall_s``.
     """
 
     received: int = 0
@@ -37,23 +39,25 @@ class Counts:
 
 @dataclass(frozen=True)
 class StreamResult:
-    """What the screen is to show now: one frame's result, or that no frame comes.
+    """What the screen should show now: the result of one frame, or that no frame arrives.
 
     Attributes:
-        head_circumference_mm: The number that may be shown as the present one; None where the frame was refused, failed
-            or late, or where none came.
-        reason: Why there is no number, else None.
-        sequence: The frame's number among all received, from 1; of the last one where ``stalled``, 0 before the first.
-        arrived_s: When the frame arrived, by the stream's ``now_s()``; None where ``stalled``.
-        age_ms: From its arrival to this result; where ``stalled``, from the last arrival or the stream's start.
-        frame: uint8, read-only, what was measured: draw the outline on this and no other; None where ``stalled`` or
-            where there is no frame.
-        measurement: All that the frame gave, late or not; None where ``stalled`` or failed.
+        head_circumference_mm: The number that may be shown as the current one. None if the frame was refused, failed or
+            was late, or if no frame arrived.
+        reason: Why there is no number. None if there is one.
+        sequence: The frame's number among all received, from 1. If ``stalled``, the number of the last frame, or 0
+            before the first.
+        arrived_s: When the frame arrived, on the clock of the stream's ``now_s()``. None if ``stalled``.
+        age_ms: Time from the frame's arrival to this result. If ``stalled``, time since the last arrival or since the
+            stream's start.
+        frame: uint8, read-only: the frame that was measured. Draw the outline on this frame only. None if ``stalled``
+            or if the frame was not valid.
+        measurement: The frame's full result, even if it is late. None if ``stalled`` or failed.
         error: Why the frame could not be measured, else None.
-        late: ``age_ms`` is above the deadline.
-        stalled: No frame came for ``stall_s``: take the number off the screen.
-        summary: Of the last seconds; None where they hold too little.
-        counts: Of the whole stream.
+        late: Whether ``age_ms`` is above the deadline.
+        stalled: Whether no frame arrived for ``stall_s``. If so, take the number off the screen.
+        summary: Summary of the last seconds. None if there were too few frames.
+        counts: Counts of the whole stream.
     """
 
     head_circumference_mm: float | None
@@ -72,13 +76,13 @@ class StreamResult:
 
 @dataclass(frozen=True)
 class BestFrame:
-    """The frame to freeze. Its number belongs to this picture, however old it is.
+    """The frame to freeze. Its circumference belongs to this picture, however old it is.
 
     Attributes:
-        sequence: Its number among all received, from 1.
-        arrived_s: When it arrived, by the stream's ``now_s()``.
+        sequence: The frame's number among all received, from 1.
+        arrived_s: When it arrived, on the clock of the stream's ``now_s()``.
         frame: uint8, read-only.
-        measurement: With a head circumference.
+        measurement: Its result, with a head circumference.
     """
 
     sequence: int

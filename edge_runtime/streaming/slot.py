@@ -1,4 +1,4 @@
-"""The one-frame slot between a probe and the network: the newest frame wins, a slow CPU drops frames and never lags."""
+"""The slot for one frame between a probe and the network. The newest frame wins: a slow CPU drops frames, not time."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from edge_runtime.frame.preprocess import check_frame
 
 @dataclass(frozen=True)
 class Frame:
-    """A frame that brings its own pixel size.
+    """A frame with its own pixel size.
 
     Attributes:
-        pixels: As :meth:`edge_runtime.Segmenter.measure` takes it.
-        pixel_size_mm: Of this frame; None where it is not known.
+        pixels: The array, as :meth:`edge_runtime.Segmenter.measure` accepts it.
+        pixel_size_mm: The pixel size of this frame. None if unknown.
     """
 
     pixels: NDArray[np.uint8]
@@ -31,10 +31,10 @@ class Frame:
 
 
 Item = NDArray[np.uint8] | Frame | FetalHeadError
-"""What a source gives: an array, a :class:`Frame`, or in place of a frame the error that spoiled it."""
+"""What a source gives: an array, a :class:`Frame`, or the error that it got instead of a frame."""
 
 Source = Iterable[Item] | Callable[[], Item | None]
-"""An iterable, or a function that waits for the next frame and returns it, None at the end."""
+"""An iterable, or a function that waits for the next frame and returns it, or None at the end."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,11 @@ class Arrival:
 
     Attributes:
         sequence: Its number among all received, from 1.
-        arrived_s: When, by the slot's clock.
-        frame: A read-only copy; None where there is an error.
+        arrived_s: When it arrived, on the slot's clock.
+        frame: A read-only copy. None if there is an error.
         pixel_size_mm: Its own pixel size.
-        has_own_size: Whether it came as a :class:`Frame`: ``pixel_size_mm`` then counts, None too.
-        error: Why it is no frame.
+        has_own_size: Whether it came as a :class:`Frame`. Then ``pixel_size_mm`` applies, even if it is None.
+        error: Why it is not a valid frame.
     """
 
     sequence: int
@@ -59,8 +59,10 @@ class Arrival:
 
 
 def now_s() -> float:
-    """Seconds on a clock that never goes back and, where the system has one (Linux), runs on while the device sleeps: a
-    frame from before the sleep must not pass for a fresh one.
+    """Seconds on a clock that never goes back.
+
+    On Linux it also counts the time that the device sleeps, so that a frame from before the sleep is not taken for a
+    fresh one.
     """
     return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
@@ -69,8 +71,8 @@ class Slot:
     """Room for one frame, filled by one thread and emptied by another.
 
     Args:
-        clock: Seconds, never going back.
-        condition: For tests that simulate time; else a ``threading.Condition``.
+        clock: Returns seconds, and never goes back.
+        condition: Replaces the ``threading.Condition`` in tests that simulate time.
     """
 
     def __init__(self, clock: Callable[[], float] = now_s, condition: Any = None) -> None:
@@ -89,15 +91,15 @@ class Slot:
 
     @property
     def tally(self) -> tuple[int, int]:
-        """Frames received and, of these, frames replaced by a newer one before they were measured."""
+        """Number of frames received, and how many of them were replaced by a newer one before they were measured."""
         with self._changed:
             return self._received, self._dropped
 
     def put(self, item: object) -> bool:
-        """Copy a frame in, over one that still waits.
+        """Copy a frame into the slot, replacing one that is still waiting.
 
         Returns:
-            False where the slot is closed and no more frames are wanted.
+            False if the slot is closed and no more frames are wanted.
         """
         arrived_s = self.clock()
         own = isinstance(item, Frame)
@@ -114,13 +116,13 @@ class Slot:
         return True
 
     def end(self, failure: BaseException | None = None) -> None:
-        """Say that the source is at its end, or that it failed; a frame that waits is still taken."""
+        """Report that the source has ended or failed. A frame that is waiting can still be taken."""
         with self._changed:
             self._ended, self._failure = True, failure
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Take no more frames and wake who waits for one; a frame that waits counts as dropped."""
+        """Accept no more frames, and wake the thread that waits for one. A frame that is waiting counts as dropped."""
         with self._changed:
             self._closed = True
             self._dropped += self._newest is not None
@@ -131,14 +133,14 @@ class Slot:
         """Wait for a frame and take it.
 
         Args:
-            stall_s: How long to wait, from the last frame's arrival or the last None.
+            stall_s: How long to wait in seconds, counted from the last frame's arrival or the last None.
 
         Returns:
-            The newest frame; None where none came in time.
+            The newest frame, or None if none arrived in time.
 
         Raises:
             StopIteration: The source has ended, or the slot is closed.
-            SourceError: The source failed; after that, StopIteration.
+            SourceError: The source failed. The next call raises StopIteration.
         """
         with self._changed:
             while not self._closed:
@@ -156,21 +158,21 @@ class Slot:
         if failure is None or self._closed:
             raise StopIteration
         raise SourceError(
-            f"The source of frames failed: {type(failure).__name__}: {failure}. Nothing is measured any more: clear "
-            "the screen, look after the probe, and start a new stream."
+            f"The source of frames failed: {type(failure).__name__}: {failure}. This stream has ended. Clear the "
+            "screen, check the probe, and start a new stream."
         ) from failure
 
 
 def _copy(pixels: object) -> tuple[NDArray[np.uint8] | None, FetalHeadError | None]:
-    """A read-only copy, since drivers write the next frame into the same memory; or what is wrong with the frame."""
+    """A read-only copy, because drivers reuse the memory for the next frame. Or an error, if the frame is not valid."""
     if isinstance(pixels, FetalHeadError):
         return None, pixels
     try:
         frame = np.array(check_frame(pixels), order="C")
     except FetalHeadError as error:
-        return None, error.with_traceback(None)  # which would keep the driver's memory alive
+        return None, error.with_traceback(None)  # a traceback would keep the driver's memory alive
     except MemoryError:
-        return None, InputError("A frame does not fit into the memory that is left. Give smaller frames.")
+        return None, InputError("There is not enough memory left for a frame. Give smaller frames.")
     frame.setflags(write=False)
     return frame, None
 
@@ -179,18 +181,20 @@ def open_source(source: Source) -> Iterator[Item]:
     """The iterator behind a source.
 
     Raises:
-        UsageError: It is neither an iterable nor a function, or it is a frame.
+        UsageError: It is a single frame, or neither an iterable nor a function.
     """
     if isinstance(source, (np.ndarray, Frame)):
         raise UsageError(
-            "A source gives frames one after the other, and this is an array. To measure one frame call "
-            "Segmenter.measure; to replay a stack of frames give list(stack)."
+            "This source is an array, but a source must give frames one after the other. To measure one frame, call "
+            "Segmenter.measure. To replay a stack of frames, give list(stack)."
         )
     if isinstance(source, Iterable):
         return iter(source)
     if callable(source):
         return _calls(source)
-    raise UsageError(f"A source is an iterable of frames or a function that returns one, not {type(source).__name__}.")
+    raise UsageError(
+        f"A source must be an iterable of frames or a function that returns one, not {type(source).__name__}."
+    )
 
 
 def _calls(source: Callable[[], Item | None]) -> Iterator[Item]:
@@ -205,16 +209,16 @@ def _calls(source: Callable[[], Item | None]) -> Iterator[Item]:
 
 
 def fill(slot: Slot, frames: Iterator[Item]) -> None:
-    """Put a source's frames into a slot until it ends, fails or the slot closes: the reader thread's work."""
+    """Put a source's frames into a slot until the source ends or fails or the slot closes. The reader thread's work."""
     failure: BaseException | None = None
     try:
         for item in frames:
             if not slot.put(item):
                 break
-    except BaseException as error:  # SystemExit too: whatever ends this thread must reach who waits for its frames
+    except BaseException as error:  # SystemExit too: the waiting thread must hear of everything that ends this one
         failure = error
     slot.end(failure)
-    if isinstance(frames, GeneratorType):  # here, since a generator is closed only by the thread that may run it
+    if isinstance(frames, GeneratorType):  # here, because only the thread that runs a generator can close it
         try:
             frames.close()
         except Exception as error:

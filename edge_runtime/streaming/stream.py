@@ -1,4 +1,4 @@
-"""Frames from a probe at its own pace, measured as fast as this CPU can, the newest first."""
+"""Measures frames that a probe gives at its own pace. Always the newest, and as fast as this CPU can."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from edge_runtime.streaming.slot import Arrival, Slot, Source, fill, open_source
 from edge_runtime.streaming.summary import Best, Recent, Window, rank
 
 DEADLINE_MS = 100.0
-"""Three frames of a probe that gives 30 a second: one waits, one is measured, one is room."""
+"""Three frames of a probe that gives 30 per second: one to wait, one to be measured, one in reserve."""
 
 STALL_S = 0.5
-"""Fifteen frames of such a probe."""
+"""Fifteen frames of the same probe."""
 
 CLOSE_S = 1.0
-"""How long closing waits for the reader: thirty frames of such a probe, so only a source that blocks outlasts it."""
+"""How long closing waits for the reader thread: thirty frames, so it fails only if the source blocks."""
 
 
 @dataclass(frozen=True)
 class Rules:
-    """When a stream calls a result late and a source stalled, and what it sums up.
+    """When a result is late, when a source has stalled, and what the summary covers.
 
     Attributes:
-        deadline_ms: Age of a frame at its result above which it is late, above 0.
-        stall_s: Time without a frame, in seconds above 0.
-        window: Of the summary and of the best frame.
+        deadline_ms: A result is late if its frame is older than this, in ms. Above 0.
+        stall_s: A source has stalled after this time without a frame, in seconds. Above 0.
+        window: Window of the summary and of the best frame.
     """
 
     deadline_ms: float = DEADLINE_MS
@@ -47,19 +47,19 @@ class Rules:
         for name, unit in (("deadline_ms", "milliseconds"), ("stall_s", "seconds")):
             value = getattr(self, name)
             if not (isinstance(value, (int, float)) and math.isfinite(value) and value > 0):
-                raise UsageError(f"{name} is {value!r}; it is a finite number of {unit} above 0.")
+                raise UsageError(f"{name} is {value!r}; it must be a finite number of {unit} above 0.")
 
 
 class Stream:
-    """A running stream, made by :func:`stream`: iterate over it for results; close it, or leave its ``with`` block.
+    """A running stream. Make one with :func:`stream`, iterate over it for results, and close it or use ``with``.
 
-    Iterate from one thread; :meth:`best` and :meth:`close` may be called from any.
+    Iterate from one thread. :meth:`best` and :meth:`close` may be called from any thread.
     """
 
     def __init__(self, segmenter: Segmenter, slot: Slot, pixel_size_mm: PixelSize | None, rules: Rules) -> None:
         self._segmenter, self._slot, self._rules = segmenter, slot, rules
         self._size_mm = None if pixel_size_mm is None else check_pixel_sizes(pixel_size_mm)
-        self._size_px: tuple[int, ...] | None = None  # of the frames that size was given for
+        self._size_px: tuple[int, ...] | None = None  # size of the frames that the pixel size applies to
         self._view: object = None
         self._last = (0, slot.clock())
         self._failed = self._accepted = self._refused = self._late = self._stalls = 0
@@ -70,8 +70,8 @@ class Stream:
         self._over = False
 
     def start(self, source: Source) -> Stream:
-        """Read a source in a thread of its own; once a stream."""
-        # The thread holds the slot and not the stream, so that a stream nobody holds any more closes the slot.
+        """Read a source in a new thread. Call this once."""
+        # The thread refers to the slot, not to the stream, so that a stream that is no longer used can close the slot.
         self._reader = threading.Thread(
             target=fill, args=(self._slot, open_source(source)), name="edge_runtime.stream", daemon=True
         )
@@ -85,7 +85,7 @@ class Stream:
     def __next__(self) -> StreamResult:
         if not self._iterating.acquire(blocking=False):
             raise UsageError(
-                "Another thread is iterating over this stream. Iterate from one thread, and let it hand the results to "
+                "Another thread is iterating over this stream. Iterate from one thread, and let it pass the results to "
                 "the others."
             )
         try:
@@ -100,7 +100,7 @@ class Stream:
             self.close()
             raise
         result = self._silence() if arrival is None else self._result(arrival)
-        if self._slot.closed:  # while it was measured
+        if self._slot.closed:  # while the frame was measured
             raise StopIteration
         return result
 
@@ -117,27 +117,27 @@ class Stream:
 
     @property
     def counts(self) -> Counts:
-        """What became of the frames so far."""
+        """What has happened to the frames so far."""
         received, dropped = self._slot.tally
         return Counts(received, dropped, self._failed, self._accepted, self._refused, self._late, self._stalls)
 
     def now_s(self) -> float:
-        """The time on the clock of ``arrived_s``, in seconds: for the age of a result that is still on the screen."""
+        """The current time on the clock of ``arrived_s``, in seconds. Use it for the age of a result on the screen."""
         return self._slot.clock()
 
     def best(self) -> BestFrame | None:
-        """The frame to freeze: the best accepted one of the window's last seconds, None where there is none."""
+        """The frame to freeze: the best accepted one of the window's last seconds. None if there is none."""
         return self._best.get(self._slot.clock())
 
     def close(self) -> bool:
-        """Stop: no result comes any more, and the reader thread ends. May be called twice, and from any thread.
+        """Stop the stream: there are no more results, and the reader thread ends.
 
-        A source that blocks cannot be interrupted from outside. The reader then stays in it, a daemon thread that takes
-        no more frames and keeps no program from ending, until the source returns or raises; closing the probe's driver
-        usually brings that about.
+        May be called more than once, and from any thread. A source that blocks cannot be interrupted from outside. The
+        reader thread then waits until the source returns or raises, which closing the probe's driver usually causes. It
+        takes no more frames, and as a daemon thread it does not keep a program from ending.
 
         Returns:
-            False where the source still blocks after a second.
+            False if the source still blocks after a second.
         """
         self._slot.close()
         reader = self._reader
@@ -177,7 +177,7 @@ class Stream:
         if error is not None:
             reason: str | None = f"this frame could not be measured: {error}"
         elif late:
-            reason = f"late: the frame is {age_ms:.0f} ms old where {self._rules.deadline_ms:g} are allowed"
+            reason = f"late: the frame is {age_ms:.0f} ms old; at most {self._rules.deadline_ms:g} ms are allowed"
         else:
             reason = measurement.reason if measurement else None
         return StreamResult(
@@ -192,15 +192,15 @@ class Stream:
                 size_mm = self._pixel_size(arrival, arrival.frame.shape[:2])
                 return self._segmenter.measure(arrival.frame, size_mm), None
             except FetalHeadError as expected:
-                if isinstance(expected, DeviceError):  # the last frames came from this device too
+                if isinstance(expected, DeviceError):  # the last frames were measured on this device too
                     self._recent.clear()
                     self._best.clear()
-                error = expected.with_traceback(None)  # which would keep this stream alive as long as the result
-            except Exception as fault:  # one of ours must not end the stream, nor pass for a number
+                error = expected.with_traceback(None)  # a traceback would keep this stream alive
+            except Exception as fault:  # a bug of ours must not end the stream
                 text = "".join(traceback.format_exception_only(type(fault), fault)).strip()
                 place = traceback.extract_tb(fault.__traceback__)[-1]
                 error = FetalHeadError(
-                    f"{text} ({Path(place.filename).name}, line {place.lineno}). This is a fault of the runtime: "
+                    f"{text} ({Path(place.filename).name}, line {place.lineno}). This is a bug in the runtime: please "
                     "report it.",
                     code="fault",
                 )
@@ -211,10 +211,11 @@ class Stream:
     def _pixel_size(self, arrival: Arrival, size_px: tuple[int, ...]) -> tuple[float, float] | None:
         """The frame's own pixel size, else the stream's.
 
-        What was seen before is forgotten where the view changes: another depth setting is another series.
+        If the frame's size or pixel size changes, the earlier frames are forgotten: another depth setting starts a new
+        series.
 
         Raises:
-            UsageError: It is no size, or the stream's was given for frames of another size.
+            UsageError: It is not a valid size, or the stream's was given for frames of another size.
         """
         size_mm = self._size_mm
         if arrival.has_own_size:
@@ -229,8 +230,8 @@ class Stream:
         if size_px != self._size_px:
             (was_h, was_w), (is_h, is_w) = self._size_px, size_px
             raise UsageError(
-                f"the frames' size changed from {was_w}x{was_h} to {is_w}x{is_h} pixels, and with it perhaps the size "
-                "of a pixel: the one given to stream() is not used for them. Give each frame its own, as "
+                f"the size of the frames changed from {was_w}x{was_h} to {is_w}x{is_h} pixels. The pixel size given to "
+                "stream() may no longer be right, so it is not used. Give each frame its own pixel size, as "
                 "Frame(pixels, pixel_size_mm), or start a new stream.",
                 code="frame_size_changed",
             )
@@ -246,26 +247,28 @@ def stream(
     stall_s: float = STALL_S,
     window: Window | None = None,
 ) -> Stream:
-    """Measure frames as they come, always the newest: a slow CPU drops frames and never lags.
+    """Measure the newest frame of a source, again and again. A slow CPU drops frames instead of lagging.
 
-    A thread of its own takes frames from the source and copies each at once, so a driver may write the next into the
-    same memory as soon as it is asked for it. An error in one frame is that frame's result and does not end the stream.
+    A separate thread takes frames from the source and copies each at once. So a driver may write the next frame into
+    the same memory as soon as it is asked for it. An error in one frame becomes that frame's result, and the stream
+    goes on.
 
     Args:
-        segmenter: Used by the thread that iterates. Other threads may use it too, and then delay the results.
-        source: Iterable of frames, or function that waits for the next frame and returns it, None at the end. A frame
-            is an array as :meth:`Segmenter.measure` takes it, a :class:`Frame` with a pixel size of its own, or, where
-            the driver knows that one is spoiled, an :class:`InputError` in its place.
-        pixel_size_mm: Of frames that bring none; it holds as long as their height and width stay those of the first.
-        deadline_ms: Age of a frame at its result above which it is late and its number is not given as the present one.
-        stall_s: After so many seconds without a frame a result says so, and again after as many.
-        window: Of the summary and of the best frame.
+        segmenter: Used by the thread that iterates. Other threads may use it too, but delay the results.
+        source: Iterable of frames, or function that waits for the next frame and returns it, or None at the end. A
+            frame is an array as :meth:`Segmenter.measure` accepts it, or a :class:`Frame` with its own pixel size. A
+            driver that knows that a frame is spoiled gives an :class:`InputError` instead.
+        pixel_size_mm: Pixel size of frames without their own. It applies as long as height and width are those of the
+            first frame.
+        deadline_ms: If a frame is older than this when its result is ready, the result is late and has no number.
+        stall_s: After this many seconds without a frame there is a ``stalled`` result, and again after as many.
+        window: Window of the summary and of the best frame.
 
     Returns:
-        To iterate over; each result takes as long as a frame's measurement, or until a frame comes.
+        The stream, to iterate over. Each result takes as long as a measurement, or until a frame arrives.
 
     Raises:
-        UsageError: The source is none, or a number is out of range.
-        SourceError: While iterating: the source raised. Where it ends, so does the stream.
+        UsageError: The source is not valid, or a number is out of range.
+        SourceError: The source raised. This is raised while iterating. If the source ends, so does the stream.
     """
     return Stream(segmenter, Slot(), pixel_size_mm, Rules(deadline_ms, stall_s, window or Window())).start(source)

@@ -1,4 +1,4 @@
-"""What the last seconds of a stream say together: a median with its spread, and the frame to freeze."""
+"""Summary of the last seconds of a stream: a median with its spread, and the frame to freeze."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Window:
-    """What a :class:`Summary` is taken over, and when there is none.
+    """Which frames a :class:`Summary` covers, and when there is none.
 
     Attributes:
-        seconds: Age of the oldest frame, by its arrival, above 0. In three seconds a hand holds still.
-        most: Frames at most, ``least`` or more: bounds the memory.
-        least: Accepted frames at least, 2 or more: a spread of fewer says nothing.
-        gap_s: A pause between two frames after which all before it is forgotten, above 0: the probe may be elsewhere.
-        most_refused: Share of frames without a number, 0 to 1, above which all is forgotten: where most frames are
-            refused, the others may be accidents.
+        seconds: Maximum age of a frame by its arrival, above 0. A hand can hold still for three seconds.
+        most: Maximum number of frames, at least ``least``. It bounds the memory.
+        least: Minimum number of accepted frames, at least 2. The spread of fewer says nothing.
+        gap_s: After a longer pause between two frames, the earlier ones are forgotten, since the probe may have moved.
+            Above 0.
+        most_refused: If a larger share of the frames has no number, all are forgotten: when most frames are refused,
+            the others may be accidents. 0 to 1.
     """
 
     seconds: float = 3.0
@@ -38,24 +39,24 @@ class Window:
         for name in ("seconds", "gap_s"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
-                raise UsageError(f"Window.{name} is {value!r}; it is a number of seconds above 0.")
+                raise UsageError(f"Window.{name} is {value!r}; it must be a number of seconds above 0.")
         if not 2 <= self.least <= self.most:
-            raise UsageError(f"Window.least is {self.least}, most is {self.most}; they are 2 <= least <= most.")
+            raise UsageError(f"Window.least is {self.least} and most is {self.most}; they must be 2 <= least <= most.")
         if not 0 <= self.most_refused <= 1:
-            raise UsageError(f"Window.most_refused is {self.most_refused!r}; it is a share, 0 to 1.")
+            raise UsageError(f"Window.most_refused is {self.most_refused!r}; it must be a share from 0 to 1.")
 
 
 @dataclass(frozen=True)
 class Summary:
-    """The accepted frames of a window.
+    """Summary of a window's accepted frames.
 
     Attributes:
         head_circumference_mm: Their median.
-        spread_mm: Their median absolute deviation: half of them lie within this of the median. It says how steady the
-            probe and the network are, not how right: an error that all frames share does not show in it.
-        frames: How many they are. Neighbours resemble each other: 60 frames are not 60 examinations.
-        seconds: From the arrival of the first to that of the last.
-        refused_share: Share of the window's measured frames that gave no number, 0 to 1.
+        spread_mm: Their median absolute deviation: half of them lie within this distance of the median. It says how
+            steady the probe and the network are, not how accurate: it does not show an error that all frames share.
+        frames: Number of accepted frames. Neighbouring frames are alike, so 60 frames are not 60 examinations.
+        seconds: Time between the arrivals of the first and the last.
+        refused_share: Share of the window's measured frames without a number, 0 to 1.
     """
 
     head_circumference_mm: float
@@ -66,10 +67,10 @@ class Summary:
 
 
 class Recent:
-    """The frames of a window, as they come.
+    """The frames of a sliding window.
 
     Args:
-        window: Its rules.
+        window: Which frames it covers.
     """
 
     def __init__(self, window: Window) -> None:
@@ -80,11 +81,11 @@ class Recent:
         """Add a frame.
 
         Args:
-            arrived_s: When it arrived, in seconds, not before the last one.
-            hc_mm: Its head circumference; None where it gave none.
+            arrived_s: When it arrived, in seconds. Not before the previous frame.
+            hc_mm: Its head circumference. None if it has none.
 
         Returns:
-            What the window holds; None where that is too little.
+            The summary of the window, or None if it has too few frames.
         """
         window, seen = self._window, self._seen
         if seen and arrived_s - seen[-1][0] > window.gap_s:
@@ -110,11 +111,11 @@ class Recent:
 
 
 def rank(measurement: Measurement) -> tuple[float, ...]:
-    """How well a frame is fit to be frozen; the higher of two is the better.
+    """Rank of a frame as the one to freeze. Higher is better.
 
-    An accepted frame before any other, one without a caution, one region before several, then the narrower interval for
-    its size, then the smoother outline. On HC18 that width goes with the relative error, weakly: rank correlations of
-    0.16 over 82 validation images and 0.28 over 68 test images (the outline's residual: 0.14 and 0.15).
+    The order of preference: an accepted frame, no caution, one region, a narrow interval relative to the size, a smooth
+    outline. On HC18, the relative width of the interval correlates weakly with the relative error: the rank correlation
+    is 0.16 over 82 validation images and 0.28 over 68 test images (for the outline's residual 0.14 and 0.15).
     """
     quality, hc_mm = measurement.quality, measurement.head_circumference_mm
     low, high = measurement.interval_mm or (0.0, 0.0)
@@ -128,13 +129,13 @@ def rank(measurement: Measurement) -> tuple[float, ...]:
 
 
 class Best(Generic[T]):
-    """The highest-ranked of the last seconds, holding two at most however many came.
+    """The highest-ranked value of the last seconds. It stores at most two values.
 
-    Two halves follow each other: the best of the running one and the best of the one before are kept, so what is given
-    is between 0 and ``seconds`` old, and nothing is forgotten before half of that.
+    Time is divided into periods of half the window. The best values of the current period and the one before are kept.
+    So the result is at most ``seconds`` old, and nothing is forgotten before half of that time.
 
     Args:
-        seconds: Age above which nothing is given, above 0.
+        seconds: Maximum age of a value, above 0.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -142,7 +143,7 @@ class Best(Generic[T]):
         self._kept: deque[tuple[int, tuple[float, ...], float, T]] = deque(maxlen=2)
 
     def add(self, at_s: float, ranked: tuple[float, ...], value: T) -> None:
-        """Offer a value that came at ``at_s`` seconds, not before the last one."""
+        """Offer a value that arrived at ``at_s`` seconds, not before the previous one."""
         half = int(at_s // self._half_s)
         if not self._kept or self._kept[-1][0] != half:
             self._kept.append((half, ranked, at_s, value))
@@ -150,10 +151,10 @@ class Best(Generic[T]):
             self._kept[-1] = (half, ranked, at_s, value)
 
     def get(self, now_s: float) -> T | None:
-        """The best of the last seconds; None where none came."""
+        """The best value of the last seconds. None if there is none."""
         fresh = [kept for kept in tuple(self._kept) if now_s - kept[2] <= 2 * self._half_s]
         return max(fresh, key=lambda kept: (kept[1], kept[2]))[3] if fresh else None
 
     def clear(self) -> None:
-        """Forget all."""
+        """Forget all values."""
         self._kept.clear()

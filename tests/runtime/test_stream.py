@@ -86,7 +86,7 @@ def test_a_cpu_that_keeps_up_drops_nothing_and_a_slow_one_shows_what_it_can() ->
 def test_a_late_number_is_not_the_present_one_and_stays_in_its_measurement() -> None:
     run = Simulation([(0.1, frame())], lambda n: 0.15, deadline_ms=100, end_s=0.1)
     (result,) = run.stream
-    assert result.late and result.head_circumference_mm is None and "150 ms old where 100" in str(result.reason)
+    assert result.late and result.head_circumference_mm is None and "150 ms old; at most 100 ms" in str(result.reason)
     assert result.measurement is not None and result.measurement.head_circumference_mm == 200
     best = run.stream.best()
     assert best is not None and best.measurement.head_circumference_mm == 200
@@ -210,7 +210,7 @@ def test_a_source_is_an_iterable_a_generator_or_a_function() -> None:
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        ({"source": frame()}, "this is an array"),
+        ({"source": frame()}, "This source is an array"),
         ({"source": 5}, "not int"),
         ({"source": [], "pixel_size_mm": 0}, "pixel_size_mm is 0"),
         ({"source": [], "deadline_ms": 0}, "deadline_ms is 0"),
