@@ -1,1 +1,1 @@
-"""This computer: what it is, and what was learned on it."""
+"""This computer: its hardware, and the number of threads that was found best on it."""

@@ -1,6 +1,6 @@
-"""What machine a figure was measured on, read from the operating system.
+"""The machine that a figure was measured on, read from the operating system.
 
-What the system does not say, or says in a way that makes no sense, is None: unknown is neither 0 nor "none".
+A value that the system does not give, or that makes no sense, is None. Unknown is neither 0 nor "none".
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _ARM_CORES = {
 }  # fmt: skip
 """ARM's part numbers, as in Linux's ``arch/arm64/include/asm/cputype.h``."""
 _THROTTLING = {
-    0: "the supply's voltage is too low",
+    0: "the supply voltage is too low",
     1: "the clock is capped",
     2: "throttled",
     3: "at the soft temperature limit",
-    16: "since boot the supply's voltage was too low",
-    17: "since boot the clock was capped",
-    18: "since boot throttled",
-    19: "since boot at the soft temperature limit",
+    16: "the supply voltage was too low at some time since boot",
+    17: "the clock was capped at some time since boot",
+    18: "throttled at some time since boot",
+    19: "at the soft temperature limit at some time since boot",
 }
 """The firmware's bits, as Raspberry Pi documents them for ``vcgencmd get_throttled``."""
 
@@ -71,7 +71,7 @@ def _bytes(path: str, wanted: str) -> int | None:
 
 
 def _cpu_model() -> str | None:
-    """The name an x86 CPU gives itself, or the kinds of an ARM CPU's cores (``4x Cortex-A72``), from their numbers."""
+    """The model name of an x86 CPU, or the kinds of an ARM CPU's cores (``4x Cortex-A72``), from their part numbers."""
     found = _table("/proc/cpuinfo")
     names = [value for key, value in found if key == "model name"]
     if names:
@@ -83,7 +83,7 @@ def _cpu_model() -> str | None:
 
 
 def _int8_instructions() -> list[str] | None:
-    """The CPU's instructions that multiply int8, and AVX2, which does it on x86 without them. None if unknown."""
+    """The CPU's int8 instructions, and AVX2, which multiplies int8 on x86 without them. None if unknown."""
     features = {
         word for key, value in _table("/proc/cpuinfo") if key in ("flags", "Features") for word in value.split()
     }
@@ -130,12 +130,12 @@ def temperature_c() -> float | None:
 
 
 def frequency_mhz() -> float | None:
-    """Present frequency of the first core in MHz. None if unknown."""
+    """Current frequency of the first core in MHz. None if unknown."""
     return _number(_CPU / "cpu0/cpufreq/scaling_cur_freq", 1000)
 
 
 def identity() -> dict[str, Any]:
-    """The part of the :func:`fingerprint` that stays the same from day to day, with the cores this process may use."""
+    """The part of the :func:`fingerprint` that does not change from day to day, and the number of usable cores."""
     return {
         "model": _read(Path("/proc/device-tree/model")) or _read(Path("/sys/class/dmi/id/product_name")),
         "cpu": _cpu_model(),
@@ -146,8 +146,8 @@ def identity() -> dict[str, Any]:
 
 
 def fingerprint() -> dict[str, Any]:
-    """The device: model, CPU and its int8 instructions, cores, memory, governor, frequencies, temperature, throttling,
-    operating system, versions. What is not known is None.
+    """Describe the device: model, CPU and its int8 instructions, cores, memory, governor, frequencies, temperature,
+    throttling, operating system and versions. An unknown value is None.
     """
     return {
         **identity(),

@@ -19,17 +19,18 @@ CACHE_VARIABLE = "FETAL_HEAD_EDGE_CACHE"
 """Environment variable that names another folder."""
 
 MAX_BYTES = 65_536
-"""Such a file is a kilobyte; a larger one is not ours and is not read."""
+"""Our files have about a kilobyte. A larger one is not ours, and is not read."""
 
 
 def cache_folder() -> Path | None:
-    """Where choices are kept: the variable's folder, else ``fetal-head-edge`` in the user's cache folder; None where
-    the user has none.
+    """The folder for choices: the variable's folder, else ``fetal-head-edge`` in the user's cache folder.
+
+    None if the user has no cache folder.
     """
     if named := os.environ.get(CACHE_VARIABLE):
         return Path(named)
     base = os.environ.get("LOCALAPPDATA" if sys.platform == "win32" else "XDG_CACHE_HOME", "")
-    if Path(base).is_absolute():  # a relative one is to be ignored, says the XDG specification
+    if Path(base).is_absolute():  # the XDG specification says to ignore a relative one
         return Path(base) / "fetal-head-edge"
     try:
         return Path.home() / ".cache" / "fetal-head-edge"
@@ -38,7 +39,7 @@ def cache_folder() -> Path | None:
 
 
 def tuned_for(model_sha256: str, backend: str) -> dict[str, Any]:
-    """What a choice holds for: the device, the cores usable here, the model, the interpreter and its version."""
+    """What a choice is valid for: the device, the usable cores, the model, the interpreter and its version."""
     try:
         version = metadata.version(backend)
     except metadata.PackageNotFoundError:
@@ -53,10 +54,10 @@ def _file(key: dict[str, Any]) -> Path | None:
 
 
 def cached_threads(model_sha256: str, backend: str) -> int | None:
-    """The thread count found best before, None where there is none or its file is not as it was written.
+    """Read the thread count that was found best. None if there is none, or if its file is damaged.
 
     Args:
-        model_sha256: Of the model file.
+        model_sha256: sha256 of the model file.
         backend: The interpreter's distribution name.
     """
     key = tuned_for(model_sha256, backend)
@@ -74,24 +75,24 @@ def cached_threads(model_sha256: str, backend: str) -> int | None:
 
 
 def keep_threads(model_sha256: str, backend: str, threads: int, median_ms: dict[int, float]) -> str | None:
-    """Write a choice down, whole or not at all.
+    """Write a choice to the cache folder, whole or not at all.
 
     Args:
-        model_sha256: Of the model file.
+        model_sha256: sha256 of the model file.
         backend: The interpreter's distribution name.
-        threads: The choice.
-        median_ms: What each thread count took.
+        threads: The chosen number of threads.
+        median_ms: Median time in ms, by number of threads.
 
     Returns:
-        None where it was written, else why not: the choice then has to be made again.
+        None if it was written, else why not. Then ``tune`` has to be run again.
     """
     key = tuned_for(model_sha256, backend)
     path = _file(key)
     if path is None:
-        return f"This user has no cache folder. Name one in {CACHE_VARIABLE}."
+        return f"This user has no cache folder. Set {CACHE_VARIABLE} to a folder."
     times = {str(count): ms for count, ms in median_ms.items()}
     try:
         write_json(path, {"schema_version": SCHEMA_VERSION, "tuned_for": key, "threads": threads, "median_ms": times})
     except UsageError as error:
-        return f"{error} Or name one in {CACHE_VARIABLE}."
+        return f"{error} Or set {CACHE_VARIABLE} to another folder."
     return None

@@ -18,7 +18,7 @@ from edge_runtime.segmenter import Segmenter
 
 STAGES = ("preprocess", "invoke", "postprocess", "total")
 FRAME_SIZE = (540, 800)
-"""(height, width) in pixels of HC18's frames, the default to measure on."""
+"""(height, width) of HC18's frames in pixels, used by default."""
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class BenchConfig:
     """Conditions of a measurement.
 
     Attributes:
-        frames: Frames timed, at least 2.
-        warmup: Frames run before, untimed.
-        threads: CPU threads, or ``"auto"``.
+        frames: Number of timed frames, at least 2.
+        warmup: Number of untimed frames before them.
+        threads: Number of CPU threads, or ``"auto"``.
     """
 
     frames: int = 50
@@ -37,11 +37,11 @@ class BenchConfig:
 
     def __post_init__(self) -> None:
         if self.frames < 2 or self.warmup < 0:
-            raise UsageError(f"frames is {self.frames} and warm-up {self.warmup}; at least 2 and 0 are needed.")
+            raise UsageError(f"frames is {self.frames} and warmup is {self.warmup}; they must be at least 2 and 0.")
 
 
 def synthetic_frame(size: tuple[int, int] = FRAME_SIZE, seed: int = 0) -> NDArray[np.uint8]:
-    """A frame to time on: a bright ellipse in speckle, uint8 (H, W). Not ultrasound."""
+    """Make a frame for timing: a bright ellipse in speckle, uint8 (H, W). It is not ultrasound."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[0 : size[0], 0 : size[1]]
     radius = np.hypot((x - size[1] / 2) / (0.35 * size[1]), (y - size[0] / 2) / (0.40 * size[0]))
@@ -50,7 +50,7 @@ def synthetic_frame(size: tuple[int, int] = FRAME_SIZE, seed: int = 0) -> NDArra
 
 
 def percentiles(values: Sequence[float]) -> dict[str, float]:
-    """p50, p90, p99, minimum, mean and SD, in the values' unit."""
+    """p50, p90, p99, minimum, mean and standard deviation, in the values' unit."""
     data = np.asarray(values)
     p50, p90, p99 = np.percentile(data, [50, 90, 99])
     return {
@@ -76,19 +76,19 @@ def bench_model(
     samples: bool = False,
     trusted_keys: Sequence[Path] | None = None,
 ) -> dict[str, Any]:
-    """Measure one model in this process.
+    """Measure the latency and memory of one model in this process.
 
     Args:
-        path: The .tflite file, None for the shipped one.
-        config: Conditions.
-        frames: Frames to cycle through; a synthetic one of 540x800 where none are given.
-        samples: Add each frame's latency as ``samples_ms``, [preprocess, invoke, postprocess] a frame, so that several
+        path: The .tflite file. None for the shipped one.
+        config: The conditions.
+        frames: Frames to cycle through. If empty, a synthetic one of 540x800.
+        samples: Whether to add ``samples_ms``, with [preprocess, invoke, postprocess] of each frame, so that several
             runs can be pooled.
-        trusted_keys: As :meth:`Segmenter.load` takes them.
+        trusted_keys: As for :meth:`Segmenter.load`.
 
     Returns:
-        Time to load and to the first result in ms, latency percentiles per stage in ms, size and peak memory in bytes,
-        the device's frequency, temperature and throttling after the run.
+        Time to load and to the first result in ms; latency percentiles per stage in ms; size and peak memory in bytes;
+        and the device's frequency, temperature and throttling after the run.
     """
     frames = frames or [synthetic_frame()]
     started = time.perf_counter()

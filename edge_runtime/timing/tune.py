@@ -17,26 +17,27 @@ from edge_runtime.timing.bench import synthetic_frame
 ROUNDS = 30
 LEAST_ROUNDS = 10
 MARGIN = 0.05
-"""Share of the time that more threads must save: less is not worth another core, nor sure to be there tomorrow."""
+"""Minimum share of the time that more threads must save. Less is not worth another core, and may be gone tomorrow."""
 
 WINS = 0.75
-"""Share of the rounds that more threads must win. Of 30 rounds of equals one side wins so many once in 380 tunings."""
+"""Minimum share of the rounds that more threads must win. With 30 rounds and no true difference, that happens by chance
+once in 380 tunings."""
 
 MOST_TRIED = 8
-"""Threads tried at most: networks this small gain nothing from more, and each count loads the model once more."""
+"""Maximum number of threads tried. Networks this small gain nothing from more, and each number loads the model anew."""
 
 
 @dataclass(frozen=True)
 class Tuning:
-    """What was found.
+    """The result of a tuning.
 
     Attributes:
-        threads: The choice.
-        median_ms: Time from frame to result by number of threads.
-        rounds: Times each was measured.
+        threads: The chosen number of threads.
+        median_ms: Median time from frame to result in ms, by number of threads.
+        rounds: How often each number was measured.
         backend: The interpreter.
         kept: Whether the choice was written to the cache folder, where ``Segmenter.load(threads="auto")`` finds it.
-        problem: Why it was not, else None.
+        problem: Why it was not written, else None.
     """
 
     threads: int
@@ -48,14 +49,16 @@ class Tuning:
 
 
 def choose(times_ms: Mapping[int, Sequence[float]]) -> int:
-    """The fastest number of threads, and the smaller one where that is not certain.
+    """Choose the fastest number of threads. If the difference is not certain, choose the smaller number.
 
     Args:
-        times_ms: By number of threads, 1 among them, what each round took; all measured in the same rounds.
+        times_ms: The time of each round in ms, by number of threads. It includes 1 thread, and all numbers were
+            measured in the same rounds.
 
     Returns:
-        The last number, counting up, that surely beats one thread and the number chosen so far: by :data:`MARGIN` in
-        the median of the paired ratios, and in :data:`WINS` of the rounds.
+        The choice. Counting up, a number is chosen if it beats both one thread and the number chosen so far. To beat
+        means that the median of the paired ratios is better by :data:`MARGIN`, and that :data:`WINS` of the rounds are
+        won.
     """
     best = 1
     for count in sorted(times_ms):
@@ -71,20 +74,22 @@ def _beats(times_ms: Sequence[float], others_ms: Sequence[float]) -> bool:
 
 
 def time_threads(segmenters: Mapping[int, Segmenter], rounds: int = ROUNDS) -> dict[int, list[float]]:
-    """Time whole measurements with each number of threads, in turns, so that all see the same state of the device.
+    """Time whole measurements with each number of threads.
+
+    The numbers take turns, so that all are measured in the same state of the device.
 
     Args:
-        segmenters: One model, by number of threads.
-        rounds: Times each is measured.
+        segmenters: The same model, by number of threads.
+        rounds: How often each number is measured.
 
     Returns:
-        By number of threads, ms a round.
+        The time of each round in ms, by number of threads.
     """
     frame, counts = synthetic_frame(), list(segmenters)
     times: dict[int, list[float]] = {count: [] for count in counts}
     for turn in range(rounds):
         for count in counts if turn % 2 else reversed(counts):
-            # Untimed once: wakes these threads and lets those of the count before, which spin for a while, fall asleep.
+            # One untimed run wakes these threads, and lets the previous ones, which spin for a while, fall asleep.
             segmenters[count].measure(frame)
             times[count].append(segmenters[count].measure(frame).latency_ms.total)
     return times
@@ -93,19 +98,19 @@ def time_threads(segmenters: Mapping[int, Segmenter], rounds: int = ROUNDS) -> d
 def tune(model: str | Path | None = None, *, rounds: int = ROUNDS, backend: str | None = None) -> Tuning:
     """Choose the number of threads for a model on this device, and keep it for ``Segmenter.load(threads="auto")``.
 
-    Takes some seconds. Run it on the device as it will be used: the same cores, cooling and load.
+    This takes a few seconds. Run it under the conditions of later use: the same cores, cooling and load.
 
     Args:
-        model: The .tflite file, None for the shipped one.
-        rounds: Times each number is measured, at least 10.
-        backend: As :meth:`Segmenter.load` takes it.
+        model: The .tflite file. None for the shipped one.
+        rounds: How often each number is measured, at least 10.
+        backend: As for :meth:`Segmenter.load`.
 
     Raises:
-        UsageError: Too few rounds, or no such model.
+        UsageError: There are too few rounds, or the model does not exist.
         ModelError: The model cannot be used.
     """
     if rounds < LEAST_ROUNDS:
-        raise UsageError(f"rounds is {rounds}; fewer than {LEAST_ROUNDS} say nothing.")
+        raise UsageError(f"rounds is {rounds}; it must be at least {LEAST_ROUNDS} to tell a difference from noise.")
     counts = range(1, min(usable_cores(), MOST_TRIED) + 1)
     segmenters = {count: Segmenter.load(model, threads=count, backend=backend) for count in counts}
     times = time_threads(segmenters, rounds)
