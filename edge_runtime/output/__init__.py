@@ -1,1 +1,1 @@
-"""What is written for each frame: pictures of its measurement."""
+"""Pictures of measurements, and the names of their files."""

@@ -1,4 +1,4 @@
-"""Pictures of measurements: the frame with its outline, and the circumference or the reason why there is none."""
+"""Pictures of measurements: a frame with its outline, and the circumference or the reason why there is none."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from edge_runtime.head.ellipse import Ellipse
 from edge_runtime.measurement import Measurement
 
 MIN_SIDE = 200
-"""Pixels. Smaller frames are enlarged by a whole number, so that the text can be read."""
+"""In pixels. Frames with a smaller side are enlarged by a whole number, so that the text can be read."""
 
 MAX_SIDE = 4096
-"""Pixels. No frame is enlarged beyond this."""
+"""In pixels. No frame is enlarged beyond this."""
 
 GOOD, CAUTION, REFUSED = (86, 214, 255), (255, 190, 60), (255, 120, 105)
-"""Colours. They never stand alone: the words differ too, a caution's ellipse is dashed, and a refusal has none."""
+"""Colours. They are never the only difference: the words differ too, a caution has a dashed ellipse, a refusal none."""
 
 _WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
 _FOOTER = "Research use only; not a medical device."
 _FIGURES = re.compile(r" \([^()]*\d[^()]*\)")
-"""Figures behind a reason, in parentheses: left to the text output, since a number here could be taken for a result."""
+"""Figures in parentheses behind a reason. They are left out: a number on the picture could be taken for a result."""
 
 _BITMAP_HEIGHT = 11
-"""Pixels; of Pillow's built-in bitmap font, the only one without FreeType and before Pillow 10.1."""
+"""In pixels: height of Pillow's built-in bitmap font, the only one before Pillow 10.1 and without FreeType."""
 
 
 class _Line(NamedTuple):
-    """A line of text: what, how high in pixels, and its colour."""
+    """A line of text, with its height in pixels and its colour."""
 
     text: str
     size: int
@@ -45,15 +45,15 @@ class _Line(NamedTuple):
 
 
 def write_overlay(path: Path, frame: NDArray[np.uint8], result: Measurement) -> None:
-    """Write :func:`draw_overlay`'s picture as a PNG, whole or not at all.
+    """Write the picture of :func:`draw_overlay` as a PNG, whole or not at all.
 
     Args:
-        path: Where to; its folder is made.
-        frame: As it was measured.
-        result: What was measured on it.
+        path: The file. Its folder is created.
+        frame: The frame that was measured.
+        result: Its measurement.
 
     Raises:
-        UsageError: The place cannot be written.
+        UsageError: The file cannot be written.
     """
     buffer = io.BytesIO()
     draw_overlay(frame, result).save(buffer, format="PNG")
@@ -64,11 +64,11 @@ def draw_overlay(frame: NDArray[np.uint8], result: Measurement) -> Any:
     """Draw a measurement on its frame.
 
     Args:
-        frame: uint8 (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), as it was measured.
-        result: What was measured on it.
+        frame: The frame that was measured, uint8 (H, W), (H, W, 1), (H, W, 3) or (H, W, 4).
+        result: Its measurement.
 
     Returns:
-        A ``PIL.Image`` in RGB of the frame's size, or of a multiple of it where a side is below ``MIN_SIDE``.
+        A ``PIL.Image`` in RGB of the frame's size, or of a multiple of it if a side is below ``MIN_SIDE``.
     """
     pil = require("PIL.Image")
     pixels = frame[:, :, 0] if frame.ndim == 3 and frame.shape[2] == 1 else frame[..., :3]
@@ -89,7 +89,7 @@ def draw_overlay(frame: NDArray[np.uint8], result: Measurement) -> Any:
 
 
 def _lines(result: Measurement, size: tuple[int, int], color: tuple[int, int, int]) -> list[_Line]:
-    """What is written on a picture, before it is wrapped."""
+    """The text on a picture, before it is wrapped."""
     normal = max(11, round(min(size[0], 1.4 * size[1]) / 42))
     title, small = round(1.6 * normal), max(10, round(0.8 * normal))
     if result.head_circumference_mm is None:
@@ -106,7 +106,7 @@ def _lines(result: Measurement, size: tuple[int, int], color: tuple[int, int, in
 
 
 def _draw_contour(picture: Any, mask: NDArray[np.bool_], stroke: float) -> None:
-    """The mask's edge: light within and dark without, thin and half transparent, so that it shows on any ground."""
+    """Draw the mask's edge, thin and half transparent. Light inside and dark outside, it shows on any background."""
     width = max(1, round(stroke / 2))
     for region, color in ((~mask, _BLACK), (mask, _WHITE)):
         edge = np.where(region & ~_shrunk(region, width), 130, 0).astype(np.uint8)
@@ -114,7 +114,7 @@ def _draw_contour(picture: Any, mask: NDArray[np.bool_], stroke: float) -> None:
 
 
 def _shrunk(region: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
-    """A region without its outermost pixels; the border of the frame is no edge."""
+    """A region without its outermost pixels. The border of the frame does not count as an edge."""
     for _ in range(width):
         padded = np.pad(region, 1, mode="edge")
         region = region & padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
@@ -124,7 +124,7 @@ def _shrunk(region: NDArray[np.bool_], width: int) -> NDArray[np.bool_]:
 def _draw_ellipse(
     picture: Any, ellipse: Ellipse, zoom: int, stroke: float, color: tuple[int, int, int], *, dashed: bool
 ) -> None:
-    """The ellipse, with a cross at the ends of its axes; a dark halo sets it off from bright tissue."""
+    """Draw the ellipse, with a cross at each end of its axes. A dark halo sets it off from bright tissue."""
     points = ellipse.outline(720)
     starts = range(0, 720, 12 if dashed else 720)
     strokes = [np.take(points, range(s, s + (8 if dashed else 721)), axis=0, mode="wrap") for s in starts]
@@ -140,7 +140,7 @@ def _draw_ellipse(
 
 
 def _smooth_lines(size: tuple[int, int], strokes: Sequence[NDArray[np.float64]], width: float) -> Any:
-    """Lines without stairs, as an image of their cover, 0 to 255: drawn larger, then averaged down."""
+    """Antialiased lines as an image of their coverage, 0 to 255. They are drawn larger, then averaged down."""
     fine = 4 if size[0] * size[1] < 1_000_000 else 2
     canvas = require("PIL.Image").new("L", (size[0] * fine, size[1] * fine))
     draw = require("PIL.ImageDraw").Draw(canvas)
@@ -155,7 +155,7 @@ def _draw_border(picture: Any, width: int, color: tuple[int, int, int]) -> None:
 
 
 def _draw_text(picture: Any, mask: NDArray[np.bool_], lines: Sequence[_Line], margin: int) -> None:
-    """Lines on a dark ground, wrapped and placed where they hide least of the head."""
+    """Draw lines of text on a dark panel, wrapped and placed where they hide least of the head."""
     room = picture.width - 4 * margin
     panels = [_panel(lines, widest, margin) for widest in (room, room // 2, room // 3)]
     choices: list[tuple[int, int, int, Any, Any, tuple[int, int]]] = []
@@ -170,7 +170,7 @@ def _draw_text(picture: Any, mask: NDArray[np.bool_], lines: Sequence[_Line], ma
 
 
 def _panel(lines: Sequence[_Line], widest: int, margin: int) -> tuple[Any, Any]:
-    """Lines on a dark ground, and how much they cover what is behind, 0 to 255."""
+    """A dark panel with lines of text, and its opacity, 0 to 255."""
     pil = require("PIL.Image")
     images = [(_text_image(part, line.size), line.color) for line in lines for part in _wrap(line, widest)]
     size = (
@@ -187,7 +187,7 @@ def _panel(lines: Sequence[_Line], widest: int, margin: int) -> tuple[Any, Any]:
 
 
 def _wrap(line: _Line, widest: int) -> list[str]:
-    """A line's text in pieces that fit, broken between words."""
+    """The text of a line, broken between words into pieces that fit."""
     pieces = [""]
     for word in line.text.split():
         longer = f"{pieces[-1]} {word}".strip()
@@ -200,7 +200,7 @@ def _wrap(line: _Line, widest: int) -> list[str]:
 
 @lru_cache(maxsize=8)
 def _font(size: int) -> tuple[Any, int]:
-    """Pillow's built-in font, and how many times it must be enlarged: nothing is downloaded or looked for."""
+    """Pillow's built-in font, and the factor to enlarge it by. No font is downloaded or searched for."""
     module = require("PIL.ImageFont")
     try:
         return module.load_default(size), 1
@@ -209,7 +209,7 @@ def _font(size: int) -> tuple[Any, int]:
 
 
 def _text_image(text: str, size: int) -> Any:
-    """Text as an image of its cover, 0 to 255, one line high."""
+    """One line of text as an image of its coverage, 0 to 255."""
     font, times = _font(size)
     height = sum(font.getmetrics()) if hasattr(font, "getmetrics") else _BITMAP_HEIGHT
     image = require("PIL.Image").new("L", (max(1, math.ceil(font.getlength(text))), height))
