@@ -1,1 +1,1 @@
-"""``python -m edge_runtime``: one module for each command."""
+"""The commands of ``python -m edge_runtime``, one module each."""

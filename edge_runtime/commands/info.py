@@ -61,4 +61,4 @@ def _signature_text(segmenter: Segmenter, model: Path) -> str:
     if segmenter.signed_by is not None:
         return f"by the trusted key {segmenter.signed_by}"
     claimed = signer_id(model)
-    return f"claims key {claimed}, not checked (give --trusted-key)" if claimed else "none"
+    return f"names key {claimed}, but was not checked (give --trusted-key)" if claimed else "none"

@@ -32,32 +32,46 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "python -m edge_runtime measure *.png --pixel-size-csv sizes.csv --mask-dir masks --json",
     )
     parser.add_argument(
-        "images", nargs="+", type=Path, metavar="IMAGE", help="8-bit image files, grey or colour, turned as EXIF says"
+        "images",
+        nargs="+",
+        type=Path,
+        metavar="IMAGE",
+        help="8-bit image files, grey or colour; the EXIF orientation is applied",
     )
     add_image_options(parser)
-    parser.add_argument("--mask-dir", type=Path, metavar="DIR", help="write masks to DIR/NAME.png, 0 and 255")
     parser.add_argument(
-        "--overlay-dir", type=Path, metavar="DIR", help="draw outline and result on each image, as DIR/NAME.png"
+        "--mask-dir", type=Path, metavar="DIR", help="write each mask to DIR/NAME.png, with values 0 and 255"
+    )
+    parser.add_argument(
+        "--overlay-dir",
+        type=Path,
+        metavar="DIR",
+        help="draw outline and result on each image, and write it to DIR/NAME.png",
     )
     parser.set_defaults(run=measure)
 
 
 def add_image_options(parser: argparse.ArgumentParser) -> None:
-    """What commands that read images need to know of them: pixel sizes, and which frame of a file."""
+    """Add the options of commands that read images: pixel sizes, and which frame of a file."""
     size = parser.add_mutually_exclusive_group()
     size.add_argument(
         "--pixel-size-mm",
         metavar="X[,Y]",
-        help="side of a pixel in mm, for all images; width,height where pixels are not square, such as 0.15,0.17",
+        help="side of a pixel in mm, for all images; width,height if pixels are not square, such as 0.15,0.17",
     )
-    size.add_argument("--pixel-size-csv", type=Path, metavar="CSV", help="columns 'filename' and 'pixel size(mm)'")
+    size.add_argument(
+        "--pixel-size-csv", type=Path, metavar="CSV", help="table with the columns 'filename' and 'pixel size(mm)'"
+    )
     parser.add_argument(
-        "--frame", type=at_least(1), metavar="N", help="which frame of files that hold several (cine loops), from 1"
+        "--frame",
+        type=at_least(1),
+        metavar="N",
+        help="which frame of files that hold several, such as cine loops; counted from 1",
     )
 
 
 def pixel_size_source(args: argparse.Namespace) -> Callable[[Path], PixelSize | None]:
-    """A function from image to its pixel size in mm; what can be checked before the first image is."""
+    """Make a function from an image to its pixel size in mm. What can be checked early is checked here."""
     if args.pixel_size_mm is not None:
         size = _read_pixel_size(args.pixel_size_mm)
         _check_second_number(args.images, args.pixel_size_mm)
@@ -72,15 +86,15 @@ def pixel_size_source(args: argparse.Namespace) -> Callable[[Path], PixelSize | 
 def _read_pixel_size(text: str) -> PixelSize:
     numbers = text.split(",")
     if len(numbers) > 2:
-        raise UsageError(f"--pixel-size-mm is {text!r}; it is one number, or two with a comma between: 0.15,0.17.")
+        raise UsageError(f"--pixel-size-mm is {text!r}; it must be one number, or two with a comma between: 0.15,0.17.")
     if len(numbers) == 1:
         return check_pixel_size(text, "--pixel-size-mm")
-    where = f"--pixel-size-mm {text}, read as width,height; decimals take a point"
+    where = f"--pixel-size-mm {text}, read as width,height; use a point for decimals"
     return check_pixel_sizes((check_pixel_size(numbers[0], where), check_pixel_size(numbers[1], where)))
 
 
 def _check_second_number(images: list[Path], size: str) -> None:
-    """Refuse ``--pixel-size-mm 0.15 0.17``: the second number would be taken for an image, the first for both sides."""
+    """Refuse ``--pixel-size-mm 0.15 0.17``. The first number would be used for both sides, the second as an image."""
     for image in images:
         try:
             float(str(image))
@@ -88,7 +102,7 @@ def _check_second_number(images: list[Path], size: str) -> None:
             continue
         if not image.exists():
             raise UsageError(
-                f"There is no file {image}. Where it is the height of a pixel, write --pixel-size-mm {size},{image}."
+                f"There is no file {image}. If it is the height of a pixel, write --pixel-size-mm {size},{image}."
             )
 
 
@@ -117,7 +131,7 @@ def _text(result: Measurement) -> str:
 
 
 def measure(args: argparse.Namespace) -> int:
-    """Measure image files; an unreadable one is reported, the others are still measured, and the exit code is 1."""
+    """Measure image files. If one cannot be read, the others are still measured, and the exit code is 1."""
     pixel_size = pixel_size_source(args)
     check_folders(args.images, {"--mask-dir": args.mask_dir, "--overlay-dir": args.overlay_dir})
     segmenter = Segmenter.load(args.model, threads=args.threads, trusted_keys=args.trusted_keys)

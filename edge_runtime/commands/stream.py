@@ -1,4 +1,4 @@
-"""``python -m edge_runtime stream``: image files as a probe would give them, to see the stream without one."""
+"""``python -m edge_runtime stream``: plays image files as a probe would, to try the stream without a probe."""
 
 from __future__ import annotations
 
@@ -70,15 +70,15 @@ def replay(
     seconds: float,
     frame: int | None = None,
 ) -> Iterator[Item]:
-    """Read files as a probe gives frames: at its pace, never faster to make up for a delay.
+    """Read files at the pace of a probe. After a delay it does not catch up, just as a probe would not.
 
     Args:
-        images: One frame each; of one that cannot be read its error is given, as a driver would.
-        pixel_size: Of an image, in mm, or (x, y).
-        fps: Frames a second.
-        loops: Times all are shown.
-        seconds: After which no frame is given.
-        frame: Which frame of files that hold several, from 1.
+        images: Files with one frame each. If one cannot be read, its error is given instead, as a driver would.
+        pixel_size: Function from an image to its pixel size in mm, one number or (x, y).
+        fps: Frames per second.
+        loops: How often all files are shown.
+        seconds: Time after which no more frames are given.
+        frame: Which frame of files that hold several, counted from 1.
     """
     begun = due = time.monotonic()
     for _ in range(loops):
@@ -97,12 +97,12 @@ def replay(
 
 
 def record(result: StreamResult, image: str | None, begun_s: float) -> dict[str, Any]:
-    """A result as one JSON object.
+    """Convert a result to one JSON object.
 
     Args:
-        result: As the stream gives it.
-        image: Name of the file it was read from; None where stalled.
-        begun_s: When the stream began, by the stream's clock.
+        result: A result of the stream.
+        image: Name of the file that the frame was read from. None if stalled.
+        begun_s: When the stream began, on the stream's clock.
     """
     measurement = result.measurement
     return {
@@ -182,4 +182,4 @@ def _last_line(last: dict[str, Any]) -> str:
     counts, age = last["counts"], last["age_ms"]
     ages = f"; age p50 {age['p50']:.1f} ms, p99 {age['p99']:.1f} ms" if age else ""
     told = ", ".join(f"{counts[name]} {name}" for name in counts)
-    return f"{told}; {last['shown_a_second']:.1f} results a second{ages}\nResearch use only; not a medical device."
+    return f"{told}; {last['shown_a_second']:.1f} results per second{ages}\nResearch use only; not a medical device."

@@ -45,7 +45,7 @@ def verify(args: argparse.Namespace) -> int:
         print(json.dumps({**done, "ok": True, "golden": golden and asdict(golden)}))
     else:
         signed = f"signature (key {segmenter.signed_by}), " if segmenter.signed_by else ""
-        print(f"{done['model']}: {signed}hash, tensors and a repeated inference are right ({done['backend']}).")
+        print(f"{done['model']}: {signed}hash, tensors and a repeated run are right ({done['backend']}).")
         print(_golden_text(golden))
     return 0
 
@@ -87,5 +87,5 @@ def _golden_text(golden: Golden | None) -> str:
         return f"All {golden.n_frames} golden outputs are, byte for byte, those of the export."
     return (
         f"{golden.n_identical} of {golden.n_frames} golden outputs are, byte for byte, those of the export; "
-        f"the masks agree to a Dice of {golden.mask_dice:.5f} ({LEAST_DICE} is needed)."
+        f"the masks agree to a Dice of {golden.mask_dice:.5f} (at least {LEAST_DICE} is needed)."
     )

@@ -1,1 +1,1 @@
-"""What every stage of the project uses: errors' way out, files, optional packages, logs."""
+"""What every stage uses: command-line options and errors, files, records, logs, optional packages."""

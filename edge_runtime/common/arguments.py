@@ -91,7 +91,7 @@ def above(low: float, most: float = math.inf) -> Callable[[str], float]:
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
-    """``--data``."""
+    """Add ``--data``."""
     parser.add_argument(
         "--data",
         metavar="DIR",
@@ -101,15 +101,18 @@ def add_data(parser: argparse.ArgumentParser) -> None:
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
-    """``--model``."""
+    """Add ``--model``."""
     parser.add_argument(
-        "--model", type=Path, metavar="FILE", help=".tflite file, manifest beside it (default: shipped)"
+        "--model",
+        type=Path,
+        metavar="FILE",
+        help=".tflite file with its manifest beside it (default: the shipped model)",
     )
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:
-    """``--json``."""
-    parser.add_argument("--json", action="store_true", help="JSON on stdout, for programs")
+    """Add ``--json``."""
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
 
 
 def add_out(parser: argparse.ArgumentParser, default: str | None = None) -> None:

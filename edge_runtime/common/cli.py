@@ -1,4 +1,4 @@
-"""What every command of the project shares: exit codes, how errors look, and output that any terminal can show."""
+"""What all commands share: exit codes, the form of errors, and output that every terminal can show."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from edge_runtime.errors import FetalHeadError
 
 
 def run_command(main: Callable[[list[str]], int]) -> NoReturn:
-    """Run a command and exit: 0 done, 1 the work failed, 2 the call was wrong, 130 stopped by Ctrl-C,
-    143 terminated.
+    """Run a command and exit.
 
-    Expected errors are printed as one message without a traceback.
+    The exit codes are 0 if it is done, 1 if the work failed, 2 if the call was wrong, 130 after Ctrl-C, and 143 if it
+    was terminated. Expected errors are printed as one message without a traceback.
 
     Args:
-        main: Takes the arguments after the program's name, returns the exit code.
+        main: Takes the arguments after the program's name, and returns the exit code.
     """
     own_stderr()
     signal.signal(signal.SIGTERM, _terminated)
@@ -37,23 +37,23 @@ def run_command(main: Callable[[list[str]], int]) -> NoReturn:
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         code = 130
-    except BrokenPipeError:  # the reader of a pipe left; that is not ours to report
+    except BrokenPipeError:  # the reader of the pipe has ended, which is not an error
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     sys.exit(code)
 
 
 def _terminated(*_: Any) -> NoReturn:
-    """End as any exception does, so that temporary files go."""
+    """End with an exception, so that temporary files are deleted."""
     print("terminated", file=sys.stderr)
     sys.exit(128 + signal.SIGTERM)
 
 
 class _Escaping(io.TextIOWrapper):
-    """Text output that escapes what its encoding lacks and what a terminal would act on.
+    """Text output that escapes what its encoding lacks, and what a terminal would act on.
 
-    A file's name may hold bytes that are not text (surrogates here), control characters or terminal escapes. None of
-    them may end a run or reach the terminal.
+    A file's name may contain bytes that are not text (surrogates in Python), control characters or terminal escapes.
+    They must neither end a run nor reach the terminal.
     """
 
     def write(self, text: str) -> int:
@@ -62,7 +62,7 @@ class _Escaping(io.TextIOWrapper):
 
 
 def _escaping(stream: Any) -> Any:
-    if not isinstance(stream, io.TextIOWrapper):  # a test's or an editor's: left as it is
+    if not isinstance(stream, io.TextIOWrapper):  # it belongs to a test or an editor
         return stream
     stream.flush()
     return _Escaping(
@@ -81,7 +81,7 @@ def _escape(text: str, keep: str) -> str:
 
 
 def printable(text: str) -> str:
-    """A file's name, or a text that holds one, on one line: what is not printable is escaped, line ends too."""
+    """Escape everything in a file's name, or in a text with one, that is not printable, including line ends."""
     return _escape(text, keep="")
 
 
@@ -89,13 +89,13 @@ _LONE_SURROGATE = re.compile(r"(\\\\)|(\\ud[89ab]..\\ud[c-f]..)|\\(ud[89a-f]..)"
 
 
 def json_line(value: Any) -> str:
-    """A value as JSON on one line, in ASCII.
+    """Convert a value to one line of JSON, in ASCII.
 
-    A byte of a file name that is not text is written as a backslash and its code: many readers of JSON refuse, or
-    change, the lone surrogate that Python has for it.
+    A byte of a file name that is not text is written as a backslash and its code. Python uses a lone surrogate for it,
+    which many readers of JSON refuse or change.
 
     Raises:
-        ValueError: It holds NaN or an infinity, which JSON lacks.
+        ValueError: The value contains NaN or an infinity, which JSON lacks.
     """
     text = json.dumps(value, allow_nan=False)
     return _LONE_SURROGATE.sub(lambda m: m[1] or m[2] or rf"\\{m[3]}", text)
@@ -115,7 +115,7 @@ def ending_text(returncode: int) -> str:
 
 
 def say(text: str) -> None:
-    """Print a line at once."""
+    """Print a line and flush it."""
     print(text, flush=True)
 
 

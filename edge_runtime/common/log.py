@@ -1,7 +1,7 @@
-"""Structured log events: a name and plain figures, never a frame, a mask, a file's path or anything of a patient.
+"""Structured log events: a name and plain figures. They never contain a frame, a mask, a path or patient data.
 
-Nothing is sent anywhere, and nothing is printed unless the program that embeds the runtime asks for it, with the
-standard library's ``logging``:
+Nothing is sent anywhere. Nothing is printed unless the program that embeds the runtime asks for it, with the standard
+library's ``logging``:
 
     logging.getLogger("edge_runtime").addHandler(logging.StreamHandler())
     logging.getLogger("edge_runtime").setLevel(logging.INFO)
@@ -24,9 +24,9 @@ def event(name: str, *, level: int = logging.INFO, **figures: Plain) -> None:
     """Log one event.
 
     Args:
-        name: What happened, e.g. ``model_loaded``.
-        level: Of ``logging``.
-        figures: Numbers and short fixed words that describe it; the caller keeps names, paths and pixels out.
+        name: What happened, for example ``model_loaded``.
+        level: Level of ``logging``.
+        figures: Numbers and short fixed words that describe it. The caller must not pass names, paths or pixels.
     """
     if LOGGER.isEnabledFor(level):
         LOGGER.log(level, json.dumps({"event": name, **figures}))

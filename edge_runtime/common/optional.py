@@ -1,4 +1,4 @@
-"""The one place optional packages are imported from."""
+"""Imports optional packages. Nothing else does."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ PACKAGES = {
     "nncf": ("nncf", "peers"),
     "skimage": ("scikit-image", "dev"),
 }
-"""Module to (package, extra that brings it). The extra is None for what a plain install brings."""
+"""Module to (package, extra that brings it). The extra is None if a plain install brings the package."""
 
 
 def require(module: str) -> Any:
     """Import an optional module.
 
     Args:
-        module: Dotted name, e.g. ``"PIL.Image"``.
+        module: Dotted name, for example ``"PIL.Image"``.
 
     Returns:
         The imported module.

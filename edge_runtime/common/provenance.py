@@ -1,4 +1,4 @@
-"""Where a figure comes from: git commit and tool versions."""
+"""Where a figure comes from: the git commit and the tool versions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 
 def git_commit() -> str | None:
-    """Commit of the source tree, ``-dirty`` appended where tracked files differ; None outside a git checkout."""
+    """Commit of the source tree, with ``-dirty`` appended if tracked files differ. None outside a git checkout."""
     call = ["git", "-C", str(_ROOT), "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]
     try:
         done = subprocess.run(call, capture_output=True, text=True, timeout=10, check=True)
@@ -22,7 +22,7 @@ def git_commit() -> str | None:
 
 
 def tool_versions(packages: Sequence[str]) -> dict[str, str]:
-    """Python's version and those of the packages that are installed, by distribution name."""
+    """Versions of Python and of those packages that are installed, by distribution name."""
     versions = {"python": platform.python_version()}
     for package in packages:
         try:

@@ -100,7 +100,7 @@ def test_the_first_size_is_the_width(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "seen"), [("0.1,0.2,0.3", "one number, or two"), ("0,15", "decimals take a point"), ("0.1,9", "differ")]
+    ("size", "seen"), [("0.1,0.2,0.3", "one number, or two"), ("0,15", "use a point for decimals"), ("0.1,9", "differ")]
 )
 def test_an_impossible_pair_of_pixel_sizes(run: Run, model: Path, images: Path, size: str, seen: str) -> None:
     done = run("edge_runtime", "measure", images / "0.png", "--model", model, "--pixel-size-mm", size)
@@ -160,7 +160,7 @@ def test_masks_never_overwrite_images_or_each_other(run: Run, model: Path, image
     assert done.returncode == 2 and "overwrite" in done.stderr
     assert (images / "0.png").read_bytes() == before
     done = run("edge_runtime", "measure", *[images / "0.png"] * 2, "--model", model, "--mask-dir", tmp_path / "m")
-    assert done.returncode == 2 and "come twice" in done.stderr
+    assert done.returncode == 2 and "would be written twice" in done.stderr
     assert not (tmp_path / "m").exists()
 
 
@@ -201,7 +201,7 @@ def test_no_image_is_overwritten_by_whatever_path(run: Run, model: Path, images:
         "edge_runtime", "measure", images / "0.png", "--model", model, "--mask-dir", tmp_path / "m",
         "--overlay-dir", tmp_path / "x" / ".." / "m",
     )  # fmt: skip
-    assert done.returncode == 2 and "name one folder" in done.stderr
+    assert done.returncode == 2 and "name the same folder" in done.stderr
     assert (images / "0.png").read_bytes() == before and not (tmp_path / "m").exists()
 
 
