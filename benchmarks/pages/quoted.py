@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 from benchmarks.common.result_files import RESULTS
+from benchmarks.fuzz.document import read_fuzz
 from benchmarks.int8.interpreters import read_interpreters
 from benchmarks.int8.peers import FLOAT32, OURS, read_peers
 from benchmarks.runtime.soak import read_soak
@@ -72,6 +73,12 @@ def _mask_agreement(file: str) -> str:
     return f"{read_interpreters(RESULTS / 'interpreters' / file).models[0].mask_dice_mean:.4f}"
 
 
+def _resealed(outcome: str | None = None) -> str:
+    """Damaged models behind a valid seal, in the committed fuzz run: with one outcome, or all that were changed."""
+    outcomes = read_fuzz(RESULTS / "runtime" / "fuzz.json").kinds["model, sealed anew"].outcomes
+    return str(outcomes[outcome] if outcome else sum(outcomes.values()) - outcomes["not changed"])
+
+
 _FIGURES: dict[str, Callable[[], str]] = {
     "soak-rise-mb": _soak_rise_mb,
     "int8-over-float32-vnni": _int8_over_float32_vnni,
@@ -79,6 +86,10 @@ _FIGURES: dict[str, Callable[[], str]] = {
     "int8-size-saved": _int8_size_saved,
     "int8-memory-saved": _int8_memory_saved,
     "study-hours": _study_hours,
+    "fuzz-resealed": _resealed,
+    "fuzz-crashed": lambda: _resealed("LiteRT crashed (SIGSEGV)"),
+    "fuzz-canary": lambda: _resealed("DeviceError (canary)"),
+    "fuzz-measured": lambda: _resealed("loaded, measured"),
     "tflite-runtime-edge": lambda: _mask_agreement("edge.json"),
     "tflite-runtime-paper": lambda: _mask_agreement("decoder-all-paper.json"),
 }
