@@ -24,9 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments, except the model and the number of threads."""
     add_help(
         parser,
-        "Measure the head circumference in image files. Each line gives the circumference in mm and the range it lies "
-        "in for 90 % of images, or the reason why there is none. An unreadable file is reported, the others are still "
-        "measured, and the exit code is 1.",
+        "Measure the head circumference in image files. Each line gives the circumference in mm and the range that "
+        "contains the true one in at least 90 % of images, or the reason why there is none. If a file cannot be read, "
+        "the exit code is 1, but the others are still measured.",
         "python -m edge_runtime measure frame.png --pixel-size-mm 0.15",
         "python -m edge_runtime measure frame1.png frame2.png --pixel-size-mm 0.15 --overlay-dir overlays",
         "python -m edge_runtime measure *.png --pixel-size-csv sizes.csv --mask-dir masks --json",

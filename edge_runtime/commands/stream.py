@@ -29,28 +29,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments, except the model and the number of threads."""
     add_help(
         parser,
-        "Show image files to the stream as a probe would: at a fixed rate, whether or not they are measured in time. "
-        "Each line gives a frame's number, its file, its age when its result was shown, and the result. Frames that "
-        "come while another is measured are dropped, except the newest. The exit code is 1 if a frame failed.",
+        "Play image files to a stream as a probe would: at a fixed rate, whether or not they are measured in time. "
+        "Each line gives a frame's number, its file, its age when its result was shown, and the result. Of the frames "
+        "that arrive while another is measured, all but the newest are dropped. The exit code is 1 if a frame failed.",
         "python -m edge_runtime stream frames/ --pixel-size-mm 0.15 --fps 30",
         "python -m edge_runtime stream frames/ --pixel-size-csv sizes.csv --seconds 60 --json",
     )
-    parser.add_argument("images", nargs="+", type=Path, metavar="IMAGE_OR_FOLDER", help="in this order; folders sorted")
+    parser.add_argument(
+        "images", nargs="+", type=Path, metavar="IMAGE_OR_FOLDER", help="image files, or folders of them sorted by name"
+    )
     add_image_options(parser)
     parser.add_argument(
         "--fps", type=above(0, 1000), default=30.0, metavar="N", help="frames per second (default: %(default)s)"
     )
     length = parser.add_mutually_exclusive_group()
     length.add_argument(
-        "--loop", type=at_least(1), default=1, metavar="N", help="show all N times (default: %(default)s)"
+        "--loop", type=at_least(1), default=1, metavar="N", help="show all files N times (default: %(default)s)"
     )
-    length.add_argument("--seconds", type=above(0), metavar="S", help="show them again and again for S seconds")
+    length.add_argument("--seconds", type=above(0), metavar="S", help="show the files again and again for S seconds")
     parser.add_argument(
         "--deadline-ms",
         type=above(0),
         default=DEADLINE_MS,
         metavar="MS",
-        help="a frame older than this at its result is late (default: %(default)s)",
+        help="a result is late if its frame is older than MS milliseconds (default: %(default)s)",
     )
     parser.add_argument(
         "--stall-s",
@@ -141,7 +143,7 @@ def _line(shown: dict[str, Any]) -> str:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Show image files to the stream as a probe would, one result a line; ends with 1 where a frame failed."""
+    """Play image files to a stream, and print one result per line. The exit code is 1 if a frame failed."""
     args.images, folders = find_images(args.images)
     for folder in folders:
         if folder.left_out:

@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 
 class Kind(NamedTuple):
-    """A kind of file that is not read: what it is called, and what to do with it."""
+    """A kind of file that is not read: its name, and what to do with it."""
 
     name: str
     advice: str
 
 
 HEAD_BYTES = 4096
-"""The kind of a file is told from this much of it."""
+"""Number of bytes from which the kind of a file is recognized."""
 
 _SAVE = "Save it as PNG or JPEG, 8 bits a channel."
 _DICOM = (
@@ -87,12 +87,12 @@ _BRANDS = {
     b"jp2 ": Kind("JPEG 2000", _SAVE),
     b"qt  ": Kind("a video (QuickTime)", _VIDEO),
 }
-"""Files of the ISO base media format (``ftyp``) by brand; the others are MP4."""
+"""Files of the ISO base media format (``ftyp``), by brand. All others are MP4."""
 
 _CAMERA_SUFFIXES = (
     ".dng", ".nef", ".nrw", ".arw", ".sr2", ".srf", ".pef", ".srw", ".cr2", ".3fr", ".iiq", ".erf", ".dcr",
 )  # fmt: skip
-"""RAW files that are TIFF outside: Pillow would read the thumbnail in them."""
+"""RAW files in the form of TIFF. Pillow would read the thumbnail in them."""
 
 _BY_SUFFIX = {
     **dict.fromkeys(
@@ -107,14 +107,14 @@ _BY_SUFFIX = {
 
 
 def name_kind(data: bytes, name: str) -> Kind | None:
-    """What a file is, where its first bytes show that it is not an image that is read.
+    """Name the kind of a file whose first bytes show that it is not an image that can be read.
 
     Args:
         data: The file, or at least the first ``HEAD_BYTES`` of it.
-        name: File name; its suffix counts where camera files look like TIFF.
+        name: File name. Its suffix tells camera files, which look like TIFF.
 
     Returns:
-        None where nothing speaks against reading it as an image.
+        None if it may be an image.
     """
     head, suffix = data[:HEAD_BYTES], name.lower()[name.rfind(".") :] if "." in name else ""
     if not head:
@@ -139,12 +139,12 @@ def name_kind(data: bytes, name: str) -> Kind | None:
 
 
 def name_by_suffix(name: str) -> Kind | None:
-    """What a file that could not be read probably is, by its suffix; None where the suffix says nothing."""
+    """What a file that could not be read probably is, by its suffix. None if the suffix says nothing."""
     return next((kind for suffix, kind in _BY_SUFFIX.items() if name.lower().endswith(suffix)), None)
 
 
 def _bare_dicom(head: bytes) -> bool:
-    """Whether this begins with a DICOM element of group 2 or 8, little-endian, its length plausible."""
+    """Whether this begins with a little-endian DICOM element of group 2 or 8 with a plausible length."""
     if head[:2] not in (b"\x02\0", b"\x08\0") or len(head) < 12 or head[3] != 0:
         return False
     explicit = head[4:6].isalpha() and head[4:6].isupper()
@@ -152,7 +152,7 @@ def _bare_dicom(head: bytes) -> bool:
 
 
 def _packed(head: bytes) -> Kind:
-    """What is in a gzip file: volumes are often kept so."""
+    """The kind of the file in a gzip file. Volumes are often stored in this way."""
     try:
         inner = zlib.decompressobj(wbits=31).decompress(head, HEAD_BYTES)
     except zlib.error:
