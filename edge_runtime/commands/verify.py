@@ -67,7 +67,7 @@ def check_answers(segmenter: Segmenter, path: Path) -> Golden | None:
     first, second = segmenter.logits(frame), segmenter.logits(frame)
     if not np.isfinite(first).all() or not np.array_equal(first, second):
         raise FetalHeadError(
-            f"{path}: two runs on one frame differ, or are not finite. This device or backend is broken."
+            f"{path}: two runs on the same frame differ, or are not finite. This device or backend is broken."
         )
     if first.min() == first.max():
         raise FetalHeadError(f"{path}: the output is constant ({first.min()}). This device or backend is broken.")
@@ -75,7 +75,7 @@ def check_answers(segmenter: Segmenter, path: Path) -> Golden | None:
     if golden and not golden.holds:
         raise FetalHeadError(
             f"{path}: on the golden frames its masks have a Dice of {golden.mask_dice:.4f} with those of the export; "
-            f"{LEAST_DICE} is needed. Do not use this model on this device with {segmenter.backend}."
+            f"at least {LEAST_DICE} is needed. Do not use this model on this device with {segmenter.backend}."
         )
     return golden
 
