@@ -1,1 +1,1 @@
-"""From checkpoints to verified TensorFlow Lite artifacts: torch, ONNX, onnx2tf, TFLiteConverter."""
+"""Convert checkpoints to verified TensorFlow Lite artifacts, by way of ONNX, onnx2tf and TFLiteConverter."""

@@ -1,4 +1,4 @@
-"""Which images the export uses for what: calibration, parity with torch, accuracy."""
+"""The images that the export uses for calibration, for parity with torch and for accuracy."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from train.data.splits import SPLITS, Split, evenly_spaced, make_split
 
 @dataclass(frozen=True)
 class Images:
-    """Samples and what the network sees of them.
+    """Samples and the network's input for each.
 
     Attributes:
-        samples: In order.
-        frame_sizes: (H, W) of each sample's own frame, in pixels.
-        inputs: uint8 (N, h, w), as :func:`edge_runtime.frame.preprocess.prepare` makes them.
+        samples: The samples, in order.
+        frame_sizes: (H, W) of each sample's frame, in pixels.
+        inputs: uint8 (N, h, w), made by :func:`edge_runtime.frame.preprocess.prepare`.
     """
 
     samples: tuple[Sample, ...]
@@ -35,7 +35,7 @@ def load_images(samples: Sequence[Sample], size: tuple[int, int]) -> Images:
     """Read and prepare samples, exactly as training does.
 
     Args:
-        samples: What to read, at least one.
+        samples: The samples to read, at least one.
         size: (h, w) of the network's input in pixels.
     """
     frame_sizes, inputs = [], []
@@ -47,28 +47,30 @@ def load_images(samples: Sequence[Sample], size: tuple[int, int]) -> Images:
 
 
 def calibration_samples(dataset: Dataset, split: Split, count: int) -> list[Sample]:
-    """What the ranges of a calibrated recipe are taken from: images of the training part, no other."""
+    """The images that int8 ranges are calibrated on. They come from the training part alone."""
     return evenly_spaced(dataset.select(split.train), count)
 
 
 def parity_samples(dataset: Dataset, split: Split, count: int) -> list[Sample]:
-    """What artifacts are compared with torch on: the validation part, or the training part where there is none."""
+    """Images on which artifacts are compared with torch: validation images, or training images if there are none."""
     return evenly_spaced(dataset.select(split.val or split.train), count)
 
 
 def accuracy_parts(dataset: Dataset, split: Split, count: int | None) -> dict[str, list[Sample]]:
-    """What accuracy is measured on: the split's test part, and the other split's where it holds nothing seen before.
+    """The images on which accuracy is measured.
 
-    With HC18's published lists these are all of ``paper_test.txt`` and, within it, the exams that
-    ``paper_train.txt`` lacks. Without the lists two random splits overlap, and only the checkpoint's own is left.
+    These are the split's test part, and the other split's test part if the checkpoint has seen none of its images.
+    With HC18's published lists, the two are all of ``paper_test.txt``, and those of its exams that ``paper_train.txt``
+    lacks. Without the lists, two random splits overlap, and only the checkpoint's own test part remains.
 
     Args:
-        dataset: Where from.
-        split: What the checkpoint was trained on.
-        count: At most this many images of each part; None for all.
+        dataset: The data set.
+        split: The split that the checkpoint was trained on.
+        count: Maximum number of images per part; None for all.
 
     Returns:
-        Samples by name of the part, ``grouped_test`` or ``paper_test``, the split's own first; no empty one.
+        Samples by name of the part, ``grouped_test`` or ``paper_test``, the split's own part first. Empty parts are
+        left out.
     """
     tests = {split.name: split.test}
     tests |= {name: make_split(dataset, name).test for name in SPLITS if name != split.name}
@@ -81,13 +83,13 @@ def accuracy_parts(dataset: Dataset, split: Split, count: int | None) -> dict[st
 
 
 def split_of(checkpoint: Checkpoint, dataset: Dataset) -> Split:
-    """The split a checkpoint was trained on: of the files it names, those this data set has.
+    """The split that a checkpoint was trained on: of the files it names, those that this data set has.
 
-    HC18 as downloaded lacks the lists ``splits/paper_*.txt``: a random split in their place would put images the
-    checkpoint has seen into the test part.
+    A newly made split would not do: HC18 as downloaded lacks the lists ``splits/paper_*.txt``, and a random split
+    would put images that the checkpoint was trained on into the test part.
 
     Raises:
-        UsageError: The data set has none of the images it was trained on.
+        UsageError: The data set has none of the images that the checkpoint was trained on.
     """
     data = checkpoint.info.get("data", {})
     if data.get("title") != dataset.title or "files" not in data:
@@ -96,13 +98,13 @@ def split_of(checkpoint: Checkpoint, dataset: Dataset) -> Split:
     if not here["train"]:
         raise UsageError(
             f"{dataset.root} has none of the {len(data['files']['train'])} images of {dataset.title} that "
-            f"{checkpoint.folder} was trained on, and calibration is on these. Give --data the folder that has them."
+            f"{checkpoint.folder} was trained on; calibration needs them. Pass their folder with --data."
         )
     return Split(checkpoint.config.split, here["train"], here["val"], here["test"])
 
 
 def calibration_record(dataset: Dataset, split: Split, samples: Sequence[Sample]) -> dict[str, Any]:
-    """What a manifest says of a calibration set: data set, split, count, the hash of every file."""
+    """The manifest's record of a calibration set: data set, split, number of images, and one hash over all files."""
     return {
         "title": dataset.title,
         "split": split.name,

@@ -1,4 +1,4 @@
-"""One checkpoint to its verified artifacts."""
+"""Export one checkpoint to its verified artifacts."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ UNSUITED = (
 
 @dataclass(frozen=True)
 class Bench:
-    """What every artifact of a checkpoint is held against.
+    """What every artifact of a checkpoint is compared with.
 
     Attributes:
         torch_answers: Torch's answers.
-        onnx: How far ONNX lies from them.
-        saved_model: How far the SavedModel lies from them.
-        exam: What accuracy is measured on; None where no image is fair to test on.
+        onnx: How far ONNX differs from them.
+        saved_model: How far the SavedModel differs from them.
+        exam: The images on which accuracy is measured; None if there are no unseen test images.
     """
 
     torch_answers: TorchAnswers
@@ -66,23 +66,23 @@ def _raise(error: ParityError) -> NoReturn:
 def export_checkpoint(
     checkpoint: Checkpoint, dataset: Dataset, options: Options, failed: Callable[[ParityError], None] = _raise
 ) -> dict[Path, Manifest]:
-    """Export a checkpoint in every recipe asked for; artifacts that are up to date stay as they are.
+    """Export a checkpoint in every requested recipe. If all artifacts are up to date, nothing is converted.
 
     Args:
         checkpoint: What to export.
-        dataset: Where calibration and test images come from.
+        dataset: The source of the calibration and test images.
         options: What to make.
-        failed: Told of a recipe that loses too much on this network, and what was measured of it; where it returns,
-            the other recipes go on.
+        failed: Called with the error, which carries the measurements, if a recipe loses too much on this network. If it
+            returns, the export goes on with the next recipe.
 
     Returns:
-        Manifests of all artifacts asked for, by .tflite file.
+        Manifests of all requested artifacts, by .tflite file.
 
     Raises:
         ConversionError: A converter failed.
-        DivergenceError: The network is of no use before it is converted.
-        ParityError: The conversion is wrong before any recipe, or (by ``failed``) a recipe loses too much. Such an
-            artifact is not written; those before it are.
+        DivergenceError: The network's answers are useless even before it is converted.
+        ParityError: The conversion is wrong before any recipe is applied, or (raised by ``failed``) a recipe loses too
+            much. That artifact is not written; earlier ones are.
         UsageError: The folder of artifacts cannot be written.
     """
     job = plan(checkpoint, dataset, options)
@@ -121,10 +121,10 @@ def _export(
                 check(artifact.manifest.name, parity, recipe.tolerance, UNSUITED)
             except ParityError as error:
                 if recipe == FLOAT32:
-                    raise  # the others are measured against it
+                    raise  # the other recipes are measured against it
                 refusal = refusal or error
             scores = take(network, bench.exam)
-            baseline = baseline or scores  # float32 is the first recipe where it is asked for
+            baseline = baseline or scores  # if float32 was requested, it is the first recipe
             manifest = replace(
                 artifact.manifest,
                 parity=_parity_record(job, recipe, parity, bench),
@@ -150,7 +150,7 @@ def _export(
 
 
 def _convert(job: Job, recipe: Recipe, conversions: Conversions, folder: Path) -> tuple[Artifact, ParityError | None]:
-    """An artifact, nothing measured of it yet; with the reason where full int8 is beyond its budget."""
+    """Convert one recipe, without measuring it. The error is given if full int8 exceeds its budget."""
     if not recipe.calibrated:
         return new_artifact(conversions.data(recipe), job.checkpoint, recipe), None
     plain = Model(conversions.data(FLOAT32))
@@ -167,7 +167,7 @@ def _convert(job: Job, recipe: Recipe, conversions: Conversions, folder: Path) -
 
 
 def _tuned(job: Job, folder: Path) -> Model:
-    """The network in float32 after training on in simulated int8."""
+    """The network in float32 after more training in simulated int8."""
     from export.quantization.fine_tune import fine_tune
 
     samples = job.dataset.select(job.split.train)
@@ -182,7 +182,7 @@ def _tuned(job: Job, folder: Path) -> Model:
 
 
 def _convert_exactly(job: Job, folder: Path) -> tuple[TorchAnswers, NDArray[np.float32]]:
-    """Ask torch; convert to ONNX and a SavedModel, from which the recipes are converted; and ask that."""
+    """Run torch, convert the network to ONNX and to the SavedModel that all recipes start from, and run the latter."""
     predict = make_predictor(job.checkpoint.model, torch.device("cpu"))
     try:
         torch_answers = ask_torch(predict, load_images(job.parity, job.size))
@@ -205,7 +205,7 @@ def _convert_exactly(job: Job, folder: Path) -> tuple[TorchAnswers, NDArray[np.f
 
 
 def _hold(job: Job, torch_answers: TorchAnswers, answers: NDArray[np.float32], folder: Path) -> Bench:
-    """Hold ONNX, and the SavedModel by its answers, to torch before anything is measured."""
+    """Check that ONNX and the SavedModel (by its answers) agree with torch before anything is measured."""
     onnx = compare(torch_answers, run_on(onnx_predictor(folder / ONNX), torch_answers.images))
     saved_model = compare(torch_answers, answers)
     check(f"{job.name} as ONNX", onnx, FLOAT32.tolerance, "This is torch's exporter; report it with the checkpoint.")
@@ -216,7 +216,7 @@ def _hold(job: Job, torch_answers: TorchAnswers, answers: NDArray[np.float32], f
 
 
 def _parity_record(job: Job, recipe: Recipe, parity: Parity, bench: Bench) -> dict[str, Any]:
-    """What a manifest says of parity: the figures, what they were taken on, and what they were held to."""
+    """The manifest's record of parity: the figures, the images they were measured on, and the tolerance."""
     return {
         "title": job.dataset.title,
         "images": [sample.name for sample in job.parity],

@@ -1,4 +1,4 @@
-"""How a network is converted: one frozen dataclass a recipe."""
+"""Recipes: the ways in which a network is converted."""
 
 from __future__ import annotations
 
@@ -11,15 +11,17 @@ from edge_runtime.errors import UsageError
 
 @dataclass(frozen=True)
 class Tolerance:
-    """How far an artifact may lie from torch; :mod:`export.verification.parity` says what each figure is taken over.
+    """How much an artifact may differ from torch. :mod:`export.verification.parity` says how each figure is taken.
 
     Attributes:
-        max_logit_difference: Largest absolute difference of a logit; None where rounding bounds no single pixel.
-        mean_logit_difference: Mean absolute difference of the logits.
-        sqnr_db: Least signal-to-noise ratio of the logits in dB: free of scale, so it sees a wrong layout also where
-            logits are tiny; None where rounding leaves none to networks that have learned next to nothing.
-        mask_dice: Least mean Dice, 0 to 1, between torch's and the artifact's masks, over clear images.
-        hc_shift_mm: Largest mean absolute change of the head circumference in mm, over clear images.
+        max_logit_difference: Maximum absolute difference of a logit. None for recipes whose rounding can move single
+            pixels by any amount.
+        mean_logit_difference: Maximum mean absolute difference of the logits.
+        sqnr_db: Minimum signal-to-noise ratio of the logits in dB. It does not depend on scale, so it reveals a wrong
+            layout even if the logits are tiny. None for recipes whose rounding drowns the logits of networks that have
+            hardly learned anything.
+        mask_dice: Minimum mean Dice, 0 to 1, between torch's and the artifact's masks, over clear images.
+        hc_shift_mm: Maximum mean absolute change of the head circumference in mm, over clear images.
     """
 
     max_logit_difference: float | None
@@ -36,10 +38,10 @@ class Recipe:
     Attributes:
         name: As in artifact names.
         summary: One line for people.
-        weights: What weights are stored as. ``int8`` is symmetric, one scale an output channel.
-        activations: What the arithmetic between layers is done in. ``int8`` needs calibration images.
-        edges: dtype of the input and the output tensor.
-        tolerance: What :mod:`export.verification.parity` holds the artifact to.
+        weights: dtype in which weights are stored. ``int8`` is symmetric, with one scale per output channel.
+        activations: dtype of the activations. ``int8`` needs calibration images.
+        edges: dtype of the input tensor and the output tensor.
+        tolerance: Checked by :mod:`export.verification.parity`.
     """
 
     name: str
@@ -51,17 +53,18 @@ class Recipe:
 
     @property
     def calibrated(self) -> bool:
-        """Whether calibration images decide the ranges of its activations."""
+        """Whether the ranges of its activations come from calibration images."""
         return self.activations == "int8"
 
 
-# Each tolerance is a few times what right conversions gave. ``edge`` at 97 % Dice, with logits from -13 to 13 (largest
-# and mean logit difference, SQNR, mask Dice, mean HC shift): float32 6e-5, 4e-6, 122 dB, 1, 5e-6 mm; float16 0.14,
-# 0.007, 57 dB, 0.9999, 0.01 mm; dynamic_int8 1.9, 0.08, 36 dB, 0.9986, 0.24 mm; full_int8 3.0, 0.13, 31 dB, 0.998,
-# 0.37 mm.
-# The twelve strategies after one epoch on 8 images, at worst (largest and mean difference, SQNR): float32 2e-4, 2e-5,
-# 90 dB; float16 0.35, 0.04, 21 dB; dynamic_int8 3.0, 0.39, 3 dB; full_int8 mean 0.53. Their logits are so near 0 that
-# int8 drowns them whatever the converter does, hence no SQNR for int8. A wrong layout gives about 0 dB in float32.
+# Each tolerance is a few times what correct conversions gave.
+# ``edge`` at 97 % Dice, with logits from -13 to 13 (maximum and mean logit difference, SQNR, mask Dice, mean HC shift):
+#   float32 6e-5, 4e-6, 122 dB, 1, 5e-6 mm; float16 0.14, 0.007, 57 dB, 0.9999, 0.01 mm;
+#   dynamic_int8 1.9, 0.08, 36 dB, 0.9986, 0.24 mm; full_int8 3.0, 0.13, 31 dB, 0.998, 0.37 mm.
+# The worst of the twelve strategies after one epoch on 8 images (maximum and mean logit difference, SQNR):
+#   float32 2e-4, 2e-5, 90 dB; float16 0.35, 0.04, 21 dB; dynamic_int8 3.0, 0.39, 3 dB; full_int8 mean 0.53.
+# The logits of such networks are so near 0 that int8 drowns them whatever the converter does, so int8 has no minimum
+# SQNR. A wrong layout gives about 0 dB in float32.
 _ALL = (
     Recipe(
         "float32",
@@ -81,7 +84,7 @@ _ALL = (
     ),
     Recipe(
         "dynamic_int8",
-        "weights in int8, activations quantized as they come: a quarter of the size, no calibration",
+        "weights in int8, activations quantized at run time: a quarter of the size, no calibration",
         "int8",
         "float32",
         "float32",
@@ -89,7 +92,7 @@ _ALL = (
     ),
     Recipe(
         "full_int8",
-        "weights and activations in int8, uint8 at the edges: a frame's bytes are the tensor",
+        "weights and activations in int8, uint8 input and output: a frame's bytes are the input tensor",
         "int8",
         "int8",
         "uint8",
@@ -104,16 +107,16 @@ RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in _ALL}
 MIXED_INT8 = replace(
     RECIPES["full_int8"],
     name="mixed_int8",
-    summary="full_int8 with some layers in float32: what becomes of it where nothing else is within the budget",
+    summary="full_int8 with some layers in float32, if nothing else is within the budget",
 )
-"""Not to be asked for: :mod:`export.quantization.ladder` falls back on it; its name says that it is not full int8."""
+"""The fallback of :mod:`export.quantization.ladder`, which users cannot ask for. Its name says it is not full int8."""
 
 
 def get_recipe(name: str) -> Recipe:
-    """Look a recipe up.
+    """Look up a recipe.
 
     Raises:
-        UsageError: No such recipe; the message lists those there are.
+        UsageError: No such recipe; the message lists all recipes.
     """
     try:
         return RECIPES[name]
@@ -124,11 +127,11 @@ def get_recipe(name: str) -> Recipe:
 
 @dataclass(frozen=True)
 class Budget:
-    """What int8 may cost against torch in float32, on the validation part.
+    """How much int8 may lose against torch in float32, on the validation part.
 
     Attributes:
-        max_dice_drop: Largest drop of the mean Dice, in points of 100.
-        max_hc_shift_mm: Largest mean absolute change of the head circumference, in mm.
+        max_dice_drop: Maximum drop of the mean Dice, in points of 100.
+        max_hc_shift_mm: Maximum mean absolute change of the head circumference, in mm.
     """
 
     max_dice_drop: float = 0.1
@@ -137,12 +140,12 @@ class Budget:
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
             if not value >= 0:  # NaN too
-                raise UsageError(f"--{name.replace('_', '-')} is {value}; 0 or more is needed (inf allows anything).")
+                raise UsageError(f"--{name.replace('_', '-')} is {value}; it must be at least 0 (inf: no limit).")
 
     def to_json(self) -> dict[str, float | None]:
-        """For a manifest; None where anything is allowed, which JSON has no number for."""
+        """The budget for a manifest. JSON has no infinity, so None stands for no limit."""
         return {name: value if math.isfinite(value) else None for name, value in asdict(self).items()}
 
 
 NO_LIMIT = Budget(math.inf, math.inf)
-"""Full int8 as plain as can be, whatever it costs."""
+"""Accepts the plainest full int8, whatever it loses."""
