@@ -1,1 +1,1 @@
-"""From torch through ONNX to a float32 .tflite file."""
+"""Convert a network from torch to .tflite, by way of ONNX and a SavedModel."""

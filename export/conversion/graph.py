@@ -1,6 +1,7 @@
-"""What is done to the TensorFlow graph that onnx2tf makes: its size is set, and maps are joined channels-last.
+"""Edit the TensorFlow graph that onnx2tf makes: set its input size, and join feature maps channels-last.
 
-Imported by :mod:`export.conversion.in_process` alone, in a converter's process.
+Only :mod:`export.conversion.in_process` and :mod:`export.conversion.rewrite_graph` import this, in a converter's
+process.
 """
 
 from __future__ import annotations
@@ -17,15 +18,15 @@ from export.conversion.to_onnx import INPUT, OUTPUT, PROXY_SIZE
 
 TO_NCHW, TO_NHWC = [0, 3, 1, 2], [0, 2, 3, 1]
 _SIZED = {"ResizeBilinear": (1, 0), "ResizeNearestNeighbor": (1, 0), "Conv2DBackpropInput": (0, 1)}
-"""Operations that enlarge, with where their output's height stands: in which input, and at which place of it."""
+"""Operations that enlarge a map: which of their inputs holds the output's shape, and the place of the height in it."""
 
 
 def freeze(model: Callable[[Any], Any], shape: Sequence[int]) -> Any:
-    """A model as a GraphDef whose weights are constants, its input named ``frame``, its output ``logits``.
+    """Turn a model into a GraphDef with constant weights. Its input is named ``frame``, its output ``logits``.
 
     Args:
-        model: A Keras model of one input and one output.
-        shape: Of its input.
+        model: Keras model with one input and one output.
+        shape: Shape of the input.
     """
     function = tf.function(lambda x: model(x), input_signature=[tf.TensorSpec(shape, tf.float32, INPUT)])
     frozen = convert_variables_to_constants_v2(function.get_concrete_function())
@@ -38,26 +39,26 @@ def freeze(model: Callable[[Any], Any], shape: Sequence[int]) -> Any:
 
 
 def load(data: bytes) -> Any:
-    """The GraphDef that was serialized."""
+    """Read a serialized GraphDef."""
     return tf.compat.v1.GraphDef.FromString(data)
 
 
 def call(graph: Any, frame: Any) -> Any:
-    """The graph's output for a frame (1, h, w, 1), of the size that was set."""
+    """The graph's output for a frame (1, h, w, 1) of the size that was set."""
     return tf.graph_util.import_graph_def(graph, input_map={f"{INPUT}:0": frame}, return_elements=[f"{OUTPUT}:0"])[0]
 
 
 def set_size(graph: Any, size: tuple[int, int]) -> None:
-    """Make a graph that was converted at :data:`~export.conversion.to_onnx.PROXY_SIZE` one of another size, in place.
+    """Change the input size of a graph that was converted at :data:`~export.conversion.to_onnx.PROXY_SIZE`, in place.
 
-    Convolutions and paddings fit every size as they are; only what maps are enlarged to is written in the graph.
+    Convolutions and padding work at any size. The only sizes stored in the graph are those that maps are enlarged to.
 
     Args:
         graph: GraphDef.
         size: (h, w) in pixels, multiples of 16.
 
     Raises:
-        ValueError: A map is enlarged to something else than the input's size halved some times.
+        ValueError: A map is enlarged to a size that is not the input's size, halved zero or more times.
     """
     constants = constants_of(graph)
     for node in graph.node:
@@ -70,25 +71,26 @@ def set_size(graph: Any, size: tuple[int, int]) -> None:
 
 
 def _halved(size: tuple[int, int], times: int) -> NDArray[np.int32]:
-    """Strided convolutions round up: 15 becomes 8."""
+    """Halve a size repeatedly. Strided convolutions round up: 15 becomes 8."""
     return np.asarray(-(-np.array(size, np.int32) // 2**times), dtype=np.int32)
 
 
 def _level(map_size: NDArray[np.int32]) -> int:
+    """How many times the proxy size was halved to give a map's size."""
     for level in range(6):
         if np.array_equal(_halved(PROXY_SIZE, level), map_size):
             return level
-    raise ValueError(f"a feature map is enlarged to {map_size.tolist()}, which is not {PROXY_SIZE} halved some times")
+    raise ValueError(f"a feature map is enlarged to {map_size.tolist()}; only halves of {PROXY_SIZE} are known here")
 
 
 def join_channels_last(graph: Any) -> None:
-    """Add and concatenate NHWC maps where onnx2tf transposes them to NCHW first, in place.
+    """Add and concatenate maps as NHWC if onnx2tf transposes them to NCHW first, in place.
 
-    The transposition moves behind the operation, where TensorFlow's converter cancels it against its inverse. Left
-    where it is, some are still there in the artifact.
+    The transpose moves behind the operation, where TensorFlow's converter cancels it against its inverse. Otherwise
+    some transposes would remain in the artifact.
 
     Args:
-        graph: GraphDef, its nodes in the order of computation.
+        graph: GraphDef with its nodes in the order of computation.
     """
     constants = constants_of(graph)
     nodes = {node.name: node for node in graph.node}
@@ -116,17 +118,17 @@ def join_channels_last(graph: Any) -> None:
 
 
 def constants_of(graph: Any) -> dict[str, Any]:
-    """Constant nodes by name."""
+    """The constant nodes of a GraphDef, by name."""
     return {node.name: node for node in graph.node if node.op == "Const"}
 
 
 def value_of(constants: dict[str, Any], name: str) -> Any:
-    """A constant as plain lists; None where the name is not one."""
+    """The value of a constant as nested lists; None if the name is not a constant's."""
     return tf.make_ndarray(constants[name].attr["value"].tensor).tolist() if name in constants else None
 
 
 def add_constant(graph: Any, name: str, value: ArrayLike, dtype: Any = np.int32) -> str:
-    """Add a constant; returns its name."""
+    """Add a constant to a graph and return its name."""
     node = graph.node.add()
     node.name, node.op = name, "Const"
     tensor = tf.make_tensor_proto(np.asarray(value, dtype))

@@ -1,6 +1,6 @@
-"""What runs in a converter's own process: onnx2tf, and TFLiteConverter set as a recipe says.
+"""The conversions that run in a separate process: onnx2tf, and TFLiteConverter set up for a recipe.
 
-Imported by :mod:`export.conversion.process` alone. Importing it imports TensorFlow.
+Only :mod:`export.conversion.process` imports this, because it imports TensorFlow.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ from export.conversion.rewrites import Rewrite
 from export.conversion.to_onnx import INPUT, OUTPUT, PROXY_SIZE
 from export.recipes import Recipe
 
-# Set before TensorFlow is imported. No GPU: it would only be initialized. No network: nothing here needs it.
+# Set before TensorFlow is imported. No GPU: initializing it takes time, and it would not be used. No network access:
+# nothing here needs it.
 os.environ.update(CUDA_VISIBLE_DEVICES="-1", TF_CPP_MIN_LOG_LEVEL="3", TF_ENABLE_ONEDNN_OPTS="0", HF_HUB_OFFLINE="1")
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Drop what C++ code writes to stderr; Python errors are raised as ever."""
+    """Drop what C++ code writes to stderr. Python exceptions still propagate."""
     saved, sink = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(sink, 2)
     try:
@@ -46,17 +47,21 @@ with _quiet():  # TensorFlow's import prints a screenful about CUDA that no sett
 
 
 def onnx_to_graph(source: str, target: str, rewrites: Sequence[Rewrite] = ()) -> None:
-    """Convert an ONNX network (1, 1, h, w) of :data:`PROXY_SIZE` into a graph (1, h, w, 1) with weights as constants.
+    """Convert an ONNX network with input (1, 1, h, w) to a graph with input (1, h, w, 1) and constant weights.
 
     Args:
-        source: The .onnx file.
+        source: The .onnx file, with inputs of :data:`PROXY_SIZE`.
         target: File to write the GraphDef to.
-        rewrites: Exact ones, that fit the network.
+        rewrites: Exact rewrites that fit the network.
+
+    Raises:
+        ValueError: The network does not have the expected input and output.
+        RuntimeError: onnxsim changed what the network computes.
     """
     given = onnx.load(source)
     _check_contract(given)
-    # onnx2tf calls onnxsim as a command, which is on PATH only where the environment is activated; without it the
-    # decoder's sizes stay symbolic and the conversion fails. So it is called here, as a library.
+    # onnx2tf runs onnxsim as a command, which is on PATH only if the environment is activated. Without it, the
+    # decoder's sizes stay symbolic and the conversion fails. So onnxsim is called here, as a library.
     network, same = onnxsim.simplify(given)
     if not same:
         raise RuntimeError("onnxsim changed what the network computes")
@@ -77,10 +82,10 @@ def onnx_to_graph(source: str, target: str, rewrites: Sequence[Rewrite] = ()) ->
 
 
 def _check_contract(network: onnx.ModelProto) -> None:
-    """Refuse what would be converted into something else without a word.
+    """Refuse networks that onnx2tf would silently convert into something else.
 
     Raises:
-        ValueError: Another input or output than this project's networks have, or one of a size that is not fixed.
+        ValueError: The input or output is not that of this project's networks, or its size is not fixed.
     """
     weights = {tensor.name for tensor in network.graph.initializer}
     sides = (
@@ -93,22 +98,22 @@ def _check_contract(network: onnx.ModelProto) -> None:
         if len(shapes) != 1 or tuple(shapes[0]) != wanted:
             found = ", ".join(f"{x.name} {shape}" for x, shape in zip(tensors, shapes, strict=True))
             raise ValueError(
-                f"the ONNX network's {side} is {found or 'missing'}; one of {list(wanted)} is needed, every size "
-                "fixed: grey, batch of 1. Write it with export.conversion.to_onnx.write_onnx."
+                f"the ONNX network's {side} is {found or 'missing'}; it must be one grey image of the fixed shape "
+                f"{list(wanted)}. Write the network with export.conversion.to_onnx.write_onnx."
             )
 
 
 def graph_to_saved_model(
     source: str, folder: str, size: tuple[int, int], images: NDArray[np.uint8], answers: str
 ) -> None:
-    """Write a graph as a SavedModel of one size, and run it on images.
+    """Write a graph as a SavedModel with a fixed input size, and run it on images.
 
     Args:
-        source: File of :func:`onnx_to_graph`.
+        source: File written by :func:`onnx_to_graph`.
         folder: SavedModel to write.
         size: (h, w) in pixels, multiples of 16.
-        images: uint8 (N, h, w), to ask the network.
-        answers: .npy file to write its logits to, float32 (N, h, w).
+        images: uint8 (N, h, w), to run the network on.
+        answers: .npy file to write the logits to, float32 (N, h, w).
     """
     graph = graphs.load(Path(source).read_bytes())
     graphs.set_size(graph, size)
@@ -122,21 +127,21 @@ def graph_to_saved_model(
 
 
 def saved_model_to_tflite(folder: str, recipe: Recipe, target: str) -> None:
-    """Convert a SavedModel as a recipe says; what activations are calibrated for is made of the float32 file instead.
+    """Convert a SavedModel by a recipe without calibration. Full int8 is made from the float32 file instead.
 
     Args:
         folder: The SavedModel.
-        recipe: How.
+        recipe: A recipe whose activations are float32.
         target: .tflite file to write.
     """
     converter = tf.lite.TFLiteConverter.from_saved_model(folder)
     if recipe.weights != "float32":
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]  # per-channel int8 unless told otherwise
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]  # int8 per channel, unless supported_types says otherwise
     if recipe.weights == "float16":
         converter.target_spec.supported_types = [tf.float16]
     Path(target).write_bytes(converter.convert())
 
 
 def scaled(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """An image as the network was trained on it: float32 (1, h, w, 1), byte / 255."""
+    """Scale an image as in training: float32 (1, h, w, 1), byte / 255."""
     return to_unit(image)[None, :, :, None]

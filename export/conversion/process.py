@@ -1,8 +1,8 @@
-"""Run one conversion in a process of its own.
+"""Run one conversion in a separate process.
 
-``TFLiteConverter.convert()`` leaks memory and its libraries print a lot, so each conversion gets a fresh process and
-a log file. The processes are forked from a server that has imported TensorFlow once: that import takes longer (4 s)
-than converting this project's networks does (1 to 2 s).
+``TFLiteConverter.convert()`` leaks memory and its libraries print a lot, so each conversion gets a new process and a
+log file. The processes are forked from a server that has already imported TensorFlow, because the import takes longer
+(4 s) than a conversion of this project's networks (1 to 2 s).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from edge_runtime.errors import FetalHeadError
 
 CONVERTERS = "export.conversion.in_process"
 LOG_LINES = 15
-"""Last lines of a failed conversion's log that its error shows."""
+"""Number of lines from the end of the log that the error of a failed conversion shows."""
 
 
 class ConversionError(FetalHeadError):
@@ -33,7 +33,7 @@ class ConversionError(FetalHeadError):
 
 
 def _context() -> Any:
-    # Windows has no fork: there each process imports TensorFlow itself.
+    # Windows has no fork, so each process imports TensorFlow itself there.
     method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
     context = multiprocessing.get_context(method)
     context.set_forkserver_preload([CONVERTERS])
@@ -41,39 +41,39 @@ def _context() -> Any:
 
 
 def warm_up() -> None:
-    """Let TensorFlow be imported in the background, so that the first conversion need not wait for it."""
+    """Start to import TensorFlow in the background, so that the first conversion does not have to wait for it."""
     if _context().get_start_method() == "forkserver":
         multiprocessing.forkserver.ensure_running()
 
 
 def _child(function: str, arguments: tuple[Any, ...], log: str) -> None:
-    """In the new process: send all output to the log, then run a function of :data:`CONVERTERS`."""
+    """In the new process, send all output to the log and run a function of :data:`CONVERTERS`."""
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
-    # TensorFlow leaves generated files behind in processes like this one, which end without exit handlers.
+    # This process ends without running exit handlers, so TensorFlow does not remove its temporary files.
     tempfile.tempdir = str(Path(log).parent)
     try:
         run: Callable[..., None] = getattr(importlib.import_module(CONVERTERS), function)
         run(*arguments)
-    except BaseException:  # onnx2tf ends with sys.exit on some errors
+    except BaseException:  # onnx2tf calls sys.exit on some errors
         traceback.print_exc()
         sys.stderr.flush()
         os._exit(1)
 
 
 def run_apart(function: str, *arguments: Any, log: Path) -> None:
-    """Run a function of :mod:`export.conversion.in_process` in a process of its own.
+    """Run a function of :mod:`export.conversion.in_process` in a separate process.
 
     Args:
-        function: Its name.
-        *arguments: What it takes; picklable.
-        log: File that takes all the process prints; its folder takes the process's temporary files.
+        function: Name of the function.
+        *arguments: Its arguments, picklable.
+        log: File for everything the process prints. The process's temporary files go to the same folder.
 
     Raises:
-        ConversionError: It raised or died; the message ends with the tail of the log.
+        ConversionError: The function raised or the process died; the message ends with the tail of the log.
         FetalHeadError: TensorFlow or onnx2tf is not installed; the message names the extra.
     """
     for package in ("tensorflow", "onnx2tf", "onnxsim"):
@@ -83,7 +83,7 @@ def run_apart(function: str, *arguments: Any, log: Path) -> None:
     process.start()
     try:
         process.join()
-    except BaseException:  # stopped: its folder is about to be removed, and it would go on writing into it
+    except BaseException:  # interrupted: the caller removes the folder that the process would go on writing to
         process.kill()
         process.join()
         raise

@@ -1,6 +1,6 @@
-"""The exact rewrites of :mod:`export.conversion.rewrites`, done to the TensorFlow graph that onnx2tf makes.
+"""Apply the exact rewrites of :mod:`export.conversion.rewrites` to the TensorFlow graph that onnx2tf makes.
 
-Imported by :mod:`export.conversion.in_process` alone, in a converter's process.
+Only :mod:`export.conversion.in_process` imports this, in a converter's process.
 """
 
 from __future__ import annotations
@@ -16,18 +16,21 @@ from export.conversion.graph import add_constant, constants_of, value_of
 from export.conversion.rewrites import Rewrite
 
 SPREAD = np.array([[1, 0, 0], [1, 1, 0], [0, 1, 1], [0, 0, 1]], np.float32)
-"""Taps of a 4-kernel of stride 2 (rows) from those of a flipped 3-kernel: each tap covers two pixels."""
+"""(4, 3): the taps of a kernel of length 4 and stride 2, from those of a flipped kernel of length 3.
+
+Each tap of the latter reads a pixel that was doubled, so it adds to two taps of the former.
+"""
 
 
 def rewrite(graph: Any, rewrites: Sequence[Rewrite]) -> None:
     """Rewrite a graph in place.
 
     Args:
-        graph: GraphDef, its nodes in the order of computation.
-        rewrites: That fit its network.
+        graph: GraphDef with its nodes in the order of computation.
+        rewrites: Rewrites that fit the network.
 
     Raises:
-        ValueError: The graph is not built as the rewrite expects.
+        ValueError: The graph does not have the structure that a rewrite expects.
     """
     enlarged = [node.name for node in graph.node if node.op == "ResizeNearestNeighbor"]
     for block in (r.block for r in rewrites if r.block is not None):
@@ -40,14 +43,18 @@ def rewrite(graph: Any, rewrites: Sequence[Rewrite]) -> None:
 
 
 def subpixel_kernel(kernel: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Kernel (4, 4, O, C) of the transposed convolution of stride 2 that (3, 3, C, O) of the enlarged map becomes."""
+    """Turn the kernel (3, 3, C, O) of a convolution of a doubled map into that of a transposed convolution.
+
+    Returns:
+        float32 (4, 4, O, C), for stride 2 on the map before it is doubled.
+    """
     return np.einsum("ua,vb,abco->uvoc", SPREAD, SPREAD, kernel[::-1, ::-1])  # type: ignore[no-any-return]
 
 
 def to_subpixel(graph: Any, enlarged: str) -> None:
-    """Make one transposed convolution of an enlarging and the 3x3 convolution behind it, in place.
+    """Replace a nearest-neighbour resize and the 3x3 convolution behind it by one transposed convolution, in place.
 
-    Of joined maps each is convolved for itself, and the two are added.
+    If the convolution reads the resized map concatenated with another, it is split in two and the results are added.
 
     Args:
         graph: GraphDef.
@@ -68,7 +75,9 @@ def to_subpixel(graph: Any, enlarged: str) -> None:
         or sources[0] != enlarged
         or len(sources) > 2
     ):
-        raise ValueError(f"{convolution.name} behind {enlarged} is no padded 3x3 convolution of it and one other map")
+        raise ValueError(
+            f"{convolution.name} behind {enlarged} is not a padded 3x3 convolution of it and at most one other map"
+        )
     own = _channels(constants, nodes, resize.input[0])
     name = convolution.name
     height, width = value_of(constants, resize.input[1])
@@ -82,7 +91,7 @@ def to_subpixel(graph: Any, enlarged: str) -> None:
         return
     biased = next(node for node in graph.node if name in node.input)
     if biased.op != "AddV2" or biased.input[1] not in constants:
-        raise ValueError(f"behind {name} comes {biased.op} {biased.name}, not its bias")
+        raise ValueError(f"{name} is followed by {biased.op} {biased.name}, not by its bias")
     transposed, beside = graph.node.add(), graph.node.add()
     transposed.name = f"{name}/subpixel"
     _become(transposed, "Conv2DBackpropInput", inputs)
@@ -94,7 +103,7 @@ def to_subpixel(graph: Any, enlarged: str) -> None:
 
 
 def _become(node: Any, op: str, inputs: Sequence[str]) -> None:
-    """Make a node another operation in float32, of the same name."""
+    """Turn a node into another float32 operation of the same name."""
     name = node.name
     node.Clear()
     node.name, node.op = name, op
@@ -106,7 +115,7 @@ def _become(node: Any, op: str, inputs: Sequence[str]) -> None:
 
 
 def _behind(graph: Any, nodes: dict[str, Any], enlarged: str) -> tuple[Any, list[str]]:
-    """The convolution that takes an enlarged map, and names of all maps it takes, joined."""
+    """The convolution that reads an enlarged map, and the names of all maps that are concatenated for it."""
     for node in graph.node:
         if node.op == "Conv2D":
             source = nodes[_untransposed(nodes, node.input[0])]
@@ -117,14 +126,17 @@ def _behind(graph: Any, nodes: dict[str, Any], enlarged: str) -> tuple[Any, list
 
 
 def _untransposed(nodes: dict[str, Any], name: str) -> str:
-    """Name of a map that is transposed and back again, as onnx2tf leaves some; TensorFlow's converter cancels them."""
+    """Name of a map before it is transposed and transposed back.
+
+    onnx2tf leaves such pairs in the graph; TensorFlow's converter cancels them.
+    """
     if nodes[name].op == "Transpose" and nodes[nodes[name].input[0]].op == "Transpose":
         return _untransposed(nodes, nodes[nodes[name].input[0]].input[0])
     return name
 
 
 def _channels(constants: dict[str, Any], nodes: dict[str, Any], name: str) -> int:
-    """Channels of the map that the last convolution before a node makes."""
+    """Number of channels of the map made by the last convolution before a node."""
     while nodes[name].op != "Conv2D":
         name = nodes[name].input[0]
     return int(tf.make_ndarray(constants[nodes[name].input[1]].attr["value"].tensor).shape[3])
@@ -133,13 +145,13 @@ def _channels(constants: dict[str, Any], nodes: dict[str, Any], name: str) -> in
 def absorb_pads(graph: Any, operations: Sequence[str]) -> None:
     """Let strided 3x3 convolutions pad their input themselves, in place.
 
-    PyTorch pads a row above and below, TensorFlow's SAME only below where the stride is 2: hence the Pad that onnx2tf
-    writes. Of a kernel of 4x4 SAME does begin a row above the map, so the 3x3 one with zeros at its end computes the
-    same, whatever the size.
+    PyTorch pads a row above and below. TensorFlow's SAME pads only below if the stride is 2, which is why onnx2tf
+    writes a Pad. With a 4x4 kernel, SAME starts a row above the map. So the 3x3 kernel with zeros appended computes the
+    same at any size.
 
     Args:
         graph: GraphDef.
-        operations: Which to change, of ``Conv2D`` and ``DepthwiseConv2dNative``.
+        operations: Operations to change: ``Conv2D``, ``DepthwiseConv2dNative`` or both.
     """
     constants = constants_of(graph)
     nodes = {node.name: node for node in graph.node}
@@ -166,15 +178,16 @@ def absorb_pads(graph: Any, operations: Sequence[str]) -> None:
 
 
 def expand_directly(graph: Any) -> None:
-    """Let the first 1x1 convolution that reads another, with only a bias between, read what that one reads, in place.
+    """Merge two successive 1x1 convolutions, the first such pair with only a bias between them, in place.
 
-    Its weights become the product of both. The other one stays for who else reads it.
+    The second convolution then reads the input of the first, with the product of their weights. The first remains for
+    other nodes that read it.
 
     Args:
-        graph: GraphDef, its nodes in the order of computation.
+        graph: GraphDef with its nodes in the order of computation.
 
     Raises:
-        ValueError: There are no two such convolutions.
+        ValueError: There is no such pair.
     """
     constants = constants_of(graph)
     nodes = {node.name: node for node in graph.node}
@@ -186,7 +199,7 @@ def expand_directly(graph: Any) -> None:
         return kernel[0, 0].astype(np.float64) if kernel is not None and kernel.shape[:2] == (1, 1) else None
 
     def bias(node: Any) -> NDArray[np.float64]:
-        """Of an AddV2, (O,)."""
+        """The bias (O,) that an AddV2 adds."""
         return tf.make_ndarray(constants[node.input[1]].attr["value"].tensor).ravel().astype(np.float64)  # type: ignore[no-any-return]
 
     for expansion in graph.node:
@@ -202,18 +215,18 @@ def expand_directly(graph: Any) -> None:
             continue
         behind = next(node for node in graph.node if expansion.name in node.input)
         if behind.op != "AddV2" or behind.input[1] not in constants:
-            raise ValueError(f"behind {expansion.name} comes {behind.op} {behind.name}, not its bias")
+            raise ValueError(f"{expansion.name} is followed by {behind.op} {behind.name}, not by its bias")
         total = bias(before) @ expand + bias(behind)
         weights = (project @ expand)[None, None]
         expansion.input[0] = projection.input[0]
         expansion.input[1] = add_constant(graph, f"{expansion.name}/direct/kernel", weights, np.float32)
         behind.input[1] = add_constant(graph, f"{expansion.name}/direct/bias", total, np.float32)
         return
-    raise ValueError("no 1x1 convolution reads another with only a bias between")
+    raise ValueError("no two 1x1 convolutions follow each other with only a bias between them")
 
 
 def _through(nodes: dict[str, Any], name: str) -> str:
-    """Name of what an Identity hands on."""
+    """Name of the node behind any number of Identity nodes."""
     while nodes[name].op == "Identity":
         name = nodes[name].input[0]
     return name

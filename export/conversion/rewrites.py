@@ -1,8 +1,8 @@
-"""Exact rewrites of a network: each computes the same.
+"""Exact rewrites of a network: the rewritten network computes the same.
 
-Most are for speed and off unless asked for: a device's own timing decides (``python -m benchmarks rewrites``).
-``direct-expansion`` is for accuracy and on where a network needs it. ``python -m export --rewrite NAME...`` exports
-with those named and no others.
+Most are for speed and off by default; time them on the device first (``python -m benchmarks rewrites``).
+``direct-expansion`` is for accuracy, and is on by default for networks that need it. ``python -m export --rewrite
+NAME...`` applies the named rewrites and no others.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from train.model import HeadNet
 
 MOST_AMPLIFIED = 10.0
-"""From this amplification on (:func:`amplification`) a network is exported with ``direct-expansion``."""
+"""A network whose :func:`amplification` is at least this is exported with ``direct-expansion``."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,11 @@ class Rewrite:
     """One exact rewrite.
 
     Attributes:
-        name: As ``--rewrite`` takes it.
+        name: As given to ``--rewrite``.
         summary: One line for people.
-        block: Decoder block, 0 to 4, whose enlarging is rewritten; None for none.
-        pads: TensorFlow's operation that takes up the padding before it; None for none.
-        expands: Whether the encoder's first expansion reads past the projection before it.
+        block: Decoder block, 0 to 4, whose upsampling is rewritten; None for none.
+        pads: TensorFlow operation that takes over the padding before it; None for none.
+        expands: Whether the encoder's first expansion is merged with the projection before it.
     """
 
     name: str
@@ -44,13 +44,13 @@ class Rewrite:
 
 
 _SUBPIXEL = (
-    "decoder block {}: nearest enlarging and convolution as a 4x4 transposed convolution, a third fewer products"
+    "decoder block {}: nearest upsampling and convolution as one 4x4 transposed convolution, a third fewer products"
 )
 _ALL = (
     *(Rewrite(f"subpixel-{i}", _SUBPIXEL.format(i), block=i) for i in range(5)),
     Rewrite("pad-first", "the first convolution pads its input itself, with a 4x4 kernel", pads="Conv2D"),
-    Rewrite("pad-depthwise", "so do the strided depthwise convolutions", pads="DepthwiseConv2dNative"),
-    Rewrite("direct-expansion", "the encoder's first expansion reads what its projection reads", expands=True),
+    Rewrite("pad-depthwise", "the strided depthwise convolutions pad their input, too", pads="DepthwiseConv2dNative"),
+    Rewrite("direct-expansion", "the encoder's first expansion is merged with the projection before it", expands=True),
 )
 
 REWRITES: dict[str, Rewrite] = {rewrite.name: rewrite for rewrite in _ALL}
@@ -58,10 +58,10 @@ REWRITES: dict[str, Rewrite] = {rewrite.name: rewrite for rewrite in _ALL}
 
 
 def find_rewrite(name: str) -> Rewrite:
-    """Look a rewrite up.
+    """Look up a rewrite.
 
     Raises:
-        UsageError: There is no such rewrite; the message lists those there are.
+        UsageError: No such rewrite; the message lists all rewrites.
     """
     if name not in REWRITES:
         known = "\n".join(f"  {r.name:<14} {r.summary}" for r in _ALL)
@@ -70,15 +70,15 @@ def find_rewrite(name: str) -> Rewrite:
 
 
 def pick_rewrites(names: Sequence[str], strategy: Strategy, size: tuple[int, int]) -> tuple[Rewrite, ...]:
-    """Rewrites by name, in their own order, each once.
+    """Look up rewrites. The result has each rewrite once, in the order of :data:`REWRITES`.
 
     Args:
-        names: Of :data:`REWRITES`.
-        strategy: Whose network they are for.
+        names: Names from :data:`REWRITES`.
+        strategy: Strategy of the network to rewrite.
         size: (h, w) of its input in pixels.
 
     Raises:
-        UsageError: No such rewrite, or one that is not exact for this network.
+        UsageError: A rewrite does not exist, or is not exact for this network.
     """
     for name in names:
         if reason := unfit(find_rewrite(name), strategy, size):
@@ -87,37 +87,40 @@ def pick_rewrites(names: Sequence[str], strategy: Strategy, size: tuple[int, int
 
 
 def unfit(rewrite: Rewrite, strategy: Strategy, size: tuple[int, int]) -> str | None:
-    """Why a rewrite would not compute the same, or would change nothing; None where it fits."""
+    """Why a rewrite would change the result, or would change nothing; None if it fits."""
     if strategy.architecture != "mobilenet_v2-unet":
         return f"it is for mobilenet_v2-unet, not {strategy.architecture}"
     if rewrite.block is None:
         return None
     if strategy.upsampling != "nearest":
-        return f"its decoder enlarges by {strategy.upsampling}, the rewrite is for nearest"
+        return f"its decoder upsamples by {strategy.upsampling}, the rewrite is for nearest"
     if size[0] % 32 or size[1] % 32:
-        return "its sides must be multiples of 32, so that every block doubles them"
+        return "both sides must be multiples of 32, so that every block doubles them"
     return None
 
 
 def advised(model: HeadNet) -> tuple[str, ...]:
-    """Names of the rewrites without which a network would lose accuracy to rounding, whatever the device."""
+    """Names of the rewrites without which a network would lose accuracy to rounding, on any device."""
     suits = model.strategy.architecture == "mobilenet_v2-unet"
     return ("direct-expansion",) if suits and amplification(model) >= MOST_AMPLIFIED else ()
 
 
 def amplification(model: HeadNet) -> float:
-    """How much louder a rounding error of the encoder's first projection gets, next to what carries the image.
+    """How much the encoder's first expansion amplifies a rounding error relative to the signal.
 
-    MobileNetV2's first projection, matrix P, is linear, and so is the expansion E behind it up to its ReLU6. Channels
-    of ImageNet's weights had next to no variance there, and batch norm, folded in, makes their rows of E large, while
-    the same rows of EP are not: what they add up cancels out, against a bias of hundreds, and what P's output is
-    rounded by does not. The figure is the largest ||e|| ||P|| / ||e P|| over rows e of E, spectral norm for P: at least
-    1, 17 with ImageNet's weights. Taking EP as one convolution rounds nothing in between.
+    MobileNetV2's first projection P is linear, and so is the expansion E behind it, up to its ReLU6. In the ImageNet
+    weights, some channels of E have almost no variance, so batch norm, once folded in, makes their rows of E large. The
+    same rows of EP are not large: the signal cancels out there, against a bias of hundreds. The rounding error of P's
+    output does not cancel out. Computing EP as one convolution avoids this rounding.
 
     Args:
-        model: Of the architecture ``mobilenet_v2-unet``.
+        model: Network of the architecture ``mobilenet_v2-unet``.
+
+    Returns:
+        The maximum of ||e|| ||P|| / ||e P|| over the rows e of E, with the spectral norm of P. It is at least 1, and 17
+        with the ImageNet weights.
     """
-    encoder: Any = model.net.encoder  # torch types no attribute of a module
+    encoder: Any = model.net.encoder  # torch does not type the attributes of a module
     blocks = encoder.features
     project = _folded(blocks[1].conv[-2], blocks[1].conv[-1])
     convolution, norm, _ = blocks[2].conv[0]
@@ -128,7 +131,7 @@ def amplification(model: HeadNet) -> float:
 
 
 def _folded(convolution: Any, norm: Any) -> NDArray[np.float64]:
-    """Weights (O, C) of a 1x1 convolution with the batch norm behind it."""
+    """Weights (O, C) of a 1x1 convolution with the batch norm behind it folded in."""
     gain = norm.weight / (norm.running_var + norm.eps).sqrt()
     found = (convolution.weight.flatten(1) * gain[:, None]).detach().cpu().numpy()
     return np.asarray(found, np.float64)

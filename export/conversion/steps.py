@@ -1,4 +1,4 @@
-"""The steps of a conversion, each in its own process, inside a folder the caller removes."""
+"""The steps of a conversion. Each runs in a separate process; their files go to a folder that the caller removes."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ SAVED_MODEL = "saved_model"
 
 
 def to_graph(model: HeadNet, folder: Path, rewrites: Sequence[Rewrite] = ()) -> None:
-    """Convert a network to a TensorFlow graph that takes any size, by way of ONNX and onnx2tf.
+    """Convert a network to a TensorFlow graph whose size can be set later, by way of ONNX and onnx2tf.
 
     Args:
-        model: In evaluation mode, on the CPU.
-        folder: Takes :data:`GRAPH`.
-        rewrites: Exact ones, that fit it.
+        model: Network in evaluation mode, on the CPU.
+        folder: Folder to write :data:`GRAPH` to.
+        rewrites: Exact rewrites that fit the network.
 
     Raises:
         ConversionError: A step failed.
@@ -38,18 +38,18 @@ def to_graph(model: HeadNet, folder: Path, rewrites: Sequence[Rewrite] = ()) -> 
 
 
 def to_saved_model(size: tuple[int, int], images: NDArray[np.uint8], folder: Path) -> NDArray[np.float32]:
-    """Write the graph of :func:`to_graph` as a SavedModel of one size.
+    """Write the graph of :func:`to_graph` as a SavedModel with a fixed input size, and run it.
 
     Args:
         size: (h, w) of the input in pixels, multiples of 16.
-        images: uint8 (N, h, w), to ask the converted network.
-        folder: The same one; takes :data:`SAVED_MODEL`, in place of one that is there.
+        images: uint8 (N, h, w), to run the SavedModel on.
+        folder: The folder given to :func:`to_graph`. :data:`SAVED_MODEL` is written there, and replaced if it exists.
 
     Returns:
         The SavedModel's logits on the images, float32 (N, h, w).
 
     Raises:
-        ConversionError: It failed.
+        ConversionError: The step failed.
     """
     answers = folder / "answers.npy"
     paths = (str(folder / GRAPH), str(folder / SAVED_MODEL))
@@ -58,11 +58,11 @@ def to_saved_model(size: tuple[int, int], images: NDArray[np.uint8], folder: Pat
 
 
 def to_tflite(folder: Path, recipe: Recipe) -> bytes:
-    """Convert the SavedModel of :func:`to_saved_model` as a recipe without calibration says.
+    """Convert the SavedModel of :func:`to_saved_model` by a recipe without calibration.
 
     Args:
-        folder: The same one.
-        recipe: How.
+        folder: The same folder.
+        recipe: The recipe.
 
     Returns:
         The .tflite file's bytes.
@@ -77,13 +77,13 @@ def to_tflite(folder: Path, recipe: Recipe) -> bytes:
 
 
 class Conversions:
-    """The recipes without calibration, converted in the background while those before them are measured.
+    """Converts recipes without calibration in the background, while earlier ones are measured.
 
-    Leaving it waits for the one at work and gives up the rest.
+    Leaving the context waits for the running conversion and cancels the others.
 
     Args:
-        folder: That of :func:`to_saved_model`.
-        recipes: In the order they will be asked for.
+        folder: The folder given to :func:`to_saved_model`.
+        recipes: Recipes in the order in which they will be needed.
     """
 
     def __init__(self, folder: Path, recipes: Sequence[Recipe]) -> None:

@@ -1,4 +1,4 @@
-"""From a trained network to ONNX, folded to the one-channel input contract."""
+"""Write a trained network as ONNX, with its first convolution folded to one input channel."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from export.conversion.process import ConversionError
 from train.data.score import Predict
 from train.model import HeadNet, single_channel
 
-OPSET = 17  # the newest that torch's TorchScript exporter writes and onnx2tf 1.29.24 reads without rewriting
+OPSET = 17  # the newest opset that torch's TorchScript exporter writes and onnx2tf 1.29.24 reads without rewriting it
 PROXY_SIZE = (352, 416)
-"""(h, w) at which networks are given to onnx2tf, whatever size they are for.
+"""(h, w) at which onnx2tf converts every network; :mod:`export.conversion.graph` then sets the actual size.
 
-onnx2tf 1.29.24 guesses which axis is which from their lengths, and guesses wrong, without a word, where a feature map
-is as high or wide as another is deep: ``edge`` at 128x192, say. No network here has as many channels as 352, 416 or one
-of their halves. :mod:`export.conversion.graph` then sets the size wanted.
+onnx2tf 1.29.24 guesses the order of axes from their lengths. If a feature map is as high or wide as another is deep, as
+in ``edge`` at 128x192, it silently guesses wrong. No channel count of a network here is 352, 416 or a half, quarter
+etc. of them.
 """
 INPUT = "frame"
 OUTPUT = "logits"
@@ -30,10 +30,10 @@ OUTPUT = "logits"
 def write_onnx(model: HeadNet, size: tuple[int, int], path: Path) -> None:
     """Write a network as ONNX.
 
-    Its input ``frame`` is float32 (1, 1, h, w), grey in [0, 1]; its output ``logits`` is float32 (1, 1, h, w).
+    The input ``frame`` is float32 (1, 1, h, w), grey in [0, 1]. The output ``logits`` is float32 (1, 1, h, w).
 
     Args:
-        model: In evaluation mode, on the CPU.
+        model: Network in evaluation mode, on the CPU.
         size: (h, w) of the input in pixels.
         path: File to write.
 
@@ -43,7 +43,8 @@ def write_onnx(model: HeadNet, size: tuple[int, int], path: Path) -> None:
     network = single_channel(model)
     try:
         with warnings.catch_warnings():
-            # That the exporter is the old one (onnx2tf needs it), and that sizes are traced as constants (they are).
+            # torch warns that this exporter is deprecated (onnx2tf needs it), and that sizes are traced as constants
+            # (they are constant here).
             warnings.simplefilter("ignore")
             torch.onnx.export(
                 network,
@@ -59,7 +60,7 @@ def write_onnx(model: HeadNet, size: tuple[int, int], path: Path) -> None:
 
 
 def onnx_predictor(path: Path) -> Predict:
-    """A function from a prepared frame uint8 (h, w) to an ONNX network's logits float32 (h, w), on one thread."""
+    """Load an ONNX network as a function from a frame uint8 (h, w) to logits float32 (h, w). It uses one thread."""
     runtime = require("onnxruntime")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
