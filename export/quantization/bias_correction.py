@@ -1,4 +1,4 @@
-"""What int8 does to each layer by itself: which ones it hurts most, and the mean error, to be taken out of the bias."""
+"""Compare each layer alone in int8 and in float32: find the noisiest layers, and correct biases for the mean error."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from export.tflite.model import WEIGHTED, Model, Operator
 from export.verification.parity import sqnr_db
 
 _LEFT_ALONE = {"NONE": (-np.inf, np.inf), "RELU": (0.0, np.inf), "RELU6": (0.0, 6.0)}
-"""Between which values an activation changes nothing."""
+"""Interval in which an activation leaves values unchanged."""
 
 LEAST_ACTIVE = 0.01
-"""Share of a channel's values that its activation must leave alone for its bias to be corrected."""
+"""A channel's bias is corrected only if its activation leaves more than this share of the values unchanged."""
 
 
 AT_ONCE = 4
-"""Images whose tensors are held in memory together: 0.3 GB for the paper's network at 256x256."""
+"""Number of images whose tensors are in memory together: 0.3 GB for the paper's network at 256x256."""
 
 
 def _layers(
     plain: Model, quantized: Model, images: NDArray[np.uint8]
 ) -> Iterator[tuple[Operator, NDArray[np.float32], NDArray[np.float32]]]:
-    """Each layer, what it gives in float32, and in int8 on the same inputs rounded once; few images at a time."""
+    """Yield each layer, its output in float32, and its output in int8 for the same inputs, a few images at a time."""
     pairs = [(p, q) for p, q in pair(plain, quantized) if p.kind in WEIGHTED]
     for start in range(0, len(images), AT_ONCE):
         frames = [to_unit(image) for image in images[start : start + AT_ONCE]]
@@ -36,7 +36,7 @@ def _layers(
 
 
 def noisiest_layers(plain: Model, quantized: Model, images: NDArray[np.uint8]) -> list[int]:
-    """Indices in ``plain`` of the layers, by their own signal-to-quantization-noise ratio, the worst first."""
+    """Indices of the layers in ``plain``, sorted by the SQNR of each layer alone, the noisiest first."""
     own: dict[int, list[float]] = {}
     for layer, wanted, given in _layers(plain, quantized, images):
         own.setdefault(layer.index, []).append(sqnr_db(wanted, given))
@@ -46,17 +46,18 @@ def noisiest_layers(plain: Model, quantized: Model, images: NDArray[np.uint8]) -
 def bias_shifts(plain: Model, quantized: Model, images: NDArray[np.uint8]) -> dict[int, NDArray[np.float32]]:
     """Empirical bias correction (Nagel et al., 2019, arXiv 1906.04721, appendix D).
 
-    Where an activation cuts values off, the error of the others stands for all.
+    Values that an activation clips do not count: their error is hidden. The bias is corrected by the mean error of the
+    other values.
 
     Args:
-        plain: In float32.
+        plain: The network in float32.
         quantized: The same network in full int8.
         images: uint8 (N, h, w).
 
     Returns:
-        What to add to the bias of each layer, float32 (channels,), by its index in ``plain``.
+        The values to add to the bias of each layer, float32 (channels,), by the layer's index in ``plain``.
     """
-    totals: dict[int, NDArray[np.float64]] = {}  # sum of errors, count of errors and count of all values, a channel
+    totals: dict[int, NDArray[np.float64]] = {}  # (3, channels): sum of errors, number of errors, number of values
     for layer, wanted, given in _layers(plain, quantized, images):
         low, high = _LEFT_ALONE.get(plain.activation(layer), (np.inf, -np.inf))
         flat = wanted.reshape(-1, wanted.shape[-1])

@@ -1,9 +1,10 @@
-"""Make the channels of a tensor equally loud, so that one int8 scale serves them all; the network's answer stays.
+"""Make the channels of a tensor equally loud, so that one int8 scale suits all of them.
 
-What a layer gives is divided, channel by channel, and the weights that read it are multiplied by as much: cross-layer
-equalization (Nagel et al., 2019, arXiv 1906.04721), balanced between a channel's values and the weights that read it
-as in SmoothQuant (Xiao et al., 2022, arXiv 2211.10438). Exact for linear layers and ReLU. Behind ReLU6 a channel is
-only made louder, and what was seen of it stays below 6: there it is exact on what was seen.
+Each channel of a layer's output is divided by a factor, and the weights that read the channel are multiplied by it, so
+the network computes the same. This is cross-layer equalization (Nagel et al., 2019, arXiv 1906.04721). The factors
+balance a channel's values against the weights that read it, as in SmoothQuant (Xiao et al., 2022, arXiv 2211.10438).
+It is exact for linear layers and ReLU. Behind ReLU6, a channel is only made louder, and only so far that its largest
+observed value is at most 6; this is exact for the observed values.
 """
 
 from __future__ import annotations
@@ -18,32 +19,32 @@ from numpy.typing import NDArray
 from export.tflite.model import WEIGHTED, Model, Operator
 
 PASSING = ("AVERAGE_POOL_2D", "MAX_POOL_2D", "PAD", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR")
-"""Operators that treat every channel by itself, and 0 as 0."""
+"""Operators that work on each channel alone and commute with scaling it."""
 
 MOST = 1000.0
-"""No channel is made more than so many times louder or fainter than the median one."""
+"""Maximum ratio between a channel's factor and the median factor, in either direction."""
 
 _INPUT_CHANNELS = 3
-"""Axis of every kind of weight that counts what a layer reads."""
+"""Axis of a layer's weights that counts input channels, for all kinds of layers."""
 
 
 @dataclass(frozen=True)
 class _Reader:
-    """A layer that reads a tensor; the tensor's first channel is its channel ``first``."""
+    """A layer that reads a tensor, from the layer's input channel ``first`` on."""
 
     layer: Operator
     first: int
 
 
 def equalize(model: Model, loudness: Mapping[str, NDArray[np.floating[Any]]]) -> bytes:
-    """Equalize every tensor that only layers with weights read.
+    """Equalize every tensor that is read only by layers with weights.
 
     Args:
-        model: In float32.
-        loudness: (channels,) largest magnitude of each channel of what every operator gives, by the tensor's name.
+        model: The network in float32.
+        loudness: (channels,) maximum magnitude of each channel of every operator's output, by the tensor's name.
 
     Returns:
-        The network as a .tflite file, with other weights and biases.
+        The network as a .tflite file with changed weights and biases.
     """
     layers = {operator.index: operator for operator in model.operators if operator.kind in WEIGHTED}
     weights = {i: model.values(model.weights(layer)).copy() for i, layer in layers.items()}
@@ -65,7 +66,10 @@ def equalize(model: Model, loudness: Mapping[str, NDArray[np.floating[Any]]]) ->
 
 
 def _readers(model: Model, index: int, first: int = 0) -> list[_Reader]:
-    """The layers that read a tensor, also by way of what passes channels on; empty where something else does too."""
+    """The layers that read a tensor, directly or behind operators that pass channels on.
+
+    Empty if anything else reads it, too: then its channels cannot be scaled.
+    """
     if any(output.index == index for output in model.outputs):
         return []
     found = []
@@ -89,8 +93,8 @@ def _readers(model: Model, index: int, first: int = 0) -> list[_Reader]:
 
 
 def _sensitivity(reader: _Reader, weights: NDArray[np.float32], n_channels: int) -> NDArray[np.float64]:
-    """How loud the weights that read each channel are, in units of their own scales; 0 where each has its own."""
-    if reader.layer.kind == "DEPTHWISE_CONV_2D":
+    """Maximum magnitude of the weights that read each channel, relative to the loudest with the same scale, 0 to 1."""
+    if reader.layer.kind == "DEPTHWISE_CONV_2D":  # each channel's weights have their own scale, so nothing is lost
         return np.zeros(n_channels)
     rows = np.abs(weights).reshape(weights.shape[0], -1, weights.shape[_INPUT_CHANNELS]).max(axis=1)
     relative = rows / np.maximum(rows.max(axis=1, keepdims=True), np.finfo(np.float32).tiny)
@@ -98,7 +102,15 @@ def _sensitivity(reader: _Reader, weights: NDArray[np.float32], n_channels: int)
 
 
 def _factors(loudness: NDArray[np.float64], sensitivity: NDArray[np.float64], cap: float) -> NDArray[np.float64]:
-    """What each channel is divided by: so that loudness and sensitivity meet halfway, or loudness alone is levelled."""
+    """Divisors of the channels.
+
+    They make loudness and sensitivity equal for each channel, or all channels equally loud if no weights are sensitive.
+
+    Args:
+        loudness: (channels,) maximum magnitude of each channel.
+        sensitivity: (channels,), see :func:`_sensitivity`.
+        cap: Value at which the activation clips; inf if it does not.
+    """
     alive = loudness > 0
     if not alive.any():
         return np.ones_like(loudness)
@@ -107,9 +119,11 @@ def _factors(loudness: NDArray[np.float64], sensitivity: NDArray[np.float64], ca
     factors = np.clip(np.where(alive, factors, median), median / MOST, median * MOST)
     if np.isinf(cap):
         return factors / median
+    # At most 1: a fainter channel would no longer be clipped at the cap. At least loudness / cap: a channel that is too
+    # loud would be clipped at observed values.
     return np.maximum(factors / factors.max(), np.minimum(loudness / cap, 1))
 
 
 def _multiply(weights: NDArray[np.float32], axis: int, factors: NDArray[np.float32], first: int = 0) -> None:
-    """Multiply channels along an axis, from ``first`` on, in place."""
+    """Multiply the channels from ``first`` on along an axis, in place."""
     np.moveaxis(weights, axis, -1)[..., first : first + len(factors)] *= factors

@@ -1,4 +1,4 @@
-"""Where a full-int8 network's error comes from: stage by stage, and layer by layer."""
+"""Find out where the error of a full-int8 network comes from, stage by stage and layer by layer."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from export.verification.parity import Parity, ask_torch, compare, run_on, sqnr_
 from train.model import HeadNet, make_predictor
 
 TINY_VARIANCE = 1e-6
-"""Running variance below which a batch-norm channel, folded, makes an outlier of its weights."""
+"""A batch-norm channel with a smaller running variance makes its weights outliers when it is folded into them."""
 
 
 @dataclass(frozen=True)
@@ -34,19 +34,21 @@ class Layer:
     """One operator of the network, in float32 and in int8, over some images.
 
     Attributes:
-        index: In the order of computation.
-        kind: As TensorFlow Lite names it.
-        name: Of the torch module its weights come from; empty where it has none.
-        shape: Of its output.
-        least: Smallest value of its output in float32.
-        most: Largest.
-        range_least: Smallest value that int8 can store there.
-        range_most: Largest.
-        saturated: Share of values outside that range, 0 to 1.
-        dead_channels: Channels whose output is the same everywhere, in float32.
-        sqnr_db: Signal-to-quantization-noise ratio of its output in the int8 network, all errors before it included.
-        own_sqnr_db: The same with inputs that carry no error but their own rounding: what this operator adds.
-        channel_ratio: Largest weight of its loudest channel over that of its median channel; None without weights.
+        index: Place in the order of computation.
+        kind: TensorFlow Lite's name.
+        name: Name of the torch module that the weights come from; empty if there is none.
+        shape: Shape of the output.
+        least: Minimum of the output in float32.
+        most: Maximum of the output in float32.
+        range_least: Minimum that the int8 output can represent.
+        range_most: Maximum that the int8 output can represent.
+        saturated: Share of float32 values outside the int8 range, 0 to 1.
+        dead_channels: Number of channels whose float32 output is constant.
+        sqnr_db: Signal-to-quantization-noise ratio of the output in the int8 network, in dB. It includes the errors of
+            all earlier operators.
+        own_sqnr_db: The same if the inputs carry only their rounding error. It shows the noise that this operator adds.
+        channel_ratio: Largest weight of the loudest channel divided by that of the median channel; None without
+            weights.
     """
 
     index: int
@@ -66,17 +68,17 @@ class Layer:
 
 @dataclass(frozen=True)
 class Explanation:
-    """All that is said of a checkpoint.
+    """The analysis of a checkpoint.
 
     Attributes:
-        name: The strategy's.
+        name: Name of the strategy.
         size: (h, w) of the input in pixels.
         data: Title of the data set.
-        images: File names it was measured on.
-        stages: How far each stage of the conversion lies from torch, by its name.
-        layers: In the order of computation.
-        tiny_variances: Batch-norm channels with a running variance below :data:`TINY_VARIANCE`, by module.
-        n_batch_norm_channels: Of the whole network.
+        images: Names of the image files that were used.
+        stages: How far each stage of the conversion differs from torch, by name of the stage.
+        layers: All operators, in the order of computation.
+        tiny_variances: Number of batch-norm channels with a running variance below :data:`TINY_VARIANCE`, by module.
+        n_batch_norm_channels: Number of batch-norm channels of the whole network.
     """
 
     name: str
@@ -93,12 +95,12 @@ def explain(job: Job, folder: Path) -> Explanation:
     """Convert a checkpoint and compare its stages and layers on the job's parity images.
 
     Args:
-        job: Which checkpoint and images.
-        folder: Empty, to work in.
+        job: The checkpoint and the images.
+        folder: Empty folder for temporary files.
 
     Raises:
         ConversionError: A converter failed.
-        ModelError: The int8 network's operators are not those of the float32 one.
+        ModelError: The int8 network's operators are not those of the float32 network.
     """
     model, size = job.checkpoint.model, job.size
     images = load_images(job.parity, size)
@@ -123,7 +125,7 @@ def explain(job: Job, folder: Path) -> Explanation:
 
 
 def tiny_variances(model: HeadNet) -> tuple[dict[str, int], int]:
-    """Batch-norm channels with a tiny running variance, by module, and the count of all channels."""
+    """Count batch-norm channels with a tiny running variance, by module, and all batch-norm channels."""
     found, count = {}, 0
     for name, module in model.named_modules():
         if isinstance(module, torch.nn.BatchNorm2d) and module.running_var is not None:
@@ -134,7 +136,10 @@ def tiny_variances(model: HeadNet) -> tuple[dict[str, int], int]:
 
 
 def weight_owners(path: Path) -> dict[tuple[float, ...], str]:
-    """Torch modules by a fingerprint of their folded weights, which conversion moves about but does not change."""
+    """Names of torch modules by a fingerprint of their folded weights.
+
+    Conversion permutes the weights and renames them, but does not change their values.
+    """
     onnx = require("onnx")
     network = onnx.load(path)
     stored = {tensor.name: tensor for tensor in network.graph.initializer}
@@ -147,7 +152,7 @@ def weight_owners(path: Path) -> dict[tuple[float, ...], str]:
 
 
 def _module(node: str) -> str:
-    """A torch module's name from an ONNX node's: ``/net/encoder/conv/conv.0/Conv`` is of ``encoder.conv.0``."""
+    """Name of the torch module of an ONNX node: ``/net/encoder/conv/conv.0/Conv`` gives ``encoder.conv.0``."""
     parts: list[str] = []
     for part in node.split("/")[2:-1]:
         if parts and part.startswith(f"{parts[-1]}."):
@@ -165,16 +170,16 @@ def _fingerprint(weights: NDArray[Any]) -> tuple[float, ...]:
 def compare_layers(
     plain: Model, quantized: Model, images: NDArray[np.uint8], modules: dict[tuple[float, ...], str]
 ) -> tuple[Layer, ...]:
-    """Run a network in float32 and in int8 and compare what every operator computes.
+    """Run a network in float32 and in int8, and compare the outputs of every operator.
 
     Args:
-        plain: In float32.
-        quantized: The same network in full int8, uint8 at its edges.
+        plain: The network in float32.
+        quantized: The same network in full int8, with uint8 input and output.
         images: uint8 (N, h, w).
-        modules: As :func:`weight_owners` gives them.
+        modules: Names of modules, from :func:`weight_owners`.
 
     Raises:
-        ModelError: Their operators differ.
+        ModelError: The operators of the networks differ.
     """
     pairs = pair(plain, quantized)
     exact = run_all(plain, [p for p, _ in pairs], [to_unit(image) for image in images])
@@ -220,7 +225,7 @@ def _layer(
 
 
 def _channel_ratio(weights: NDArray[Any], kind: str) -> float:
-    """Largest magnitude of the loudest output channel over that of the median one."""
+    """Largest magnitude of the loudest output channel divided by that of the median channel."""
     channels = 3 if kind == "DEPTHWISE_CONV_2D" else 0
     loudest = np.abs(np.moveaxis(weights, channels, 0).reshape(weights.shape[channels], -1)).max(axis=1)
     median = float(np.median(loudest))
@@ -228,10 +233,10 @@ def _channel_ratio(weights: NDArray[Any], kind: str) -> float:
 
 
 def worst_layers(found: Explanation, count: int) -> list[Layer]:
-    """The operators that add most noise, the noisiest first."""
+    """The operators that add the most noise, the noisiest first."""
     return sorted(found.layers, key=lambda layer: layer.own_sqnr_db)[:count]
 
 
 def label(layer: Layer) -> str:
-    """What a layer is called: its torch module, else its kind and place."""
+    """Name of a layer: that of its torch module, or else its kind and index."""
     return layer.name or f"{layer.kind.lower()} {layer.index}"

@@ -1,7 +1,7 @@
-"""Train a network on with int8 arithmetic simulated, so that it answers as it did before once it is quantized.
+"""Continue to train a network in simulated int8, so that quantizing it changes its answers less.
 
-Quantization-aware training (Jacob et al., 2018, arXiv 1712.05877) as distillation: what is learned is the network's own
-answer in float32, not the reference, so that nothing else about it changes.
+This is quantization-aware training (Jacob et al., 2018, arXiv 1712.05877) as distillation: the target is the network's
+own answer in float32, not the annotation. So the training compensates for rounding and teaches nothing else.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ from train.progress import Progress
 BATCH = 8
 LEARNING_RATE = 2e-5
 MOMENTUM = 0.05
-"""How fast the simulated ranges follow what is seen."""
+"""Weight of each new batch in the moving average of the simulated ranges."""
 
 _ACTIVATIONS = (nn.ReLU, nn.ReLU6)
 
 
 def fine_tune(model: HeadNet, images: NDArray[np.uint8], epochs: int, seed: int = 0) -> HeadNet:
-    """Train a network on in simulated int8.
+    """Continue to train a network in simulated int8.
 
     Args:
-        model: In evaluation mode, on the CPU; it is not changed.
-        images: uint8 (N, h, w), of the training part.
-        epochs: Times each is seen, half of them mirrored.
-        seed: Of their order and of the mirroring.
+        model: Network in evaluation mode, on the CPU. It is not changed.
+        images: uint8 (N, h, w), from the training part.
+        epochs: Number of passes over the images. Half of the batches are mirrored.
+        seed: Seed for the order and the mirroring.
 
     Returns:
-        The network, still in float32.
+        The trained network, still in float32.
 
     Raises:
         DivergenceError: The loss is not finite.
@@ -50,7 +50,7 @@ def fine_tune(model: HeadNet, images: NDArray[np.uint8], epochs: int, seed: int 
     optimizer = torch.optim.AdamW(student.parameters(), lr=LEARNING_RATE, weight_decay=0.0)
     steps = epochs * -(-len(images) // BATCH)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
-    say(f"  training on in simulated int8: {epochs} epochs of {len(images)} images")
+    say(f"  fine-tuning in simulated int8: {epochs} epochs of {len(images)} images")
     progress = Progress(epochs, len(images))
     for epoch in range(epochs):
         losses = []
@@ -68,7 +68,7 @@ def fine_tune(model: HeadNet, images: NDArray[np.uint8], epochs: int, seed: int 
             losses.append(loss.item())
             if not math.isfinite(losses[-1]):
                 raise DivergenceError(
-                    f"Training on in simulated int8 diverged: the loss is {losses[-1]} in step {len(losses)} of epoch "
+                    f"Fine-tuning in simulated int8 diverged: the loss is {losses[-1]} in step {len(losses)} of epoch "
                     f"{epoch + 1}. Nothing was written. Export without --fine-tune-epochs, or train anew."
                 )
             progress.step(len(batch), losses[-1])
@@ -84,7 +84,7 @@ def fine_tune(model: HeadNet, images: NDArray[np.uint8], epochs: int, seed: int 
 
 
 def _simulate(model: nn.Module) -> list[torch.utils.hooks.RemovableHandle]:
-    """Round weights, and what layers give, as int8 will."""
+    """Round weights and the outputs of layers, as int8 does. Returns the hooks that round outputs."""
     hooks = []
     for module in model.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
@@ -102,9 +102,10 @@ def _simulate(model: nn.Module) -> list[torch.utils.hooks.RemovableHandle]:
 
 
 class _RoundWeights(nn.Module):
-    """Symmetric int8 with a scale an output channel; gradients pass as if nothing were rounded.
+    """Symmetric int8 with one scale per output channel. Gradients pass as if nothing were rounded.
 
-    A batch norm behind it scales channels too, so that folding it in leaves the rounded weights where they are.
+    The weights are rounded before batch norm is folded in. That is equivalent: batch norm scales whole output channels,
+    and with them their int8 scales.
     """
 
     def __init__(self, axis: int) -> None:
@@ -120,7 +121,7 @@ class _RoundWeights(nn.Module):
 
 
 class _RoundOutputs:
-    """Asymmetric int8 with one scale; values out of the range seen so far are clipped and get no gradient."""
+    """Asymmetric int8 with one scale. Values outside the range seen so far are clipped and get no gradient."""
 
     def __init__(self) -> None:
         self.low = self.high = 0.0

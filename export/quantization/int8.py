@@ -1,4 +1,4 @@
-"""A checkpoint in full int8: calibrated and held to its budget, or with the settings that a release was made with."""
+"""Quantize a checkpoint to full int8, by calibration within a budget or with the settings of a released model."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class Int8:
 
     Attributes:
         data: The .tflite file's bytes.
-        recipe: Full int8, or mixed.
+        recipe: Full int8 or mixed int8.
         calibration: Record of the calibration set.
         quantization: Record of how it was quantized.
-        table: What was tried and what it cost, for people; None where nothing was.
-        holds: Whether it is within the budget.
+        table: Text table of all attempts and their loss; None if released settings were used.
+        holds: Whether the loss is within the budget.
     """
 
     data: bytes
@@ -50,15 +50,15 @@ def make_int8(
     """Quantize a network within its budget.
 
     Args:
-        job: The checkpoint, the images, the budget.
-        plain: It in float32.
+        job: The checkpoint, the images and the budget.
+        plain: The network in float32.
         fine_tune: See :func:`export.quantization.ladder.climb`.
-        shipped: A released model; where this checkpoint's own images are not at hand and it was made of this
-            checkpoint, its settings are taken.
+        shipped: A released model. Its settings are used if it was made from this checkpoint and the data set is not the
+            one the checkpoint was trained on.
     """
     released = job.released(shipped)
     if released:
-        say(f"  {job.dataset.title} is not what it was trained on: quantized as the released {released.name} was")
+        say(f"  not trained on {job.dataset.title}: quantized with the settings of the released {released.name}")
         data = Settings.from_json(released.quantization["settings"]).apply(plain)
         return Int8(data, RECIPES["full_int8"], released.calibration, released.quantization, None, holds=True)
     threads = job.options.threads

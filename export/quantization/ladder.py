@@ -1,4 +1,4 @@
-"""Quantize within a budget: from the plainest way upwards, and stop at the first that costs no more than allowed."""
+"""Quantize within a budget: try methods from the plainest upwards, and stop at the first whose loss is within it."""
 
 from __future__ import annotations
 
@@ -18,27 +18,28 @@ from export.verification.parity import TorchAnswers, compare
 from train.data.score import score_sample
 
 FEW_IMAGES = 16
-"""Calibration images that single layers are looked at on."""
+"""Maximum number of calibration images on which single layers are compared."""
 
 METHOD = "min-max"
-"""Of choosing ranges once channels are equalized: few values are far out then, and clipping them costs more HC."""
+"""How ranges are chosen for equalized channels: few values are outliers then, and clipping them shifts the HC more."""
 
 CLIPPING = "percentile"
-"""The other one tried there: some networks give values ten times the usual on one image in a hundred."""
+"""The alternative: in some networks, one image in a hundred gives values ten times as large as usual."""
 
 IN_FLOAT = (1, 2, 4, 8)
-"""How many of the layers that lose most are tried in float32."""
+"""How many of the noisiest layers are tried in float32."""
 
 
 @dataclass(frozen=True)
 class Rung:
-    """A way of quantizing that was tried.
+    """An attempt to quantize the network.
 
     Attributes:
         name: What was done.
-        dice_drop_points: Mean Dice of torch less its own, in points of 100, over clear images; None where none is.
-        hc_shift_mm: Mean absolute change of the head circumference, likewise.
-        holds: Whether both are within the budget; also where no image is clear, and nothing can be said.
+        dice_drop_points: Drop of the mean Dice against torch, in points of 100, over clear images; None if no image is
+            clear.
+        hc_shift_mm: Mean absolute change of the head circumference in mm, over clear images; None if no image is clear.
+        holds: Whether both are within the budget. True if no image is clear, since nothing is known then.
     """
 
     name: str
@@ -54,8 +55,8 @@ class Candidate:
     Attributes:
         name: What was done.
         data: The .tflite file's bytes.
-        settings: How.
-        of_plain: Whether it was made of the network as it was trained, so that its settings repeat it.
+        settings: How it was quantized.
+        of_plain: Whether it was made from the network as trained, so that its settings can reproduce it.
     """
 
     name: str
@@ -65,20 +66,20 @@ class Candidate:
 
     @property
     def recipe(self) -> Recipe:
-        """What it is: full int8, or mixed."""
+        """Full int8 or mixed int8."""
         return MIXED_INT8 if self.settings.in_float else RECIPES["full_int8"]
 
 
 @dataclass(frozen=True)
 class Climb:
-    """The way up.
+    """The result of all attempts.
 
     Attributes:
-        candidate: The first that holds; where none does, the full int8 that costs least.
-        rungs: All that were tried, in order.
-        budget: What they were held to.
-        n_images: Of the validation part.
-        n_clear: How many of these counted; see :mod:`export.verification.parity`.
+        candidate: The first candidate within the budget; if there is none, the full-int8 candidate that loses least.
+        rungs: All attempts, in order.
+        budget: The budget.
+        n_images: Number of images of the validation part.
+        n_clear: How many of them are clear and counted; see :mod:`export.verification.parity`.
     """
 
     candidate: Candidate
@@ -93,7 +94,7 @@ class Climb:
         return self.rungs[-1].holds
 
     def record(self) -> dict[str, Any]:
-        """What a manifest says of it."""
+        """The record for a manifest."""
         return {
             "method": self.candidate.name,
             "budget": self.budget.to_json(),
@@ -104,22 +105,23 @@ class Climb:
         }
 
     def table(self) -> str:
-        """The rungs, for people."""
+        """The attempts as a text table."""
         lines = [f"    {'quantization':<24} {'Dice drop':>13} {'HC shift':>9}"]
         for rung in self.rungs:
             dice = "-" if rung.dice_drop_points is None else f"{rung.dice_drop_points:+.3f} points"
             shift = "-" if rung.hc_shift_mm is None else f"{rung.hc_shift_mm:.3f} mm"
-            lines.append(f"    {rung.name:<24} {dice:>13} {shift:>9}  {'holds' if rung.holds else 'costs too much'}")
+            verdict = "within budget" if rung.holds else "loses too much"
+            lines.append(f"    {rung.name:<24} {dice:>13} {shift:>9}  {verdict}")
         allowed = f"allowed: {self.budget.max_dice_drop:g} points, {self.budget.max_hc_shift_mm:g} mm"
         return "\n".join([*lines, f"    on {self.n_clear} validation images; {allowed}"])
 
 
 class Judge:
-    """Torch's answers on the validation part, and what a candidate costs against them.
+    """Measures what candidates lose against torch.
 
     Args:
-        torch_answers: Torch's answers.
-        budget: What may be lost.
+        torch_answers: Torch's answers on the validation part.
+        budget: The budget.
     """
 
     def __init__(self, torch_answers: TorchAnswers, budget: Budget) -> None:
@@ -134,7 +136,7 @@ class Judge:
         return 100 * float(np.mean(dice)) if dice else 0.0
 
     def rung(self, name: str, logits: NDArray[np.float32]) -> Rung:
-        """What a candidate's logits, float32 (N, h, w), cost."""
+        """Measure what a candidate loses, from its logits float32 (N, h, w)."""
         shift = compare(self.torch_answers, logits).hc_shift_mean_mm
         if shift is None:
             return Rung(name, None, None, holds=True)
@@ -150,15 +152,16 @@ def climb(
     fine_tune: Callable[[], Model] | None = None,
     threads: int = 1,
 ) -> Climb:
-    """Try one way of quantizing after the other until one holds.
+    """Try one method after the other, until one is within the budget.
 
     Args:
         plain: The network in float32.
-        calibration: uint8 (N, h, w).
-        judge: Says what a candidate costs.
-        run: A candidate's logits on the judge's images, float32 (N, h, w).
-        fine_tune: Gives the network in float32 after training with int8 arithmetic; the last resort, and a long one.
-        threads: CPU threads.
+        calibration: Calibration images, uint8 (N, h, w).
+        judge: Measures what a candidate loses.
+        run: Returns a candidate's logits on the judge's images, float32 (N, h, w).
+        fine_tune: Returns the network in float32 after training in simulated int8. This is the last resort, as it takes
+            long; None to do without.
+        threads: Number of CPU threads.
     """
     rungs: list[Rung] = []
     best: tuple[float, Candidate] | None = None
@@ -176,7 +179,7 @@ def climb(
 
 
 def _cost(rung: Rung, budget: Budget) -> float:
-    """The larger of the two shares of the budget that a rung uses."""
+    """The larger of the two shares of the budget that an attempt uses up."""
     tiny = 1e-9  # a budget may be 0
     if rung.dice_drop_points is None or rung.hc_shift_mm is None:
         return 0.0  # no image was clear: nothing was measured, and nothing speaks against it
@@ -188,13 +191,9 @@ def _cost(rung: Rung, budget: Budget) -> float:
 def candidates(
     plain: Model, calibration: NDArray[np.uint8], fine_tune: Callable[[], Model] | None = None, threads: int = 1
 ) -> Iterator[Candidate]:
-    """Ways of quantizing, the plainest first; each is worked out only when it is asked for.
+    """Yield candidates, the plainest first. Each is computed only when it is requested.
 
-    Args:
-        plain: See :func:`climb`; and so are the others.
-        calibration: uint8 (N, h, w).
-        fine_tune: The last resort.
-        threads: CPU threads.
+    The arguments are those of :func:`climb`.
     """
     seen = observe(plain, calibration, threads)
     for method in METHODS:
@@ -215,7 +214,8 @@ def candidates(
     if fine_tune:
         tuned = fine_tune()
         seen = observe(tuned, calibration, threads)
-        plainest = _candidate("fine-tuned", tuned, Settings(choose(tuned, seen, METHOD)))  # as it was trained
+        # First without equalizing channels, as the training simulated it.
+        plainest = _candidate("fine-tuned", tuned, Settings(choose(tuned, seen, METHOD)))
         yield replace(plainest, of_plain=False)
         _, _, equalized = _equalized(tuned, seen, calibration, threads)
         yield replace(_candidate("fine-tuned, equalized", tuned, equalized), of_plain=False)
@@ -228,7 +228,7 @@ def _candidate(name: str, plain: Model, settings: Settings) -> Candidate:
 def _equalized(
     plain: Model, seen: Mapping[str, Seen], calibration: NDArray[np.uint8], threads: int
 ) -> tuple[Model, Mapping[str, Seen], Settings]:
-    """The network in float32 with its channels equalized, what is seen of it, and the settings that quantize it."""
+    """The network in float32 with equalized channels, the values of its tensors, and the settings to quantize it."""
     settings = Settings({}, {name: to_half(found.loudness) for name, found in seen.items()})
     level = settings.level(plain)
     found = observe(level, calibration, threads)

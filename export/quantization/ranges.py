@@ -1,4 +1,4 @@
-"""The range of values that each tensor of a network takes: seen on calibration images, then chosen for int8."""
+"""Observe the values of each tensor of a network on calibration images, and choose int8 ranges from them."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from export.tflite.interpreter import Kept
 from export.tflite.model import Model, Tensor
 
 Range = tuple[float, float]
-"""Least and largest value that int8 is to hold."""
+"""Minimum and maximum that int8 represents."""
 
 INPUT_RANGE: Range = (0.0, 1.0)
-"""Of the input, whatever was seen: scale 1/255, so that a frame's bytes are the tensor."""
+"""Range of the input, whatever was observed: the scale is then 1/255, and a frame's bytes are the input tensor."""
 
 SAME_SCALE = ("AVERAGE_POOL_2D", "CONCATENATION", "MAX_POOL_2D", "PAD", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR")
-"""Operators whose int8 form takes and gives tensors of one scale."""
+"""Operators whose int8 kernels need the same scale for inputs and output."""
 
 BINS = 4096
 SAMPLES = 2**20
-"""Values of a tensor that are sampled: at pixels spread evenly over it and the images, every channel of each."""
+"""About how many values are sampled per tensor: all channels of pixels spread evenly over the tensor and the images."""
 
 PERCENTILE = 99.99
-"""Share of the values above 0, and of those below, that a range by percentile holds."""
+"""In percent. At most 0.01 % (the rest to 100 %) of the values lie above the range, and at most as many below it."""
 
 SHRINK = np.linspace(1.0, 0.2, 81)
-"""Shares of the whole range that are tried for the least squared error."""
+"""Shares of the observed range that the least-squares method tries."""
 
 
 @dataclass(frozen=True)
@@ -39,10 +39,10 @@ class Seen:
     """Values of a tensor over some images.
 
     Attributes:
-        least: Of all values.
-        most: Of all values.
-        counts: int64 (:data:`BINS`,), how many sampled values lie in each of equal parts of :func:`min_max`.
-        loudness: float32 (channels,), largest magnitude of each channel.
+        least: Minimum of all values.
+        most: Maximum of all values.
+        counts: int64 (:data:`BINS`,), histogram of the sampled values over the range of :func:`min_max`.
+        loudness: float32 (channels,), maximum magnitude of each channel.
     """
 
     least: float
@@ -52,25 +52,25 @@ class Seen:
 
 
 def observe(model: Model, images: NDArray[np.uint8], threads: int = 1) -> dict[str, Seen]:
-    """Run a float32 network and take down what its tensors hold.
+    """Run a float32 network and record the values of its tensors.
 
     Args:
-        model: In float32.
-        images: uint8 (N, h, w), as the network sees them.
-        threads: CPU threads.
+        model: The network in float32.
+        images: Prepared frames, uint8 (N, h, w).
+        threads: Number of CPU threads.
 
     Returns:
-        What was seen of each operator's output, by the tensor's name.
+        The values of each operator's output, by the tensor's name.
 
     Raises:
-        ModelError: The network computes something that is not finite.
-        UsageError: There are no images, or they are something else than the bytes of frames.
+        ModelError: The network computes NaN or infinity.
+        UsageError: There are no images, or they are not uint8 frames.
     """
     if images.ndim != 3 or not images.size or images.dtype != np.uint8:
         span = f" from {images.min():g} to {images.max():g}" if images.size else ""
         raise UsageError(
-            f"Calibration images are {images.dtype} {images.shape}{span}; uint8 (images, height, width) is needed, at "
-            "least one: grey levels 0 to 255, which are divided by 255 here and nowhere else."
+            f"Calibration images are {images.dtype} {images.shape}{span}; they must be uint8 (images, height, width), "
+            "at least one, with grey levels 0 to 255. Do not divide them by 255 first: this is done here."
         )
     tensors = [model.tensors[operator.outputs[0]] for operator in model.operators]
     kept = Kept(model, threads)
@@ -84,7 +84,7 @@ def observe(model: Model, images: NDArray[np.uint8], threads: int = 1) -> dict[s
 
 @dataclass(frozen=True)
 class _Look:
-    """What one image made of a tensor: extremes of each channel (channels,), and the sampled pixels (n, channels)."""
+    """Values of a tensor for one image: extremes of each channel (channels,), and the sampled pixels (n, channels)."""
 
     least: NDArray[np.float32]
     most: NDArray[np.float32]
@@ -93,13 +93,13 @@ class _Look:
 
 def _look(values: NDArray[np.float32], stride: int) -> _Look:
     channels = values.shape[-1]
-    rows = values.reshape(values.shape[1], -1)  # numpy reduces long rows ten times faster than short ones
+    rows = values.reshape(values.shape[1], -1)  # numpy reduces long rows ten times as fast as short ones
     least, most = rows.min(axis=0).reshape(-1, channels), rows.max(axis=0).reshape(-1, channels)
     return _Look(least.min(axis=0), most.max(axis=0), values.reshape(-1, channels)[::stride].copy())
 
 
 def _stride(tensor: Tensor, n_images: int) -> int:
-    """Step between sampled pixels; it visits every column."""
+    """Step between sampled pixels. It has no divisor in common with the width, so that every column is sampled."""
     step = max(1, tensor.n_values * n_images // SAMPLES)
     while math.gcd(step, tensor.shape[-2]) > 1:
         step += 1
@@ -109,10 +109,10 @@ def _stride(tensor: Tensor, n_images: int) -> int:
 def _seen(name: str, looks: Sequence[_Look]) -> Seen:
     least = np.min([look.least for look in looks], axis=0)
     most = np.max([look.most for look in looks], axis=0)
-    if not np.isfinite([least, most]).all():  # numpy's extremes hand NaN on
+    if not np.isfinite([least, most]).all():  # numpy's min and max propagate NaN
         raise ModelError(
-            f"Tensor '{name}' is not finite on the calibration images: weights of the network are NaN or infinite, "
-            "or overflow. Train it again, or convert an earlier checkpoint."
+            f"Tensor '{name}' is not finite on the calibration images: the network has weights that are NaN or "
+            "infinite, or values overflow. Train it again, or convert an earlier checkpoint."
         )
     bounds = float(least.min()), float(most.max())
     counts, _ = np.histogram(np.concatenate([look.pixels for look in looks]), BINS, _with_zero(*bounds))
@@ -120,18 +120,18 @@ def _seen(name: str, looks: Sequence[_Look]) -> Seen:
 
 
 def _with_zero(least: float, most: float) -> Range:
-    """Bounds widened to hold 0, as every int8 range does, and not empty."""
+    """Widen bounds to include 0, as every int8 range must, and make them non-empty."""
     low, high = min(least, 0.0), max(most, 0.0)
     return (low, high) if high > low else (0.0, 1.0)
 
 
 def min_max(seen: Seen) -> Range:
-    """All that was seen."""
+    """The whole range of observed values."""
     return _with_zero(seen.least, seen.most)
 
 
 def percentile(seen: Seen) -> Range:
-    """All but the outermost values on either side of 0; see :data:`PERCENTILE`."""
+    """The range without the outermost values on either side; see :data:`PERCENTILE`."""
     edges = np.linspace(*min_max(seen), BINS + 1)
     outside = seen.counts.sum() * (1 - PERCENTILE / 100)
     low = edges[int(np.searchsorted(np.cumsum(seen.counts), outside, side="right"))]
@@ -140,7 +140,7 @@ def percentile(seen: Seen) -> Range:
 
 
 def least_squares(seen: Seen) -> Range:
-    """The range that loses least: rounding inside it (a twelfth of a step squared) against clipping outside."""
+    """The range with the least squared error: that of rounding inside (step squared / 12) plus that of clipping."""
     low, high = min_max(seen)
     edges = np.linspace(low, high, BINS + 1)
     middles = (edges[1:] + edges[:-1]) / 2
@@ -158,19 +158,19 @@ METHODS: dict[str, Callable[[Seen], Range]] = {
     "percentile": percentile,
     "least-squares": least_squares,
 }
-"""Ways to choose a tensor's range from what was seen of it."""
+"""Methods to choose a tensor's range from its observed values."""
 
 
 def choose(model: Model, seen: Mapping[str, Seen], method: str) -> dict[str, Range]:
-    """Ranges of all computed tensors, those of tensors that int8 operators want at one scale made equal.
+    """Choose the ranges of all computed tensors. Tensors that must share a scale get the same range.
 
     Args:
-        model: In float32.
-        seen: As :func:`observe` gives it.
+        model: The network in float32.
+        seen: Result of :func:`observe`.
         method: One of :data:`METHODS`.
 
     Returns:
-        By name of the tensor, in the order of computation.
+        Ranges by name of the tensor, in the order of computation.
     """
     own = {name: METHODS[method](found) for name, found in seen.items()}
     own[model.inputs[0].name] = INPUT_RANGE
@@ -185,7 +185,7 @@ def choose(model: Model, seen: Mapping[str, Seen], method: str) -> dict[str, Ran
 
 
 def same_scale(model: Model) -> list[list[str]]:
-    """Names of computed tensors, and of the input, in groups that share a scale; most stand alone."""
+    """Group the names of computed tensors and of the input by shared scale. Most groups have one member."""
     leader = {tensor.index: tensor.index for tensor in model.tensors if not tensor.is_constant}
 
     def find(index: int) -> int:

@@ -1,4 +1,4 @@
-"""All that makes an int8 network of a float32 one: enough to repeat it without an image at hand."""
+"""The settings that turn a float32 network into an int8 network, enough to reproduce it without images."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Settings:
     """How a network is quantized.
 
     Attributes:
-        ranges: Least and largest value of every computed tensor, by its name.
-        loudness: float16 (channels,), largest magnitude of each channel of every computed tensor, by its name, which
-            channels are equalized by; None to leave them as they are.
+        ranges: Minimum and maximum of every computed tensor, by its name.
+        loudness: float16 (channels,), maximum magnitude of each channel of every computed tensor, by its name. Channels
+            are equalized with it; None to leave them as they are.
         bias_shift: float16 (channels,), added to the biases of layers, by the operator's index.
         in_float: Indices of operators that stay in float32.
     """
@@ -35,25 +35,25 @@ class Settings:
     in_float: tuple[int, ...] = ()
 
     def level(self, plain: Model) -> Model:
-        """The network in float32, its channels equalized where these settings say so."""
+        """The network in float32, with equalized channels if ``loudness`` is given."""
         return plain if self.loudness is None else Model(equalize(plain, self.loudness))
 
     def apply(self, plain: Model) -> bytes:
         """Quantize a network.
 
         Args:
-            plain: In float32.
+            plain: The network in float32.
 
         Returns:
-            A .tflite file; the same network and settings give the same bytes.
+            A .tflite file. The same network and settings give the same bytes.
 
         Raises:
-            ModelError: The settings are another network's.
+            ModelError: The settings do not fit this network.
         """
         return quantize(self.level(plain), self.ranges, self.in_float, self.bias_shift)
 
     def to_json(self) -> dict[str, Any]:
-        """As a plain dictionary, ready for JSON; arrays in base64."""
+        """The settings as a dictionary for JSON, with arrays in base64."""
         return {
             "ranges": {name: list(bounds) for name, bounds in self.ranges.items()},
             "loudness": None if self.loudness is None else {k: _text(v) for k, v in self.loudness.items()},
@@ -63,7 +63,7 @@ class Settings:
 
     @staticmethod
     def from_json(values: Mapping[str, Any]) -> Settings:
-        """Back from :meth:`to_json`.
+        """Read the result of :meth:`to_json`.
 
         Raises:
             ModelError: Something is missing or damaged.
@@ -81,7 +81,7 @@ class Settings:
 
 
 def to_half(values: NDArray[np.float32]) -> NDArray[np.float16]:
-    """Numbers in half precision; what is out of its range at its end."""
+    """Convert to half precision. Values outside its range are clipped."""
     most = float(np.finfo(np.float16).max)
     return np.clip(values, -most, most).astype(np.float16)
 

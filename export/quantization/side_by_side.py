@@ -1,4 +1,4 @@
-"""A network in float32 and in int8, operator by operator."""
+"""Run a network in float32 and in int8, operator by operator."""
 
 from __future__ import annotations
 
@@ -13,23 +13,25 @@ from export.tflite.interpreter import Kept, load_interpreter
 from export.tflite.model import Model, Operator, Tensor
 
 Values = dict[int, list[NDArray[Any]]]
-"""What tensors hold, image by image, by index."""
+"""Values of tensors, one array per image, by the tensor's index."""
 
 
 def pair(plain: Model, quantized: Model) -> list[tuple[Operator, Operator]]:
-    """The operators of both, in the order of computation.
+    """Pair the operators of both networks, in the order of computation.
 
     Raises:
-        ModelError: They differ by more than QUANTIZE at the edges.
+        ModelError: They differ in more than QUANTIZE operators.
     """
     inner = [operator for operator in quantized.operators if operator.kind != "QUANTIZE"]
     if [operator.kind for operator in inner] != [operator.kind for operator in plain.operators]:
-        raise ModelError("The int8 network does not have the operators of the float32 one: they cannot be compared.")
+        raise ModelError(
+            "The int8 network does not have the operators of the float32 network, so they cannot be compared."
+        )
     return list(zip(plain.operators, inner, strict=True))
 
 
 def run_all(model: Model, operators: Sequence[Operator], frames: Sequence[NDArray[Any]] | NDArray[Any]) -> Values:
-    """What operators take and give, on frames (h, w) of the model's dtype."""
+    """Inputs and outputs of operators for frames (h, w) of the model's input dtype."""
     wanted = {t.index for o in operators for t in (*model.computed_inputs(o), model.tensors[o.outputs[0]])}
     kept = Kept(model)
     found: Values = {index: [] for index in wanted}
@@ -43,7 +45,7 @@ def run_all(model: Model, operators: Sequence[Operator], frames: Sequence[NDArra
 def alone(
     plain: Model, quantized: Model, float_operator: Operator, operator: Operator, exact: Values
 ) -> NDArray[np.float32]:
-    """The int8 operator's output for inputs that were computed in float32 and rounded once."""
+    """The int8 operator's output, as real values, for inputs that were computed in float32 and rounded once."""
     interpreter = load_interpreter(quantized.alone(operator))
     places = interpreter.get_input_details()
     sources = list(zip(plain.computed_inputs(float_operator), quantized.computed_inputs(operator), strict=True))
@@ -59,5 +61,5 @@ def alone(
 
 
 def real(stored: NDArray[Any], tensor: Tensor) -> NDArray[np.float32]:
-    """The numbers that stored integers stand for."""
+    """The real values that stored integers represent."""
     return ((stored.astype(np.float32) - tensor.zero_points[0]) * np.float32(tensor.scales[0])).astype(np.float32)

@@ -53,7 +53,7 @@ def test_a_spoiled_network_is_brought_within_its_budget(run: Run, hc18: Path, tm
     assert rungs[0]["dice_drop_points"] > 50 > 0.1 >= rungs[-1]["dice_drop_points"]
     assert rungs[-1]["hc_shift_mm"] <= 0.3 == quantization["budget"]["max_hc_shift_mm"]
     assert quantization["method"] == "equalized" and quantization["n_clear"] <= quantization["n_images"] == 82
-    assert "costs too much" in text and "on 82 validation images; allowed: 0.1 points, 0.3 mm" in text
+    assert "loses too much" in text and "on 82 validation images; allowed: 0.1 points, 0.3 mm" in text
     assert audit(Model(Path(artifact["path"]).read_bytes()), "full_int8").violations == ()
 
 
