@@ -1,1 +1,1 @@
-"""The limits beyond which a frame is refused, derived from good and bad frames."""
+"""Derive the limits beyond which an artifact refuses a frame, from good and bad frames."""

@@ -1,4 +1,4 @@
-"""Good and bad frames measured by an artifact: what its limits are derived from and judged by."""
+"""Measure good and bad frames with an artifact. Its limits are derived from the results, and tested on them."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from train.frames.good_variants import make_variant
 from train.frames.no_frames import Frame
 
 REAL = "real"
-"""Kind of a frame as it was published."""
+"""Kind of an unchanged frame of the data set."""
 
 
 @dataclass(frozen=True)
 class Examined:
-    """One frame, and what the artifact made of it under the wide limits alone.
+    """One frame, and the artifact's result under the wide limits alone.
 
     Attributes:
-        name: Of the image it is or was made from.
-        kind: :data:`REAL`, or one of the variants' or the bad frames' kinds.
-        good: Whether its head can be measured.
-        reason: Why the wide limits refuse it, else None.
-        figures: As :meth:`edge_runtime.quality.verdict.Quality.figures`; None where refused.
-        hc_mm: Measured; None where refused.
-        true_hc_mm: Reference; of a bad frame, that of the image it was made from.
+        name: Name of the image that the frame is or was made from.
+        kind: :data:`REAL`, or a kind of good variant or bad frame.
+        good: Whether the head can be measured in this frame.
+        reason: Why the wide limits refuse the frame; None if they do not.
+        figures: Result of :meth:`edge_runtime.quality.verdict.Quality.figures`; None if refused.
+        hc_mm: Measured head circumference; None if refused.
+        true_hc_mm: Annotated head circumference. For a bad frame, that of the image it was made from.
     """
 
     name: str
@@ -46,12 +46,12 @@ class Examined:
 
     @property
     def error_mm(self) -> float:
-        """Measured less true; NaN where refused."""
+        """Measured minus true circumference; NaN if refused."""
         return np.nan if self.hc_mm is None else self.hc_mm - self.true_hc_mm
 
     @property
     def blur_mm(self) -> float:
-        """What the outline's blur makes of the circumference; NaN where refused."""
+        """Blur of the outline, scaled to the circumference; NaN if refused."""
         return np.nan if self.hc_mm is None or self.figures is None else self.figures["softness"] * self.hc_mm
 
 
@@ -59,12 +59,12 @@ def examine(segmenter: Segmenter, frame: Frame, sample: Sample, kind: str, good:
     """Measure a frame under the wide limits.
 
     Args:
-        segmenter: The artifact; its own limits are not asked.
+        segmenter: The artifact. Its own limits are not applied.
         frame: uint8 (H, W).
-        sample: What it was made from.
-        kind: Of frame.
-        good: Whether its head can be measured.
-        scale: Of its pixels against the sample's, see :class:`train.frames.good_variants.Variant`.
+        sample: The sample that the frame was made from.
+        kind: Kind of the frame.
+        good: Whether the head can be measured in it.
+        scale: Magnification of the frame, see :class:`train.frames.good_variants.Variant`.
     """
     stages = segmenter.examine(frame, sample.pixel_size_mm / scale)
     hc, reason = stages.verdict.head_circumference_mm, stages.verdict.reason
@@ -76,12 +76,12 @@ def examine(segmenter: Segmenter, frame: Frame, sample: Sample, kind: str, good:
 
 
 def good_cases(segmenter: Segmenter, samples: Sequence[Sample], variants: int) -> Iterator[Examined]:
-    """Every sample as it is, and so many mild variants of each, the kinds in turn.
+    """Measure every sample unchanged, and mild variants of each, cycling through the kinds.
 
     Args:
         segmenter: The artifact.
         samples: Real images.
-        variants: Of each; those whose head would leave the frame are left out.
+        variants: Number of variants per sample. Variants whose head would leave the frame are skipped.
     """
     for number, sample in enumerate(samples):
         frame, head = sample.frame(), sample.ellipse()
@@ -101,15 +101,15 @@ def bad_cases(
     seed: int,
     kinds: Collection[str] = tuple(KINDS),
 ) -> Iterator[Examined]:
-    """So many bad frames of every kind, made from samples drawn at random.
+    """Measure bad frames of every kind, made from randomly drawn samples.
 
     Args:
         segmenter: The artifact.
         samples: Real images.
-        photographs: Of anything else; without any the kinds made of them are left out.
-        each: Frames of a kind.
-        seed: Of the draw and of the frames.
-        kinds: Of :data:`train.frames.bad_frames.KINDS`, or its ``DAMAGES``.
+        photographs: Photographs of other things. If there are none, the kinds that need them are left out.
+        each: Number of frames per kind.
+        seed: Seed for the draw and the frames.
+        kinds: Kinds from :data:`train.frames.bad_frames.KINDS` or ``DAMAGES``.
     """
     rng = np.random.default_rng(seed)
     for kind in kinds:
@@ -126,37 +126,37 @@ PARTS = ("train", "val", "test")
 
 
 BAD_EACH = {"train": 40, "val": 25, "test": 25}
-"""Bad frames of a kind; with 23 kinds 575 of the validation part, and other 575 of the test part."""
+"""Bad frames per kind. With 23 kinds, these are 575 frames of the validation part and 575 others of the test part."""
 
 
 VARIANTS_EACH = {"train": 1, "val": 4, "test": 3}
-"""Mild variants of an image."""
+"""Mild variants per image."""
 
 
 def parts_of(segmenter: Segmenter, dataset: Dataset) -> dict[str, list[Sample]]:
-    """The samples an artifact was trained, chosen and tested on.
+    """The samples that an artifact's network was trained, selected and tested on.
 
     Raises:
-        UsageError: They are not in this data set.
+        UsageError: The samples are not in this data set.
     """
     data = segmenter.manifest.checkpoint.get("data", {})
     if data.get("title") != dataset.title or not data.get("files"):
         raise UsageError(
-            f"{segmenter.manifest.name} was trained on {data.get('title')}, and {dataset.root} is {dataset.title}: "
-            "which images are fair to calibrate on cannot be told. Give --data the folder it was trained on."
+            f"{segmenter.manifest.name} was trained on {data.get('title')}, and {dataset.root} is {dataset.title}: it "
+            "is not known which of these images were used for training. Pass the folder it was trained on with --data."
         )
     return {part: [dataset.samples[n] for n in data["files"][part] if n in dataset.samples] for part in PARTS}
 
 
 def gather(segmenter: Segmenter, samples: Sequence[Sample], part: str, bad: bool = True) -> list[Examined]:
-    """Good and bad frames of one part: its own images, variants, seeds and photographs."""
+    """Measure good and bad frames of one part. No two parts share images, variants, seeds or photographs."""
     good = list(_told(good_cases(segmenter, samples, VARIANTS_EACH[part]), f"{part}, good frames"))
     if not bad:
         return good
     number = PARTS.index(part)
     pictures = list(photographs(number, len(PARTS)).values())
     if not pictures:
-        say("no package with photographs is installed (scikit-image): their kinds are left out")
+        say("no package with photographs is installed (scikit-image): bad frames made from photographs are left out")
     made = bad_cases(segmenter, samples, pictures, BAD_EACH[part], number + 1)
     return [*good, *_told(made, f"{part}, bad frames")]
 
@@ -169,7 +169,7 @@ def _told(cases: Iterable[Examined], what: str) -> Iterator[Examined]:
 
 
 def refused(cases: Sequence[Examined], limits: Limits) -> list[bool]:
-    """Which frames an artifact with these limits does not measure."""
+    """For each frame, whether an artifact with these limits refuses it."""
     return [
         c.figures is None or limits.violation(c.figures) is not None or limits.trust(c.figures) < limits.least_trust
         for c in cases

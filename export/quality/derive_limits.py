@@ -1,10 +1,10 @@
-"""A model's own limits, trust and interval, derived from good and bad frames.
+"""Derive a model's own limits, trust and interval from good and bad frames.
 
-Limits: the most extreme value that good frames of the training and validation parts gave, and a margin. Trust: a
-logistic function fitted to good and bad frames of the training part that are within the limits; its threshold is what
-one in two hundred good frames of both parts miss. Interval: order statistics of the validation part's errors, each
-divided by the error that the outline's blur lets expect: a normalized conformal interval, chosen so that it holds for
-the next images, too.
+- Limits: the most extreme values of good frames of the training and validation parts, plus a margin.
+- Trust: a logistic function, fitted to the good and bad frames of the training part that are within the limits. One in
+  two hundred good frames of both parts is below its threshold.
+- Interval: order statistics of the errors of the validation part. Each error is divided by the error to be expected
+  from the blur of the outline. This is a normalized conformal interval, chosen so that it also covers further images.
 """
 
 from __future__ import annotations
@@ -38,29 +38,32 @@ LESS_IS_BETTER = (
 )  # fmt: skip
 
 MARGIN = 0.1
-"""Of the distance from the median to the most extreme good value: some 1,800 frames do not show the last extreme."""
+"""Share of the distance from the median to the most extreme good value: some 1,800 frames miss the true extreme."""
 
 TRUST_FIGURES = (
     "sharpness", "core", "inner", "outer", "softness", "unsure", "skull", "skull_contrast", "fine", "tear", "seam_x",
     "seam_y", "ellipse_residual",
 )  # fmt: skip
-"""Those that vary within the limits; the others only ever break them."""
+"""Figures that still differ within the limits. The others only tell good from bad by exceeding the limits."""
 
 RIDGE = 3.0
-"""Penalty on the squared weights: with a tenth or ten times of it the validation part refuses the same to 0.3 %."""
+"""Penalty on the squared weights. With 0.3 or 30, what the validation part refuses changes by at most 0.3 %."""
 
 REFUSED_SHARE = 0.005
-"""Share of good frames that the threshold of trust refuses; a quarter of what is allowed."""
+"""Share of good frames that the threshold of trust refuses. It is a quarter of the allowed share."""
 
 SHRINK = 0.5
-"""The expected error is half the mean error and half what blur says: the fit is to images that were trained on."""
+"""Factor on the slope of the expected error over blur. The fit uses training images, so it is only half trusted."""
 
 COVERAGE, CONFIDENCE, FURTHER = 0.9, 0.95, 69
-"""At least this share of so many further images (as many as the test part has) is to lie within, so many times in 1."""
+"""With a probability of at least CONFIDENCE, the interval covers at least the share COVERAGE of FURTHER more images.
+
+The test part has as many images.
+"""
 
 CAUTION_SHARE = 0.05
 LEAST_IMAGES = 60
-"""Real images to calibrate an interval on: with 59 not even the two extremes hold so often."""
+"""Minimum number of real images to calibrate an interval. With 59, not even the two extremes reach the confidence."""
 
 
 def derive(train: Sequence[Examined], validation: Sequence[Examined]) -> Limits:
@@ -71,7 +74,7 @@ def derive(train: Sequence[Examined], validation: Sequence[Examined]) -> Limits:
         validation: Good and bad frames of the validation part.
 
     Raises:
-        UsageError: Too few images.
+        UsageError: There are too few real images that can be measured.
     """
     shown = [c for c in validation if c.kind == REAL and c.figures is not None]
     if len(shown) < LEAST_IMAGES:
@@ -95,7 +98,7 @@ def derive(train: Sequence[Examined], validation: Sequence[Examined]) -> Limits:
 
 
 def bounds_of(good: Sequence[Examined]) -> dict[str, Bounds]:
-    """The most extreme value of each figure, and the margin."""
+    """Limits of each figure: the most extreme good value plus the margin."""
     bounds: dict[str, Bounds] = {}
     for name in (*MORE_IS_BETTER, *LESS_IS_BETTER):
         values = np.array([c.figures[name] for c in good if c.figures is not None and name in c.figures])
@@ -108,13 +111,15 @@ def bounds_of(good: Sequence[Examined]) -> dict[str, Bounds]:
 
 
 def within(cases: Sequence[Examined], limits: Limits) -> list[Examined]:
-    """The frames that pass the wide limits and the bounds of these."""
+    """The frames that are within the wide limits and the bounds of ``limits``."""
     return [c for c in cases if c.figures is not None and limits.violation(c.figures) is None]
 
 
 def fit_trust(cases: Sequence[Examined]) -> tuple[dict[str, tuple[float, float, float]], float]:
-    """Logistic regression of good against bad, both weighing the same; a figure that would count the wrong way is left
-    out: it could only have learnt the bad frames' making.
+    """Logistic regression of good against bad frames, with equal total weights.
+
+    A figure with a weight of the wrong sign is left out: its weight can only come from the way the bad frames were
+    made.
 
     Returns:
         (centre, scale, weight) by figure, and the bias.
@@ -139,7 +144,7 @@ def fit_trust(cases: Sequence[Examined]) -> tuple[dict[str, tuple[float, float, 
 def _logistic(
     values: NDArray[np.float64], wanted: NDArray[np.float64], share: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Newton's method; the last weight is the bias, which is not penalized."""
+    """Fit by Newton's method. The last weight is the bias, which is hardly penalized."""
     design = np.concatenate([values, np.ones((len(values), 1))], axis=1)
     penalty = np.diag([RIDGE] * values.shape[1] + [1e-6])
     weights = np.zeros(design.shape[1])
@@ -154,7 +159,11 @@ def _logistic(
 
 
 def fit_error(real: Sequence[Examined]) -> tuple[float, float, float]:
-    """Expected |error| as a line over the blur in mm: (at no blur, a mm, least), half way to a constant."""
+    """Fit the expected absolute error as a line over blur, both in mm, with half the slope of the regression.
+
+    Returns:
+        The error without blur in mm, the slope, and the minimum error in mm.
+    """
     blur, error = np.array([c.blur_mm for c in real]), np.array([abs(c.error_mm) for c in real])
     slope = float(np.cov(blur, error)[0, 1] / np.var(blur, ddof=1)) if np.var(blur) > 0 else 0.0
     slope = max(0.0, SHRINK * slope)
@@ -163,11 +172,12 @@ def fit_error(real: Sequence[Examined]) -> tuple[float, float, float]:
 
 
 def prediction_interval(scores: NDArray[np.float64], further: int = FURTHER) -> tuple[float, float]:
-    """Two order statistics between which at least 90 % of further scores lie, 95 times in 100.
+    """Two order statistics that enclose at least 90 % of further scores, with a probability of at least 95 %.
 
-    With n scores, of m further ones j lie between two order statistics r ranks apart with the probability
-    C(r + j - 1, j) C(n - r + m - j, m - j) / C(n + m, m), whatever the scores' distribution (Fligner and Wolfe, "Some
-    applications of sample analogues to the probability integral transformation", 1976). Asymmetric where they are.
+    Given n scores and two order statistics that are r ranks apart, exactly j of m further scores lie between them with
+    the probability C(r + j - 1, j) C(n - r + m - j, m - j) / C(n + m, m), for any distribution of the scores (Fligner
+    and Wolfe, "Some applications of sample analogues to the probability integral transformation", 1976). The interval
+    is asymmetric if the scores are.
 
     Args:
         scores: (n,).

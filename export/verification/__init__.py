@@ -1,1 +1,1 @@
-"""Whether an artifact answers as torch does, and how well."""
+"""Check that an artifact answers as torch does, and measure its accuracy."""

@@ -1,4 +1,4 @@
-"""How well an artifact does against the reference, and what its conversion cost."""
+"""Measure an artifact's accuracy against the annotations, and the loss of its conversion."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from train.data.score import Predict, score_sample
 
 @dataclass(frozen=True)
 class Exam:
-    """What accuracy is measured on.
+    """The images on which accuracy is measured.
 
     Attributes:
-        title: Of the data set.
-        parts: File names by name of the part; parts may overlap.
-        images: Every image of any part, once.
-        limit: Most images of a part, or None.
+        title: Title of the data set.
+        parts: File names by name of the part. Parts may overlap.
+        images: The images of all parts, each once.
+        limit: Maximum number of images per part; None for no maximum.
     """
 
     title: str
@@ -37,10 +37,10 @@ def make_exam(
     """Read and prepare the images of all parts, once for all artifacts of a checkpoint.
 
     Args:
-        dataset: Where they come from.
+        dataset: The data set.
         parts: Samples by name of the part.
         size: (h, w) of the network's input in pixels.
-        limit: Recorded: the cap that the parts were chosen with.
+        limit: Maximum number of images that the parts were chosen with. It is only recorded.
     """
     union = {s.name: s for samples in parts.values() for s in samples}
     images = load_images(cache(list(union.values())), size)
@@ -49,7 +49,7 @@ def make_exam(
 
 
 def take(predict: Predict, exam: Exam | None) -> dict[str, ImageScore]:
-    """Scores by file name; none without an exam."""
+    """Score a network on all images of an exam. Returns scores by file name; empty without an exam."""
     if exam is None:
         return {}
     pairs = zip(exam.images.samples, exam.images.inputs, strict=True)
@@ -59,17 +59,17 @@ def take(predict: Predict, exam: Exam | None) -> dict[str, ImageScore]:
 def accuracy(
     exam: Exam | None, scores: Mapping[str, ImageScore], baseline: Mapping[str, ImageScore], against: str
 ) -> dict[str, Any]:
-    """What a manifest says of an artifact's accuracy.
+    """The manifest's record of an artifact's accuracy.
 
     Args:
-        exam: What it was measured on; None where no image is fair to test on.
-        scores: The artifact's.
-        baseline: Those of the same checkpoint in float32.
-        against: Name of what gave them.
+        exam: The images; None if there are no unseen test images.
+        scores: The artifact's scores.
+        baseline: Scores of the same checkpoint in float32.
+        against: Name of the network that gave the baseline.
 
     Returns:
-        ``title``, ``limit``, and under ``parts`` for each part its summary (see
-        :func:`edge_runtime.metrics.summarize`) and ``degradation``.
+        ``title`` and ``limit``. ``parts`` has the summary of each part (see :func:`edge_runtime.metrics.summarize`)
+        and its ``degradation``.
     """
     if exam is None:
         return {"title": None, "parts": {}}
@@ -81,12 +81,13 @@ def accuracy(
 
 
 def mean_degradation(scores: Sequence[ImageScore], baseline: Sequence[ImageScore], against: str) -> dict[str, Any]:
-    """What a conversion costs, for the manifest: means of the :class:`edge_runtime.metrics.Shifts` from float32.
+    """The manifest's record of the loss: means of the :class:`edge_runtime.metrics.Shifts` from float32.
 
     Returns:
         ``against``; ``dice_points``, the mean change of Dice in points of 100 (negative is worse);
-        ``hc_shift_mm``, the mean change of the head circumference; ``hc_absolute_shift_mm``, the mean of its absolute
-        values; ``n_hc``, images measured by both, which the two are taken over (both None where there are none).
+        ``hc_shift_mm``, the mean change of the head circumference; ``hc_absolute_shift_mm``, the mean absolute change;
+        and ``n_hc``, the number of images that both measured. The last two means are over these, and None if there are
+        none.
     """
     paired = paired_shifts(scores, baseline)
     return {

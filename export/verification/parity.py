@@ -1,12 +1,13 @@
-"""Hold a converted network to torch on real images: logits, masks, head circumference.
+"""Compare a converted network with torch on real images: logits, masks and head circumference.
 
-Only such a comparison shows a wrong conversion: onnx2tf 1.29.24 converts some input sizes wrongly without a word.
+Only such a comparison reveals a wrong conversion: onnx2tf 1.29.24 converts some input sizes wrongly without an error.
 
-Logits are compared on every image. Masks and head circumferences are held to a tolerance on *clear* images only, those
-on which torch's own answer is definite: the runtime would show its circumference, and few pixels lie near the
-threshold. A network after one epoch answers nearly 0 everywhere; rounding to int8 then flips many pixels, which says
-nothing of the conversion. Its artifacts pass on their logits alone, and ``n_clear`` 0 in the manifest says so. That no
-layout is wrong does not depend on it: the SavedModel all artifacts are made from is float32, and held to its tolerance.
+Logits are compared on every image. Masks and head circumferences must meet a tolerance on *clear* images only. An image
+is clear if torch's own answer is definite: the runtime would report its circumference, and few pixels are near the
+threshold. After one epoch, a network answers nearly 0 everywhere. Rounding to int8 then flips many pixels, which says
+nothing about the conversion. The artifacts of such a network only need to pass on their logits, and the manifest has
+``n_clear`` 0. A wrong layout is found even so, because the SavedModel that all artifacts are made from is float32 and
+must meet the tolerance of float32.
 """
 
 from __future__ import annotations
@@ -29,20 +30,20 @@ from train.data.score import Predict
 from train.divergence import DivergenceError, find_fault
 
 UNDECIDED_LOGIT = 1.0
-"""Pixels with a logit nearer to 0 (probability 0.27 to 0.73) count as undecided."""
+"""A pixel whose logit is closer to 0 is undecided. Its probability is between 0.27 and 0.73."""
 
 MAX_UNDECIDED = 0.05
-"""Share of undecided pixels above which an image is not clear. Trained networks leave 1 to 2 % undecided."""
+"""An image with a larger share of undecided pixels is not clear. Trained networks leave 1 to 2 % undecided."""
 
 MAX_SQNR_DB = 200.0
-"""Stands for infinity (identical logits) in JSON, which has no infinity."""
+"""Stands for infinity (identical logits), which JSON lacks."""
 
 
 class ParityError(FetalHeadError):
     """An artifact differs from torch by more than its recipe allows.
 
     Attributes:
-        manifest: What was measured of it, for a recipe that loses too much; None where the conversion itself is wrong.
+        manifest: All measurements, if a recipe loses too much; None if the conversion itself is wrong.
     """
 
     manifest: Manifest | None = None
@@ -50,20 +51,20 @@ class ParityError(FetalHeadError):
 
 @dataclass(frozen=True)
 class Parity:
-    """How far an artifact lies from torch.
+    """How far an artifact differs from torch.
 
     Attributes:
-        n_images: Images compared.
-        n_clear: How many of them are clear (see the module).
-        max_logit_difference: Largest absolute difference of a logit, over all pixels of all images.
-        mean_logit_difference: Mean absolute difference.
-        sqnr_db: Variance of torch's logits over the mean squared difference, in dB, at most 200.
+        n_images: Number of images compared.
+        n_clear: Number of clear images (see the module's docstring).
+        max_logit_difference: Maximum absolute difference of a logit, over all pixels of all images.
+        mean_logit_difference: Mean absolute difference of the logits.
+        sqnr_db: Variance of torch's logits divided by the mean squared difference, in dB, at most 200.
         mask_dice_mean: Mean Dice between torch's and the artifact's masks at the frames' size, over all images.
-        mask_dice_worst: Least of them.
-        clear_mask_dice_mean: Mean Dice over clear images; None where there are none.
-        hc_shift_mean_mm: Mean absolute change of the head circumference in mm, over clear images; None likewise. A
-            circumference that is no longer measured counts with its full length.
-        hc_shift_max_mm: Largest of them.
+        mask_dice_worst: Minimum of these Dice values.
+        clear_mask_dice_mean: Mean Dice over clear images; None if there are none.
+        hc_shift_mean_mm: Mean absolute change of the head circumference in mm, over clear images; None if there are
+            none. If only one of the two finds a head, its whole circumference counts.
+        hc_shift_max_mm: Maximum absolute change of the head circumference in mm, likewise.
     """
 
     n_images: int
@@ -83,9 +84,9 @@ class TorchAnswers:
     """Torch's answers.
 
     Attributes:
-        images: What it was asked.
+        images: The images.
         logits: float32 (N, h, w).
-        heads: What the runtime makes of each.
+        heads: The heads that the runtime finds in the logits.
         clear: bool (N,), whether each image is clear.
     """
 
@@ -96,12 +97,12 @@ class TorchAnswers:
 
 
 def run_on(predict: Predict, images: Images) -> NDArray[np.float32]:
-    """Logits float32 (N, h, w) of images."""
+    """Run a network on images. Returns its logits, float32 (N, h, w)."""
     return np.stack([predict(x) for x in images.inputs])
 
 
 def ask_torch(predict: Predict, images: Images) -> TorchAnswers:
-    """Ask torch, once for all artifacts.
+    """Run torch on the images, once for all artifacts.
 
     Args:
         predict: The network in torch.
@@ -134,7 +135,7 @@ def compare(torch_answers: TorchAnswers, logits: NDArray[np.float32]) -> Parity:
 
     Args:
         torch_answers: Torch's answers.
-        logits: The artifact's, float32 (N, h, w), on the same images.
+        logits: The artifact's logits on the same images, float32 (N, h, w).
     """
     samples, clear = torch_answers.images.samples, torch_answers.clear
     difference = np.abs(logits.astype(np.float64) - torch_answers.logits)
@@ -164,9 +165,9 @@ def _hc_mm(head: Head, sample: Sample) -> float:
 
 
 def sqnr_db(wanted: NDArray[np.float32], values: NDArray[np.float32]) -> float:
-    """Signal-to-quantization-noise ratio: variance of the reference over the mean squared difference, in dB.
+    """Signal-to-quantization-noise ratio: variance of ``wanted`` divided by the mean squared difference, in dB.
 
-    At most :data:`MAX_SQNR_DB`, which also stands for no difference.
+    It is at most :data:`MAX_SQNR_DB`, which also stands for no difference.
     """
     noise = float(np.mean((values.astype(np.float64) - wanted) ** 2))
     signal = float(wanted.astype(np.float64).var())
@@ -176,16 +177,16 @@ def sqnr_db(wanted: NDArray[np.float32], values: NDArray[np.float32]) -> float:
 
 
 def check(name: str, parity: Parity, tolerance: Tolerance, hint: str) -> None:
-    """Refuse an artifact that lies too far from torch.
+    """Refuse an artifact that differs too much from torch.
 
     Args:
-        name: Of the artifact.
-        parity: How far it lies.
-        tolerance: How far it may lie.
+        name: Name of the artifact.
+        parity: How far it differs.
+        tolerance: How far it may differ.
         hint: The next step, appended to the message.
 
     Raises:
-        ParityError: A figure is out of its tolerance, or not finite.
+        ParityError: A figure is out of its tolerance, or NaN.
     """
     limits = (
         ("largest logit difference", parity.max_logit_difference, "at most", tolerance.max_logit_difference, ""),
