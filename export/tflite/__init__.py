@@ -1,1 +1,1 @@
-"""What is inside a .tflite file: read, written, run, timed, audited."""
+"""Read, write, run, time and audit .tflite files."""

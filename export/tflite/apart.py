@@ -1,4 +1,4 @@
-"""LiteRT on someone else's file, in a process that may crash, hang or run out of memory."""
+"""Run LiteRT on someone else's file, in a separate process that may crash, hang or run out of memory."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from export.tflite.model import Model
 from export.tflite.own_run import Subject, Trial, trials
 
 LIMIT_S = 60.0
-"""Longest that one call may take, in s."""
+"""Maximum duration of one call, in s."""
 MEMORY_SHARE, LEAST_MEMORY = 0.5, 2 << 30
-"""What the process may allocate: half of the machine's memory, but no less than 2 GiB."""
+"""The process may allocate half of the machine's memory, and at least 2 GiB."""
 MESSAGE_LENGTH = 200
 
 
 class Apart:
     """A process that holds one file and runs functions on it, one after the other.
 
-    Where it dies the call that it died in fails, and the next call starts it anew. What it prints is dropped.
+    If the process dies, the current call fails, and the next call starts a new process. Its output is dropped.
 
     Args:
         data: The .tflite file's bytes.
-        limit_s: Longest that a call may take, in s.
+        limit_s: Maximum duration of a call, in s.
     """
 
     def __init__(self, data: bytes, limit_s: float = LIMIT_S) -> None:
@@ -49,11 +49,11 @@ class Apart:
 
     @property
     def is_running(self) -> bool:
-        """False before the first call, and after one that the process died in."""
+        """False before the first call, and after a call in which the process died."""
         return self._process is not None
 
     def stop(self) -> int | None:
-        """End the process; returns its exit code, None where there was none."""
+        """End the process and return its exit code; None if there is no process."""
         process, self._process = self._process, None
         if process is None:
             return None
@@ -68,15 +68,15 @@ class Apart:
             return process.wait()
 
     def call(self, function: Callable[..., Any], *arguments: Any, limit_s: float | None = None) -> Any:
-        """Run a function there.
+        """Run a function in the process.
 
         Args:
-            function: Importable; it is given a :class:`~export.tflite.own_run.Subject` and the arguments.
-            *arguments: Picklable.
-            limit_s: Instead of the limit for all calls.
+            function: An importable function. It gets a :class:`~export.tflite.own_run.Subject` and the arguments.
+            *arguments: Picklable arguments.
+            limit_s: Replaces the limit for all calls.
 
         Raises:
-            ModelError: It raised, took too long, or the process died; the message says which.
+            ModelError: The function raised or took too long, or the process died; the message says which.
         """
         limit_s = limit_s or self._limit_s
         data = self._data if self._process is None else None
@@ -108,13 +108,13 @@ class Apart:
 
 
 def first_that_runs(apart: Apart, model: Model, function: Callable[..., Any]) -> tuple[Trial, Any]:
-    """Call a function of a subject and a trial with one trial after the other, until it answers.
+    """Call a function of a subject and a trial with one trial after the other, until one works.
 
     Returns:
-        The trial, and the answer.
+        The trial and the result.
 
     Raises:
-        ModelError: With none; the message is the first one's.
+        ModelError: No trial works; the message is that of the first.
     """
     said: ModelError | None = None
     for trial in trials(model):
@@ -143,12 +143,12 @@ def _death(code: int | None) -> str:
     if name == "SIGKILL":
         return "LiteRT's process was killed; memory may have run out"
     if name == "SIGABRT":
-        return f"LiteRT gave up (SIGABRT); it may have needed more than {memory_limit() >> 20:,} MB"
+        return f"LiteRT aborted (SIGABRT); it may have needed more than {memory_limit() >> 20:,} MB"
     return f"LiteRT crashed ({name})"
 
 
 def memory_limit() -> int:
-    """What the process may allocate, in bytes; 0 where the machine's memory is not known."""
+    """Maximum memory that the process may allocate, in bytes; 0 if the machine's memory is not known."""
     try:
         return max(int(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * MEMORY_SHARE), LEAST_MEMORY)
     except (AttributeError, OSError, ValueError):
@@ -156,7 +156,8 @@ def memory_limit() -> int:
 
 
 def _serve() -> None:
-    """In the process: answer calls until there are none. What LiteRT prints must not get between the answers."""
+    """In the new process, answer calls until the input ends."""
+    # What LiteRT prints to stdout must not get between the answers.
     calls, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     nowhere = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
@@ -175,14 +176,14 @@ def _serve() -> None:
             answer = (False, f"it needs more than {memory_limit() >> 20:,} MB of memory")
         except FetalHeadError as error:
             answer = (False, str(error))
-        except Exception as error:  # LiteRT raises RuntimeError and ValueError, numpy what a strange shape leads to
+        except Exception as error:  # LiteRT raises RuntimeError and ValueError; numpy may raise others on odd shapes
             answer = (False, f"LiteRT says: {shortened(error)}")
         pickle.dump(answer, answers)
         answers.flush()
 
 
 def shortened(error: Exception) -> str:
-    """An error's message on one line, not too long."""
+    """An error's message on one line, cut to at most :data:`MESSAGE_LENGTH` characters."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= MESSAGE_LENGTH else f"{text[:MESSAGE_LENGTH]}..."
 
@@ -194,7 +195,7 @@ def _limit_memory() -> None:
         return
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if limit := memory_limit():
-        with contextlib.suppress(OSError, ValueError):  # macOS knows the limit, and does not allow it
+        with contextlib.suppress(OSError, ValueError):  # macOS has this limit but does not let it be set
             resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 

@@ -1,4 +1,4 @@
-"""What a .tflite file really is, held against what its name promises: from the flatbuffer, not from the name."""
+"""Check from the flatbuffer whether a .tflite file keeps the promise of its recipe."""
 
 from __future__ import annotations
 
@@ -10,42 +10,41 @@ from export.tflite.constants import Constant, constants, uncounted
 from export.tflite.model import UNPACKERS, WEIGHTED, Graph, Model, Operator, Tensor
 
 CLAIMS = ("float32", "float16", "dynamic_int8", "full_int8", "mixed_int8")
-"""Recipes whose promise is known."""
+"""Recipes that can be checked."""
 
 INPUT_SCALE = 1 / 255
 """The input contract: a pixel's byte stands for byte / 255."""
 
 SMALL = 1024
-"""Weights of fewer values may stay in float32: TensorFlow's converter leaves them."""
+"""Weights with fewer values may stay in float32, since TensorFlow's converter does not quantize them."""
 
 SIZE_SLACK = 1.25
-"""A file may be this many times the size that its weights explain, and"""
 SIZE_OVERHEAD = 100_000
-"""this many bytes more."""
+"""A file may be as large as its weights explain, times SIZE_SLACK, plus SIZE_OVERHEAD bytes."""
 
 _FLOATS = ("float16", "float32", "float64", "bfloat16")
 _INTEGERS = ("int8", "uint8")
 _QUANTIZERS = ("QUANTIZE", "DEQUANTIZE")
 _INTEGER_EDGES = ("full_int8", "mixed_int8")
 _BITS = {"float32": (32, 32), "float16": (16, 16), "dynamic_int8": (8, 8), "full_int8": (8, 8), "mixed_int8": (8, 32)}
-"""Fewest and most bits a weight takes."""
+"""Minimum and maximum number of bits per weight."""
 
 
 @dataclass(frozen=True)
 class Audit:
-    """What was found in a file.
+    """The contents of a file, and how they differ from its recipe.
 
     Attributes:
         n_bytes: Size of the file.
-        n_parameters: Numbers it stores, in all graphs and for all operators: weights, biases, tables, shapes. Of
-            sparse tensors those that are stored.
-        weights: Those numbers by the dtype they are stored in, most first.
-        operators: Count by kind over all graphs, most first.
-        n_graphs: The main one and those that operators run.
-        input: dtype and quantization, as text.
-        output: Likewise.
-        uncounted: Constants that are missing in ``n_parameters``; the size is not judged then. None where all count.
-        violations: How it breaks what its recipe promises; empty where it keeps it, or no recipe was given.
+        n_parameters: Count of all stored numbers, in all graphs and for all operators: weights, biases, tables and
+            shapes. Of sparse tensors, only the stored values count.
+        weights: The same count by stored dtype, largest first.
+        operators: Number of operators by kind over all graphs, largest first.
+        n_graphs: Number of graphs: the main graph and those that operators run.
+        input: dtype, shape and quantization of the inputs, as text.
+        output: The same for the outputs.
+        uncounted: Constants that ``n_parameters`` lacks; the size is not checked then. None if all are counted.
+        violations: All differences from the recipe; empty if there are none or no recipe was given.
     """
 
     n_bytes: int
@@ -60,11 +59,11 @@ class Audit:
 
 
 def audit(model: Model, recipe: str | None) -> Audit:
-    """Hold a model to a recipe's promise, by what the file says; nothing is run.
+    """Compare a model with a recipe. Nothing is run.
 
     Args:
         model: The file.
-        recipe: One of :data:`CLAIMS`, or None to look at it alone.
+        recipe: One of :data:`CLAIMS`, or None to only describe the file.
     """
     stored = constants(model)
     weights: dict[str, int] = {}
@@ -84,7 +83,7 @@ def audit(model: Model, recipe: str | None) -> Audit:
 
 
 def tensor_text(tensor: Tensor) -> str:
-    """dtype, shape and, where it is quantized, how."""
+    """dtype, shape and, if it has a single scale, quantization of a tensor."""
     text = f"{tensor.dtype} {'x'.join(map(str, tensor.shape)) or 'scalar'}"
     if len(tensor.scales) == 1:
         text += f", step {tensor.scales[0]:.6g}, zero at {tensor.zero_points[0] if tensor.zero_points else 0}"
@@ -107,18 +106,18 @@ def _violations(model: Model, recipe: str, stored: list[Constant]) -> list[str]:
 
 
 def _size(model: Model, recipe: str, stored: list[Constant]) -> list[str]:
-    """Whether a file is as large as its recipe makes it. Only a layer's weights are promised to take so many bits."""
+    """Check the size of a file. A recipe promises a number of bits only for the weights of layers."""
     if uncounted(model, stored):
         return []
     count = sum(c.n_values for c in stored if _is_judged(c))
-    # biases, tables and shapes as they are stored; names, indices of sparse tensors, metadata
+    # biases, tables and shapes at their stored size; names, indices of sparse tensors, metadata
     other = sum(c.tensor.n_bytes for c in stored if not _is_judged(c))
     other += len(model.data) - model.n_buffer_bytes + model.n_metadata_bytes
     least, most = (count * bits // 8 for bits in _BITS[recipe])
     most = int(most * SIZE_SLACK) + SIZE_OVERHEAD
     if least <= len(model.data) - other <= most:
         return []
-    return [f"{len(model.data):,} bytes with {count:,} weights; {recipe} takes {least + other:,} to {most + other:,}"]
+    return [f"{len(model.data):,} bytes for {count:,} weights; {recipe} needs {least + other:,} to {most + other:,}"]
 
 
 def _is_judged(constant: Constant) -> bool:
@@ -143,7 +142,7 @@ def _edges(model: Model, recipe: str) -> list[str]:
             ):
                 found.append(
                     f"input {tensor.name!r} is {tensor_text(tensor)}; the contract is step 1/255 = {INPUT_SCALE:.6g}, "
-                    f"zero at {zero}: it was calibrated with another normalisation"
+                    f"zero at {zero}: the model was calibrated with another normalisation"
                 )
     return found
 
@@ -161,7 +160,7 @@ def _full_int8(model: Model) -> list[str]:
 
 
 def _listed(operators: list[Operator], where: str = "") -> list[str]:
-    """A line a kind of operator that should not be there."""
+    """One line per kind of operator that should not be there."""
     kinds: dict[str, list[Operator]] = {}
     for operator in operators:
         kinds.setdefault(operator.kind, []).append(operator)
@@ -177,16 +176,16 @@ def _named(tensor: Tensor) -> str:
 
 
 def _mixed_int8(model: Model) -> list[str]:
-    """Most of the arithmetic is in int8, and some of it in float32."""
+    """Check that at least one layer is in float32, and at most half of them are."""
     layers = [(graph, o) for graph in model.graphs for o in graph.operators if o.kind in WEIGHTED and o.outputs]
     in_float = [o for graph, o in layers if graph.tensors[o.outputs[0]].dtype in _FLOATS]
     if not 0 < len(in_float) <= len(layers) // 2:
-        return [f"{len(in_float)} of {len(layers)} layers are in float32; mixed_int8 has some, and no more than half"]
+        return [f"{len(in_float)} of {len(layers)} layers are in float32; mixed_int8 has at least 1 and at most half"]
     return []
 
 
 def _at_an_edge(model: Model, graph: Graph, operator: Operator) -> bool:
-    """A QUANTIZE between uint8 and int8, right behind the main graph's input or before its output."""
+    """Whether an operator is a QUANTIZE between uint8 and int8, next to the main graph's input or output."""
     if graph is not model.main or operator.kind != "QUANTIZE" or not operator.inputs or not operator.outputs:
         return False
     source, target = graph.tensors[operator.inputs[0]], graph.tensors[operator.outputs[0]]
@@ -195,7 +194,7 @@ def _at_an_edge(model: Model, graph: Graph, operator: Operator) -> bool:
 
 
 def _float_between(model: Model, recipe: str) -> list[str]:
-    """Where arithmetic is to be in float32, what is computed is float32, and nothing is quantized on the way."""
+    """For recipes that compute in float32, check that computed tensors are float32 and nothing is quantized."""
     wrong: list[Tensor] = []
     quantizers: list[Operator] = []
     for graph in model.graphs:
@@ -213,7 +212,7 @@ def _float_between(model: Model, recipe: str) -> list[str]:
 
 
 def _stored(stored: list[Constant], recipe: str) -> list[str]:
-    """What weights are stored as; int8 ones symmetric, with a scale a channel."""
+    """Check the dtype of weights, and that int8 weights are symmetric with one scale per channel."""
     dtype = {"float32": "float32", "float16": "float16"}.get(recipe, "int8")
     large = [c.tensor for c in stored if _is_judged(c) and recipe != "mixed_int8"]
     found = []
@@ -224,8 +223,8 @@ def _stored(stored: list[Constant], recipe: str) -> list[str]:
     coarse = [c.tensor for c in integer if len(c.tensor.scales) != c.channels]
     if coarse:
         found.append(
-            f"{len(coarse)} of {len(integer)} int8 weights lack a scale a channel, the first is {coarse[0].name!r}"
+            f"{len(coarse)} of {len(integer)} int8 weights lack a scale per channel, the first is {coarse[0].name!r}"
         )
     if any(zero for c in integer for zero in c.tensor.zero_points):
-        found.append("int8 weights are not symmetric: a zero point is not 0")
+        found.append("int8 weights are not symmetric: some zero points are not 0")
     return found

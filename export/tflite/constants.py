@@ -1,4 +1,4 @@
-"""Every number that a .tflite file stores: of all its graphs and operators, each buffer once."""
+"""Find and count all numbers that a .tflite file stores, over all graphs and operators, each buffer once."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ BITS = {
     "int32": 32, "uint32": 32, "float32": 32, "int64": 64, "uint64": 64, "float64": 64, "complex64": 64,
     "complex128": 128,
 }  # fmt: skip
-"""What a stored number takes."""
+"""Size of a stored number, in bits."""
 
 _RECURRENT = (
     "LSTM", "UNIDIRECTIONAL_SEQUENCE_LSTM", "BIDIRECTIONAL_SEQUENCE_LSTM", "RNN", "UNIDIRECTIONAL_SEQUENCE_RNN",
     "BIDIRECTIONAL_SEQUENCE_RNN", "SVDF",
 )  # fmt: skip
-"""Operators whose inputs of two axes are weights, stored with one scale a tensor."""
+"""Operators whose inputs with two axes are weights with one scale per tensor."""
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,10 @@ class Constant:
     """A constant.
 
     Attributes:
-        tensor: The first that has its buffer.
-        n_values: Numbers stored: of a sparse tensor those that are not zero.
-        is_weight: A layer's weights, not a bias, a table or a shape.
-        channels: Output channels that a scale each is expected for; None where it is not.
+        tensor: The tensor. If several share a buffer, it is the first one that is a layer's weights, or else the first.
+        n_values: Count of stored numbers. A sparse tensor stores only some of its values.
+        is_weight: Whether these are a layer's weights, not a bias, a table or a shape.
+        channels: Number of output channels, which should have a scale each; None if one scale is enough.
     """
 
     tensor: Tensor
@@ -53,7 +53,7 @@ def constants(model: Model) -> list[Constant]:
 
 
 def count(tensor: Tensor) -> int:
-    """Numbers that a constant tensor stores; 0 where its type is not known here, texts included."""
+    """Count the numbers that a constant tensor stores; 0 if its type is not in :data:`BITS`, as for strings."""
     if tensor.dtype not in BITS:
         return 0
     bits = BITS[tensor.dtype]
@@ -64,7 +64,7 @@ def count(tensor: Tensor) -> int:
 
 
 def uncounted(model: Model, stored: Sequence[Constant]) -> str | None:
-    """What :func:`count` cannot count, in words; None where all is counted."""
+    """Describe the constants that :func:`count` cannot count; None if there are none."""
     unknown = [c.tensor for c in stored if c.tensor.dtype not in BITS]
     elsewhere = sum(tensor.is_external for graph in model.graphs for tensor in graph.tensors)
     found = []
@@ -77,14 +77,14 @@ def uncounted(model: Model, stored: Sequence[Constant]) -> str | None:
 
 
 def _weights(graph: Graph) -> dict[int, tuple[bool, int | None]]:
-    """Weights of layers, by the index of the constant that holds them: True, and the channels of :class:`Constant`."""
+    """The weights of layers, by the index of their constant: ``is_weight`` and ``channels`` of :class:`Constant`."""
     found: dict[int, tuple[bool, int | None]] = {}
     for operator in graph.operators:
         if operator.kind not in WEIGHTED and operator.kind not in _RECURRENT:
             continue
         for index in operator.inputs:
             tensor = graph.source(index)
-            # one axis: a bias, or the shape that TRANSPOSE_CONV is told
+            # A tensor with one axis is a bias, or the output shape of TRANSPOSE_CONV.
             if tensor is not None and len(tensor.shape) > 1:
                 axis = WEIGHTED.get(operator.kind, len(tensor.shape))
                 found[tensor.index] = (True, tensor.shape[axis] if axis < len(tensor.shape) else None)

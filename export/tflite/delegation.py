@@ -1,4 +1,4 @@
-"""Which operators the CPU's fast path takes: XNNPACK's partitions, what stays outside, and what that costs."""
+"""Find the operators that XNNPACK, the CPU's fast path, does not run, and the time that they take."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ class Outside:
     """Operators of one kind that XNNPACK leaves to TensorFlow Lite's own kernels.
 
     Attributes:
-        kind: As TensorFlow Lite names it.
-        count: How many.
-        share: Of the model's time, 0 to 1: each run alone, one thread, medians; None where none was timed.
-        not_timed: How many could not be timed alone, by the reason.
+        kind: TensorFlow Lite's name.
+        count: Number of operators.
+        share: Their share of the model's time, 0 to 1, from medians of each operator run alone on one thread. None if
+            none was timed.
+        not_timed: Number of operators that could not be timed alone, by the reason.
     """
 
     kind: str
@@ -31,11 +32,11 @@ class Outside:
 
 @dataclass(frozen=True)
 class Delegation:
-    """How XNNPACK cuts a model's main graph.
+    """How XNNPACK partitions a model's main graph.
 
     Attributes:
-        partitions: Parts it runs; more than one means that data leaves it in between.
-        outside: What it does not run.
+        partitions: Number of parts that XNNPACK runs. If there is more than one, data leaves XNNPACK in between.
+        outside: The operators that it does not run.
     """
 
     partitions: int
@@ -47,11 +48,11 @@ def delegation(model: Model, timed: bool = True, apart: Apart | None = None) -> 
 
     Args:
         model: The file.
-        timed: Measure the share of time of what stays outside; takes some seconds.
-        apart: The process that has the model; None to start one.
+        timed: Whether to time the operators outside XNNPACK, which takes some seconds.
+        apart: A process that holds the model; None to start one.
 
     Raises:
-        ModelError: LiteRT cannot run it.
+        ModelError: LiteRT cannot run the model.
     """
     if apart is None:
         with Apart(model.data) as apart:
@@ -85,7 +86,7 @@ def _outside(kind: str, shares: Sequence[float | None], reasons: Sequence[str | 
 
 
 def find_partitions(subject: Subject, trial: Trial) -> list[tuple[list[int], list[int]]]:
-    """Inputs and outputs of XNNPACK's partitions."""
+    """Indices of the input and output tensors of XNNPACK's partitions."""
     details = loaded(subject.data, trial)._get_ops_details()
     return [
         ([int(i) for i in d["inputs"]], [int(i) for i in d["outputs"]]) for d in details if d["op_name"] == "DELEGATE"
@@ -93,10 +94,11 @@ def find_partitions(subject: Subject, trial: Trial) -> list[tuple[list[int], lis
 
 
 def _within(model: Model, inputs: Collection[int], outputs: Collection[int]) -> set[int]:
-    """Operators of a partition.
+    """Indices of the operators of a partition.
 
-    Its outputs follow from them, back to its inputs. So does what they give and the partition keeps to itself: an
-    operator that takes it, to write it into a variable say, is inside too.
+    These are the operators that compute its outputs from its inputs. Tensors that they produce but the partition does
+    not give out can only be read inside, so operators that read them, for example to write a variable, belong to it,
+    too.
     """
     inputs, outputs = set(inputs), set(outputs)
     found = _behind(model, inputs, outputs)
@@ -110,7 +112,7 @@ def _within(model: Model, inputs: Collection[int], outputs: Collection[int]) -> 
 
 
 def _behind(model: Model, borders: Collection[int], tensors: Collection[int]) -> set[int]:
-    """Operators that tensors follow from, back to the borders."""
+    """Indices of the operators that compute tensors, back to the borders."""
     found: set[int] = set()
     todo = list(tensors)
     while todo:

@@ -1,6 +1,6 @@
-"""Is a .tflite file a whole flatbuffer? Checked byte by byte before any reader or interpreter follows its offsets.
+"""Verify that a .tflite file is a complete flatbuffer, before a reader or an interpreter follows its offsets.
 
-LiteRT 2.1 crashes on files that were cut short, and the flatbuffers package for Python has no verifier.
+LiteRT 2.1 crashes on truncated files, and the flatbuffers package for Python has no verifier.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ MARK = b"TFL3"
 """Bytes 4 to 7 of every .tflite file."""
 
 MAX_TABLES = 1_000_000
-"""The limit of the verifier in C++; a table that is reached twice counts twice."""
+"""The limit of the C++ verifier. A table that is reached twice counts twice."""
 SHARING = 16
-"""Tables and vectors may share bytes. Together they may cover the file this many times."""
+"""Tables and vectors may share bytes, but their total size may be at most this many times the file's size."""
 
 _TABLES = {
     "Model": "4 [OperatorCode] [SubGraph] s [Buffer] [4] [Metadata] [SignatureDef] [ExternalBufferGroup] "
@@ -60,10 +60,11 @@ _TABLES = {
     "StablehloTransposeOptions": "[8]",
     "StableHLOCompositeOptions": "s 4 [1] 1 4",
 }
-"""The schema, a table a line, its fields in order.
+"""The schema: for each table its fields in order.
 
-A number is a scalar of so many bytes, ``s`` a string, a name a table, ``[...]`` a vector, ``|Name`` a union whose
-member the field before it gives. Tables that are missing hold scalars alone, or are newer than this list.
+A number is a scalar with this many bytes, ``s`` a string, a name a table, and ``[...]`` a vector. ``|Name`` is a union,
+whose type is given by the field before it. Tables that are missing here contain only scalars, or are newer than this
+list.
 """
 
 _WIDTHS = {"1": 1, "2": 2, "4": 4, "8": 8}
@@ -71,15 +72,15 @@ _U16, _U32, _I32 = struct.Struct("<H"), struct.Struct("<I"), struct.Struct("<i")
 
 
 def check_flatbuffer(data: bytes) -> None:
-    """Follow every offset of a .tflite file and check that tables, vectors and strings lie within it.
+    """Follow every offset of a .tflite file, and check that all tables, vectors and strings are within the file.
 
     Raises:
-        ModelError: It is not a .tflite file, it was cut short, or it is damaged.
+        ModelError: It is not a .tflite file, or it is truncated or damaged.
     """
     if not data:
         raise ModelError("The file is empty.")
     if data[4:8] != MARK:
-        raise ModelError(f"This is not a .tflite file: it does not begin with the mark {MARK.decode()}.")
+        raise ModelError(f"This is not a .tflite file: it lacks the mark {MARK.decode()} at byte 4.")
     walk = _Walk(data)
     todo = [("Model", walk.offset(0))]
     while todo:
@@ -90,7 +91,7 @@ def check_flatbuffer(data: bytes) -> None:
 
 
 class _Walk:
-    """The file, and how much of it was looked at."""
+    """The file, and how much of it was checked."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data
@@ -98,10 +99,12 @@ class _Walk:
         self.left = SHARING * len(data)
 
     def number(self, form: struct.Struct, at: int) -> int:
+        """Read a number."""
         self.within(at, form.size)
         return int(form.unpack_from(self.data, at)[0])
 
     def within(self, at: int, length: int) -> None:
+        """Check that bytes are within the file."""
         if at < 0 or at + length > len(self.data):
             raise _damaged(f"an offset leads to bytes {at:,} to {at + length:,} of {len(self.data):,}")
         self.left -= length
@@ -109,17 +112,17 @@ class _Walk:
             raise _damaged("its parts overlap")
 
     def offset(self, at: int) -> int:
-        """Where the offset at a place leads to."""
+        """Follow the offset at a place."""
         return at + self.number(_U32, at)
 
     def vector(self, at: int, width: int) -> tuple[int, int]:
-        """Checked: where a vector's items begin, and how many there are."""
+        """Check a vector. Returns the place of its first item, and the number of items."""
         length = self.number(_U32, at)
         self.within(at + 4, length * width)
         return at + 4, length
 
     def table(self, name: str, at: int) -> list[tuple[str, int]]:
-        """Check a table; returns the tables that it leads to, by name and place."""
+        """Check a table. Returns the name and place of each table that it refers to."""
         vtable = at - self.number(_I32, at)
         length, size = self.number(_U16, vtable), self.number(_U16, vtable + 2)
         if length < 4 or length % 2:
@@ -130,7 +133,7 @@ class _Walk:
         if any(place and not 4 <= place < size for place in places):
             raise _damaged(f"a field of the {name or 'options'} at byte {at:,} is outside of it")
         found: list[tuple[str, int]] = []
-        member = 0  # what the number before a union says that it holds
+        member = 0  # type of the union that follows
         for kind, place in zip(_TABLES.get(name, "").split(), places, strict=False):
             if place:
                 found += self.field(kind, at + place, member)
@@ -138,7 +141,7 @@ class _Walk:
         return found
 
     def field(self, kind: str, at: int, member: int) -> list[tuple[str, int]]:
-        """Check a field; returns the tables that it leads to. ``member`` is a union's type."""
+        """Check a field. Returns the tables that it refers to. ``member`` is the type if the field is a union."""
         if kind in _WIDTHS:
             self.within(at, _WIDTHS[kind])
             return []
@@ -149,7 +152,7 @@ class _Walk:
             if self.data[start + length]:
                 raise _damaged(f"the text at byte {target:,} has no end")
             return []
-        if kind.startswith("|"):  # readers pass over a union without a type
+        if kind.startswith("|"):  # readers skip a union without a type
             return [(_members(kind[1:]).get(member, ""), target)] if member else []
         if kind.startswith("["):
             inner = kind[1:-1]
@@ -165,4 +168,4 @@ def _members(union: str) -> dict[int, str]:
 
 
 def _damaged(what: str) -> ModelError:
-    return ModelError(f"LiteRT cannot read the model: the file was cut short or is damaged ({what}). Copy it again.")
+    return ModelError(f"LiteRT cannot read the model: the file is truncated or damaged ({what}). Copy it again.")

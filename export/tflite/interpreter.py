@@ -1,4 +1,4 @@
-"""Run a network and look at every tensor on the way."""
+"""Run a network and read all of its tensors."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from export.tflite.model import Model
 
 
 class Kept:
-    """A network that gives what each of its operators computes, not its output alone; as fast as without.
+    """A network whose intermediate tensors can be read after a run. It is as fast as the network itself.
 
     Args:
-        model: With one input.
-        threads: CPU threads.
+        model: A network with one input.
+        threads: Number of CPU threads.
     """
 
     def __init__(self, model: Model, threads: int = 1) -> None:
@@ -28,20 +28,20 @@ class Kept:
         self._input = model.inputs[0].index
 
     def run(self, frame: NDArray[Any]) -> None:
-        """Compute all tensors for an input (1, h, w, 1) of the network's dtype. No :meth:`value` may still be held."""
+        """Compute all tensors for an input (1, h, w, 1) of the network's dtype. Drop every :meth:`value` first."""
         self._interpreter.set_tensor(self._input, frame)
         self._interpreter.invoke()
 
     def value(self, index: int) -> NDArray[Any]:
-        """A view of what an operator gave, or of the input: drop it, or copy it, before the next run."""
+        """A view of an operator's output, or of the input. Copy it or drop it before the next run."""
         return self._interpreter.tensor(index)()  # type: ignore[no-any-return]
 
 
 def load_interpreter(data: bytes) -> Any:
-    """LiteRT's interpreter of a model, one thread, its tensors allocated.
+    """Load a model into LiteRT, on one thread, and allocate its tensors.
 
     Raises:
-        ModelError: LiteRT cannot run it.
+        ModelError: LiteRT cannot run the model.
     """
     module = require("ai_edge_litert.interpreter")
     try:

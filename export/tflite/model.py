@@ -1,4 +1,4 @@
-"""What a .tflite file holds: its graphs, their tensors and operators, read from the flatbuffer."""
+"""Read the graphs, tensors and operators of a .tflite file from its flatbuffer."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from export.tflite.flatbuffer import check_flatbuffer
 from export.tflite.schema import activation_name, dtype_name, kind_name, pack, parse, schema, stored
 
 WEIGHTED = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 3, "FULLY_CONNECTED": 0, "TRANSPOSE_CONV": 0}
-"""Operators with weights, and the axis of these that counts output channels."""
+"""Operators with weights, and the axis of the weights that counts output channels."""
 
 UNPACKERS = ("DEQUANTIZE", "DENSIFY")
-"""Operators that turn constants, stored small, into what other operators compute with."""
+"""Operators that unpack constants, which are stored in a smaller form, for other operators."""
 
 
 @dataclass(frozen=True)
@@ -27,17 +27,17 @@ class Tensor:
     """A tensor.
 
     Attributes:
-        index: In its graph.
-        name: As the file has it.
-        shape: Empty for a scalar; -1 where the length is not fixed.
-        dtype: As numpy names it, ``float32`` say.
-        scales: Real value of one step: none, one for all, or one a channel.
+        index: Index in its graph.
+        name: Name in the file.
+        shape: Empty for a scalar; -1 for an axis whose length is not fixed.
+        dtype: Name of the numpy dtype, for example ``float32``.
+        scales: Real value of one step: none, one for the tensor, or one per channel.
         zero_points: Stored value of real 0, likewise.
-        n_bytes: Stored in the file; 0 where the tensor is computed.
-        buffer: Number of the buffer that holds them; tensors may share one.
-        is_sparse: Only the values that are not zero are stored.
-        is_variable: State, which an operator changes and keeps for the next run.
-        is_external: Stored in another file.
+        n_bytes: Number of stored bytes; 0 if the tensor is computed.
+        buffer: Number of the buffer with these bytes. Tensors may share one.
+        is_sparse: Whether only some of the values are stored, the others being 0.
+        is_variable: Whether it is state that an operator changes and keeps for the next run.
+        is_external: Whether it is stored in another file.
     """
 
     index: int
@@ -54,12 +54,12 @@ class Tensor:
 
     @property
     def is_constant(self) -> bool:
-        """Stored in the file, not computed."""
+        """Whether it is stored in the file, not computed."""
         return self.n_bytes > 0
 
     @property
     def n_values(self) -> int:
-        """How many numbers it holds."""
+        """Number of values."""
         product = 1
         for length in self.shape:
             product *= length
@@ -71,10 +71,10 @@ class Operator:
     """An operator.
 
     Attributes:
-        index: In the order of computation.
-        kind: As TensorFlow Lite names it, ``CONV_2D`` say.
-        inputs: Indices of tensors; absent ones are left out.
-        outputs: Likewise.
+        index: Place in the order of computation.
+        kind: TensorFlow Lite's name, for example ``CONV_2D``.
+        inputs: Indices of the input tensors, without absent ones.
+        outputs: Indices of the output tensors.
     """
 
     index: int
@@ -85,13 +85,13 @@ class Operator:
 
 @dataclass(frozen=True)
 class Graph:
-    """One graph of a file: the main one, or one that an operator such as WHILE or CALL_ONCE runs.
+    """One graph of a file: the main graph, or one that an operator such as WHILE or CALL_ONCE runs.
 
     Attributes:
-        tensors: By index.
-        operators: In the order of computation.
-        inputs: Tensors that whoever runs it fills.
-        outputs: What it gives.
+        tensors: All tensors, by index.
+        operators: All operators, in the order of computation.
+        inputs: Tensors that the caller sets.
+        outputs: Tensors that the caller reads.
     """
 
     tensors: tuple[Tensor, ...]
@@ -105,7 +105,7 @@ class Graph:
         return {index: operator for operator in self.operators for index in operator.outputs}
 
     def source(self, index: int) -> Tensor | None:
-        """The constant that a tensor is, or that it is unpacked from; None where it is computed from inputs."""
+        """The tensor if it is a constant, or the constant that it is unpacked from; None if it is computed."""
         for _ in range(len(self.operators) + 1):
             if self.tensors[index].is_constant:
                 return self.tensors[index]
@@ -113,19 +113,19 @@ class Graph:
             if operator is None or operator.kind not in UNPACKERS or not operator.inputs:
                 return None
             index = operator.inputs[0]
-        return None  # a circle: the file is damaged
+        return None  # a cycle: the file is damaged
 
 
 class Model:
-    """A .tflite file: the main graph, and what else it holds as :attr:`graphs`.
+    """A .tflite file. :attr:`graphs` has all graphs; tensors, operators, inputs and outputs are the main graph's.
 
-    No interpreter is asked: a file can be read where LiteRT cannot run it.
+    No interpreter is needed, so files that LiteRT cannot run can be read, too.
 
     Args:
         data: The file's bytes.
 
     Raises:
-        ModelError: They are not a .tflite file, or a damaged one.
+        ModelError: The bytes are not a .tflite file, or are damaged.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -135,7 +135,7 @@ class Model:
             self._parsed = parse(data)
             self.graphs = tuple(self._graph(graph) for graph in self._parsed.subgraphs)
             self.main = self.graphs[0]
-        except Exception as error:  # the generated reader raises what its bytes lead it into
+        except Exception as error:  # the generated reader can raise anything on damaged bytes
             raise ModelError(f"LiteRT cannot read the model: it is damaged ({error!r}). Copy it again.") from error
         self.tensors, self.operators = self.main.tensors, self.main.operators
         self.inputs, self.outputs = self.main.inputs, self.main.outputs
@@ -149,7 +149,7 @@ class Model:
         inputs, outputs = (tuple(tensors[i] for i in _indices(of)) for of in (graph.inputs, graph.outputs))
         for operator in operators:
             if max((*operator.inputs, *operator.outputs), default=-1) >= len(tensors):
-                raise ValueError(f"operator {operator.index} has a tensor that its graph lacks")
+                raise ValueError(f"operator {operator.index} uses a tensor that its graph does not have")
         return Graph(tensors, operators, inputs, outputs)
 
     def _tensor(self, index: int, tensor: Any) -> Tensor:
@@ -172,18 +172,18 @@ class Model:
 
     @property
     def n_buffer_bytes(self) -> int:
-        """Bytes of all buffers; the rest of the file is names, shapes and the like."""
+        """Size of all buffers. The rest of the file is names, shapes and the like."""
         return sum(len(buffer.data) for buffer in self._parsed.buffers if buffer.data is not None)
 
     @property
     def n_metadata_bytes(self) -> int:
-        """Bytes of the buffers that no tensor has but the file's metadata."""
+        """Size of the buffers that hold the file's metadata."""
         numbers = {entry.buffer for entry in self._parsed.metadata or ()}
         buffers = (self._parsed.buffers[n].data for n in numbers if n < len(self._parsed.buffers))
         return sum(len(data) for data in buffers if data is not None)
 
     def values(self, tensor: Tensor) -> NDArray[Any]:
-        """A constant's numbers, as they are stored."""
+        """The stored values of a constant."""
         data = self._parsed.buffers[tensor.buffer].data
         return np.frombuffer(bytes(data), tensor.dtype).reshape(tensor.shape)
 
@@ -197,12 +197,12 @@ class Model:
         return frozenset(tensor.index for tensor in self.inputs)
 
     def computed_inputs(self, operator: Operator) -> tuple[Tensor, ...]:
-        """Inputs of an operator that others compute, or that are the graph's; not constants, not its own state."""
+        """Inputs of an operator that are computed or are the graph's inputs; not constants, not its own state."""
         found = map(self.tensors.__getitem__, operator.inputs)
         return tuple(t for t in found if not t.is_constant and (t.index in self.producers or t.index in self._given))
 
     def unpacking(self, operator: Operator) -> tuple[Operator, ...]:
-        """The operators that unpack an operator's constants, in order: LiteRT runs them once, before the first run."""
+        """The operators that unpack an operator's constants, in order. LiteRT runs them once, before the first run."""
         found: dict[int, Operator] = {}
         for index in operator.inputs:
             while not self.tensors[index].is_constant and self.main.source(index) is not None:
@@ -211,23 +211,23 @@ class Model:
         return tuple(sorted(found.values(), key=lambda o: o.index))
 
     def weights(self, operator: Operator) -> Tensor:
-        """What a layer's weights are stored in; of an operator of :data:`WEIGHTED`."""
+        """The tensor with the weights of an operator of :data:`WEIGHTED`."""
         index: int = self._parsed.subgraphs[0].operators[operator.index].inputs[1]
         return self.tensors[index]
 
     def bias(self, operator: Operator) -> Tensor | None:
-        """What a layer's bias is stored in, or None."""
+        """The tensor with the bias of an operator of :data:`WEIGHTED`, or None."""
         inputs = self._parsed.subgraphs[0].operators[operator.index].inputs
         place = 3 if operator.kind == "TRANSPOSE_CONV" else 2
         return self.tensors[inputs[place]] if len(inputs) > place and inputs[place] >= 0 else None
 
     def activation(self, operator: Operator) -> str:
-        """What is applied to an operator's output before it is stored: ``NONE``, ``RELU``, ``RELU6``."""
+        """The activation that is fused into an operator: ``NONE``, ``RELU`` or ``RELU6``."""
         options = self._parsed.subgraphs[0].operators[operator.index].builtinOptions
         return activation_name(getattr(options, "fusedActivationFunction", 0))
 
     def exposed(self) -> bytes:
-        """The file with what each operator gives among its outputs: no delegate keeps it to itself."""
+        """The file with all computed tensors as its outputs, so that no delegate hides them."""
         model = copy.copy(self._parsed)
         graph = copy.copy(model.subgraphs[0])
         graph.outputs = [index for operator in self.operators for index in operator.outputs]
@@ -235,17 +235,17 @@ class Model:
         return pack(model)
 
     def taken(self, *operators: Operator) -> list[int]:
-        """What operators that follow each other take from outside: tensors, by index, in the order of their inputs."""
+        """Indices of the tensors that successive operators read from outside, in the order of their inputs."""
         made = {index for operator in operators for index in operator.outputs}
         found = [tensor.index for operator in operators for tensor in self.computed_inputs(operator)]
         return [index for index in found if index not in made]
 
     def alone(self, *operators: Operator, shapes: Mapping[int, Sequence[int]] | None = None) -> bytes:
-        """A .tflite file of one operator, or of some that follow each other: the last one's output is the file's.
+        """A .tflite file with one operator, or with successive operators. Its outputs are those of the last one.
 
         Args:
-            operators: Of the main graph. The file's inputs are what they take, see :meth:`taken`.
-            shapes: Of tensors whose shape is only known in a run, by index.
+            operators: Operators of the main graph. The file's inputs are those of :meth:`taken`.
+            shapes: Shapes of tensors that are only known at run time, by index.
         """
         model = copy.copy(self._parsed)
         graph = copy.copy(model.subgraphs[0])
@@ -270,10 +270,12 @@ class Model:
         return pack(model)
 
     def with_layers(self, layers: Mapping[int, tuple[NDArray[Any], NDArray[Any]]]) -> bytes:
-        """The file with other weights and biases, of the same shape and dtype, in layers that have both.
+        """The file with other weights and biases of the same shape and dtype.
+
+        Layers that shared their weights or biases no longer do.
 
         Args:
-            layers: Weights and bias, by the operator's index. Layers may have shared theirs; these do not.
+            layers: Weights and bias by the operator's index, for layers that have both.
         """
         model = parse(self.data)
         graph = model.subgraphs[0]

@@ -1,4 +1,4 @@
-"""How a model's integer output uses its levels, on frames."""
+"""Measure how much of its 256 levels a model's integer output uses."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from train.data.hc18 import find_local, read_dataset
 from train.data.splits import evenly_spaced
 
 FRAMES = 16
-"""Frames the range is taken from."""
+"""Number of frames that the range is measured on."""
 FEW_LEVELS = 128
-"""An output that uses fewer of its 256 levels wastes a bit."""
+"""An output that uses fewer of its 256 levels wastes at least one bit."""
 
 Frames = Sequence[NDArray[np.uint8]]
 
@@ -31,9 +31,9 @@ class OutputRange:
     """How an integer output uses its 256 levels, over some frames.
 
     Attributes:
-        least: Least stored value seen.
-        most: Largest.
-        saturated: Share of values at the type's own ends, 0 to 1.
+        least: Minimum stored value.
+        most: Maximum stored value.
+        saturated: Share of values at either end of the dtype's range, 0 to 1.
     """
 
     least: int
@@ -42,21 +42,21 @@ class OutputRange:
 
     @property
     def levels(self) -> int:
-        """Levels between them, both included."""
+        """Number of levels from minimum to maximum, both included."""
         return self.most - self.least + 1
 
 
 def local_frames(data: str | None) -> tuple[list[NDArray[np.uint8]], str]:
-    """Frames that are on this machine, and what they are; nothing is downloaded and nothing written.
+    """Frames that are on this machine, and a title for them. Nothing is downloaded or written.
 
     Args:
-        data: HC18's folder, ``phantom``, or None to search for HC18 and else draw phantoms.
+        data: HC18's folder or ``phantom``; None to search for HC18, and draw phantoms if it is not found.
 
     Raises:
-        UsageError: ``download``, or a folder that is not laid out as HC18.
+        UsageError: ``data`` is ``download``, or a folder without HC18's layout.
     """
     if data == "download":
-        raise UsageError("--data is 'download'; an audit downloads nothing. Give HC18's folder, or 'phantom'.")
+        raise UsageError("--data is 'download', but an audit downloads nothing. Give HC18's folder, or 'phantom'.")
     place = Path(data) if data and data != "phantom" else None if data else find_local()
     if place is None:
         return [phantom.make_phantom(seed)[0] for seed in range(FRAMES)], "procedural phantom (not ultrasound)"
@@ -66,15 +66,18 @@ def local_frames(data: str | None) -> tuple[list[NDArray[np.uint8]], str]:
 
 
 def output_range(apart: Apart, model: Model, frames: Frames) -> OutputRange | None:
-    """How an integer output uses its levels; None where there is no such output, no frame, or no input for one.
+    """Measure how an integer output uses its levels.
 
     Args:
-        apart: The process that has the model.
+        apart: The process that holds the model.
         model: The same model.
-        frames: Grey, uint8 (H, W).
+        frames: Grey frames, uint8 (H, W).
+
+    Returns:
+        The result; None if there are no frames, the model does not take an image, or its output is not int8 or uint8.
 
     Raises:
-        ModelError: LiteRT cannot run it.
+        ModelError: LiteRT cannot run the model.
     """
     inputs, outputs = model.inputs, model.outputs
     if not frames or len(inputs) != 1 or len(outputs) != 1 or outputs[0].dtype not in ("int8", "uint8"):
@@ -86,7 +89,7 @@ def output_range(apart: Apart, model: Model, frames: Frames) -> OutputRange | No
 
 
 def measure_range(subject: Subject, frames: Frames) -> tuple[int, int, float]:
-    """Least and largest stored value of the output, and the share of values at its type's ends."""
+    """Minimum and maximum stored value of the output, and the share of values at either end of the dtype's range."""
     interpreter = loaded(subject.data, Trial(0, 0))
     place, target = interpreter.get_input_details()[0], interpreter.get_output_details()[0]["index"]
     _, height, width, channels = (int(n) for n in place["shape"])

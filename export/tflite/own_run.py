@@ -1,4 +1,7 @@
-"""A model's own run on input made up for it: what every operator takes and gives, in the process it is run in."""
+"""Run a model on made-up input, to get real inputs and outputs of its operators.
+
+An audit runs models in the separate process of :mod:`export.tflite.apart`.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +22,8 @@ class Trial:
     """An input to try a model on.
 
     Attributes:
-        length: Of axes whose length the file leaves open, but the first, which is 1; 0 to take the file's own.
-        integer: What tensors of integers without quantization hold: indices, lengths, numbers of rounds.
+        length: Length of axes that the file leaves open, except the first axis, which is 1. 0 keeps the file's default.
+        integer: Value of integer tensors without quantization, which are indices, lengths or loop counts.
     """
 
     length: int
@@ -28,11 +31,11 @@ class Trial:
 
 
 TRIALS = (Trial(0, 0), Trial(64, 1), Trial(4096, 1))
-"""Tried in turn, until the model runs."""
+"""Trials in the order in which they are used, until the model runs."""
 
 
 class Subject:
-    """A model to run, and the interpreters that were made of it.
+    """A model to run, and the interpreter of its last run.
 
     Args:
         data: The file's bytes.
@@ -44,23 +47,23 @@ class Subject:
 
     @cached_property
     def model(self) -> Model:
-        """What the file holds."""
+        """The file's contents."""
         return Model(self.data)
 
     def kept(self, trial: Trial) -> Any:
-        """The interpreter after a run without XNNPACK: every tensor still has its value."""
+        """The interpreter after a run without XNNPACK, in which every tensor keeps its value."""
         if self._kept is None or self._kept[0] != trial:
             self._kept = None
             self._kept = trial, run(self.data, trial, keep=True)
         return self._kept[1]
 
     def value(self, trial: Trial, index: int) -> NDArray[Any]:
-        """What a tensor of the main graph holds in that run."""
+        """Value of a tensor of the main graph in that run."""
         return self.kept(trial).get_tensor(index)  # type: ignore[no-any-return]
 
 
 def run(data: bytes, trial: Trial, keep: bool = False) -> Any:
-    """A model's interpreter, after one run; the rest is that of :func:`loaded`."""
+    """Load a model as :func:`loaded` does, run it once and return the interpreter."""
     interpreter = loaded(data, trial, keep)
     rng = np.random.default_rng(0)
     for details in interpreter.get_input_details():
@@ -70,15 +73,15 @@ def run(data: bytes, trial: Trial, keep: bool = False) -> Any:
 
 
 def loaded(data: bytes, trial: Trial, keep: bool = False) -> Any:
-    """A model's interpreter, one thread, its tensors allocated.
+    """Load a model into LiteRT, on one thread, and allocate its tensors.
 
     Args:
         data: The file's bytes.
-        trial: What it is to run on.
-        keep: Keep every tensor, and leave XNNPACK out, which would not.
+        trial: Sets the lengths of open axes.
+        keep: Whether every tensor keeps its value. XNNPACK is then off, since it would drop them.
 
     Raises:
-        ValueError, RuntimeError: LiteRT cannot run it, or not on this.
+        ValueError, RuntimeError: LiteRT cannot run the model, or not with these lengths.
     """
     module = require("ai_edge_litert.interpreter")
     options = {}
@@ -96,7 +99,7 @@ def loaded(data: bytes, trial: Trial, keep: bool = False) -> Any:
 
 
 def made_up(rng: np.random.Generator, details: dict[str, Any], trial: Trial) -> NDArray[Any]:
-    """Values for an input: noise in 0 to 1, or over all that a quantized tensor can hold."""
+    """Values for an input: noise from 0 to 1 or, for a quantized tensor, over the dtype's whole range."""
     shape, dtype = tuple(int(n) for n in details["shape"]), np.dtype(details["dtype"])
     if dtype.kind in "fc":
         return rng.random(shape, np.float32).astype(dtype)
@@ -116,17 +119,17 @@ def try_run(subject: Subject, trial: Trial) -> None:
 
 
 def trials(model: Model) -> Sequence[Trial]:
-    """The trials that differ for a model: one where it takes images of one size."""
+    """The trials that make a difference for a model. A model whose input is an image of fixed size has one."""
     is_open = any(length < 0 for tensor in model.inputs for length in tensor.shape)
     takes_integers = any("int" in tensor.dtype and not tensor.scales for tensor in model.inputs)
     return TRIALS if is_open else TRIALS[: 1 + takes_integers]
 
 
 def fed(subject: Subject, trial: Trial, *operators: Operator) -> Any:
-    """An interpreter of operators alone, after one run on what they take in the model's own run.
+    """Load operators alone, run them once on their inputs from the model's own run, and return the interpreter.
 
     Raises:
-        ValueError, RuntimeError: LiteRT does not run them alone.
+        ValueError, RuntimeError: LiteRT cannot run them alone.
     """
     model = subject.model
     operators = (*model.unpacking(operators[-1]), *operators)

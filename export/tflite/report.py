@@ -1,4 +1,4 @@
-"""All that is said of a .tflite file, ours or someone else's."""
+"""The report on a .tflite file, ours or someone else's."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ _NAMES = {
     "float16": "float16",
     "float32": "float32",
 }
-"""Parts of file names, ours and onnx2tf's, and the recipe that they promise."""
+"""Parts of file names, ours and onnx2tf's, and the recipe that each promises."""
 
 
 @dataclass(frozen=True)
 class Report:
-    """All that is said of a file.
+    """The report on a file.
 
     Attributes:
-        path: The file.
-        recipe: What it promises to be; None where nothing says so.
-        audit: What the file itself says.
-        delegation: How LiteRT runs it; None where it does not.
-        output_range: How an integer output uses its levels; None where there is none, or it is not known.
-        missing: Why a figure that belongs here is not known, by its name.
+        path: Path of the file.
+        recipe: The recipe that it promises; None if that is not known.
+        audit: Its contents.
+        delegation: How LiteRT runs it; None if LiteRT cannot run it.
+        output_range: How an integer output uses its levels; None if there is none, or it could not be measured.
+        missing: Reasons why figures could not be measured, by name of the figure.
     """
 
     path: str
@@ -55,7 +55,7 @@ class Report:
 
 
 def promised(path: Path) -> str | None:
-    """The recipe that a file's manifest names, or its own name; None where neither says any."""
+    """The recipe named by a file's manifest or, without one, by its own name; None if neither names one."""
     if manifest_path(path).is_file():
         with contextlib.suppress(FetalHeadError):
             recipe = load_manifest(path).recipe
@@ -67,7 +67,7 @@ def read_model(path: Path) -> Model:
     """Read a .tflite file.
 
     Raises:
-        ModelError: It cannot be read, or is not such a file.
+        ModelError: The file cannot be read, or is not a .tflite file.
     """
     try:
         return Model(read_bounded(path, MAX_BYTES))
@@ -79,13 +79,13 @@ def look(path: Path, recipe: str | None, frames: Frames, timed: bool = True) -> 
     """Audit one file.
 
     Args:
-        path: Of the file.
-        recipe: What it promises; None to ask :func:`promised`.
-        frames: To see the output's range on.
-        timed: Time what XNNPACK leaves out.
+        path: Path of the file.
+        recipe: The recipe that it should have; None to use :func:`promised`.
+        frames: Frames to measure the output's range on.
+        timed: Whether to time the operators that XNNPACK does not run.
 
     Raises:
-        ModelError: It cannot be read. That LiteRT cannot run it is part of the report.
+        ModelError: The file cannot be read. If LiteRT cannot run it, that is part of the report.
     """
     model = read_model(path)
     recipe = recipe or promised(path)
@@ -105,14 +105,14 @@ def look(path: Path, recipe: str | None, frames: Frames, timed: bool = True) -> 
 
 
 def report_text(report: Report) -> str:
-    """A report as text, some lines."""
+    """A report as text."""
     found = report.audit
     graphs = "" if found.n_graphs == 1 else f" in {found.n_graphs} graphs"
     lines = [
         ("", report.path),
-        ("promise", report.recipe or "none known (give one: --as)"),
+        ("promise", report.recipe or "not known (give it with --as)"),
         ("size", f"{found.n_bytes / 1e6:.2f} MB, {found.n_parameters:,} parameters: {_counts(found.weights)}"),
-        ("not counted", f"{found.uncounted}; the size is not judged" if found.uncounted else ""),
+        ("not counted", f"{found.uncounted}; so the size is not checked" if found.uncounted else ""),
         ("input", found.input),
         ("output", found.output + _range(report.output_range)),
         ("operators", _counts(found.operators) + graphs),
@@ -122,7 +122,7 @@ def report_text(report: Report) -> str:
         *(("VIOLATION", violation) for violation in found.violations),
     ]
     if report.recipe and not found.violations:
-        lines.append(("kept", f"it is what {report.recipe} promises"))
+        lines.append(("OK", f"the file is {report.recipe}, as promised"))
     return "\n".join(f"  {name:<12} {text}" if name else text for name, text in lines if text)
 
 
@@ -152,7 +152,7 @@ def _delegation(found: Delegation, n_graphs: int) -> str:
 
 
 def _not_timed(found: Delegation | None) -> list[str]:
-    """A line a reason."""
+    """One line per reason."""
     kinds: dict[str, list[str]] = {}
     for of in found.outside if found else ():
         for reason in of.not_timed:

@@ -1,4 +1,4 @@
-"""A .tflite file as the objects of TensorFlow Lite's schema, and back to bytes."""
+"""Parse a .tflite file into objects of TensorFlow Lite's schema, and pack them into bytes again."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edge_runtime.common.optional import require
 from export.tflite.flatbuffer import MARK
 
 MAX_OLD_CODE = 127
-"""Operator codes up to it also stand in an older field, of one byte; greater ones have this value there."""
+"""Operator codes up to this are also in an older field of one byte. For greater codes, that field has this value."""
 
 
 def schema() -> Any:
@@ -22,23 +22,23 @@ def schema() -> Any:
 
 
 def parse(data: bytes) -> Any:
-    """A .tflite file as the schema's object, ``ModelT``, which may be changed and packed again.
+    """Parse a .tflite file into the schema's ``ModelT``, which can be changed and packed again.
 
     Raises:
-        ValueError: Data behind the flatbuffer, which files above 2 GB have, ends early.
+        ValueError: Data behind the flatbuffer, which files above 2 GB have, is truncated.
     """
     model = schema().ModelT.InitFromObj(schema().Model.GetRootAs(data, 0))
     for buffer in model.buffers or ():
-        if buffer.offset > 1:  # 0 and 1 stand for no data behind the flatbuffer
+        if buffer.offset > 1:  # 0 and 1 mean that there is no data behind the flatbuffer
             if buffer.offset + buffer.size > len(data):
-                raise ValueError(f"a buffer's data end at byte {buffer.offset + buffer.size} of {len(data)}")
+                raise ValueError(f"a buffer ends at byte {buffer.offset + buffer.size} of {len(data)}")
             buffer.data = np.frombuffer(data, np.uint8, buffer.size, buffer.offset)
             buffer.offset = buffer.size = 0
     return model
 
 
 def pack(model: Any) -> bytes:
-    """A .tflite file of a ``ModelT``: the same one gives the same bytes."""
+    """Pack a ``ModelT`` into the bytes of a .tflite file. The same object gives the same bytes."""
     import flatbuffers
 
     builder = flatbuffers.Builder(1024)
@@ -49,12 +49,12 @@ def pack(model: Any) -> bytes:
 
 
 def stored(values: NDArray[Any]) -> NDArray[np.uint8]:
-    """Numbers as a buffer holds them."""
+    """Values in the form of a buffer's data."""
     return np.frombuffer(values.tobytes(), np.uint8)
 
 
 def _aligned(buffer: Any) -> Any:
-    """A buffer that packs itself at a multiple of 16 bytes, as the schema asks; the generated code forgets to."""
+    """A buffer that packs its data at a multiple of 16 bytes. The schema requires it; the generated code ignores it."""
     generated = schema()
 
     class Aligned(generated.BufferT):  # type: ignore[misc, name-defined]
@@ -76,7 +76,7 @@ def _aligned(buffer: Any) -> Any:
 
 
 def kind_name(code: Any) -> str:
-    """What an ``OperatorCodeT`` stands for: ``CONV_2D`` say, or a custom operator's name."""
+    """Name of an ``OperatorCodeT``: for example ``CONV_2D``, or a custom operator's name."""
     if code.customCode:
         name = code.customCode.decode(errors="replace")
         return "".join(c if c.isprintable() else "?" for c in name)
@@ -85,12 +85,12 @@ def kind_name(code: Any) -> str:
 
 
 def dtype_name(number: int) -> str:
-    """A tensor's type as numpy names it, ``float32`` say."""
+    """Name of a tensor's dtype in numpy, for example ``float32``."""
     return _names("TensorType").get(number, f"type_{number}").lower()
 
 
 def activation_name(number: int) -> str:
-    """``NONE``, ``RELU``, ``RELU6``."""
+    """Name of a fused activation, for example ``RELU6``."""
     return _names("ActivationFunctionType").get(number, f"ACTIVATION_{number}")
 
 

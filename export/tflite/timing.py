@@ -1,4 +1,4 @@
-"""How long a model's operators take, each alone, fed what it takes in the model's own run."""
+"""Time a model's operators, each alone on its inputs from the model's own run."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from export.tflite.own_run import Subject, Trial, fed, run, try_run
 
 RUNS, LEAST_RUNS = 30, 3
 BUDGET_S = 30.0
-"""A model whose operators take longer than this for all runs is run less often."""
+"""If all runs would take longer than this, there are fewer of them."""
 LOADING_S = 120.0
-"""Allowed for making the interpreters, beside the time they run."""
+"""Time allowed for loading the interpreters, in addition to that of the runs."""
 MAX_CRASHES = 5
-"""Operators that may crash LiteRT, or never end, before the others are not tried any more."""
+"""After this many operators that crash LiteRT or never end, the remaining operators are not timed."""
 
 CONTROL = (
     "IF", "WHILE", "CALL", "CALL_ONCE", "STABLEHLO_CASE", "STABLEHLO_COMPOSITE", "STABLEHLO_CUSTOM_CALL",
@@ -28,19 +28,19 @@ CONTROL = (
 """Operators that run other graphs of the file."""
 
 Group = tuple[Operator, ...]
-"""Operators that are timed as one."""
+"""Operators that are timed together."""
 
 
 @dataclass(frozen=True)
 class Times:
-    """What was measured, one thread, medians.
+    """Median times on one thread.
 
     Attributes:
-        whole_s: The model, in s.
-        alone_s: Each group of operators, in s; None where it was not timed.
-        not_timed: Why, by the group's place.
-        extra_s: The other models that were run in turn.
-        shapes: Of tensors of the main graph, as they were in the run, by index.
+        whole_s: Time of the model, in s.
+        alone_s: Time of each group of operators, in s; None for a group that was not timed.
+        not_timed: Reasons why groups were not timed, by the group's index.
+        extra_s: Times of the other models, in s.
+        shapes: Shapes of the main graph's tensors in the run, by index.
     """
 
     whole_s: float
@@ -51,14 +51,14 @@ class Times:
 
 
 def untimeable(model: Model, operator: Operator) -> str | None:
-    """Why an operator cannot be run alone; None where it may be tried."""
+    """Why an operator cannot be run alone; None if it can be tried."""
     if operator.kind in CONTROL:
         return "it runs other graphs of the file"
     if operator.kind in UNPACKERS and operator.inputs and model.main.source(operator.inputs[0]) is not None:
-        return "it unpacks a constant, once, before the first run"
+        return "it only unpacks a constant, once, before the first run"
     tensors = (model.tensors[index] for index in (*operator.inputs, *operator.outputs))
     if any(tensor.dtype in ("resource", "variant") for tensor in tensors):
-        return "it works on a variable"
+        return "it reads or writes a variable"
     return None
 
 
@@ -68,14 +68,14 @@ def time_groups(
     """Time a model, groups of its operators, and other models, in turn.
 
     Args:
-        apart: The process that has the model.
+        apart: The process that holds the model.
         model: The same model.
-        groups: What is timed alone.
-        extra: Other .tflite files, to compare with.
-        runs: Of each; as many as fit into :data:`BUDGET_S` where it is None.
+        groups: Groups of operators to time alone.
+        extra: Other .tflite files to compare with.
+        runs: Number of runs of each; None for as many as fit into :data:`BUDGET_S`.
 
     Raises:
-        ModelError: LiteRT does not run the model, or it did not come to an end.
+        ModelError: LiteRT cannot run the model, or the run did not end.
     """
     trial, _ = first_that_runs(apart, model, try_run)
     reasons: dict[int, str] = {}
@@ -120,17 +120,17 @@ def _group(subject: Subject, indices: Sequence[int]) -> Group:
 
 
 def try_alone(subject: Subject, trial: Trial, indices: Sequence[int]) -> float:
-    """Run operators alone, twice; the second run's time in s."""
+    """Run operators alone, twice. Returns the time of the second run in s."""
     return _seconds(fed(subject, trial, *_group(subject, indices)).invoke)
 
 
 def try_whole(subject: Subject, trial: Trial) -> float:
-    """Run the model as devices do, twice; the second run's time in s."""
+    """Run the model as devices do, twice. Returns the time of the second run in s."""
     return _seconds(run(subject.data, trial).invoke)
 
 
 def run_shapes(subject: Subject, trial: Trial) -> dict[int, tuple[int, ...]]:
-    """The shapes that tensors have after a run; those without one are left out."""
+    """Shapes of the main graph's tensors after a run, by index. Tensors without a shape are left out."""
     details = subject.kept(trial).get_tensor_details()
     return {int(d["index"]): tuple(map(int, d["shape"])) for d in details}
 
@@ -138,7 +138,10 @@ def run_shapes(subject: Subject, trial: Trial) -> dict[int, tuple[int, ...]]:
 def in_turn(
     subject: Subject, trial: Trial, groups: Sequence[Sequence[int]], extra: Sequence[bytes], rounds: int
 ) -> list[float]:
-    """Median times in s of the model, of groups and of other models: a shared machine's speed drifts, so in turn."""
+    """Median times in s of the model, of groups and of other models.
+
+    They are run in turn, because the speed of a shared machine drifts.
+    """
     interpreters: list[Any] = [run(subject.data, trial)]
     interpreters += [fed(subject, trial, *_group(subject, indices)) for indices in groups]
     interpreters += [run(data, trial) for data in extra]

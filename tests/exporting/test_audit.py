@@ -123,7 +123,7 @@ def test_another_normalisation_is_found() -> None:
 
 
 def test_one_scale_for_all_channels_is_found() -> None:
-    assert "lack a scale a channel" in violations(convert(a_scale_a_tensor))
+    assert "lack a scale per channel" in violations(convert(a_scale_a_tensor))
 
 
 def test_operators_outside_the_fast_path_are_named_with_their_share() -> None:

@@ -70,7 +70,7 @@ def test_control_flow_and_variables_are_not_timed_and_say_why() -> None:
     reasons = {model.operators[place].kind: reason for place, reason in times.not_timed.items()}
     assert reasons == {
         "CALL_ONCE": "it runs other graphs of the file",
-        **dict.fromkeys(("VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"), "it works on a variable"),
+        **dict.fromkeys(("VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"), "it reads or writes a variable"),
     }
 
 
