@@ -1,1 +1,1 @@
-"""Frames made from others: variants whose head can be measured, and frames that must be refused."""
+"""Make frames: variants whose head can still be measured, and bad frames that must be refused."""

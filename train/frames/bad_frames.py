@@ -1,7 +1,7 @@
-"""Frames that must not be measured, made with a seed: what the refusal is calibrated on and tested with.
+"""Make frames that must not be measured, from a seed. The limits are calibrated and tested on them.
 
-A frame whose head can still be measured (turned, mirrored, darker, slightly cropped) is none of them; those are made by
-:mod:`train.frames.good_variants`. Needs numpy and Pillow; photographs come from packages that ship some.
+Frames whose head can still be measured (turned, mirrored, darker, slightly cropped) do not belong here;
+:mod:`train.frames.good_variants` makes those. This needs numpy and Pillow. Photographs come from installed packages.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from train.frames.no_frames import Frame, Random, to_bytes
 
 @dataclass(frozen=True)
 class Scene:
-    """What bad frames are made of.
+    """The material for bad frames.
 
     Attributes:
         frame: A real frame, uint8 (H, W).
-        head: Its reference, in pixels.
+        head: The annotated head in it, in pixels.
         other: Another real frame.
-        photographs: Of anything but ultrasound, uint8 (H, W).
+        photographs: Photographs of anything but ultrasound, uint8 (H, W).
     """
 
     frame: Frame
@@ -44,8 +44,8 @@ class Kind:
     """A kind of bad frame.
 
     Attributes:
-        why: Why no head can be measured in it.
-        make: Draws one.
+        why: What is wrong with the frame, so that no head can be measured in it.
+        make: Makes a frame from a scene and a random generator.
     """
 
     why: str
@@ -57,14 +57,17 @@ def _drawn(draw: Callable[[tuple[int, int], Random], Frame]) -> Callable[[Scene,
 
 
 def _extent(head: Ellipse) -> tuple[float, float]:
-    """Half the width and half the height of the box around an ellipse."""
+    """Half the width and half the height of an ellipse's bounding box."""
     angle = np.radians(head.angle_deg)
     a, b = head.semi_major, head.semi_minor
     return float(np.hypot(a * np.cos(angle), b * np.sin(angle))), float(np.hypot(a * np.sin(angle), b * np.cos(angle)))
 
 
 def _cut(scene: Scene, rng: Random, least: float = 0.4, most: float = 0.6) -> tuple[slice, slice]:
-    """The frame up to a line, upright or level, with such a share of the head's extent beyond it."""
+    """The rows and columns on one side of a vertical or horizontal line, with a share of the head's extent cut off.
+
+    The share is drawn between ``least`` and ``most``.
+    """
     height, width = scene.frame.shape
     reach = 1 - 2 * rng.uniform(least, most)
     half_width, half_height = _extent(scene.head)
@@ -84,7 +87,7 @@ def _half_cropped(scene: Scene, rng: Random) -> Frame:
 
 
 def _half_shifted(scene: Scene, rng: Random) -> Frame:
-    """The cut part moved to the opposite border of a frame of the same size, the rest one grey level."""
+    """Cut off half of the head, and place the rest in a frame of the original size that is otherwise one grey level."""
     kept = _half_cropped(scene, rng)
     out = np.full(scene.frame.shape, rng.choice([0, 0, 0, int(rng.integers(0, 256))]), dtype=np.uint8)
     rows, columns = _cut_place(kept, scene.frame.shape, rng)
@@ -99,7 +102,7 @@ def _cut_place(kept: Frame, shape: tuple[int, ...], rng: Random) -> tuple[slice,
 
 
 def _half_zoomed(scene: Scene, rng: Random) -> Frame:
-    """Half of the head at the border, the frame's proportions kept by cropping the other axis too."""
+    """Cut off half of the head, and crop the other axis, too, so that the frame keeps its proportions."""
     rows, columns = _cut(scene, rng)
     kept = scene.frame[rows, columns]
     share = min(kept.shape[0] / scene.frame.shape[0], kept.shape[1] / scene.frame.shape[1])
@@ -110,7 +113,7 @@ def _half_zoomed(scene: Scene, rng: Random) -> Frame:
 
 
 def _inside(scene: Scene, rng: Random) -> Frame:
-    """A crop from within the skull."""
+    """Crop a part inside the skull."""
     half_width, half_height = (rng.uniform(0.35, 0.65) * v for v in _extent(scene.head))
     x, y = scene.head.center_x, scene.head.center_y
     height, width = scene.frame.shape
@@ -121,7 +124,10 @@ def _inside(scene: Scene, rng: Random) -> Frame:
 
 
 def _tiles(scene: Scene, rng: Random) -> Frame:
-    """Cut into tiles, at least one side of them shorter than the head's shorter semi-axis, shuffled or mirrored too."""
+    """Cut into tiles and shuffle them; sometimes mirror some, too.
+
+    At least one side of the tiles is shorter than the head's minor semi-axis.
+    """
     fewest = _fewest(scene)
     down, across = (int(n) for n in rng.integers(2, 9, 2))
     if down < fewest[0] and across < fewest[1]:
@@ -139,7 +145,7 @@ def _tiles(scene: Scene, rng: Random) -> Frame:
 
 
 def _derangement(count: int, rng: Random) -> list[int]:
-    """An order of 0 to count - 1 in which at least three quarters have moved."""
+    """A random order of 0 to count - 1 in which at least three quarters have moved."""
     while True:
         order = rng.permutation(count)
         if np.mean(order != np.arange(count)) >= 0.75:
@@ -147,13 +153,13 @@ def _derangement(count: int, rng: Random) -> list[int]:
 
 
 def _fewest(scene: Scene) -> tuple[int, int]:
-    """Parts down and across that tear the head: each shorter than its shorter semi-axis."""
+    """Minimum number of parts down and across for which each part is shorter than the head's minor semi-axis."""
     down, across = (int(np.ceil(n / scene.head.semi_minor)) for n in scene.frame.shape)
     return max(3, down), max(3, across)
 
 
 def _strips(scene: Scene, rng: Random) -> Frame:
-    """Cut into strips narrower than the head's shorter semi-axis, shuffled, or each pushed along by itself."""
+    """Cut into strips narrower than the head's minor semi-axis, and shuffle them or shift each along itself."""
     down = int(rng.integers(2))
     frame = scene.frame if down else scene.frame.T
     fewest = _fewest(scene)[0 if down else 1]
@@ -167,7 +173,7 @@ def _strips(scene: Scene, rng: Random) -> Frame:
 
 
 def _halves(scene: Scene, rng: Random) -> Frame:
-    """Torn through the head and put together the wrong way round, or with half of another frame."""
+    """Cut through the head and swap the halves, or replace one half by that of another frame."""
     height, width = scene.frame.shape
     if rng.random() < 0.6:
         along = int(rng.integers(2))
@@ -182,7 +188,7 @@ def _halves(scene: Scene, rng: Random) -> Frame:
 
 
 def _tissue(scene: Scene, rng: Random) -> Frame:
-    """Patches of what surrounds the head, over the whole frame or over the head alone."""
+    """Cover the whole frame, or only the head, with patches of the tissue around the head."""
     height, width = scene.frame.shape
     head = scene.head
     wide = Ellipse(head.center_x, head.center_y, head.semi_major * 1.15, head.semi_minor * 1.15, head.angle_deg)
@@ -208,7 +214,7 @@ def _tissue(scene: Scene, rng: Random) -> Frame:
 
 
 def _photograph(scene: Scene, rng: Random) -> Frame:
-    """Any part of a photograph, any way up."""
+    """A random part of a photograph, mirrored at random."""
     photograph = scene.photographs[int(rng.integers(len(scene.photographs)))]
     height, width = photograph.shape
     share = rng.uniform(0.45, 1)
@@ -219,7 +225,10 @@ def _photograph(scene: Scene, rng: Random) -> Frame:
 
 
 def _cover(scene: Scene, rng: Random, fill: Callable[[], Frame], least: float = 0.55, most: float = 0.95) -> Frame:
-    """Rectangles over the frame until such a share of the head's outline is hidden."""
+    """Put rectangles over the frame until a share of the head's outline is hidden.
+
+    The share is drawn between ``least`` and ``most``.
+    """
     height, width = scene.frame.shape
     hidden = np.zeros((height, width), dtype=bool)
     outline = np.clip(np.rint(scene.head.outline(200)), 0, [width - 1, height - 1]).astype(int)
@@ -244,7 +253,7 @@ def _boxes(scene: Scene, rng: Random) -> Frame:
 
 
 def _menus(scene: Scene, rng: Random) -> Frame:
-    """Menus and pictures over the head, all but opaque."""
+    """Put almost opaque menus and pictures over the head."""
     size = (scene.frame.shape[0], scene.frame.shape[1])
 
     def fill() -> Frame:
@@ -258,26 +267,29 @@ def _menus(scene: Scene, rng: Random) -> Frame:
 
 
 def _shifted(frame: Frame, dy: int, dx: int) -> Frame:
-    """Moved, the border's pixels repeated."""
+    """Shift a frame, repeating its border pixels."""
     rows = np.clip(np.arange(frame.shape[0]) + dy, 0, frame.shape[0] - 1)
     columns = np.clip(np.arange(frame.shape[1]) + dx, 0, frame.shape[1] - 1)
     return frame[rows][:, columns]
 
 
 def _smear(scene: Scene, rng: Random, least: float = 0.35, most: float = 1.6) -> Frame:
-    """Averaged along a line of so many of the head's shorter semi-axis: its outline is as wide as that."""
+    """Average along a line, which makes the outline as wide as the line is long.
+
+    The length, in minor semi-axes of the head, is drawn between ``least`` and ``most``.
+    """
     length = rng.uniform(least, most) * scene.head.semi_minor
     angle = rng.uniform(0, np.pi)
     out = scene.frame.astype(np.float32)
     step = length / 2
-    while step >= 0.5:  # a box of 2 ** n taps in n steps
+    while step >= 0.5:  # n steps give a box filter with 2 ** n taps
         out = 0.5 * (out + _shifted(out, round(step * np.sin(angle)), round(step * np.cos(angle))))  # type: ignore[arg-type]
         step /= 2
     return to_bytes(np.rint(out))
 
 
 def _ghosts(scene: Scene, rng: Random) -> Frame:
-    """The mean of three to five copies, each moved by a quarter of the head's size or more."""
+    """Average the frame and two to four copies of it, each shifted by at least half the head's minor semi-axis."""
     out = scene.frame.astype(np.float32)
     count = int(rng.integers(2, 5))
     for _ in range(count):
@@ -287,7 +299,7 @@ def _ghosts(scene: Scene, rng: Random) -> Frame:
 
 
 def _lost_sync(scene: Scene, rng: Random) -> Frame:
-    """Lines pushed sideways, one by one or in waves, by half the head's shorter semi-axis or more."""
+    """Shift rows sideways, singly or in waves. The maximum is 0.5 to 1.2 of the head's minor semi-axis."""
     height, width = scene.frame.shape
     size = rng.uniform(0.5, 1.2) * scene.head.semi_minor
     cells = int(rng.choice([height, height // 4, 24, 12]))
@@ -297,7 +309,7 @@ def _lost_sync(scene: Scene, rng: Random) -> Frame:
 
 
 def _mosaic(scene: Scene, rng: Random) -> Frame:
-    """Blocks of a third of the head's shorter semi-axis or more."""
+    """Reduce the frame to blocks of 0.4 to 0.9 of the head's minor semi-axis."""
     height, width = scene.frame.shape
     block = int(rng.uniform(0.4, 0.9) * scene.head.semi_minor)
     cells = resize(scene.frame, (max(2, height // block), max(2, width // block)))
@@ -306,31 +318,31 @@ def _mosaic(scene: Scene, rng: Random) -> Frame:
 
 
 KINDS: dict[str, Kind] = {
-    "flat": Kind("all but one grey level", _drawn(no_frames.flat)),
-    "ramp": Kind("a smooth shade, nothing in it", _drawn(no_frames.ramp)),
+    "flat": Kind("almost a single grey level", _drawn(no_frames.flat)),
+    "ramp": Kind("a smooth gradient", _drawn(no_frames.ramp)),
     "noise": Kind("noise", _drawn(no_frames.noise)),
-    "clouds": Kind("random shades", _drawn(no_frames.clouds)),
-    "speckle": Kind("ultrasound's grain without a head", _drawn(no_frames.speckle)),
+    "clouds": Kind("smooth random shades", _drawn(no_frames.clouds)),
+    "speckle": Kind("ultrasound speckle without a head", _drawn(no_frames.speckle)),
     "air": Kind("a probe in the air", _drawn(no_frames.air)),
-    "text": Kind("a screen of writing", _drawn(no_frames.text)),
+    "text": Kind("a screen of text", _drawn(no_frames.text)),
     "pattern": Kind("a monitor's test pattern", _drawn(no_frames.pattern)),
-    "photograph": Kind("no ultrasound", _photograph),
+    "photograph": Kind("a photograph", _photograph),
     "half-cropped": Kind("40 to 60 % of the head cropped away", _half_cropped),
-    "half-shifted": Kind("40 to 60 % of the head beyond where the image ends", _half_shifted),
-    "half-zoomed": Kind("magnified, 40 to 60 % of the head outside", _half_zoomed),
-    "inside": Kind("from within the skull: no outline to see", _inside),
-    "tiles": Kind("torn into tiles and shuffled", _tiles),
-    "strips": Kind("torn into strips, shuffled or pushed along", _strips),
-    "halves": Kind("torn through the head, the halves wrongly together", _halves),
-    "tissue": Kind("what surrounds a head, without it", _tissue),
-    "boxes": Kind("55 % of the outline or more under boxes", _boxes),
-    "menus": Kind("55 % of the outline or more under menus and pictures", _menus),
-    "smear": Kind("moved by a third of the head's shorter semi-axis or more during the exposure", _smear),
+    "half-shifted": Kind("40 to 60 % of the head beyond the image's edge", _half_shifted),
+    "half-zoomed": Kind("magnified, with 40 to 60 % of the head outside the frame", _half_zoomed),
+    "inside": Kind("a part inside the skull, without an outline", _inside),
+    "tiles": Kind("cut into tiles and shuffled", _tiles),
+    "strips": Kind("cut into strips, which are shuffled or shifted", _strips),
+    "halves": Kind("cut through the head, with the halves joined wrongly", _halves),
+    "tissue": Kind("tissue around a head, without the head", _tissue),
+    "boxes": Kind("at least 55 % of the outline covered by boxes", _boxes),
+    "menus": Kind("at least 55 % of the outline covered by menus and pictures", _menus),
+    "smear": Kind("moved by at least a third of the head's minor semi-axis during the exposure", _smear),
     "ghosts": Kind("three to five positions of the head in one frame", _ghosts),
-    "lost-sync": Kind("lines pushed sideways", _lost_sync),
-    "mosaic": Kind("blocks too coarse for an outline", _mosaic),
+    "lost-sync": Kind("rows shifted sideways", _lost_sync),
+    "mosaic": Kind("blocks too coarse to show an outline", _mosaic),
 }  # fmt: skip
-"""By name."""
+"""Kinds of bad frames, by name."""
 
 
 def _cut_a_little(scene: Scene, rng: Random) -> Frame:
@@ -347,10 +359,10 @@ def _smeared_a_little(scene: Scene, rng: Random) -> Frame:
 
 DAMAGES: dict[str, Kind] = {
     "cut": Kind("5 to 30 % of the head's extent cropped away", _cut_a_little),
-    "covered": Kind("5 to 40 % of the outline under boxes", _covered_a_little),
-    "smeared": Kind("moved by 5 to 30 % of the head's shorter semi-axis", _smeared_a_little),
+    "covered": Kind("5 to 40 % of the outline covered by boxes", _covered_a_little),
+    "smeared": Kind("moved by 5 to 30 % of the head's minor semi-axis", _smeared_a_little),
 }
-"""Between good and bad, by name: what is still shown must be worth showing."""
+"""Kinds of frames between good and bad, by name. They need not be refused, but any measurement must be accurate."""
 
 
 def make_bad(kind: str, scene: Scene, seed: int) -> Frame:
@@ -358,8 +370,8 @@ def make_bad(kind: str, scene: Scene, seed: int) -> Frame:
 
     Args:
         kind: One of :data:`KINDS` or :data:`DAMAGES`.
-        scene: What it is made of.
-        seed: Same scene and seed, same frame.
+        scene: The material that it is made from.
+        seed: The same scene and seed give the same frame.
 
     Returns:
         uint8 (H, W), each side at least 32 pixels.
@@ -368,11 +380,11 @@ def make_bad(kind: str, scene: Scene, seed: int) -> Frame:
 
 
 def photographs(part: int, parts: int = 3) -> dict[str, Frame]:
-    """Photographs that installed packages ship (scikit-image, Matplotlib), a third of them, by name.
+    """Load a share of the photographs that installed packages contain (scikit-image, Matplotlib), by name.
 
     Args:
-        part: Which third, 0 to ``parts`` - 1: no photograph is in two.
-        parts: How many shares.
+        part: Index of the share, 0 to ``parts`` - 1. No photograph is in two shares.
+        parts: Number of shares.
     """
     found = []
     for package, folder in (("skimage", "data"), ("matplotlib", "mpl-data/sample_data")):
@@ -395,4 +407,4 @@ _NO_PHOTOGRAPH = (
     "chessboard_GRAY",
     "chessboard_RGB",
 )
-"""Drawings, one that is too small, and the second of a pair."""
+"""Files that are left out: drawings, a photograph that is too small, and the second of a stereo pair."""

@@ -1,4 +1,4 @@
-"""Frames changed so that their head can still be measured: what must not be refused."""
+"""Change frames mildly, so that their head can still be measured. These frames must not be refused."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ KINDS = (
 """Names of the changes."""
 
 WITHIN = 0.995
-"""Share of the head's outline that stays inside the frame."""
+"""Minimum share of the head's outline that must stay inside the frame."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Variant:
 
     Attributes:
         frame: uint8 (H, W).
-        scale: Its pixels are so many times as many along an axis: the pixel size is divided by it.
+        scale: Magnification: the frame has this many times as many pixels along each axis. Divide the pixel size by it.
     """
 
     frame: Frame
@@ -47,12 +47,12 @@ def make_variant(kind: str, frame: Frame, head: Ellipse, seed: int) -> Variant |
 
     Args:
         kind: One of :data:`KINDS`.
-        frame: Real, uint8 (H, W).
-        head: Its reference, in pixels.
-        seed: Same seed, same change.
+        frame: A real frame, uint8 (H, W).
+        head: The annotated head in it, in pixels.
+        seed: The same seed gives the same change.
 
     Returns:
-        The changed frame; None where the head would leave it.
+        The changed frame; None if the head would leave it.
     """
     rng = np.random.default_rng([seed, *kind.encode()])
     if kind == "mirrored":

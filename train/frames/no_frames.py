@@ -1,4 +1,4 @@
-"""Frames that never were a head's: flat, noise, speckle, text, test patterns. Seeded, numpy; Pillow for text."""
+"""Draw frames without a head: flat, noise, speckle, text, test patterns. They need numpy; text also needs Pillow."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ WORDS = (
 
 
 def to_bytes(values: NDArray[np.generic]) -> Frame:
-    """Grey levels, clipped to 0 to 255."""
+    """Clip to 0 to 255 and convert to uint8."""
     return np.clip(values, 0, 255).astype(np.uint8)
 
 
 def flat(size: Size, rng: Random) -> Frame:
-    """One grey level, up to three levels of noise: a lid on the probe, a screen that is off or white."""
+    """One grey level with at most three levels of noise, like a covered probe or a screen that is off or white."""
     level = rng.choice([0, 0, 255, 255, rng.integers(1, 255)])
     return to_bytes(level + rng.integers(-3, 4, size) * rng.integers(0, 2))
 
@@ -45,7 +45,7 @@ def ramp(size: Size, rng: Random) -> Frame:
 
 
 def noise(size: Size, rng: Random) -> Frame:
-    """White noise of grains of 1 to 24 pixels: Gaussian, uniform, or salt and pepper."""
+    """White noise with grains of 1 to 24 pixels: Gaussian, uniform, or salt and pepper."""
     height, width = size
     grain = int(rng.choice([1, 1, 2, 3, 5, 8, 12, 24]))
     small = (-(-height // grain), -(-width // grain))
@@ -60,7 +60,7 @@ def noise(size: Size, rng: Random) -> Frame:
 
 
 def clouds(size: Size, rng: Random) -> Frame:
-    """Smooth random shades of several scales."""
+    """Smooth random shades at several scales."""
     total = np.zeros(size)
     roughness = rng.uniform(0.3, 0.9)
     for octave in range(int(rng.integers(1, 3)), int(rng.integers(4, 8))):
@@ -71,7 +71,7 @@ def clouds(size: Size, rng: Random) -> Frame:
 
 
 def speckle(size: Size, rng: Random) -> Frame:
-    """Ultrasound's grain, depth's fading and a sector, without anything in it."""
+    """Ultrasound speckle that fades with depth, mostly in a sector, with nothing in it."""
     height, width = size
     grain = (max(2, height // int(rng.integers(1, 5))), max(2, width // int(rng.integers(2, 9))))
     echo = resize(rng.rayleigh(1.0, grain), size) * (0.5 + resize(rng.random((4, 6)), size))
@@ -90,7 +90,7 @@ def speckle(size: Size, rng: Random) -> Frame:
 
 
 def air(size: Size, rng: Random) -> Frame:
-    """A probe in the air: echoes of its own face, fading with depth."""
+    """A probe in the air: echoes of the probe's face that fade with depth."""
     height, width = size
     y = np.arange(height)[:, None] / height
     period, decay = rng.uniform(0.02, 0.12), rng.uniform(4, 20)
@@ -104,7 +104,7 @@ def air(size: Size, rng: Random) -> Frame:
 
 
 def text(size: Size, rng: Random) -> Frame:
-    """A screen of writing: lines, boxes, bright on dark or dark on bright."""
+    """A screen of text and boxes, bright on dark or dark on bright."""
     draw_module, image_module, font_module = (require(f"PIL.{m}") for m in ("ImageDraw", "Image", "ImageFont"))
     height, width = size
     ink, paper = (int(v) for v in rng.permutation([rng.integers(0, 70), rng.integers(150, 256)]))
@@ -128,7 +128,7 @@ def text(size: Size, rng: Random) -> Frame:
 
 
 def pattern(size: Size, rng: Random) -> Frame:
-    """What monitors are set up with: bars, a chequer-board, a grid, rings."""
+    """A monitor's test pattern: bars, a chequerboard, a grid, grey steps or rings."""
     height, width = size
     y, x = np.mgrid[0:height, 0:width].astype(np.float64)
     period = rng.uniform(12, 160)
