@@ -43,7 +43,7 @@ class Artifact:
     """A converted network.
 
     Attributes:
-        manifest: What it is.
+        manifest: Its description.
         data: The .tflite file's bytes.
     """
 
@@ -51,7 +51,7 @@ class Artifact:
     data: bytes
 
     def network(self, threads: int = 1) -> Network:
-        """Ready to run."""
+        """Load the network."""
         return Network(self.data, self.manifest, threads)
 
 
@@ -61,7 +61,7 @@ def artifact_path(out: Path, strategy: str, recipe: str) -> Path:
 
 
 def provenance(checkpoint: Checkpoint) -> dict[str, Any]:
-    """What a manifest says of its checkpoint."""
+    """The manifest's record of its checkpoint."""
     info = checkpoint.info
     return {
         "sha256": checkpoint.sha256,
@@ -80,17 +80,17 @@ def new_artifact(
     calibration: dict[str, Any] | None = None,
     quantization: dict[str, Any] | None = None,
 ) -> Artifact:
-    """Make an artifact of a converter's output. Its parity and accuracy are still empty.
+    """Make an artifact from a converter's output. Its parity and accuracy are still empty.
 
     Args:
         data: The .tflite file's bytes.
         checkpoint: The checkpoint that was converted.
-        recipe: The recipe it was converted by.
+        recipe: The recipe it was converted with.
         calibration: Record of the calibration set, if there was one.
         quantization: Record of the quantization, if it was calibrated.
 
     Raises:
-        ModelError: The network does not keep the input contract, or is not what its recipe says.
+        ModelError: The network violates the input contract, or is not what its recipe promises.
     """
     name = f"{checkpoint.strategy.name}-{recipe.name}"
     try:
@@ -121,7 +121,7 @@ def new_artifact(
 
 
 def write_artifact(artifact: Artifact, out: Path) -> Path:
-    """Write an artifact, the manifest last: a model without one is not run.
+    """Write an artifact. The manifest is written last, since a model without a manifest is not run.
 
     Args:
         artifact: A verified artifact.
@@ -140,7 +140,8 @@ def write_artifact(artifact: Artifact, out: Path) -> Path:
 
 def _write(path: Path, data: bytes, manifest: Manifest) -> None:
     signed = signature_path(path).exists()
-    try:  # between the two writes the old manifest would describe the new model; a signature is of the old manifest
+    # Between the two writes, the old manifest would describe the new model. A signature covers the old manifest.
+    try:
         manifest_path(path).unlink(missing_ok=True)
         signature_path(path).unlink(missing_ok=True)
     except OSError as error:
@@ -148,7 +149,7 @@ def _write(path: Path, data: bytes, manifest: Manifest) -> None:
     write_bytes(path, data)
     try:
         write_manifest(path, manifest)
-    except BaseException:  # Ctrl-C too: no half artifact
+    except BaseException:  # Ctrl-C too: leave no incomplete artifact
         path.unlink(missing_ok=True)
         raise
     if signed:
@@ -158,7 +159,7 @@ def _write(path: Path, data: bytes, manifest: Manifest) -> None:
 def sign_again(path: Path) -> str:
     """The message for an artifact that was signed and has changed."""
     return (
-        f"{signature_path(path)} was of the earlier manifest and is removed. "
+        f"{signature_path(path)} signed the earlier manifest and was removed. "
         f"Sign again: python -m export sign {path} --key FILE"
     )
 
@@ -174,11 +175,11 @@ def read_artifact(path: Path) -> Manifest | None:
 
 
 def kept_limits(model_sha256: str, path: Path) -> dict[str, Any]:
-    """Limits and interval that ``python -m export quality`` made for the same network; a new export keeps them.
+    """The limits and interval that ``python -m export quality`` made for the same network. A new export keeps them.
 
     Args:
-        model_sha256: Hash of the new .tflite file. Limits are kept only for the same file, byte for byte.
-        path: Where it will be written. The artifact there is looked at first, then the shipped one.
+        model_sha256: Hash of the new .tflite file. Limits are kept only if the file is the same, byte for byte.
+        path: Path of the new file. The artifact that is there is tried first, then the shipped one.
     """
     for place in (path, DEFAULT_MODEL):
         manifest = read_artifact(place)
@@ -188,7 +189,7 @@ def kept_limits(model_sha256: str, path: Path) -> dict[str, Any]:
 
 
 def ship(paths: Sequence[Path], target: Path = DEFAULT_MODEL) -> Path:
-    """Copy an artifact to where the wheel takes its default model from.
+    """Copy an artifact to the place from which the wheel takes its default model.
 
     Args:
         paths: Exported .tflite files; the one to ship must be among them.
@@ -207,8 +208,8 @@ def ship(paths: Sequence[Path], target: Path = DEFAULT_MODEL) -> Path:
     title = manifest.calibration.get("title")
     if title != "HC18":
         raise UsageError(
-            f"{manifest.name} was calibrated on {title}; the wheel ships one calibrated on HC18. "
-            "Give --data the folder of HC18."
+            f"{manifest.name} was calibrated on {title}; the wheel needs one calibrated on HC18. "
+            "Pass the folder of HC18 with --data."
         )
     _write(target, read_model(path, manifest), manifest)
     return target

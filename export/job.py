@@ -26,7 +26,7 @@ from train.data.hc18 import Dataset, Sample, hash_samples
 from train.data.splits import Split
 
 VALIDATION_IMAGES = 100
-"""Largest number of images on which full int8 is held to its budget: all of ``grouped``'s validation part."""
+"""Maximum number of images on which full int8 is held to its budget: all of ``grouped``'s validation part."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,11 @@ class Options:
     Attributes:
         recipes: The recipes, in the order of :data:`export.recipes.RECIPES`.
         out: Folder of artifacts.
-        calibration_images: Largest number of images to calibrate on.
-        verify_images: Largest number of images to compare with torch on.
-        accuracy_images: Largest number of images to score, of each test part; None for all.
-        force: Export also what is up to date.
-        budget: What full int8 may cost.
+        calibration_images: Maximum number of images to calibrate on.
+        verify_images: Maximum number of images to compare with torch on.
+        accuracy_images: Maximum number of images of each test part to score; None for all.
+        force: Whether to export even if artifacts are up to date.
+        budget: How much full int8 may lose.
         fine_tune_epochs: Epochs of further training in simulated int8, if nothing else is within the budget; 0 for
             none.
         threads: CPU threads to measure with. No figure depends on it: each value is computed by one thread.
@@ -108,8 +108,8 @@ class Job:
     def released(self, shipped: Path = DEFAULT_MODEL) -> Manifest | None:
         """The manifest whose quantization settings this export takes over, if any.
 
-        The released model was made of the same checkpoint, calibrated on the images it was trained on. Where these are
-        not at hand, its settings are better than what other images would give.
+        These are the settings of the released model if it was made from the same checkpoint. It was calibrated on the
+        images it was trained on. If these are not available, its settings are better than a calibration on others.
 
         Args:
             shipped: The released model.

@@ -11,7 +11,7 @@ from edge_runtime.errors import UsageError
 from export.conversion.rewrites import MOST_AMPLIFIED, REWRITES, find_rewrite
 
 NO_REWRITE = "none"
-"""Given to ``--rewrite``: not even the rewrites that the network needs."""
+"""Value of ``--rewrite`` for no rewrite at all, not even those that the network needs."""
 
 
 def loss(text: str) -> float:
@@ -23,7 +23,7 @@ def loss(text: str) -> float:
 
 
 def add_checkpoint(parser: argparse.ArgumentParser) -> None:
-    """``--checkpoint``, of one checkpoint; see :func:`check_checkpoint`."""
+    """Add the option ``--checkpoint`` for one checkpoint; see :func:`check_checkpoint`."""
     parser.add_argument(
         "--checkpoint",
         type=Path,
@@ -34,17 +34,17 @@ def add_checkpoint(parser: argparse.ArgumentParser) -> None:
 
 
 def check_checkpoint(folder: Path) -> None:
-    """Check that a folder holds a checkpoint, before anything heavy is imported.
+    """Check that a folder contains a checkpoint, before anything heavy is imported.
 
     Raises:
-        UsageError: It does not.
+        UsageError: The folder contains no checkpoint.
     """
     if not (folder / "checkpoint.json").is_file():
         raise UsageError(f"{folder} holds no checkpoint (checkpoint.json). Train one: python -m train --strategy edge")
 
 
 def add_rewrites(parser: argparse.ArgumentParser) -> None:
-    """``--rewrite``; :func:`rewrite_names` reads it."""
+    """Add the option ``--rewrite``. :func:`rewrite_names` reads its value."""
     parser.add_argument(
         "--rewrite",
         nargs="+",
@@ -56,7 +56,7 @@ def add_rewrites(parser: argparse.ArgumentParser) -> None:
 
 
 def rewrite_names(given: Sequence[str] | None) -> tuple[str, ...] | None:
-    """The names that ``--rewrite`` was given; None if it was not given.
+    """The names given to ``--rewrite``; None if the option was not given.
 
     Raises:
         UsageError: There is no such rewrite.

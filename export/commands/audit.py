@@ -1,4 +1,4 @@
-"""``python -m export audit FILE...``: look into .tflite files, ours and others'."""
+"""``python -m export audit``: check .tflite files, from this project and from others."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser = CommandParser(prog="python -m export audit")
     add_help(
         parser,
-        "Look into .tflite files, this project's or others': are they what their names promise, and does the CPU's "
-        "fast path (XNNPACK) take all of them? LiteRT runs each file in a separate process. If it crashes, the report "
-        "says so. Exit code 1: a promise is broken, or a file cannot be read.",
+        "Check .tflite files, from this project or from others: is each what its name promises, and does XNNPACK, the "
+        "CPU's fast path, run all of its operators? LiteRT runs each file in a separate process. If it crashes, the "
+        "report says so. The exit code is 1 if a file breaks its promise or cannot be read.",
         "python -m export audit artifacts/edge/*.tflite",
         "python -m export audit their_model.tflite --as full_int8",
     )
@@ -35,21 +35,21 @@ def build_parser() -> argparse.ArgumentParser:
         "--as",
         dest="recipe",
         choices=CLAIMS,
-        help="what the files promise to be; default: what the manifest beside each says, else its name, else nothing",
+        help="recipe that the files promise (default: from the manifest beside each file, or else from its name)",
     )
     parser.add_argument(
         "--data",
         metavar="DIR",
-        help="frames to see the output's range on: HC18's folder or 'phantom'; default: HC18 where it is on this "
-        "machine, else the phantom; nothing is downloaded",
+        help="frames to measure the output's range on: HC18's folder or 'phantom' (default: HC18 if it is on this "
+        "machine, else the phantom; nothing is downloaded)",
     )
-    parser.add_argument("--untimed", action="store_true", help="do not time operators that XNNPACK leaves out")
+    parser.add_argument("--untimed", action="store_true", help="do not time the operators that XNNPACK does not run")
     add_json(parser)
     return parser
 
 
 def main(argv: list[str]) -> int:
-    """``python -m export audit``; 1 where a promise is broken or a file cannot be read."""
+    """Run the command; returns its exit code: 1 if a file breaks its promise or cannot be read."""
     args = build_parser().parse_args(argv)
     files = find_models(args.files)
     with contextlib.redirect_stdout(sys.stderr) if args.json else contextlib.nullcontext():

@@ -78,9 +78,9 @@ def measure(job: Job, counts: Sequence[int], seeds: int, folder: Path) -> Iterat
 
     Args:
         job: The checkpoint, and its validation images.
-        counts: Of images.
-        seeds: Random draws of each count.
-        folder: Empty, to work in.
+        counts: Numbers of images.
+        seeds: Number of random draws for each count.
+        folder: Empty folder for temporary files.
 
     Raises:
         UsageError: A count is more than the training part has.
@@ -120,7 +120,7 @@ def measure(job: Job, counts: Sequence[int], seeds: int, folder: Path) -> Iterat
 
 
 def table(trials: Sequence[Trial]) -> str:
-    """Means over the draws of each way, count and choice, and the worst draw; ``-`` where no draw was measured."""
+    """A table of means over the draws of each way, count and choice, and of the worst draw; ``-`` if there is none."""
     lines = [
         f"{'quantization':<15} {'images':>6} {'chosen':<7} {'SQNR (dB)':>10} {'Dice drop':>14} {'HC shift (worst)':>18}"
     ]
@@ -137,7 +137,7 @@ def table(trials: Sequence[Trial]) -> str:
 
 
 def _line(trial: Trial) -> str:
-    """A trial, for people who wait."""
+    """A trial as a line of progress."""
     draw = "" if trial.seed is None else f", seed {trial.seed}"
     shift = "not measured" if trial.hc_shift_mm is None else f"{trial.hc_shift_mm:.3f} mm"
     return f"  {trial.rung}, {trial.count} images, {trial.chosen}{draw}: HC shift {shift}"

@@ -107,7 +107,7 @@ def explanation_text(found: Explanation, worst: int) -> str:
         f"batch norm: {weighted} of {found.n_batch_norm_channels} channels have a running variance under 1e-6"
         + (f" ({', '.join(f'{name}: {n}' for name, n in found.tiny_variances.items())})" if weighted else ""),
         "",
-        f"The {worst} operators of {len(found.layers)} that add most noise (own: with inputs that carry none):",
+        f"The {worst} of {len(found.layers)} operators that add the most noise (own: if their inputs carry none):",
         f"{'':>4} {'operator':<42} {'own dB':>7} {'dB':>6} {'values':>18} {'int8 range':>18} {'outside':>8} "
         f"{'dead':>5} {'ratio':>7}",
         *(_row(layer) for layer in worst_layers(found, worst)),

@@ -1,4 +1,4 @@
-"""A picture of where a full-int8 network loses."""
+"""Draw where a full-int8 network loses accuracy."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from edge_runtime.common.optional import require
 from export.quantization.explain import Explanation, label, worst_layers
 
 TOP_DB = 60.0
-"""Operators that only move values lie above it, off the picture."""
+"""Upper end of the axis. Operators that only move values are above it."""
 
 
 def picture(found: Explanation, worst: int) -> bytes:
-    """SQNR of every operator's output, with all errors before it and by itself; the worst named.
+    """Draw the SQNR of every operator's output, with all earlier errors and with its own alone, and name the worst.
 
     Args:
-        found: What was measured.
-        worst: How many to name.
+        found: The measurements.
+        worst: Number of operators to name.
 
     Returns:
         An SVG file.

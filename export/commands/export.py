@@ -30,7 +30,7 @@ def build_parser(subcommands: str = "") -> argparse.ArgumentParser:
     """The command's parser.
 
     Args:
-        subcommands: The other commands of ``python -m export``, a line each, for ``--help``.
+        subcommands: The other commands of ``python -m export``, one per line, for ``--help``.
     """
     listing = "\n".join(f"  {r.name:<14} {r.summary}" for r in RECIPES.values())
     parser = CommandParser(prog="python -m export")
@@ -47,7 +47,7 @@ def build_parser(subcommands: str = "") -> argparse.ArgumentParser:
         nargs="+",
         default=["all"],
         metavar="DIR",
-        help="folders of checkpoints, or 'all': every one below checkpoints (default: all)",
+        help="folders of checkpoints, or 'all' for every checkpoint in the folder checkpoints (default: all)",
     )
     parser.add_argument(
         "--recipes",
@@ -86,15 +86,15 @@ def build_parser(subcommands: str = "") -> argparse.ArgumentParser:
         type=loss,
         default=budget.max_dice_drop,
         metavar="POINTS",
-        help="largest drop of the mean Dice that full_int8 may cost on the validation part, in points of 100; better "
-        "ways of quantizing are tried until one is within it (default: %(default)s; inf: any)",
+        help="maximum drop of full_int8's mean Dice on the validation part, in points of 100; better ways of "
+        "quantizing are tried until one is within it (default: %(default)s; inf: any)",
     )
     parser.add_argument(
         "--max-hc-shift-mm",
         type=loss,
         default=budget.max_hc_shift_mm,
         metavar="MM",
-        help="largest mean absolute change of the head circumference, likewise (default: %(default)s; inf: any)",
+        help="maximum mean absolute change of the head circumference, likewise (default: %(default)s; inf: any)",
     )
     parser.add_argument(
         "--fine-tune-epochs",
@@ -112,16 +112,16 @@ def build_parser(subcommands: str = "") -> argparse.ArgumentParser:
         help="export N checkpoints at a time; they share the cores (default: %(default)s, the cores of this machine)",
     )
     add_rewrites(parser)
-    parser.add_argument("--force", action="store_true", help="export also what is up to date")
+    parser.add_argument("--force", action="store_true", help="export even if artifacts are up to date")
     parser.add_argument(
-        "--ship", action="store_true", help="copy edge-full_int8 to edge_runtime/models, where the wheel takes it from"
+        "--ship", action="store_true", help="copy edge-full_int8 to edge_runtime/models, which the wheel includes"
     )
     add_json(parser)
     return parser
 
 
 def pick_recipes(names: Sequence[str]) -> tuple[Recipe, ...]:
-    """Recipes by name, ``all`` for all; commas are allowed. Each comes once, in the order of :data:`RECIPES`.
+    """Recipes by name; ``all`` means all, and commas are allowed. Each comes once, in the order of :data:`RECIPES`.
 
     Raises:
         UsageError: There is no such recipe.
@@ -134,10 +134,13 @@ def pick_recipes(names: Sequence[str]) -> tuple[Recipe, ...]:
 
 
 def find_checkpoints(places: Sequence[str]) -> list[Path]:
-    """Folders that hold a checkpoint: those given, and those directly below them. ``all`` is ``checkpoints``.
+    """Find the folders with a checkpoint, among the given folders and directly below them.
+
+    Args:
+        places: Folders; ``all`` stands for the folder ``checkpoints``.
 
     Raises:
-        UsageError: A place holds none.
+        UsageError: A place has no checkpoint.
     """
     found: dict[Path, None] = {}
     for text in places:
@@ -213,7 +216,7 @@ def _check_names(folders: Sequence[Path]) -> None:
         with contextlib.suppress(ValueError, TypeError, KeyError):  # a damaged one is reported when its turn comes
             name = json.loads((folder / "checkpoint.json").read_text())["strategy"]["name"]
             if (first := seen.setdefault(name, folder)) != folder:
-                raise UsageError(f"{folder} and {first} are both {name}: export them to two --out.")
+                raise UsageError(f"{folder} and {first} are both {name}: export them separately, to different --out.")
 
 
 def _in_turn(

@@ -1,8 +1,7 @@
 """``python -m export sizes``: measure that networks convert correctly at every input size.
 
-onnx2tf guesses layouts from sizes, and is wrong at some of them; :mod:`export.conversion.graph` keeps it away from
-these.
-``sizes.json`` holds what a sweep over many sizes measured.
+onnx2tf guesses layouts from sizes, and is wrong at some sizes. :mod:`export.conversion.graph` avoids these.
+``sizes.json`` has the results of a sweep over many sizes.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from train.strategies import STRATEGIES, Strategy, get_strategy
 
 TABLE = Path(__file__).resolve().parents[1] / "sizes.json"
 TOLERANCE = 1e-3
-"""Largest difference to torch, in standard deviations of torch's logits, that counts as right."""
+"""Maximum difference of a logit from torch in a correct conversion, in standard deviations of torch's logits."""
 
 Size = tuple[int, int]
 
@@ -37,11 +36,11 @@ def _sweep() -> list[Size]:
 
 
 SWEEP = _sweep()
-"""Sizes that are measured unless told otherwise: square, wide and high; those onnx2tf alone is wrong at among them."""
+"""Default sizes: square, wide and high, including sizes that onnx2tf alone converts wrongly."""
 
 
 def network_key(strategy: Strategy) -> str:
-    """What decides a conversion besides the size: architecture, decoder channels and upsampling."""
+    """The properties that a conversion depends on besides the size: architecture, decoder channels and upsampling."""
     if strategy.architecture == "plain-unet":
         return strategy.architecture
     return f"{strategy.architecture} {'-'.join(map(str, strategy.decoder_channels))} {strategy.upsampling}"
@@ -51,7 +50,7 @@ def measure(strategy: Strategy, sizes: Sequence[Size]) -> Iterator[tuple[Size, f
     """Convert a network with random weights and compare it with torch on noise, at each size in turn.
 
     Args:
-        strategy: Whose network.
+        strategy: Strategy of the network.
         sizes: (h, w) in pixels, multiples of 16.
 
     Yields:
@@ -121,7 +120,7 @@ def _run(strategies: Sequence[Strategy], sizes: Sequence[Size], write: bool) -> 
         found = largest.setdefault(network_key(strategy), {})
         for (height, width), difference in measure(strategy, sizes):
             found[f"{height}x{width}"] = float(f"{difference:.1e}")
-            verdict = "right" if difference <= TOLERANCE else "WRONG"
+            verdict = "correct" if difference <= TOLERANCE else "WRONG"
             say(f"{network_key(strategy):<44} {height}x{width}: {verdict}, {difference:.1e}")
     wrong = sum(d > TOLERANCE for found in largest.values() for d in found.values())
     say(f"{sum(map(len, largest.values()))} conversions, {wrong} wrong (tolerance {TOLERANCE:g})")

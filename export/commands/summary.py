@@ -13,7 +13,7 @@ COLUMNS = (
 
 
 def table(manifests: Sequence[Manifest]) -> str:
-    """A row for each artifact: size, parity with torch, accuracy and cost against float32; then notes."""
+    """A row for each artifact, with size, parity with torch, accuracy and loss against float32; then notes."""
     lines = [COLUMNS, *(_row(m) for m in manifests), *_notes(manifests)]
     return "\n".join(lines)
 
@@ -52,10 +52,11 @@ def _first_part(manifest: Manifest) -> str | None:
 def _notes(manifests: Sequence[Manifest]) -> list[str]:
     """Lines that say what the columns mean and what they were measured on."""
     notes = [
-        "logit diff, mask Dice: against torch. Dice, HC ADF: against the reference.",
-        "Dice vs fp32, HC shift: mean change, and mean absolute change, an image against the same network in float32.",
+        "logit diff, mask Dice: against torch.",
+        "Dice, HC ADF (mean absolute difference of the head circumference): against the reference.",
+        "Dice vs fp32, HC shift: mean change, and mean absolute change of the HC, against the same network in float32.",
     ]
-    measured: dict[tuple[str, str, int], None] = {}  # a set that keeps its order
+    measured: dict[tuple[str, str, int], None] = {}  # an ordered set
     for manifest in manifests:
         part = _first_part(manifest)
         if part is not None:

@@ -155,7 +155,7 @@ def test_the_committed_sweep_is_of_forty_sizes_and_all_are_right() -> None:
 @pytest.mark.slow
 def test_a_size_onnx2tf_alone_converts_wrongly_is_right(run: Run) -> None:
     done = run("export", "sizes", "--strategy", "edge", "--size", 128, 192, "--size", 112, 96)
-    assert done.returncode == 0 and "128x192: right" in done.stdout and "0 wrong" in done.stdout
+    assert done.returncode == 0 and "128x192: correct" in done.stdout and "0 wrong" in done.stdout
 
 
 @pytest.mark.slow
