@@ -35,10 +35,10 @@ from train.divergence import DivergenceError
 from train.model import make_predictor
 
 FLOAT32 = RECIPES["float32"]
-WRONG = "Report it with the checkpoint; whether its architecture converts rightly says python -m export sizes."
+WRONG = "Report it with the checkpoint. python -m export sizes shows whether its architecture converts correctly."
 UNSUITED = (
-    "Up to the float32 SavedModel the conversion is right, so it is this recipe that loses too much on this network: "
-    "use another (--recipes), or train longer."
+    "The conversion is correct up to the float32 SavedModel, so this recipe loses too much on this network. "
+    "Use another recipe (--recipes), or train longer."
 )
 
 
@@ -161,8 +161,8 @@ def _convert(job: Job, recipe: Recipe, conversions: Conversions, folder: Path) -
     if made.holds:
         return artifact, None
     return artifact, ParityError(
-        f"{job.name}-{recipe.name} costs more than its budget, whichever way it is quantized (table above). It was not "
-        "written. Allow more (--max-dice-drop, --max-hc-shift-mm), use another recipe, or train longer."
+        f"{job.name}-{recipe.name} costs more than its budget with every way of quantizing (see the table above). It "
+        "was not written. Raise the budget (--max-dice-drop, --max-hc-shift-mm), use another recipe, or train longer."
     )
 
 
@@ -208,9 +208,9 @@ def _hold(job: Job, torch_answers: TorchAnswers, answers: NDArray[np.float32], f
     """Check that ONNX and the SavedModel (by its answers) agree with torch before anything is measured."""
     onnx = compare(torch_answers, run_on(onnx_predictor(folder / ONNX), torch_answers.images))
     saved_model = compare(torch_answers, answers)
-    check(f"{job.name} as ONNX", onnx, FLOAT32.tolerance, "This is torch's exporter; report it with the checkpoint.")
+    check(f"{job.name} as ONNX", onnx, FLOAT32.tolerance, "torch's exporter is wrong: report it with the checkpoint.")
     check(f"{job.name} as converted by onnx2tf", saved_model, FLOAT32.tolerance, WRONG)
-    say(f"  as torch: largest logit difference {saved_model.max_logit_difference:.1e}")
+    say(f"  agrees with torch: maximum logit difference {saved_model.max_logit_difference:.1e}")
     exam = make_exam(job.dataset, job.parts, job.size, job.options.accuracy_images) if job.parts else None
     return Bench(torch_answers, onnx, saved_model, exam)
 
