@@ -22,8 +22,8 @@ setup: $(READY)  ## make .venv with everything, pinned by constraints.txt
 
 $(READY): pyproject.toml constraints.txt
 	@python=$$(PYTHON="$(PYTHON)" ./.ci/find-python); \
-	echo "Setting up .venv with $$python: some minutes, about 9 GB with CUDA's libraries."; \
-	$(if $(TORCH_INDEX),,echo "No CUDA wanted? Stop, and call: make setup TORCH_INDEX=URL (the CPU wheels' address, see pytorch.org, Get started): 6 GB less.";) \
+	echo "Setting up .venv with $$python. This takes some minutes, and several GB with CUDA's libraries."; \
+	$(if $(TORCH_INDEX),,echo "No NVIDIA GPU? Stop this, and run: make setup TORCH_INDEX=URL, with the address of the CPU wheels (pytorch.org, Get started). That saves most of the space.";) \
 	"$$python" -m venv .venv
 	@.venv/bin/pip install --quiet --disable-pip-version-check -c constraints.txt \
 	  $(if $(TORCH_INDEX),--extra-index-url "$(TORCH_INDEX)") -e '.[tflite,sign,train,export,report,dev]'

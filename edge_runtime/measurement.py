@@ -37,7 +37,7 @@ class Measurement:
         quality: The figures behind the decision.
         latency_ms: The time spent.
         pixel_size_mm: The (x, y) used. None if none was given.
-        interval_mm: The range that contains the true circumference in at least 90 % of images. None without a
+        interval_mm: The range that should contain the true circumference in at least 90% of images. None without a
             circumference.
         trust: How much the figures resemble those of good frames, 0 to 1; 0 if the measurement is refused.
         caution: A warning to show beside a circumference that is less certain than usual, else None.

@@ -1,7 +1,7 @@
 """Scores of a predicted mask and its head circumference (HC). Each is defined here and nowhere else.
 
 Scores are computed for each image at the image's own resolution, then summarized over images: mean, standard deviation
-and a bootstrap 95 % interval. The ``paper_*`` figures pool pixels over batches, as Wang, Silvestre and Curran (2023)
+and a bootstrap 95% interval. The ``paper_*`` figures pool pixels over batches, as Wang, Silvestre and Curran (2023)
 do. Use them only for a comparison with their table.
 """
 
@@ -112,7 +112,7 @@ def summarize_values(values: Sequence[float], seed: int = 0) -> dict[str, float 
 
     Returns:
         Count, mean, standard deviation (n - 1), median, 95th percentile, minimum, maximum, and the percentile-bootstrap
-        95 % interval of the mean.
+        95% interval of the mean.
     """
     data = np.asarray(values, dtype=np.float64)
     if data.size == 0:

@@ -31,7 +31,7 @@ class TrainConfig:
         augment: ``none``, ``paper`` or ``ours``.
         loss: ``bce`` or ``bce_dice`` (their sum).
         optimizer: ``adam`` or ``adamw`` (weight decay 0.01).
-        schedule: ``constant`` or ``one_cycle`` (30 % warm-up, cosine).
+        schedule: ``constant`` or ``one_cycle`` (30% warm-up, cosine).
         lr: Learning rate, above 0; the peak if it varies.
         batch_size: Images per step.
         epochs: Passes over the training part.

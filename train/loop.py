@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from edge_runtime.common.cli import say
+from edge_runtime.common.cli import counted, say
 from edge_runtime.common.provenance import git_commit, tool_versions
 from edge_runtime.errors import UsageError
 from edge_runtime.frame.preprocess import prepare
@@ -137,7 +137,7 @@ def _train(
     count = sum(p.numel() for p in run.model.parameters())
     say(
         f"{strategy.name}: {count_trainable(run.model):,} of {count:,} parameters learn; "
-        f"{len(parts['train'])} images, {len(parts['val'])} to choose on, {len(parts['test'])} to test "
+        f"{len(parts['train'])} images to train, {len(parts['val'])} to validate, {len(parts['test'])} to test "
         f"({dataset.title}, split {split.name}); "
         f"{config.image_size[0]}x{config.image_size[1]}, {device.type}, {config.precision}"
     )
@@ -217,8 +217,8 @@ def _finish(
     if metrics["n_hc_refused"] == len(scores):
         say(
             f"warning: {model.strategy.name} measured no head in any of the {len(scores)} test images. It was trained "
-            f"too briefly ({config.epochs} epochs of {len(parts['train'])} images), or it diverged "
-            f"(learning rate {config.lr:g}: try a lower --lr)."
+            f"too briefly ({counted(config.epochs, 'epoch')} of {counted(len(parts['train']), 'image')}), or it "
+            f"diverged (learning rate {config.lr:g}: try a lower --lr)."
         )
     adf = metrics["hc_absolute_difference_mm"]["mean"]
     say(

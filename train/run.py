@@ -30,7 +30,7 @@ _FROM_EPOCH_SEED = 1_000_003  # a prime far above any number of epochs: no two p
 def learning_rate(config: TrainConfig, progress: float) -> float:
     """The learning rate at a point of the run; ``progress`` goes from 0 to 1.
 
-    ``one_cycle`` rises from lr / 25 to lr over the first 30 % and then falls to lr / 10,000, each along half a cosine
+    ``one_cycle`` rises from lr / 25 to lr over the first 30% and then falls to lr / 10,000, each along half a cosine
     (Smith and Topin 2017, as in PyTorch's OneCycleLR).
     """
     if config.schedule == "constant":

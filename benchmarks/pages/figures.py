@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from benchmarks.common.render import Table, code, table_markdown
 from benchmarks.common.tables import Columns, cells, interval, mean, number
-from benchmarks.pages.scores import counted, shipped_epochs
+from benchmarks.pages.scores import shipped_epochs
 from benchmarks.suite.artifacts import REFERENCE_RECIPE
 from benchmarks.suite.columns import is_shipped, shipped_manifest, title_code
 from benchmarks.suite.document import Percentiles, Result, SuiteDocument
+from edge_runtime.common.cli import counted
 from edge_runtime.errors import UsageError
 
 _ADF = "ADF is the mean absolute difference of the head circumference (HC) from the reference"
@@ -39,9 +40,10 @@ def shipped_table(documents: Sequence[SuiteDocument]) -> str:
         ("ADF (mm)", lambda r: mean(r.accuracy and r.accuracy.hc_absolute_difference_mm, 2)),
         (f"HC shift vs {REFERENCE_RECIPE} (mm)", lambda r: _cost(r, "shift")),
     )
+    apart = ", with no exam in common with the training part" if document.conditions.split == "grouped" else ""
     text = (
-        f"{code(manifest.strategy)} as shipped ({shipped_epochs()} epochs), scored on {_images(document)}. Latency is "
-        f"the median from frame to circumference. {_measured_on(document)}"
+        f"{code(manifest.strategy)} as shipped ({shipped_epochs()} epochs), scored on {_images(document)}{apart}. "
+        f"Latency is the median from frame to circumference. {_measured_on(document)}"
     )
     return f"{_table(results, columns)}\n\n{text}"
 
@@ -74,7 +76,7 @@ def _accuracy(document: SuiteDocument) -> str:
     )
     images = _images(document)
     text = (
-        f"{images[0].upper()}{images[1:]}; mean per image at original resolution, [bootstrap 95 % interval]. {_ADF}; "
+        f"{images[0].upper()}{images[1:]}; mean per image at original resolution, [bootstrap 95% interval]. {_ADF}; "
         f"DF is the mean difference. {refused} {_machine(document)}."
     )
     return f"{_table(document.results, columns)}\n\n{text}"

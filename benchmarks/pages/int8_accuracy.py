@@ -40,8 +40,8 @@ def _budget(ladders: dict[str, LadderDocument]) -> list[Block]:
         "`python -m benchmarks ladder CHECKPOINT` measures this. An export tries several ways of quantizing, from the "
         "simplest to the most expensive, and takes the first within a budget. The budget limits the drop of Dice and "
         "the mean absolute shift of the head circumference (HC), both against the network in torch. They are measured "
-        "on validation images; the split `paper` has none, so training images are used there. Only images count on "
-        "which the network in torch is sure of nearly every pixel."
+        "on validation images; the split `paper` has none, so training images are used there. An image "
+        "counts only if the network in torch is sure of nearly every pixel of it."
     )
     shipped = climbed(json.loads(DEFAULT_MODEL.with_suffix(".json").read_text()), None)
     blocks: list[Block] = [Heading("Within a budget"), Paragraph(text), *_ladder("as shipped", shipped)]
@@ -83,9 +83,9 @@ def _exported(document: LadderDocument) -> str:
 
 
 def _end(document: LadderDocument) -> str:
-    """What came of it."""
+    """The outcome."""
     if document.refused:
-        return "No way is within the budget, so the export writes no file."
+        return "No method is within the budget, so the export writes no file."
     parts = [
         f"{code(name.removesuffix('_test'))} ({part.n_images} images): change of Dice "
         f"{number(part.degradation.dice_points, 3, sign=True)} points, HC shift "
@@ -94,7 +94,7 @@ def _end(document: LadderDocument) -> str:
     ]
     mixed = ", as `mixed_int8`" if document.recipe == "mixed_int8" else ""
     tested = f" Against float32 on the test parts of the splits: {'; '.join(parts)}." if parts else ""
-    return f"Taken: {document.quantization.method}{mixed}.{tested}"
+    return f"Chosen: {document.quantization.method}{mixed}.{tested}"
 
 
 def _cause(ladders: dict[str, LadderDocument]) -> list[Block]:

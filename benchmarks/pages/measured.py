@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from benchmarks.common.device import Device
 from benchmarks.common.measured import Measured
 from benchmarks.common.render import code
-from benchmarks.pages.scores import counted
+from edge_runtime.common.cli import counted
 
 SHOWN = {
     "python": "Python",

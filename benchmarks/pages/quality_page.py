@@ -46,7 +46,8 @@ def build(path: Path = RESULT) -> list[Block]:
         "cannot be measured and says why. A circumference that is shown carries a trust from 0 to 1 and a "
         f"{MIN_INSIDE:.0%} interval, and a caution if it is less certain than usual. The model's manifest holds the "
         "limits behind this, in its section `quality`. `python -m export quality` derives them from the training and "
-        "validation parts. `python -m benchmarks quality` measures here how they do on other images."
+        "validation parts. This page shows how well they work on other images, as measured by "
+        "`python -m benchmarks quality`."
     )
     about = (
         f"This page is about {code(document.artifact)} on {document.data}. HC is the head circumference, and an |HC "
@@ -90,8 +91,8 @@ def _refused(document: QualityDocument) -> list[Block]:
         "Mild variants can still be measured: an image is mirrored, turned upside down, turned by up to 30 degrees or "
         "by 180 degrees, made darker or brighter, changed in gamma, rescaled, shifted or trimmed. Bad frames cannot be "
         "measured. They are made from the images of the same part, from photographs and at random, with other seeds "
-        "for each part. The figures, and the smallest trust that is shown, were chosen with the bad frames that got "
-        "through in all parts in view. Bad frames made by somebody else would be a fairer test."
+        "for each part. The figures, and the smallest trust that is shown, were chosen after looking at the bad "
+        "frames that got through in every part. Bad frames made by somebody else would be a fairer test."
     )
     more = (
         f"The limits alone refuse {document.refused_by_limits_alone} of the {bad.n} bad frames of the test part. "
@@ -198,8 +199,8 @@ def _limits(document: QualityDocument) -> list[Block]:
     text = (
         "Each limit is the most extreme value of the good frames of the training and validation parts, moved away from "
         f"their median by {MARGIN:.0%} of its distance. `edge_runtime/quality/evidence.py` describes the figures. "
-        f"Those of one frame take {number(cost.least, 2)} ms at best and {number(cost.median, 2)} ms in the median. A "
-        "frame is refused if a figure is beyond its limit, or if the trust is below "
+        f"Computing them takes {number(cost.least, 2)} ms per frame at best, and {number(cost.median, 2)} ms in the "
+        "median. A frame is refused if a figure is beyond its limit, or if the trust is below "
         f"{number(limits.least_trust, 3)}."
     )
     rows = [

@@ -9,6 +9,7 @@ from benchmarks.common.result_files import RESULTS
 from benchmarks.fuzz.document import read_fuzz
 from benchmarks.int8.interpreters import read_interpreters
 from benchmarks.int8.peers import FLOAT32, OURS, read_peers
+from benchmarks.runtime.quality_document import read_quality
 from benchmarks.runtime.soak import read_soak
 from benchmarks.study.results import load_all
 from benchmarks.suite.document import Result, load_document
@@ -61,7 +62,17 @@ def _int8_memory_saved() -> str:
 
 def _saved(after: int | None, before: int | None) -> str:
     assert after and before, "both were measured"
-    return f"{100 * (1 - after / before):.0f} %"
+    return f"{100 * (1 - after / before):.0f}%"
+
+
+def _interval_width_mm() -> str:
+    return f"{read_quality(RESULTS / 'runtime' / 'quality.json').intervals['test'].mean_width_mm:.1f}"
+
+
+def _shipped_adf_mm() -> str:
+    full_int8, _ = _recipes(_SHIPPED)
+    assert full_int8.accuracy and full_int8.accuracy.hc_absolute_difference_mm.mean is not None, "it was measured"
+    return f"{full_int8.accuracy.hc_absolute_difference_mm.mean:.1f}"
 
 
 def _study_hours() -> str:
@@ -85,6 +96,8 @@ _FIGURES: dict[str, Callable[[], str]] = {
     "int8-over-float32-avx2": _int8_over_float32_avx2,
     "int8-size-saved": _int8_size_saved,
     "int8-memory-saved": _int8_memory_saved,
+    "interval-width-mm": _interval_width_mm,
+    "shipped-adf-mm": _shipped_adf_mm,
     "study-hours": _study_hours,
     "fuzz-resealed": _resealed,
     "fuzz-crashed": lambda: _resealed("LiteRT crashed (SIGSEGV)"),

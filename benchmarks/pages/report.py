@@ -19,7 +19,6 @@ from benchmarks.common.render import (
 )
 from benchmarks.common.tables import NOT_MEASURED, Columns, cells, number
 from benchmarks.pages import results_page
-from benchmarks.pages.scores import counted
 from benchmarks.pictures import plots, strategy_overlays
 from benchmarks.pictures.overlays import choose_result, draw_overlays
 from benchmarks.study.quantized import load_latencies
@@ -28,13 +27,13 @@ from benchmarks.study.training_speed import load_speeds
 from benchmarks.suite.artifacts import REFERENCE_RECIPE
 from benchmarks.suite.columns import ACCURACY, DEGRADATION, SPEED, title_code
 from benchmarks.suite.document import Result, SuiteDocument, load_document, newest_result
-from edge_runtime.common.cli import say
+from edge_runtime.common.cli import counted, say
 from edge_runtime.common.optional import require
 from edge_runtime.errors import FetalHeadError
 
 TITLE = "Fetal head segmentation on small CPUs: benchmark"
 _METRICS = (
-    "Scores are taken for each image at its own resolution; tables give the mean over images with its bootstrap 95 % "
+    "Scores are taken for each image at its own resolution; tables give the mean over images with its bootstrap 95% "
     "interval. HC is the head circumference. DF is the mean difference of HC from the reference, ADF the mean absolute "
     'difference. An empty prediction counts as Dice 0. "No HC" counts images without a circumference by the runtime\'s '
     'general limits, which are the same for every model; DF and ADF are over the others. "Refused on the device" '

@@ -8,12 +8,13 @@ from benchmarks.common.device import cpu_text
 from benchmarks.common.render import Block, Figure, Heading, Paragraph, Table, code
 from benchmarks.common.scores import summary_of
 from benchmarks.common.tables import interval, mean, number
-from benchmarks.pages.scores import OWN, counted, label, label_code, own, shipped_epochs, trained_on
+from benchmarks.pages.scores import OWN, label, label_code, own, shipped_epochs, trained_on
 from benchmarks.pictures import training_plots
 from benchmarks.study.findings import Documents
 from benchmarks.study.quantized import Row, rows
 from benchmarks.suite.columns import shipped_manifest
 from benchmarks.suite.document import SuiteDocument
+from edge_runtime.common.cli import counted
 from train.protocols import LEAK_FREE
 
 
@@ -56,7 +57,7 @@ def leak_free(documents: Documents) -> list[Block]:
         Figure("bland-altman.svg", training_plots.bland_altman(name, best.per_image),
                "Bland-Altman plot of head circumference",
                f"Bland-Altman plot of HC: {label_code(best.name, best)} in float32 against the reference. A dot is an "
-               "image; the lines are the mean difference and the 95 % limits of agreement."),
+               "image; the lines are the mean difference and the 95% limits of agreement."),
     ]  # fmt: skip
 
 

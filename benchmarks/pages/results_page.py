@@ -9,13 +9,14 @@ from benchmarks.common.tables import mean, number
 from benchmarks.pages.results_leak_free import leak_free, recipes, seeds
 from benchmarks.pages.results_paper import claims, flaws, paper_table, set_sizes, small
 from benchmarks.pages.results_speed import training_speed
-from benchmarks.pages.scores import counted, label_code, paper_order, pooled_dice, trained_on
+from benchmarks.pages.scores import label_code, paper_order, pooled_dice, trained_on
 from benchmarks.study.findings import Documents, size_text
 from benchmarks.study.paper import HC18_RECORDS, OTHERS, REPEATABILITY_PERCENT, TABLE
 from benchmarks.study.results import TrainingResult
 from benchmarks.study.runs import STUDY
 from benchmarks.study.training_speed import SpeedDocument
 from benchmarks.suite.document import SuiteDocument
+from edge_runtime.common.cli import counted
 from edge_runtime.metrics import PAPER_BATCH
 from train.protocols import LEAK_FREE, PAPER
 from train.strategies import STRATEGIES
@@ -31,7 +32,7 @@ _INTRODUCTION = (
 )
 _SCORES = (
     "Our own scores are the same in both settings. Dice is taken for each image, at the image's own resolution, "
-    "against the reference ellipse; tables give the mean over images and its bootstrap 95 % interval in square "
+    "against the reference ellipse; tables give the mean over images and its bootstrap 95% interval in square "
     "brackets. DF is the mean difference of the head circumference (HC) from the reference, and ADF the mean absolute "
     "difference. An empty prediction counts as Dice 0."
 )
@@ -182,7 +183,7 @@ def _others(documents: Documents) -> list[Block]:
     text = (
         "The figures of others are quoted, each under its own protocol: other images, other splits, other ways to "
         "average. They do not rank the methods. HC18's official test set is hidden and was not used here. Sonographers "
-        f"who repeat a measurement agree within about {REPEATABILITY_PERCENT} % of HC (95 % limits of agreement)."
+        f"who repeat a measurement agree within about {REPEATABILITY_PERCENT}% of HC (95% limits of agreement)."
     )
     if runs:
         text += f" Ours: {trained_on(runs)[0].lower()}{trained_on(runs)[1:]}"

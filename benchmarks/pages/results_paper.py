@@ -34,7 +34,7 @@ def paper_table(documents: Documents) -> list[Block]:
         rows.append([
             code(strategy),
             f"{run.trainable_parameters:,}",
-            _joined([row.pixel_accuracy[0], row.dice[0], row.miou[0]]) if row else "not in it",
+            _joined([row.pixel_accuracy[0], row.dice[0], row.miou[0]]) if row else "not in the paper",
             _joined(_three(run)),
             *own(run),
         ])  # fmt: skip
@@ -82,8 +82,8 @@ def _at_the_papers_size(large: TrainingResult, smaller: TrainingResult | None) -
             dice = np.array(list(dice_of(run).values()))
             low, lost = np.sum(dice < _LOW_DICE), np.sum(dice < _LOST_DICE)
             text += (
-                f" At {size_text(run)} the median image has a Dice of {np.median(dice):.2f} %; {low} of {len(dice)} "
-                f"images are below {_LOW_DICE} %, {lost} of them below {_LOST_DICE} %."
+                f" At {size_text(run)} the median image has a Dice of {np.median(dice):.2f}%; {low} of {len(dice)} "
+                f"images are below {_LOW_DICE}%, {lost} of them below {_LOST_DICE}%."
             )
     if smaller is not None:
         text += (
@@ -106,7 +106,7 @@ def claims(documents: Documents) -> list[Block]:
     """The paper's claims, each with a verdict."""
     text = (
         "Each claim is checked with the runs in the paper's setting. The evidence is the difference of Dice between "
-        "two networks, image by image, with its mean and bootstrap 95 % interval. An interval that contains 0 decides "
+        "two networks, image by image, with its mean and bootstrap 95% interval. An interval that contains 0 decides "
         f"nothing; a claim of no loss is confirmed where the interval stays above -{findings.NO_LOSS} points. Each run "
         "has one seed, so the interval is over images and not over trainings (see the seeds below)."
     )
@@ -174,21 +174,21 @@ def _by_set_size(documents: Documents) -> Mapping[tuple[str, int], TrainingResul
 
 
 def flaws(documents: Documents) -> list[Block]:
-    """What the flaws of the paper's protocol are worth."""
+    """How much the flaws of the paper's protocol change Dice."""
     rows = findings.flaws(documents)
     if not rows:
         return []
     runs = [run for run in documents.values() if run.study_run.protocol == PAPER]
     text = (
         f"The paper pools its metrics over {PAPER_BATCH} images, splits at random over images, validates with the "
-        "augmenting transform, and has no validation set apart from the test set. This table shows what the first two "
-        "are worth, and the reference that it scores on: the mean over the runs in its setting with a pooled Dice "
-        f"above {100 * findings.WORKS:.0f} %, and the range. The last row compares different images, some of them "
-        "harder, so it does not isolate the effect of the split. The other two flaws are not repeated here: our "
+        "augmenting transform, and has no validation set apart from the test set. This table shows how much the first "
+        "two, and the choice of the reference, change Dice: the mean and the range over the runs in the paper's "
+        f"setting with a pooled Dice above {100 * findings.WORKS:.0f}%. The last row compares different images, some of "
+        "them harder, so it does not isolate the effect of the split. The other two flaws are not repeated here: our "
         f"runs are tested without augmentation, and the last epoch is kept. {trained_on(runs)}"
     )
     return [
-        Heading("What the flaws of the protocol are worth"),
+        Heading("How much the flaws of the paper's protocol change Dice"),
         Paragraph(text),
         Table(("flaw", "runs", "Dice gained by it (points)"), [list(row) for row in rows], facts=True),
     ]

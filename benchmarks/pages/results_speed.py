@@ -9,17 +9,17 @@ from benchmarks.common.tables import number
 from benchmarks.study.training_speed import PLAIN, VARIANTS, Speed, SpeedDocument
 
 GOAL = 3.0
-"""Images a second of ours, over the plain loop's."""
+"""Images per second of ours, over the plain loop's."""
 
 
 def training_speed(speeds: Sequence[SpeedDocument]) -> list[Block]:
-    """Images a second of each way to train, a column for each strategy; nothing where it was not measured."""
+    """Images per second of each way to train, a column for each strategy; nothing where it was not measured."""
     if not speeds:
         return []
     blocks: list[Block] = [
         Heading("How fast it trains"),
         Paragraph(
-            "Images a second, forward and backward, in the paper's setting; the variants ran in alternating rounds "
+            "Images per second, forward and backward, in the paper's setting; the variants ran in alternating rounds "
             "(`python -m benchmarks train-speed`). In brackets: the ratio to the plain loop, as the median over "
             f"rounds. The goal is {GOAL:g} times the plain loop for every strategy."
         ),

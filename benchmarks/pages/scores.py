@@ -9,6 +9,7 @@ from benchmarks.common.tables import interval, mean, number
 from benchmarks.study.paper import TABLE
 from benchmarks.study.results import TrainingResult
 from benchmarks.suite.columns import shipped_manifest
+from edge_runtime.common.cli import counted
 
 OWN = ("Dice per image (%)", "worst (%)", "ADF (mm)", "DF (mm)", "refused")
 
@@ -48,11 +49,6 @@ def label(name: str, run: TrainingResult) -> str:
 def label_code(name: str, run: TrainingResult) -> str:
     """:func:`label` with the name as a code span."""
     return code(name) + label(name, run).removeprefix(name)
-
-
-def counted(n: int, noun: str) -> str:
-    """``1 thread``, ``2 threads``."""
-    return f"{n} {noun}" + ("" if n == 1 else "s")
 
 
 def trained_on(runs: Iterable[TrainingResult]) -> str:

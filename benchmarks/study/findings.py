@@ -108,15 +108,13 @@ def _order(documents: Documents) -> Finding:
 
 
 def _fewer_parameters(documents: Documents) -> Finding:
-    claim = f"`decoder-all` loses nothing against the plain U-Net with {CLAIMED_FEWER_PARAMETERS} % fewer parameters"
+    claim = f"`decoder-all` loses nothing against the plain U-Net with {CLAIMED_FEWER_PARAMETERS}% fewer parameters"
     ours, theirs = documents.get(_named("decoder-all", 128)), documents.get(_named("unet-scratch", 128))
     if ours is None or theirs is None:
         return Finding(claim, NOT_MEASURED, "")
     summary = difference(ours, theirs)
     share = 1 - ours.trainable_parameters / theirs.trainable_parameters
-    text = (
-        f"`decoder-all` minus `unet-scratch`, both at {size_text(ours)}, {100 * share:.1f} % fewer: {points(summary)}"
-    )
+    text = f"`decoder-all` minus `unet-scratch`, both at {size_text(ours)}, {100 * share:.1f}% fewer: {points(summary)}"
     return Finding(claim, verdict(summary, NO_LOSS), text)
 
 

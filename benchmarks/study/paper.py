@@ -44,7 +44,7 @@ CLAIMED_FEWER_PARAMETERS = 85.8
 """Percent: how many fewer parameters decoder-all trains than the plain U-Net, as it says."""
 
 REPEATABILITY_PERCENT = 3
-"""95 % limits of agreement of sonographers who repeat a measurement, in percent of HC: from the literature."""
+"""95% limits of agreement of sonographers who repeat a measurement, in percent of HC: from the literature."""
 
 SET_SIZES = {
     "encoder-only": {79: (84.09, 76.42, 62.26), 239: (84.41, 79.94, 67.17), 399: (96.12, 93.92, 88.65)},

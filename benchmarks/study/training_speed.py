@@ -43,7 +43,7 @@ VARIANTS = {
     "in memory": "like plain, with the prepared images in memory",
     "channels last": "like in memory, with channels last",
     "ours": "`python -m train`: like channels last, with the fast decoder block; bfloat16 on CPUs fast at it",
-    "ours, a run a core": "`python -m benchmarks study --jobs N`: a run of ours on each core, with one thread each",
+    "ours, a run a core": "`python -m benchmarks study --jobs N`: one of our runs on each core, with one thread each",
 }
 Step = Callable[[], None]
 

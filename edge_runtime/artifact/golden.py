@@ -1,7 +1,7 @@
-"""Golden outputs: a network's answers, at export, to frames that every device has.
+"""Golden outputs: a network's answers to eight fixed frames, recorded at export and compared on each device.
 
-Integer arithmetic has one right answer, so a fully quantized network gives the same bytes on every sound device.
-Another interpreter may round differently (tflite-runtime does); then its masks are compared with those of the export.
+Integer arithmetic is exact, so a fully quantized network gives the same bytes on every device that works correctly.
+Another interpreter may round differently, as tflite-runtime does. Then its masks are compared with the export's.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ FRAMES = Path(__file__).resolve().parents[1] / "models" / "golden_frames.npy"
 """Eight phantoms (not ultrasound), uint8 (8, 160, 240); ``train.data.phantom.golden_frames`` draws them."""
 
 FRAMES_SHA256 = "02fa1bc768ff3d464ef09a2a320701aeb63631c4e1652976717d91a3588f7258"
-"""Hash of that file's bytes."""
+"""SHA-256 of that file."""
 
 N_FRAMES = 8
 _FRAME_SHAPE = (160, 240)
 _ARRAY_HEADER = 128
-"""Bytes before the frames in the file, as numpy writes them."""
+"""Bytes of the ``.npy`` header that numpy writes before the frames."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -88,7 +88,7 @@ def take_golden(network: Network, size: tuple[int, int]) -> dict[str, Any]:
     """Run a network on the golden frames and record its answers for the manifest.
 
     Args:
-        network: The network that is exported.
+        network: The network being exported.
         size: (h, w) of its input in pixels.
     """
     inputs, hashes, masks = _ask(network, size)
@@ -111,7 +111,7 @@ def check_golden(network: Network, manifest: Manifest) -> Golden | None:
         The comparison; None if the manifest is from an older export and has no golden outputs.
 
     Raises:
-        ModelError: The golden outputs or frames are damaged, or this device makes other inputs of the frames.
+        ModelError: The golden outputs or frames are damaged, or this device prepares the frames differently.
     """
     if not manifest.golden:
         return None
@@ -120,8 +120,9 @@ def check_golden(network: Network, manifest: Manifest) -> Golden | None:
     inputs, hashes, masks = _ask(network, size)
     if hashlib.sha256(inputs.tobytes()).hexdigest() != manifest.golden.get("inputs_sha256"):
         raise ModelError(
-            f"{manifest.name}: on this device the golden frames give a different input from the export's. The package "
-            "has another version here, or the arithmetic differs. Export the model with the version installed here.",
+            f"{manifest.name}: on this device the golden frames give a different input than at export. This is "
+            "another version of the package, or the arithmetic differs. Export the model with the version that is "
+            "installed here.",
             code="golden",
         )
     same = sum(a == b for a, b in zip(hashes, wanted_hashes, strict=True))
@@ -130,7 +131,7 @@ def check_golden(network: Network, manifest: Manifest) -> Golden | None:
 
 
 def wanted_answers(manifest: Manifest) -> tuple[list[str], NDArray[np.bool_]]:
-    """The golden outputs in a manifest: hashes of the output's bytes, and masks bool (N, h, w).
+    """Read the golden outputs of a manifest: hashes of the output's bytes, and masks bool (N, h, w).
 
     Raises:
         ModelError: The golden outputs are damaged.
@@ -141,10 +142,10 @@ def wanted_answers(manifest: Manifest) -> tuple[list[str], NDArray[np.bool_]]:
         hashes = list(manifest.golden["outputs_sha256"])
         if len(hashes) != N_FRAMES or not all(isinstance(h, str) and _SHA256.fullmatch(h) for h in hashes):
             raise ValueError(f"'outputs_sha256' must be {N_FRAMES} hashes")
-        unpacker = zlib.decompressobj()  # bounded: three megabytes of a manifest can hold three gigabytes of zeros
+        unpacker = zlib.decompressobj()  # bounded: 3 MB of a manifest can unpack to 3 GB of zeros
         packed = unpacker.decompress(base64.b64decode(manifest.golden["masks"], validate=True), n_bytes + 1)
         if len(packed) != n_bytes:
-            raise ValueError(f"the masks have {len(packed)} bytes or more; {n_bytes} are needed")
+            raise ValueError(f"the masks have {len(packed)} bytes or more; they must have {n_bytes}")
         masks = np.unpackbits(np.frombuffer(packed, np.uint8), count=shape[0] * shape[1] * shape[2])
     except (KeyError, ValueError, TypeError, zlib.error) as error:
         text = f"{manifest.name}: the golden outputs in the manifest cannot be read: {error!r:.200}. Copy it again."
@@ -153,7 +154,7 @@ def wanted_answers(manifest: Manifest) -> tuple[list[str], NDArray[np.bool_]]:
 
 
 def _ask(network: Network, size: tuple[int, int]) -> tuple[NDArray[np.uint8], list[str], NDArray[np.bool_]]:
-    """Prepared frames uint8 (N, h, w), the hashes of the output's bytes, and the masks bool (N, h, w)."""
+    """Run the golden frames: inputs uint8 (N, h, w), hashes of the outputs' bytes, and masks bool (N, h, w)."""
     inputs = np.stack([prepare(frame, size) for frame in golden_frames()])
     hashes, masks = [], []
     for frame in inputs:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_runtime.common.arguments import add_help, add_json, at_least
+from edge_runtime.common.cli import counted
 from edge_runtime.device.fingerprint import device_text, fingerprint, throttling_text
 from edge_runtime.timing.bench import STAGES, BenchConfig, bench_model
 
@@ -48,7 +49,7 @@ def bench(args: argparse.Namespace) -> int:
         print(f"{r['artifact']:<28} {r['size_bytes'] / 1e6:>6.2f} {r['time_to_first_result_ms']:>9.1f}{cells}")
     peak = results[-1]["peak_memory_bytes"]
     print(
-        f"{config.frames} frames of 540x800, {results[0]['threads']} thread(s), {results[0]['backend']}"
+        f"{config.frames} frames of 540x800, {counted(results[0]['threads'], 'thread')}, {results[0]['backend']}"
         + (f"; peak memory of this process {peak / 1e6:.0f} MB" if peak else "")
     )
     print(_condition_text(results[-1]["after"]))

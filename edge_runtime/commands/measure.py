@@ -25,8 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_help(
         parser,
         "Measure the head circumference in image files. Each line gives the circumference in mm and the range that "
-        "contains the true one in at least 90 % of images, or the reason why there is none. If a file cannot be read, "
-        "the exit code is 1, but the others are still measured.",
+        "should contain the true one in at least 90% of images, or the reason why there is none. If a file cannot be "
+        "read, the exit code is 1, but the others are still measured.",
         "python -m edge_runtime measure frame.png --pixel-size-mm 0.15",
         "python -m edge_runtime measure frame1.png frame2.png --pixel-size-mm 0.15 --overlay-dir overlays",
         "python -m edge_runtime measure *.png --pixel-size-csv sizes.csv --mask-dir masks --json",
@@ -155,5 +155,8 @@ def measure(args: argparse.Namespace) -> int:
         else:
             say(f"{printable(image.name):<24} {_text(result)}   ({result.latency_ms.total:.1f} ms)")
     if not args.json:
+        for what, folder in (("Masks", args.mask_dir), ("Overlays", args.overlay_dir)):
+            if folder is not None and folder.is_dir():
+                say(f"{what} are in {printable(str(folder))}.")
         say("Research use only; not a medical device.")
     return code

@@ -45,7 +45,7 @@ def verify(args: argparse.Namespace) -> int:
         print(json.dumps({**done, "ok": True, "golden": golden and asdict(golden)}))
     else:
         signed = f"signature (key {segmenter.signed_by}), " if segmenter.signed_by else ""
-        print(f"{done['model']}: {signed}hash, tensors and a repeated run are right ({done['backend']}).")
+        print(f"{done['model']}: {signed}hash and tensors match, two runs agree ({done['backend']}).")
         print(_golden_text(golden))
     return 0
 
@@ -84,8 +84,8 @@ def _golden_text(golden: Golden | None) -> str:
     if golden is None:
         return "Its manifest has no golden outputs, so they are not checked (an older export)."
     if golden.n_identical == golden.n_frames:
-        return f"All {golden.n_frames} golden outputs are, byte for byte, those of the export."
+        return f"All {golden.n_frames} golden outputs match the export byte for byte."
     return (
-        f"{golden.n_identical} of {golden.n_frames} golden outputs are, byte for byte, those of the export; "
+        f"{golden.n_identical} of {golden.n_frames} golden outputs match the export byte for byte; "
         f"the masks agree to a Dice of {golden.mask_dice:.5f} (at least {LEAST_DICE} is needed)."
     )

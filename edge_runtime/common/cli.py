@@ -119,6 +119,11 @@ def say(text: str) -> None:
     print(text, flush=True)
 
 
+def counted(number: int, noun: str) -> str:
+    """``1 thread``, ``2 threads``."""
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
 def clock(seconds: float) -> str:
     """Seconds as h:mm:ss or m:ss."""
     minutes, s = divmod(round(seconds), 60)

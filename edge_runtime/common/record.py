@@ -1,6 +1,6 @@
-"""Records: frozen dataclasses that are written to JSON and read back, each field held to its annotation.
+"""Write frozen dataclasses to JSON, and read them back with every field checked against its annotation.
 
-A format is declared once, as a dataclass; :func:`to_json` writes it and :func:`from_json` reads and checks it.
+Each JSON format is declared once, as a dataclass. :func:`to_json` writes it; :func:`from_json` reads and checks it.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from edge_runtime.errors import ModelError
 R = TypeVar("R")
 
 KEY = "key"
-"""Entry of a field's metadata: its key in JSON, where that is no name Python allows (``from``)."""
+"""Metadata entry with a field's key in JSON, for keys that cannot be Python names, such as ``from``."""
 
 LEFT_OUT = {"left out": True}
-"""Metadata of a field that has no key in JSON where it is None: what was not measured, or came with a later version.
+"""Metadata of a field that is left out of the JSON if it is None, because it was not measured or was added later.
 
-Written ``name: float | None = field(default=None, metadata=LEFT_OUT)``.
+Use it as ``name: float | None = field(default=None, metadata=LEFT_OUT)``.
 """
 
 
 def to_json(record: Any) -> Any:
-    """A record as JSON takes it: dataclasses become objects, tuples lists; all else stays as it is."""
+    """Convert a record for :func:`json.dumps`: dataclasses become dicts, tuples become lists, the rest is unchanged."""
     if is_dataclass(record) and not isinstance(record, type):
         values = [(f, getattr(record, f.name)) for f in fields(record)]
         return {
@@ -42,17 +42,17 @@ def to_json(record: Any) -> Any:
 
 
 def from_json(kind: type[R], value: object, source: object) -> R:
-    """Read a record, and check every field of it.
+    """Read a record and check every field.
 
     Args:
-        kind: The dataclass. Its fields are annotated with bool, int, float (an int will do), str, Literal, Any, None,
-            other records, and lists, tuples, dicts (with keys of str) and unions of these. A field with a default may
-            be missing. Keys that the dataclass lacks are passed over: a later version's.
-        value: What :func:`json.loads` gave.
-        source: The file, for messages.
+        kind: The dataclass. Its fields may be bool, int, float (an int is accepted), str, Literal, Any, None, other
+            records, and lists, tuples, dicts (with str keys) and unions of these. A field with a default may be
+            missing. Unknown keys are ignored, since a later version may have added them.
+        value: The parsed JSON, from :func:`json.loads`.
+        source: The file's name, for error messages.
 
     Raises:
-        ModelError: A field is missing, or of another type.
+        ModelError: A field is missing or has the wrong type.
     """
     read: R = _read(kind, value, "", source)
     return read
@@ -89,7 +89,7 @@ def _read(kind: Any, value: Any, where: str, source: object) -> Any:
     if origin in (dict, Mapping):
         _check(isinstance(value, dict), where, value, "an object", source)
         return {key: _read(inner[1], item, f"{where}.{key}", source) for key, item in value.items()}
-    # a bool is an int to Python, not to whoever reads a table
+    # In Python a bool is an int. In a document, true is not a number.
     allowed = (int, float) if kind is float else (kind or type(None),)
     _check(
         isinstance(value, allowed) and (kind is bool or not isinstance(value, bool)), where, value, _name(kind), source
@@ -109,7 +109,7 @@ def _read_record(kind: Any, value: Any, where: str, source: object) -> Any:
             raise ModelError(f"{source}: '{place.lstrip('.')}' is missing. Measure again, or restore it.")
     try:
         return kind(**found)
-    except ValueError as error:  # of its __post_init__
+    except ValueError as error:  # raised by its __post_init__
         raise ModelError(f"{source}: '{where.lstrip('.') or 'the document'}': {error}") from error
 
 
@@ -138,4 +138,4 @@ def _check(held: bool, where: str, value: object, wanted: str, source: object) -
 
 def _wrong(where: str, value: object, wanted: str, source: object) -> ModelError:
     place = where.lstrip(".") or "the document"
-    return ModelError(f"{source}: '{place}' is {value!r:.60}; it is {wanted}. Measure again, or restore it.")
+    return ModelError(f"{source}: '{place}' is {value!r:.60}; it must be {wanted}. Measure again, or restore it.")

@@ -1,4 +1,4 @@
-"""The image files of a folder: the one place that decides what counts as an image."""
+"""Find the image files in a folder. Only this module decides what counts as an image."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_runtime.common.cli import printable
+from edge_runtime.common.cli import counted, printable
 from edge_runtime.errors import UsageError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp", ".pbm", ".pgm", ".ppm")
-"""In any case. Files of the formats that :func:`edge_runtime.frame.image_files.read_image` decodes."""
+"""Suffixes of the formats that :func:`edge_runtime.frame.image_files.read_image` decodes. Case does not matter."""
 
 ANNOTATION = "_Annotation"
-"""End of the name of a drawn outline, which HC18 keeps beside its image. It is not a frame."""
+"""HC18 keeps a drawn outline beside each image, in a file whose name ends like this. It is not a frame."""
 
 _NAMED = 3
-"""Files named in a note; the others are only counted."""
+"""Number of files that a note names. The others are only counted."""
 
 
 @dataclass(frozen=True)
 class ImageFolder:
-    """What a folder holds, each part sorted by name.
+    """The contents of a folder, each part sorted by name.
 
     Attributes:
         path: The folder.
         images: Its image files.
-        annotations: The outlines drawn on them.
+        annotations: Its files of drawn outlines.
         left_out: Everything else: hidden files, other formats, folders.
     """
 
@@ -36,17 +36,13 @@ class ImageFolder:
     left_out: tuple[Path, ...]
 
     def __str__(self) -> str:
-        parts = [_count(len(self.images), "image")]
-        parts += [_count(len(self.annotations), "annotation")] if self.annotations else []
+        parts = [counted(len(self.images), "image")]
+        parts += [counted(len(self.annotations), "annotation")] if self.annotations else []
         return ", ".join([*parts, *left_out_note(self.left_out)])
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'s' * (number != 1)}"
-
-
 def left_out_note(paths: Sequence[Path]) -> list[str]:
-    """What to say about files that are left out: their number and the first names; nothing where there are none."""
+    """A note on the files that are left out: how many, and the first names. Empty if there are none."""
     if not paths:
         return []
     names = [printable(path.name) for path in paths[:_NAMED]]
@@ -54,15 +50,15 @@ def left_out_note(paths: Sequence[Path]) -> list[str]:
 
 
 def canonical_name(name: str) -> str:
-    """A file name with its suffix in lower case: ``000_HC.PNG`` and ``000_HC.png`` mean one image."""
+    """A file name with its suffix in lower case, since ``000_HC.PNG`` and ``000_HC.png`` are the same image."""
     stem, dot, suffix = name.rpartition(".")
     return f"{stem}{dot}{suffix.lower()}" if dot else name
 
 
 def list_images(folder: Path) -> ImageFolder:
-    """List a folder, not the folders in it.
+    """List the files of a folder, without its subfolders.
 
-    Hidden files are not images. macOS writes one (``._NAME.png``) beside each file on a disk that is not its own.
+    Hidden files are not images. On foreign disks, macOS writes one (``._NAME.png``) beside every file.
 
     Raises:
         UsageError: The folder cannot be read.
@@ -82,16 +78,16 @@ def list_images(folder: Path) -> ImageFolder:
 
 
 def find_images(places: Sequence[Path]) -> tuple[list[Path], list[ImageFolder]]:
-    """The image files that are named, and those in the folders that are named.
+    """Find the images in a list of files and folders.
 
     Args:
         places: Files and folders.
 
     Returns:
-        The images in the order of ``places``, and the folders that were listed.
+        The images in the order of ``places``, and the contents of the folders among them.
 
     Raises:
-        UsageError: There is no such file or folder, or a folder holds no image.
+        UsageError: A file or folder does not exist, or a folder has no images.
     """
     images: list[Path] = []
     folders = []
@@ -99,7 +95,7 @@ def find_images(places: Sequence[Path]) -> tuple[list[Path], list[ImageFolder]]:
         if place.is_dir():
             found = list_images(place)
             if not found.images:
-                raise UsageError(f"{place} holds no images ({', '.join(SUFFIXES)}): {found}.")
+                raise UsageError(f"{place} has no images ({', '.join(SUFFIXES)}): {found}.")
             images += found.images
             folders.append(found)
         elif place.is_file():

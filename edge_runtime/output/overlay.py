@@ -99,7 +99,7 @@ def _lines(result: Measurement, size: tuple[int, int], color: tuple[int, int, in
         lines = [_Line(f"HC {result.head_circumference_mm:.1f} mm", title, color)]
         if result.interval_mm is not None:
             low, high = result.interval_mm
-            lines.append(_Line(f"90 % interval {low:.1f} to {high:.1f} mm", normal, _WHITE))
+            lines.append(_Line(f"90% interval {low:.1f} to {high:.1f} mm", normal, _WHITE))
         if result.caution is not None:
             lines.append(_Line(f"CAUTION: {result.caution}", normal, color))
     return [*lines, _Line(_FOOTER, small, (190, 190, 190))]

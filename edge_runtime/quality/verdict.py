@@ -66,7 +66,7 @@ class Verdict:
         quality: The figures behind it.
         head_circumference_mm: None if the measurement is refused or the pixel size is unknown.
         reason: Why there is no circumference. None if there is one.
-        interval_mm: The range that contains the true circumference in at least 90 % of images. None without a
+        interval_mm: The range that should contain the true circumference in at least 90% of images. None without a
             circumference.
         trust: How much the figures resemble those of good frames, 0 to 1; 0 if the measurement is refused. None if the
             model has no limits.

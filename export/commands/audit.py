@@ -9,7 +9,7 @@ from pathlib import Path
 
 from edge_runtime.artifact.find import find_models
 from edge_runtime.common.arguments import CommandParser, add_help, add_json
-from edge_runtime.common.cli import json_line, say
+from edge_runtime.common.cli import counted, json_line, say
 from edge_runtime.common.record import to_json
 from edge_runtime.errors import FetalHeadError
 from export.tflite.audit import CLAIMS
@@ -54,7 +54,7 @@ def main(argv: list[str]) -> int:
     files = find_models(args.files)
     with contextlib.redirect_stdout(sys.stderr) if args.json else contextlib.nullcontext():
         frames, title = local_frames(args.data)
-        say(f"frames: {len(frames)} of {title}")
+        say(f"The range of the outputs is measured on {len(frames)} frames of {title}.")
         reports, errors = [], {}
         for path in files:
             try:
@@ -72,7 +72,7 @@ def main(argv: list[str]) -> int:
         broken = sum(bool(report.audit.violations) for report in reports)
         idle = sum(report.delegation is None for report in reports)
         say(
-            f"\naudited: {len(reports)} files, {broken} with violations, {len(errors)} that cannot be read"
+            f"\naudited: {counted(len(reports), 'file')}, {broken} with violations, {len(errors)} that cannot be read"
             + (f", {idle} that LiteRT cannot run" if idle else "")
         )
     if args.json:

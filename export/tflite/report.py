@@ -141,14 +141,14 @@ def _delegation(found: Delegation, n_graphs: int) -> str:
     text = f"{found.partitions} partition{'' if found.partitions == 1 else 's'}"
     text += "" if n_graphs == 1 else " of the main graph"
     if not found.outside:
-        return f"{text}, nothing outside"
+        return f"runs all operators, in {text}"
     outside = []
     for of in found.outside:
         said = [] if of.share is None else [f"{of.share:.1%} of the time"]
         n = sum(of.not_timed.values())
         said += [] if not n else ["not timed" if n == of.count else f"{n} of them not timed"]
         outside.append(f"{of.count} {of.kind}" + (f" ({', '.join(said)})" if said else ""))
-    return f"{text}, outside: {', '.join(outside)}"
+    return f"runs all operators but {', '.join(outside)}, in {text}"
 
 
 def _not_timed(found: Delegation | None) -> list[str]:

@@ -16,7 +16,7 @@ from export.__main__ import main
 from export.tflite.audit import audit
 from export.tflite.delegation import delegation
 from export.tflite.model import Model
-from export.tflite.report import look, promised
+from export.tflite.report import look, promised, report_text
 from tests.helpers.places import Run
 from tests.helpers.tiny_model import make_artifact
 
@@ -95,6 +95,7 @@ def test_the_shipped_model_is_integer_and_one_partition() -> None:
     assert report.delegation.partitions == 1
     assert [(o.kind, o.count) for o in report.delegation.outside] == [("QUANTIZE", 2)]  # uint8 to int8 and back
     assert report.delegation.outside[0].share is not None and report.delegation.outside[0].share < 0.1
+    assert "runs all operators but 2 QUANTIZE (" in report_text(report)
 
 
 def test_float_called_int8_is_found(tiny: dict[str, Path]) -> None:

@@ -153,6 +153,8 @@ def test_measure_draws_and_says_what_it_said(run: Run, tmp_path: Path) -> None:
     assert sorted(path.name for path in out.iterdir()) == ["black.png", "good.png"]
     assert near(np.asarray(Image.open(out / "good.png").convert("RGB")), GOOD).any()
     assert near(np.asarray(Image.open(out / "black.png").convert("RGB"))[:2], REFUSED).all()
+    text = run("edge_runtime", "measure", images[0], "--pixel-size-mm", PIXEL_MM, "--overlay-dir", out)
+    assert f"Overlays are in {out}." in text.stdout and "Masks" not in text.stdout
     again = run("edge_runtime", "measure", images[0], "--pixel-size-mm", PIXEL_MM, "--overlay-dir", tmp_path)
     assert again.returncode == 2 and "own folder" in again.stderr
 

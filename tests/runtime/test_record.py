@@ -53,17 +53,17 @@ def test_what_is_written_is_read_back(record: Outer) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"name": 3}, "'name' is 3; it is str"),
-        ({"whole": True}, "'whole' is True; it is int"),
-        ({"whole": 1.0}, "'whole' is 1.0; it is int"),
-        ({"flag": 1}, "'flag' is 1; it is bool"),
-        ({"kind": "b"}, "'kind' is 'b'; it is 'a' or 2"),
+        ({"name": 3}, "'name' is 3; it must be str"),
+        ({"whole": True}, "'whole' is True; it must be int"),
+        ({"whole": 1.0}, "'whole' is 1.0; it must be int"),
+        ({"flag": 1}, "'flag' is 1; it must be bool"),
+        ({"kind": "b"}, "'kind' is 'b'; it must be 'a' or 2"),
         ({"inner": {"size": [1], "share": None}}, "'inner.size' is .*a list of 2"),
-        ({"inner": {"size": [1, "2"], "share": None}}, r"'inner.size\[1\]' is '2'; it is int"),
+        ({"inner": {"size": [1, "2"], "share": None}}, r"'inner.size\[1\]' is '2'; it must be int"),
         ({"inner": {"size": [1, 2]}}, "'inner.share' is missing"),
-        ({"inner": 1}, "'inner' is 1; it is an object"),
-        ({"many": {}}, "'many' is {}; it is a list"),
-        ({"table": {"x": "1"}}, "'table.x' is '1'; it is float"),
+        ({"inner": 1}, "'inner' is 1; it must be an object"),
+        ({"many": {}}, "'many' is {}; it must be a list"),
+        ({"table": {"x": "1"}}, "'table.x' is '1'; it must be float"),
     ],
 )
 def test_what_is_not_as_declared_is_named(change: dict[str, Any], said: str) -> None:

@@ -15,12 +15,12 @@ from train.data.annotation import MAX_SHIFT_PX, Annotation
 from train.data.hc18 import Dataset, Sample
 
 TOLERANCE_MM = 0.1
-"""Between the circumference of an ellipse and the table's, where the table was computed from such ellipses, as HC18's
-was: its 930 images differ by at most 0.05 mm."""
+"""Largest difference between the circumference of the ellipse and the table's, if the table was computed from such
+ellipses. HC18's was: its 930 images differ by at most 0.05 mm."""
 
 TOLERANCE_SHARE = 0.02
-"""The same for any other table, as a share of the circumference. Its values may be rounded, come from another fit or
-from a second measurement; sonographers repeat their own within 3 %."""
+"""The same for any other table, as a share of the circumference. Its values may be rounded, or come from another fit
+or a second measurement. Sonographers repeat their own measurement within 3%."""
 
 SMALLEST_MM, LARGEST_MM = 40.0, 500.0
 """Head circumferences of HC18 are 44 to 346 mm, from the tenth week to birth. In cm or inches all would be below 40."""

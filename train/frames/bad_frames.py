@@ -327,16 +327,16 @@ KINDS: dict[str, Kind] = {
     "text": Kind("a screen of text", _drawn(no_frames.text)),
     "pattern": Kind("a monitor's test pattern", _drawn(no_frames.pattern)),
     "photograph": Kind("a photograph", _photograph),
-    "half-cropped": Kind("40 to 60 % of the head cropped away", _half_cropped),
-    "half-shifted": Kind("40 to 60 % of the head beyond the image's edge", _half_shifted),
-    "half-zoomed": Kind("magnified, with 40 to 60 % of the head outside the frame", _half_zoomed),
+    "half-cropped": Kind("40 to 60% of the head cropped away", _half_cropped),
+    "half-shifted": Kind("40 to 60% of the head beyond the image's edge", _half_shifted),
+    "half-zoomed": Kind("magnified, with 40 to 60% of the head outside the frame", _half_zoomed),
     "inside": Kind("a part inside the skull, without an outline", _inside),
     "tiles": Kind("cut into tiles and shuffled", _tiles),
     "strips": Kind("cut into strips, which are shuffled or shifted", _strips),
     "halves": Kind("cut through the head, with the halves joined wrongly", _halves),
     "tissue": Kind("tissue around a head, without the head", _tissue),
-    "boxes": Kind("at least 55 % of the outline covered by boxes", _boxes),
-    "menus": Kind("at least 55 % of the outline covered by menus and pictures", _menus),
+    "boxes": Kind("at least 55% of the outline covered by boxes", _boxes),
+    "menus": Kind("at least 55% of the outline covered by menus and pictures", _menus),
     "smear": Kind("moved by at least a third of the head's minor semi-axis during the exposure", _smear),
     "ghosts": Kind("three to five positions of the head in one frame", _ghosts),
     "lost-sync": Kind("rows shifted sideways", _lost_sync),
@@ -358,9 +358,9 @@ def _smeared_a_little(scene: Scene, rng: Random) -> Frame:
 
 
 DAMAGES: dict[str, Kind] = {
-    "cut": Kind("5 to 30 % of the head's extent cropped away", _cut_a_little),
-    "covered": Kind("5 to 40 % of the outline covered by boxes", _covered_a_little),
-    "smeared": Kind("moved by 5 to 30 % of the head's minor semi-axis", _smeared_a_little),
+    "cut": Kind("5 to 30% of the head's extent cropped away", _cut_a_little),
+    "covered": Kind("5 to 40% of the outline covered by boxes", _covered_a_little),
+    "smeared": Kind("moved by 5 to 30% of the head's minor semi-axis", _smeared_a_little),
 }
 """Kinds of frames between good and bad, by name. They need not be refused, but any measurement must be accurate."""
 

@@ -77,11 +77,11 @@ def make_variant(kind: str, frame: Frame, head: Ellipse, seed: int) -> Variant |
 def _moved(kind: str, frame: Frame, head: Ellipse, rng: Random) -> Variant | None:
     height, width = frame.shape
     outline = head.outline()
-    if kind == "trimmed":  # up to 6 % off each side
+    if kind == "trimmed":  # up to 6% off each side
         top, bottom, left, right = (int(v) for v in rng.uniform(0, 0.06, 4) * [height, height, width, width])
         outline = outline - [left, top]
         out = np.ascontiguousarray(frame[top : height - bottom, left : width - right])
-    elif kind == "shifted":  # up to 8 %, black behind
+    elif kind == "shifted":  # up to 8%, black behind
         dy, dx = (int(v) for v in rng.uniform(-0.08, 0.08, 2) * [height, width])
         outline = outline + np.array([dx, dy])
         out = np.zeros_like(frame)
