@@ -136,7 +136,7 @@ def _train(
     run = Run(strategy, config, device)
     count = sum(p.numel() for p in run.model.parameters())
     say(
-        f"{strategy.name}: {count_trainable(run.model):,} of {count:,} parameters learn; "
+        f"{strategy.name}: {count_trainable(run.model):,} of {count:,} parameters are trained; "
         f"{len(parts['train'])} images to train, {len(parts['val'])} to validate, {len(parts['test'])} to test "
         f"({dataset.title}, split {split.name}); "
         f"{config.image_size[0]}x{config.image_size[1]}, {device.type}, {config.precision}"

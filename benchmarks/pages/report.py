@@ -46,7 +46,7 @@ _LATENCY = (
     "with this one model."
 )
 _DEVICE_FACTS = {
-    "model": "model",
+    "model": "device model",
     "cpu": "CPU",
     "machine": "architecture",
     "cores": "cores",
@@ -65,6 +65,8 @@ def run(args: argparse.Namespace) -> int:
     require("matplotlib")
     paths = args.results or [newest_result()]
     documents = [load_document(path) for path in paths]
+    for path, document in zip(paths, documents, strict=True):
+        say(f"result: {path}, of {document.device.model or document.device.cpu or 'an unknown device'}")
     blocks: list[Block] = [
         Heading(TITLE, 1),
         Paragraph("Research use only; not a medical device."),

@@ -183,9 +183,9 @@ def flaws(documents: Documents) -> list[Block]:
         f"The paper pools its metrics over {PAPER_BATCH} images, splits at random over images, validates with the "
         "augmenting transform, and has no validation set apart from the test set. This table shows how much the first "
         "two, and the choice of the reference, change Dice: the mean and the range over the runs in the paper's "
-        f"setting with a pooled Dice above {100 * findings.WORKS:.0f}%. The last row compares different images, some of "
-        "them harder, so it does not isolate the effect of the split. The other two flaws are not repeated here: our "
-        f"runs are tested without augmentation, and the last epoch is kept. {trained_on(runs)}"
+        f"setting with a pooled Dice above {100 * findings.WORKS:.0f}%. The last row compares different images, some "
+        "of them harder, so it does not isolate the effect of the split. The other two flaws are not repeated here: "
+        f"our runs are tested without augmentation, and the last epoch is kept. {trained_on(runs)}"
     )
     return [
         Heading("How much the flaws of the paper's protocol change Dice"),

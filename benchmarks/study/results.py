@@ -124,7 +124,7 @@ class Epoch:
         epoch: Its number, from 1.
         loss: Mean training loss.
         seconds: Time it took, in seconds.
-        images_per_second: Training images a second.
+        images_per_second: Training images per second.
     """
 
     epoch: int

@@ -1,4 +1,4 @@
-"""``python -m benchmarks train-speed``: images a second of this project's training loop, against a plain one."""
+"""``python -m benchmarks train-speed``: images per second of this project's training loop, against a plain one."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Speed:
         image_size: (height, width) of the network's input, in pixels.
         batch_size: Images a step.
         images_per_second: Median over rounds.
-        rounds: Images a second in each round.
+        rounds: Images per second in each round.
         times_plain: Median over rounds of the ratio to the plain variant.
     """
 
@@ -294,7 +294,7 @@ def _together(pool: ProcessPoolExecutor, cores: int) -> list[float]:
 
 
 def _work(_: int) -> float:
-    """Images a second of this process while all the others work too."""
+    """Images per second of this process while all the others work too."""
     _worker["barrier"].wait()
     started = time.perf_counter()
     _worker["step"]()

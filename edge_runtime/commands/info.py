@@ -35,7 +35,8 @@ def info(args: argparse.Namespace) -> int:
     shown = {
         "model": f"{manifest.name} ({manifest.model_bytes / 1e6:.2f} MB, sha256 {manifest.model_sha256[:16]}...)",
         "input": f"{manifest.input.dtype} {manifest.input.shape}, from grey frames of any size",
-        "output": f"{manifest.output.dtype} {manifest.output.shape}, logits; head above {manifest.threshold}",
+        "output": f"{manifest.output.dtype} {manifest.output.shape}, logits; head if the probability is "
+        f"above {manifest.threshold}",
         "calibrated on": _calibration_text(manifest.calibration),
         "signature": _signature_text(segmenter, args.model or DEFAULT_MODEL),
         "canary": "passed" if segmenter.has_canary else "absent: the manifest has no golden outputs (an older export)",
