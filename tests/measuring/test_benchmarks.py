@@ -188,10 +188,13 @@ def test_a_damaged_artifact_is_reported_and_the_others_measured(
     assert "Could not be measured" in text and "not measured" in text
 
 
-def test_report_shows_the_numbers_of_the_result(result: Path, artifacts: Path, phantom: Path, tmp_path: Path) -> None:
+def test_report_shows_the_numbers_of_the_result(
+    result: Path, artifacts: Path, phantom: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "reports"
     arguments = ["report", str(result), "--out", str(out), "--data", str(phantom), "--artifacts", str(artifacts)]
     assert main(arguments) == 0
+    assert f"result: {result}, of " in capsys.readouterr().out
     text = (out / "report.md").read_text()
     for r in load_document(result).results:
         rows = [line for line in text.splitlines() if line.startswith(f"| `{r.artifact}` |")]

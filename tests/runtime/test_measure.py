@@ -224,6 +224,7 @@ def test_bench_info_and_verify(run: Run, model: Path) -> None:
 
     shown = run("edge_runtime", "info", "--model", model)
     assert shown.returncode == 0 and "Not a medical device" in shown.stdout
+    assert "head if the probability is above 0.5" in shown.stdout
     assert (
         json.loads(run("edge_runtime", "info", "--model", model, "--json").stdout)["manifest"]["name"]
         == "tiny-full_int8"
