@@ -9,9 +9,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edge_runtime.common.arguments import add_help, at_least
 from edge_runtime.common.cli import json_line, printable, say
-from edge_runtime.errors import FetalHeadError, UsageError
+from edge_runtime.errors import FetalHeadError, InputError, UsageError
 from edge_runtime.frame.image_files import read_image, write_mask
 from edge_runtime.frame.pixel_sizes import PixelSize, check_pixel_size, check_pixel_sizes, pixel_size_of, read_csv
 from edge_runtime.measurement import Measurement
@@ -130,6 +133,13 @@ def _text(result: Measurement) -> str:
     return f"HC {hc:7.1f} mm{within}" + (f"  CAUTION: {result.caution}" if result.caution else "")
 
 
+def _measured(segmenter: Segmenter, image: Path, frame: NDArray[np.uint8], size: PixelSize | None) -> Measurement:
+    try:
+        return segmenter.measure(frame, size)
+    except InputError as error:  # it knows the pixels only
+        raise InputError(f"{image}: {error}") from error
+
+
 def measure(args: argparse.Namespace) -> int:
     """Measure image files. If one cannot be read, the others are still measured, and the exit code is 1."""
     pixel_size = pixel_size_source(args)
@@ -138,8 +148,8 @@ def measure(args: argparse.Namespace) -> int:
     code = 0
     for image in args.images:
         try:
-            frame = read_image(image, args.frame)
-            result = segmenter.measure(frame, pixel_size(image))
+            frame, size = read_image(image, args.frame), pixel_size(image)
+            result = _measured(segmenter, image, frame, size)
         except FetalHeadError as error:
             code = max(code, error.exit_code)
             print(f"error: {printable(str(error))}", file=sys.stderr)

@@ -68,10 +68,7 @@ def read_image(path: str | Path, frame: int | None = None) -> NDArray[np.uint8]:
         with pil.open(io.BytesIO(data), formats=FORMATS) as image:
             _choose_frame(path, image, frame)
             if image.width * image.height > MAX_IMAGE_PIXELS:
-                raise InputError(
-                    f"{path} claims to have {image.width} x {image.height} pixels; at most {MAX_IMAGE_PIXELS} are "
-                    "decoded. Save it at the size it is displayed."
-                )
+                raise _too_large(path, f"{image.width} x {image.height}")
             _check_header(path, image, data)
             if image.mode not in _MODES:
                 raise _wrong_colors(path, image.mode)
@@ -81,6 +78,8 @@ def read_image(path: str | Path, frame: int | None = None) -> NDArray[np.uint8]:
         raise
     except pil.UnidentifiedImageError:
         raise _unidentified(path, data) from None
+    except pil.DecompressionBombError:  # beyond twice Pillow's own limit, which is above ours
+        raise _too_large(path, f"more than {2 * pil.MAX_IMAGE_PIXELS}") from None
     except Exception as error:  # on damaged files Pillow raises nearly anything: struct.error, IndexError, ...
         raise InputError(
             f"{path} cannot be read as an image: {type(error).__name__}: {error!s:.300}. "
@@ -205,6 +204,13 @@ def _check_tiff(path: Path, tags: Any) -> None:
 def _check_bits(path: Path, bits: int, shown_as: str | None = None) -> None:
     if bits > 8:
         raise InputError(f"{path} has {shown_as or f'{bits} bits'} a channel; more than 8 bits are not read. {_SCALE}")
+
+
+def _too_large(path: Path, pixels: str) -> InputError:
+    return InputError(
+        f"{path} claims to have {pixels} pixels; at most {MAX_IMAGE_PIXELS} are decoded. Save it at the size it is "
+        "displayed."
+    )
 
 
 def _wrong_colors(path: Path, colors: str) -> InputError:

@@ -240,3 +240,18 @@ def test_a_corrupted_model_ends_with_1_and_no_traceback(run: Run, model: Path, i
     bad.with_suffix(".json").write_bytes(model.with_suffix(".json").read_bytes())
     done = run("edge_runtime", "measure", images / "0.png", "--model", bad)
     assert done.returncode == 1 and "sha256" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_an_image_of_a_wrong_size_is_named(run: Run, model: Path, images: Path, tmp_path: Path) -> None:
+    small, wide, large, huge = (tmp_path / f"{name}.png" for name in ("small", "wide", "large", "huge"))
+    for path, size in ((small, (30, 20)), (wide, (17000, 40)), (large, (10000, 10000)), (huge, (20000, 20000))):
+        Image.new("1", size).save(path)
+    done = run("edge_runtime", "measure", small, wide, large, huge, images / "1.png", "--model", model, "--json")
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 1 and lines[4]["ellipse"] is not None
+    said = done.stderr.splitlines()
+    assert len(said) == 4, done.stderr  # no warning of Pillow's about a large image
+    for path, line in zip((small, wide, large, huge), said, strict=True):
+        assert line.startswith(f"error: {path}")
+    assert "20 high and 30 wide" in said[0] and "10000 x 10000" in said[2]
+    assert all("at most 67108864" in line and "damaged" not in line for line in said[2:])

@@ -239,3 +239,10 @@ def test_an_annotation_without_a_mark_is_refused(data: Path, value: int) -> None
     redraw(data, lambda line: Image.fromarray(np.full_like(line, value)), range(2, 3))
     said = refusal(data)
     assert "002_HC_Annotation.png" in said and "all its pixels are the same" in said
+
+
+def test_an_image_that_is_too_small_is_named(data: Path) -> None:
+    for path in (data / IMAGES / "002_HC.png", annotation(data, 2)):
+        Image.open(path).resize((30, 20)).save(path)
+    said = refusal(data)
+    assert "002_HC.png" in said and "20 high and 30 wide" in said

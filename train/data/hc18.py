@@ -59,7 +59,11 @@ class Sample:
 
     def frame(self) -> NDArray[np.uint8]:
         """The image in grey, uint8 (H, W)."""
-        return to_gray(read_image(self.path))
+        pixels = read_image(self.path)
+        try:
+            return to_gray(pixels)
+        except InputError as error:  # it knows the pixels only
+            raise InputError(f"{self.path}: {error}") from error
 
     @cached_property
     def reference(self) -> Annotation:
