@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
 import re
 import signal
 import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 from edge_runtime.common.stderr import own_stderr
@@ -25,6 +27,8 @@ def run_command(main: Callable[[list[str]], int]) -> NoReturn:
         main: Takes the arguments after the program's name, and returns the exit code.
     """
     own_stderr()
+    # Pillow warns of a large image; read_image refuses it with a message of its own.
+    warnings.filterwarnings("ignore", "Image size .* exceeds limit")
     signal.signal(signal.SIGTERM, _terminated)
     sys.stdout, sys.stderr = _escaping(sys.stdout), _escaping(sys.stderr)
     try:
@@ -40,6 +44,12 @@ def run_command(main: Callable[[list[str]], int]) -> NoReturn:
     except BrokenPipeError:  # the reader of the pipe has ended, which is not an error
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
+    except _OutputError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered would fail again
+        print(
+            f"error: The output cannot be written: {error.strerror}. What was printed is incomplete.", file=sys.stderr
+        )
+        code = 1
     sys.exit(code)
 
 
@@ -47,6 +57,10 @@ def _terminated(*_: Any) -> NoReturn:
     """End with an exception, so that temporary files are deleted."""
     print("terminated", file=sys.stderr)
     sys.exit(128 + signal.SIGTERM)
+
+
+class _OutputError(OSError):
+    """Standard output cannot be written, for example because it is a file on a full disk."""
 
 
 class _Escaping(io.TextIOWrapper):
@@ -57,8 +71,23 @@ class _Escaping(io.TextIOWrapper):
     """
 
     def write(self, text: str) -> int:
-        super().write(_escape(text, keep="\n\r\t"))
+        with _output_errors():
+            super().write(_escape(text, keep="\n\r\t"))
         return len(text)
+
+    def flush(self) -> None:
+        with _output_errors():
+            super().flush()
+
+
+@contextlib.contextmanager
+def _output_errors() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise _OutputError(error.errno, error.strerror) from error
 
 
 def _escaping(stream: Any) -> Any:

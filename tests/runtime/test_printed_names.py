@@ -116,3 +116,16 @@ def test_escaping_keeps_what_is_printable() -> None:
     assert json.loads(json_line("\\\udce9\ud83d")) == "\\\\udce9\\ud83d"
     with pytest.raises(ValueError):
         json_line(float("nan"))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is always full")
+@pytest.mark.parametrize("command", ["info", "measure", "stream"])
+def test_output_to_a_full_disk_is_one_error(tmp_path: Path, command: str) -> None:
+    Image.fromarray(np.zeros((100, 100), np.uint8)).save(tmp_path / "0.png")
+    args = () if command == "info" else (str(tmp_path / "0.png"), "--pixel-size-mm", "0.1")
+    with Path("/dev/full").open("w") as full:
+        call = [sys.executable, "-m", "edge_runtime", command, *args]
+        done = subprocess.run(call, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: The output cannot be written: No space left")
+    assert done.stderr.count("\n") == 1
