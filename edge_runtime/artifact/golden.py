@@ -75,8 +75,9 @@ def golden_frames() -> NDArray[np.uint8]:
         if hashlib.sha256(data).hexdigest() != FRAMES_SHA256:
             raise ValueError("its bytes are not those that were released")
     except (OSError, ValueError) as error:
+        cause = getattr(error, "strerror", None) or error
         raise ModelError(
-            f"{FRAMES} cannot be used: {error}. The golden frames are missing or damaged. Install the package again: "
+            f"{FRAMES} cannot be used: {cause}. The golden frames are missing or damaged. Install the package again: "
             "pip install --force-reinstall fetal-head-edge",
             code="golden",
         ) from error

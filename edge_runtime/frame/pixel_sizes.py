@@ -57,8 +57,11 @@ def read_csv(path: Path) -> dict[str, dict[str, str]]:
         text = read_text(path)
         separator = _separator(text)
         rows = _rows(text, separator)
+    except FileNotFoundError:
+        raise UsageError(f"There is no file {path}.") from None
     except (OSError, ValueError, csv.Error) as error:
-        raise UsageError(f"{path} cannot be read as a CSV table: {error}.") from error
+        cause = getattr(error, "strerror", None) or error
+        raise UsageError(f"{path} cannot be read as a CSV table: {cause}.") from error
     if not rows:
         raise UsageError(f"{path} is an empty table. It needs the columns '{NAME_COLUMN}' and '{PIXEL_SIZE_COLUMN}'.")
     columns = rows.pop(0)[1]

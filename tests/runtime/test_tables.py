@@ -80,3 +80,9 @@ def test_measure_names_the_row_of_a_bad_table(run: Run, tmp_path: Path) -> None:
     (tmp_path / "sizes.csv").write_text("filename,pixel size(mm),head circumference (mm)\na.png,0,236,281,70\n")
     done = run("edge_runtime", "measure", "a.png", "--pixel-size-csv", tmp_path / "sizes.csv")
     assert done.returncode == 2 and "row 2 has 5 fields, the header has 3" in done.stderr
+
+
+def test_a_missing_table_is_named_without_an_errno(run: Run, tmp_path: Path) -> None:
+    missing = tmp_path / "no.csv"
+    done = run("edge_runtime", "measure", tmp_path / "0.png", "--pixel-size-csv", missing)
+    assert done.returncode == 2 and done.stderr == f"error: There is no file {missing}.\n"
