@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmarks.int8.peak import CHANNELS, MACS, peak_model
 from edge_runtime.common.arguments import add_out, at_least, checked_out
-from edge_runtime.common.cli import say
+from edge_runtime.common.cli import counted, say
 from edge_runtime.common.files import write_json
 from edge_runtime.common.provenance import git_commit
 from edge_runtime.common.record import from_json, to_json
@@ -240,7 +240,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.model.is_file():
         raise UsageError(f"There is no model file {args.model}.")
     model = read_model(args.model)
-    say(f"{args.model.name}: {len(model.operators)} operators, {args.runs} runs each")
+    say(f"{args.model.name}: {counted(len(model.operators), 'operator')}, {args.runs} runs each")
     found = measure(model, args.model.name, args.runs)
     say(table(found, args.most))
     if args.out:

@@ -92,7 +92,6 @@ def run_apart(function: str, *arguments: Any, log: Path) -> None:
 
 
 def _tail(log: Path) -> str:
-    if not log.exists():
-        return "  (it printed nothing)"
-    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    text = log.read_text(errors="replace") if log.exists() else ""
+    lines = [line for line in text.splitlines() if line.strip()] or ["(it printed nothing)"]
     return "\n".join(f"  {line}" for line in lines[-LOG_LINES:])

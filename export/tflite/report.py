@@ -148,7 +148,10 @@ def _delegation(found: Delegation, n_graphs: int) -> str:
         n = sum(of.not_timed.values())
         said += [] if not n else ["not timed" if n == of.count else f"{n} of them not timed"]
         outside.append(f"{of.count} {of.kind}" + (f" ({', '.join(said)})" if said else ""))
-    return f"runs all operators but {', '.join(outside)}, in {text}"
+    line = f"runs all operators but {', '.join(outside)}, in {text}"
+    if sum(of.share or 0.0 for of in found.outside) > 1:
+        line += "; each is timed alone, so with short ones the shares add up to more than 100%"
+    return line
 
 
 def _not_timed(found: Delegation | None) -> list[str]:

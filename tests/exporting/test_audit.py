@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from edge_runtime.errors import ModelError
 from edge_runtime.segmenter import DEFAULT_MODEL
 from export.__main__ import main
 from export.tflite.audit import audit
-from export.tflite.delegation import delegation
+from export.tflite.delegation import Delegation, Outside, delegation
 from export.tflite.model import Model
 from export.tflite.report import look, promised, report_text
 from tests.helpers.places import Run
@@ -209,3 +210,11 @@ def test_a_file_cut_anywhere_is_refused(tiny: dict[str, Path]) -> None:
     for end in range(0, len(data), 97):
         with pytest.raises(ModelError):
             Model(data[:end])
+
+
+def test_shares_of_more_than_the_whole_are_explained(tiny: dict[str, Path]) -> None:
+    report = look(tiny["float32"], None, [], timed=False)
+    for shares, explained in (((0.6, 0.7), True), ((0.2, None), False)):
+        outside = tuple(Outside(f"KIND_{i}", 1, share, {}) for i, share in enumerate(shares))
+        text = report_text(replace(report, delegation=Delegation(1, outside)))
+        assert ("add up to more than 100%" in text) == explained
