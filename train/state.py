@@ -144,11 +144,14 @@ def write_failed(path: Path, error: Exception) -> FetalHeadError:
     """The error for a file that could not be written in the middle of a run: names the file, its disk and the room."""
     disk = next(p for p in path.absolute().parents if os.path.ismount(p) or p == p.parent)
     cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
-    kept = f"{path.parent / STATE} keeps the finished epochs" if (path.parent / STATE).exists() else "nothing is kept"
+    state = path.parent / STATE
+    kept, advice = "nothing was kept", "start the run again"
+    if state.exists():
+        kept, advice = f"{state} keeps the finished epochs", "go on with --resume"
     return FetalHeadError(
         f"{path} cannot be written: {getattr(cause, 'strerror', None) or cause}. Its disk ({disk}) has "
         f"{shutil.disk_usage(disk).free / 1e6:.0f} MB free. No incomplete file is left; {kept}. "
-        "Make room, then go on with --resume."
+        f"Make room, then {advice}."
     )
 
 

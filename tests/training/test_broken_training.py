@@ -398,8 +398,9 @@ def test_no_room_for_the_state(dataset: Dataset, half: Path, tmp_path: Path) -> 
     assert str(half / "resume.pt") in str(caught.value) and "File too large" in str(caught.value)
     assert (half / "resume.pt").read_bytes() == before and content(half) == ["resume.pt"]
 
-    with room(20_000_000), pytest.raises(FetalHeadError, match="nothing is kept"):
+    with room(20_000_000), pytest.raises(FetalHeadError, match="nothing was kept") as caught:
         go(tmp_path / "new", dataset)
+    assert "start the run again" in str(caught.value) and "--resume" not in str(caught.value)
     assert content(tmp_path / "new") == []
 
 

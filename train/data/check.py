@@ -71,7 +71,8 @@ def check_samples(dataset: Dataset, samples: Sequence[Sample]) -> None:
     if masks:
         shift = statistics.fmean(mask.shift_px for mask in masks)
         text += (
-            f"; {len(masks)} annotations are filled masks, whose reference is the ellipse of their edge, moved by "
+            f"; {len(masks)} {'annotation is a filled mask' if len(masks) == 1 else 'annotations are filled masks'}, "
+            "whose reference is the ellipse of the edge, moved by "
             f"{shift:+.1f} pixels (mean) to the table's circumference"
         )
     say(text)
