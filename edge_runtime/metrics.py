@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -155,12 +155,6 @@ def summarize(scores: Sequence[ImageScore]) -> dict[str, Any]:
 def scores_to_json(scores: Sequence[ImageScore]) -> list[dict[str, Any]]:
     """Convert scores to plain dictionaries, in order."""
     return [asdict(s) for s in scores]
-
-
-def scores_from_json(values: Sequence[dict[str, Any]]) -> list[ImageScore]:
-    """The inverse of :func:`scores_to_json`. Keys that a later version added are ignored."""
-    names = [f.name for f in fields(ImageScore)]
-    return [ImageScore(**{name: value[name] for name in names}) for value in values]
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ from benchmarks.common.tables import Columns, cells, interval, mean, number
 from benchmarks.pages.scores import shipped_epochs
 from benchmarks.suite.artifacts import REFERENCE_RECIPE
 from benchmarks.suite.columns import is_shipped, shipped_manifest, title_code
-from benchmarks.suite.document import Percentiles, Result, SuiteDocument
+from benchmarks.suite.document import Result, SuiteDocument
 from edge_runtime.common.cli import counted
 from edge_runtime.errors import UsageError
+from edge_runtime.timing.bench import Percentiles
 
 _ADF = "ADF is the mean absolute difference of the head circumference (HC) from the reference"
 

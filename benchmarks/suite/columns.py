@@ -6,9 +6,10 @@ from functools import lru_cache
 
 from benchmarks.common.render import code
 from benchmarks.common.tables import Columns, interval, mean, number, several
-from benchmarks.suite.document import Percentiles, Result
+from benchmarks.suite.document import Result
 from edge_runtime.artifact.manifest import Manifest, load_manifest
 from edge_runtime.segmenter import DEFAULT_MODEL
+from edge_runtime.timing.bench import Percentiles
 
 
 @lru_cache(maxsize=1)

@@ -12,43 +12,13 @@ from benchmarks.common.scores import Scores, Summary
 from edge_runtime.common.record import LEFT_OUT
 from edge_runtime.errors import UsageError
 from edge_runtime.metrics import ImageScore
+from edge_runtime.timing.bench import StageLatencies
 
 # The classes are final so that a checker knows that none is false, in "result.accuracy and result.accuracy.dice".
 
 SCHEMA_VERSION = 1
 
 Argument = str | int | float | bool | None | tuple[str, ...]
-
-
-@final
-@dataclass(frozen=True)
-class Percentiles:
-    """Latency over frames, in ms."""
-
-    p50: float
-    p90: float
-    p99: float
-    min: float
-    mean: float
-    sd: float
-
-
-@final
-@dataclass(frozen=True)
-class StageLatencies:
-    """Latency of one frame by stage, in ms.
-
-    Attributes:
-        preprocess: From the frame to the network's input.
-        invoke: The network.
-        postprocess: From the network's output to the circumference.
-        total: All three.
-    """
-
-    preprocess: Percentiles
-    invoke: Percentiles
-    postprocess: Percentiles
-    total: Percentiles
 
 
 @dataclass(frozen=True)

@@ -21,59 +21,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.suite.artifacts import Artifact
-from benchmarks.suite.document import Round, StageLatencies
+from benchmarks.suite.document import Round
+from benchmarks.suite.worker import Timed
 from edge_runtime.common.cli import ending_text, say
 from edge_runtime.common.record import from_json
 from edge_runtime.errors import FetalHeadError
 from edge_runtime.measurement import Latency
-from edge_runtime.timing.bench import BenchConfig, summarize_latencies
+from edge_runtime.timing.bench import BenchConfig, StageLatencies, summarize_latencies
 
 WORKER_TIMEOUT_S = 1800
 """A process that takes longer hangs: even the slowest model here should take about a minute on a Raspberry Pi 4."""
 
 _ROOT = Path(__file__).resolve().parents[2]
-
-
-@dataclass(frozen=True)
-class After:
-    """The device after a round; None is what its system does not tell.
-
-    Attributes:
-        frequency_mhz: Frequency of the first core, in MHz.
-        temperature_c: Temperature, in degrees Celsius.
-        throttled: A Raspberry Pi's throttling flags.
-    """
-
-    frequency_mhz: float | None
-    temperature_c: float | None
-    throttled: str | None
-
-
-@dataclass(frozen=True)
-class Timed:
-    """What one process measured: as :func:`.bench_model` gives it with samples.
-
-    Attributes:
-        backend: The interpreter, by name.
-        input_size: (height, width) of the network's input, in pixels.
-        load_ms: Time to load the model, in ms.
-        time_to_first_result_ms: Time to load the model and measure one frame, in ms.
-        process_start_to_first_result_ms: The same from the start of the process, in ms.
-        latency_ms: Latency over the frames.
-        samples_ms: Latency of each frame in ms: (preprocess, invoke, postprocess).
-        peak_memory_bytes: Peak resident memory of the process, in bytes; None where the system does not tell.
-        after: The device afterwards.
-    """
-
-    backend: str
-    input_size: tuple[int, int]
-    load_ms: float
-    time_to_first_result_ms: float
-    process_start_to_first_result_ms: float
-    latency_ms: StageLatencies
-    samples_ms: tuple[tuple[float, float, float], ...]
-    peak_memory_bytes: int | None
-    after: After
 
 
 @dataclass(frozen=True)
@@ -126,11 +85,11 @@ def measure_rounds(
 
 def pool(timed: Sequence[Timed]) -> Speed:
     """Combine an artifact's rounds: percentiles over all frames, medians of what happens once a process."""
-    samples = [Latency(*stages) for one in timed for stages in one.samples_ms]
+    samples = [Latency(*stages) for one in timed for stages in one.samples_ms or ()]
     return Speed(
         backend=timed[0].backend,
         input_size=timed[0].input_size,
-        latency_ms=from_json(StageLatencies, summarize_latencies(samples), "latency"),
+        latency_ms=summarize_latencies(samples),
         load_ms=statistics.median(one.load_ms for one in timed),
         time_to_first_result_ms=statistics.median(one.time_to_first_result_ms for one in timed),
         process_start_to_first_result_ms=statistics.median(one.process_start_to_first_result_ms for one in timed),

@@ -8,12 +8,25 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from edge_runtime.common.cli import run_command
-from edge_runtime.timing.bench import BenchConfig, bench_model
+from edge_runtime.common.record import to_json
+from edge_runtime.timing.bench import BenchConfig, BenchResult, bench_model
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timed(BenchResult):
+    """What one process measured, with samples.
+
+    Attributes:
+        process_start_to_first_result_ms: Time from the start of the process to its first result, in ms.
+    """
+
+    process_start_to_first_result_ms: float
 
 
 def main(argv: list[str]) -> int:
@@ -32,8 +45,8 @@ def main(argv: list[str]) -> int:
     # the monotonic clock is the machine's, not the process's: two processes may compare theirs
     before_ms = (time.monotonic() - args.spawned) * 1e3
     result = bench_model(args.model, config, frames, samples=True)
-    result["process_start_to_first_result_ms"] = before_ms + result["time_to_first_result_ms"]
-    print(json.dumps(result, allow_nan=False))
+    timed = Timed(**vars(result), process_start_to_first_result_ms=before_ms + result.time_to_first_result_ms)
+    print(json.dumps(to_json(timed), allow_nan=False))
     return 0
 
 

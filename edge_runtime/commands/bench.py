@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import Any
 
 from edge_runtime.common.arguments import add_help, add_json, at_least
 from edge_runtime.common.cli import counted
+from edge_runtime.common.record import to_json
 from edge_runtime.device.fingerprint import device_text, fingerprint, throttling_text
-from edge_runtime.timing.bench import STAGES, BenchConfig, bench_model
+from edge_runtime.timing.bench import STAGES, BenchConfig, Condition, bench_model
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,30 +40,31 @@ def bench(args: argparse.Namespace) -> int:
     config = BenchConfig(frames=args.frames, warmup=args.warmup, threads=args.threads)
     results = [bench_model(model, config, trusted_keys=args.trusted_keys) for model in args.model or [None]]
     if args.json:
-        print(json.dumps({"schema_version": 1, "device": fingerprint(), "results": results}, allow_nan=False))
+        document = {"schema_version": 1, "device": fingerprint(), "results": to_json(results)}
+        print(json.dumps(document, allow_nan=False))
         return 0
     print(f"{'artifact':<28} {'MB':>6} {'first ms':>9}" + "".join(f" {stage + ' p50/p90 ms':>22}" for stage in STAGES))
     for r in results:
-        pairs = [(r["latency_ms"][stage]["p50"], r["latency_ms"][stage]["p90"]) for stage in STAGES]
-        cells = "".join(f" {p50:>13.2f} / {p90:>6.2f}" for p50, p90 in pairs)
-        print(f"{r['artifact']:<28} {r['size_bytes'] / 1e6:>6.2f} {r['time_to_first_result_ms']:>9.1f}{cells}")
-    peak = results[-1]["peak_memory_bytes"]
+        latencies = [getattr(r.latency_ms, stage) for stage in STAGES]
+        cells = "".join(f" {latency.p50:>13.2f} / {latency.p90:>6.2f}" for latency in latencies)
+        print(f"{r.artifact:<28} {r.size_bytes / 1e6:>6.2f} {r.time_to_first_result_ms:>9.1f}{cells}")
+    peak = results[-1].peak_memory_bytes
     print(
-        f"{config.frames} frames of 540x800, {counted(results[0]['threads'], 'thread')}, {results[0]['backend']}"
+        f"{config.frames} frames of 540x800, {counted(results[0].threads, 'thread')}, {results[0].backend}"
         + (f"; peak memory of this process {peak / 1e6:.0f} MB" if peak else "")
     )
-    print(_condition_text(results[-1]["after"]))
+    print(_condition_text(results[-1].after))
     return 0
 
 
-def _condition_text(after: dict[str, Any]) -> str:
+def _condition_text(after: Condition) -> str:
     """The state of the device after a measurement, and a warning if it makes the figures wrong."""
-    clock, temperature = after["frequency_mhz"], after["temperature_c"]
+    clock, temperature = after.frequency_mhz, after.temperature_c
     shown = [
         "clock unknown" if clock is None else f"clock {clock:.0f} MHz",
         "temperature unknown" if temperature is None else f"{temperature:.1f} degrees C",
     ]
-    wrong = throttling_text(after["throttled"])
+    wrong = throttling_text(after.throttled)
     return f"{device_text(fingerprint())}; {', '.join(shown)}" + (
         f"\nNot this device's true speed: {wrong}. See docs/devices.md, How fast?" if wrong else ""
     )

@@ -168,7 +168,7 @@ def run(args: argparse.Namespace) -> int:
         "done": True,
         "seconds": seconds,
         "shown_a_second": len(ages) / seconds,
-        "age_ms": percentiles(ages) if len(ages) > 1 else None,
+        "age_ms": asdict(percentiles(ages)) if len(ages) > 1 else None,
         "best": best and {"sequence": best.sequence, "measured_mm": best.measurement.head_circumference_mm},
         "counts": asdict(counts),
         "threads": segmenter.threads,

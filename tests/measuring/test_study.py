@@ -25,9 +25,10 @@ from benchmarks.study.quantized import Networks, load_latencies, rows
 from benchmarks.study.results import TRAINING, Pooled, TrainingResult, load_all, load_training
 from benchmarks.study.runs import STUDY, get_run
 from benchmarks.study.training_speed import SPEEDS, load_speeds
-from benchmarks.suite.document import Conditions, Percentiles, Result, StageLatencies, SuiteDocument
+from benchmarks.suite.document import Conditions, Result, SuiteDocument
 from edge_runtime.common.record import from_json, to_json
 from edge_runtime.errors import ModelError, UsageError
+from edge_runtime.timing.bench import Percentiles, StageLatencies
 from tests.helpers.places import ROOT
 from tests.helpers.tiny_model import make_artifact
 from tests.helpers.training_results import DEVICE, make_all, make_result
