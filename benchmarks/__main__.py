@@ -7,8 +7,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.commands import export_cost, fuzz, interpreters, ladder, overhead, peers, quality, rewrites, soak
-from benchmarks.int8 import operators
+from benchmarks.commands import (
+    export_cost,
+    fuzz,
+    interpreters,
+    ladder,
+    operators,
+    overhead,
+    peers,
+    quality,
+    rewrites,
+    soak,
+)
 from benchmarks.pages import command as pages
 from benchmarks.pages import report
 from benchmarks.pictures import phantom

@@ -1,47 +1,40 @@
-"""``python -m benchmarks operators``: where a model's time goes, operator by operator, against the machine's peak."""
+"""Where a model's time goes, operator by operator, and how close it comes to the machine's peak."""
 
 from __future__ import annotations
 
-import argparse
-import json
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+from benchmarks.common.measured import Measured, here_and_now
+from benchmarks.common.result_files import read_record
 from benchmarks.int8.peak import CHANNELS, MACS, peak_model
-from edge_runtime.common.arguments import add_out, at_least, checked_out
-from edge_runtime.common.cli import counted, say
-from edge_runtime.common.files import write_json
-from edge_runtime.common.provenance import git_commit
-from edge_runtime.common.record import from_json, to_json
-from edge_runtime.device.fingerprint import fingerprint
-from edge_runtime.errors import ModelError, UsageError
+from edge_runtime.common.record import LEFT_OUT
+from edge_runtime.errors import ModelError
 from export.tflite.apart import Apart
 from export.tflite.model import WEIGHTED, Model, Operator
-from export.tflite.report import read_model
-from export.tflite.timing import RUNS, time_groups
+from export.tflite.timing import time_groups
 
 SCHEMA_VERSION = 1
 
 Shapes = Mapping[int, tuple[int, ...]]
-"""Of tensors, by index."""
+"""Shapes of tensors, by index."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """An operator's share.
+    """What one operator costs.
 
     Attributes:
-        index: In the order of computation; the last one's of two.
-        kind: As TensorFlow Lite names it; with the PAD that belongs to it.
-        shape: Of its output, as it was in the run.
-        macs: Multiplications with an addition.
-        ms: Time it takes alone, one thread; None where it was not timed.
-        gmac_s: Its speed, in 1e9 multiplications with an addition a second; None where it was not timed.
-        not_timed: Why not; None where it was.
+        index: Its place in the order of computation. With a PAD that belongs to it, the place of the second of the two.
+        kind: TensorFlow Lite's name; with the PAD that belongs to it.
+        shape: Shape of its output in the run.
+        macs: Number of multiply-accumulates.
+        ms: Time that it takes alone, on one thread. None if it was not timed.
+        gmac_s: Speed in 1e9 multiply-accumulates per second. None if it was not timed.
+        not_timed: Why it was not timed; None if it was.
     """
 
     index: int
@@ -50,30 +43,26 @@ class Cost:
     macs: int
     ms: float | None
     gmac_s: float | None
-    not_timed: str | None = None
+    not_timed: str | None = field(default=None, metadata=LEFT_OUT)
 
 
-@dataclass(frozen=True)
-class OperatorTimes:
-    """The document: a model, each of its operators alone, and the peak, measured in turn; medians, one thread.
+@dataclass(frozen=True, kw_only=True)
+class OperatorTimes(Measured):
+    """A model, each of its operators alone, and the peak, measured in turns. Times are medians on one thread.
 
     Attributes:
-        schema_version: Of this document.
         model: File name.
-        runs: Of each.
-        whole_ms: The model.
-        alone_ms: The sum of its operators, those that were timed.
-        gmac: Multiplications with an addition of one run, in 1e9; of the main graph.
-        gmac_s: The model's speed, in 1e9 a second.
-        peak_gmac_s: Speed of a big 1x1 convolution in the same arithmetic.
-        share_of_peak: The model's speed as a share of it, 0 to 1.
+        runs: Number of runs of each.
+        whole_ms: Time of the model.
+        alone_ms: Sum of the times of those operators that were timed.
+        gmac: Multiply-accumulates of one run of the main graph, in 1e9.
+        gmac_s: Speed of the model, in 1e9 multiply-accumulates per second.
+        peak_gmac_s: Speed of a large 1x1 convolution in the same arithmetic.
+        share_of_peak: Speed of the model divided by the peak, 0 to 1.
         arithmetic: ``int8`` or ``float32``.
-        operators: In the order of computation.
-        git_commit: Of this project.
-        device: What it was measured on.
+        operators: The operators in the order of computation.
     """
 
-    schema_version: int
     model: str
     runs: int
     whole_ms: float
@@ -84,30 +73,25 @@ class OperatorTimes:
     share_of_peak: float
     arithmetic: str
     operators: tuple[Cost, ...]
-    git_commit: str | None
-    device: dict[str, Any]
 
 
-def read_document(path: Path) -> OperatorTimes:
-    """A document that the command wrote.
+def read_operators(path: Path) -> OperatorTimes:
+    """Read a result file.
 
     Raises:
-        ModelError: It is not one.
+        UsageError: There is no such file.
+        ModelError: It is not such a document.
     """
-    try:
-        value = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{path} cannot be read: {error}. Measure again: python -m benchmarks operators") from error
-    return from_json(OperatorTimes, value, path)
+    return read_record(path, OperatorTimes, SCHEMA_VERSION, "python -m benchmarks operators")
 
 
 def count_macs(model: Model, operator: Operator, shapes: Shapes | None = None) -> int:
-    """Multiplications with an addition that an operator does; 0 for those without weights.
+    """Count the multiply-accumulates of an operator. Operators without weights count as 0.
 
     Args:
-        model: The file.
-        operator: Of its main graph.
-        shapes: Of tensors in a run, where the file leaves some open.
+        model: The model.
+        operator: An operator of its main graph.
+        shapes: Shapes of tensors in a run, for those that the file leaves open.
     """
     inputs = operator.inputs
     if operator.kind not in WEIGHTED or len(inputs) < 2 or not operator.outputs:
@@ -124,7 +108,7 @@ def count_macs(model: Model, operator: Operator, shapes: Shapes | None = None) -
 
 
 def fused(model: Model) -> list[tuple[Operator, ...]]:
-    """Operators as XNNPACK runs them: a PAD belongs to the convolution behind it, and costs next to nothing there."""
+    """Group operators as XNNPACK runs them: a PAD is part of the convolution after it, and costs little."""
     groups: list[tuple[Operator, ...]] = []
     for operator in model.operators:
         before = groups[-1][-1] if groups else None
@@ -136,12 +120,12 @@ def fused(model: Model) -> list[tuple[Operator, ...]]:
 
 
 def measure(model: Model, name: str, runs: int) -> OperatorTimes:
-    """Time a model, each of its operators alone, and the peak, in turn.
+    """Time a model, each of its operators alone, and the peak, in turns.
 
     Args:
-        model: To measure.
-        name: Of its file, for the document.
-        runs: Of each; medians are given.
+        model: The model.
+        name: Name of its file, for the document.
+        runs: Number of runs of each; the document holds medians.
 
     Raises:
         ModelError: LiteRT cannot run the model. An operator that cannot be run alone is named in the document.
@@ -160,7 +144,7 @@ def measure(model: Model, name: str, runs: int) -> OperatorTimes:
     gmac = sum(cost.macs for cost in costs) / 1e9
     peak_gmac_s = MACS / 1e9 / times.extra_s[0]
     return OperatorTimes(
-        schema_version=SCHEMA_VERSION,
+        **here_and_now(SCHEMA_VERSION, ("ai-edge-litert",), threads=1),
         model=name,
         runs=runs,
         whole_ms=times.whole_s * 1e3,
@@ -171,8 +155,6 @@ def measure(model: Model, name: str, runs: int) -> OperatorTimes:
         share_of_peak=gmac / times.whole_s / peak_gmac_s,
         arithmetic="int8" if integer else "float32",
         operators=tuple(costs),
-        git_commit=git_commit(),
-        device=fingerprint(),
     )
 
 
@@ -193,7 +175,7 @@ def _cost(
 
 
 def table(found: OperatorTimes, most: int) -> str:
-    """The costliest operators, each kind's sum, and what was not timed."""
+    """Tables of the slowest operators and of each kind's sum, and a line for what was not timed."""
     total = found.alone_ms
     lines = [
         f"{found.whole_ms:.2f} ms for {found.gmac:.2f} GMAC: {found.gmac_s:.0f} GMAC/s, "
@@ -219,31 +201,3 @@ def table(found: OperatorTimes, most: int) -> str:
     reasons = Counter((row.kind.lower(), row.not_timed) for row in found.operators if row.not_timed)
     lines += [f"not timed: {count} {kind}: {reason}" for (kind, reason), count in reasons.items()]
     return "\n".join(lines)
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The command's arguments."""
-    parser.add_argument("model", type=Path, metavar="FILE", help=".tflite file")
-    parser.add_argument(
-        "--runs", type=at_least(1), default=RUNS, metavar="N", help="of each, alternating; default: %(default)s"
-    )
-    parser.add_argument(
-        "--most", type=at_least(1), default=15, metavar="N", help="operators shown; default: %(default)s"
-    )
-    add_out(parser)
-    parser.set_defaults(action=run)
-
-
-def run(args: argparse.Namespace) -> int:
-    """Time each operator of a model by itself, beside the whole and a big matrix product in the same arithmetic."""
-    checked_out(args.out, args.overwrite)
-    if not args.model.is_file():
-        raise UsageError(f"There is no model file {args.model}.")
-    model = read_model(args.model)
-    say(f"{args.model.name}: {counted(len(model.operators), 'operator')}, {args.runs} runs each")
-    found = measure(model, args.model.name, args.runs)
-    say(table(found, args.most))
-    if args.out:
-        write_json(args.out, to_json(found))
-        say(f"\nwritten: {args.out}")
-    return 0

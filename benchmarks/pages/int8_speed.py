@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.common.device import Device
 from benchmarks.common.render import Block, Heading, Paragraph, Table, code
 from benchmarks.common.result_files import RESULTS
 from benchmarks.common.tables import number
 from benchmarks.int8.export_cost import GOAL_MB, GOAL_S, read_export_cost
-from benchmarks.int8.operators import Cost, read_document
+from benchmarks.int8.operators import Cost, read_operators
 from benchmarks.int8.peak import CHANNELS
 from benchmarks.int8.peers import FLOAT32, GOAL_SIZE, OURS, Engine, read_peers
 from benchmarks.int8.rewrites import TOLERANCE, read_rewrites
 from benchmarks.pages.int8_accuracy import size_text
 from benchmarks.pages.measured import made_with, measured_on
-from edge_runtime.common.record import from_json
 
 SPEED = RESULTS / "speed"
 
@@ -78,7 +76,7 @@ def operators() -> list[Block]:
 
 
 def _operators(path: Path) -> list[Block]:
-    document = read_document(path)
+    document = read_operators(path)
     kinds: dict[str, list[Cost]] = {}
     spent: dict[str, float] = {}
     for cost in document.operators:
@@ -95,11 +93,10 @@ def _operators(path: Path) -> list[Block]:
         ]
         for kind, ms in sorted(spent.items(), key=lambda item: -item[1])
     ]
-    device = from_json(Device, document.device, path)
     text = (
         f"{document.whole_ms:.2f} ms for {document.gmac:.2f} GMAC is {document.gmac_s:.0f} GMAC/s, "
         f"{document.share_of_peak:.0%} of the {document.arithmetic} peak of {document.peak_gmac_s:.0f} GMAC/s. "
-        f"{made_with('Measured', device.tools, document.git_commit, device)}"
+        f"{made_with('Measured', document.device.tools, document.git_commit, document.device)}"
     )
     header = ("operator", "count", "time (ms)", "share", "GMAC")
     return [Heading(code(Path(document.model).stem), 3), Paragraph(text), Table(header, rows)]

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from benchmarks.common.result_files import RESULTS
-from benchmarks.int8.operators import read_document
+from benchmarks.int8.operators import read_operators
 from edge_runtime.errors import ModelError, UsageError
 from edge_runtime.segmenter import DEFAULT_MODEL
 from export.commands import audit as command
@@ -237,7 +237,7 @@ def test_operators_of_foreign_files_are_timed_without_noise(run: Run, tmp_path: 
         out = tmp_path / f"{name}.json"
         done = run("benchmarks", "operators", FOREIGN / f"{name}.tflite", "--runs", 2, "--out", out)
         assert done.returncode == 0 and not done.stderr, done.stderr
-        found = read_document(out)
+        found = read_operators(out)
         assert {row.kind for row in found.operators if row.ms is None} >= ({kind} if kind else set())
         assert all((row.ms is None) == bool(row.not_timed) for row in found.operators)
         assert found.gmac > 0 and (kind is None or f"{kind.lower()}: it" in done.stdout)
@@ -251,5 +251,5 @@ def test_committed_documents_are_read() -> None:
     paths = sorted((RESULTS / "speed").glob("operators-*.json"))
     assert paths
     for path in paths:
-        found = read_document(path)
+        found = read_operators(path)
         assert sum(row.ms or 0 for row in found.operators) == pytest.approx(found.alone_ms)
