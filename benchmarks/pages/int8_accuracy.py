@@ -10,13 +10,12 @@ from pathlib import Path
 from benchmarks.common.render import Block, Heading, Paragraph, Table, code
 from benchmarks.common.result_files import RESULTS
 from benchmarks.common.tables import number
-from benchmarks.int8.calibration import read_calibration
 from benchmarks.int8.ladder import LadderDocument, climbed, read_ladder
 from benchmarks.pages.measured import made_with
 from edge_runtime.segmenter import DEFAULT_MODEL
-from export.commands.calibration import TABLE as CALIBRATION
-from export.commands.calibration import Trial
 from export.conversion.rewrites import MOST_AMPLIFIED
+from export.quantization.calibration import TABLE as CALIBRATION
+from export.quantization.calibration import Trial, read_calibration
 
 LADDERS = RESULTS / "ladder"
 _DIRECT = "direct-expansion"

@@ -17,10 +17,11 @@ from edge_runtime.metrics import ImageScore, paired_shifts
 from edge_runtime.quality.limits import read_limits
 from edge_runtime.segmenter import DEFAULT_MODEL
 from export.commands import quality, summary
-from export.commands.calibration import Trial, _line, table
+from export.commands.calibration import _line
 from export.commands.quality import write_limits
 from export.commands.sign import make_key, sign_artifacts
 from export.job import Options, plan, request_sha256
+from export.quantization.calibration import Trial, table
 from export.recipes import RECIPES
 from export.verification.accuracy import mean_degradation
 from tests.helpers.places import ROOT

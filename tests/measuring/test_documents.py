@@ -14,11 +14,11 @@ from benchmarks.common.measured import here_and_now
 from benchmarks.common.render import Paragraph, to_markdown
 from benchmarks.common.result_files import RESULTS
 from benchmarks.fuzz.document import read_fuzz
-from benchmarks.int8.calibration import read_calibration
 from benchmarks.int8.emulated import read_emulated
 from benchmarks.int8.export_cost import read_export_cost
 from benchmarks.int8.interpreters import read_interpreters
 from benchmarks.int8.ladder import read_ladder
+from benchmarks.int8.operators import read_operators
 from benchmarks.int8.peers import read_peers
 from benchmarks.int8.rewrites import read_rewrites
 from benchmarks.pages import int8_page, quality_page
@@ -29,7 +29,7 @@ from benchmarks.runtime.soak import read_soak
 from edge_runtime.common.record import to_json
 from edge_runtime.device.fingerprint import fingerprint
 from edge_runtime.errors import ModelError, UsageError
-from export.commands.calibration import TABLE
+from export.quantization.calibration import TABLE, read_calibration
 from tests.helpers.places import ROOT
 
 READERS: dict[str, Callable[[Path], Any]] = {
@@ -41,11 +41,12 @@ READERS: dict[str, Callable[[Path], Any]] = {
     "runtime/quality.json": read_quality,
     "runtime/soak.json": read_soak,
     "speed/export-cost.json": read_export_cost,
+    "speed/operators-*.json": read_operators,
     "speed/peers-*.json": read_peers,
     "speed/rewrites-*.json": read_rewrites,
 }
 FILES = {path: read for pattern, read in READERS.items() for path in sorted(RESULTS.glob(pattern))}
-ELSEWHERE = {"runtime/wheels.json", *(f"speed/{path.name}" for path in RESULTS.glob("speed/operators-*.json"))}
+ELSEWHERE = {"runtime/wheels.json"}
 """Kinds that are tested with what writes them."""
 
 
