@@ -27,7 +27,8 @@ from export.quantization.int8 import make_int8
 from export.recipes import MIXED_INT8, RECIPES, Recipe
 from export.tflite.model import Model
 from export.verification.accuracy import Exam, accuracy, make_exam, take
-from export.verification.parity import Parity, ParityError, TorchAnswers, ask_torch, check, compare, run_on
+from export.verification.figures import Parity
+from export.verification.parity import ParityError, TorchAnswers, ask_torch, check, compare, run_on
 from train.checkpoint import Checkpoint
 from train.data.check import check_samples
 from train.data.hc18 import Dataset

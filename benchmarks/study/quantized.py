@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import final
 
 from benchmarks.common.result_files import RESULTS
+from benchmarks.study.exports import Export, PartScores
 from benchmarks.study.findings import Documents
-from benchmarks.study.results import Export, PartScores, TrainingResult
+from benchmarks.study.results import TrainingResult
 from benchmarks.suite.document import SuiteDocument, load_document
 from train.strategies import STRATEGIES, get_strategy
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import final
 
 from benchmarks.common.device import Device
 from benchmarks.common.result_files import RESULTS, read_record
-from benchmarks.common.scores import ScoreFields, Scores
+from benchmarks.common.scores import Scores
+from benchmarks.study.exports import Export
 from benchmarks.study.runs import StudyRun
 from edge_runtime.common.record import LEFT_OUT
 from edge_runtime.metrics import ImageScore
@@ -206,139 +206,6 @@ class TrainingDevice:
     type: str
     threads: int
     machine: str
-
-
-@dataclass(frozen=True)
-class Likeness:
-    """How close logits are to torch's (:mod:`export.verification.parity`).
-
-    Attributes:
-        n_images: Images compared.
-        n_clear: Those of them on which torch finds a clear head.
-        max_logit_difference: Largest difference of a logit.
-        mean_logit_difference: Mean difference of a logit.
-        sqnr_db: Signal to quantization noise of the logits, in dB.
-        mask_dice_mean: Mean Dice of the masks, 0 to 1.
-        mask_dice_worst: Lowest Dice of a mask, 0 to 1.
-        clear_mask_dice_mean: Mean Dice over the clear images; None, as the next two, without any.
-        hc_shift_mean_mm: Mean absolute difference of the circumference, in mm.
-        hc_shift_max_mm: Largest absolute difference of the circumference, in mm.
-    """
-
-    n_images: int
-    n_clear: int
-    max_logit_difference: float
-    mean_logit_difference: float
-    sqnr_db: float
-    mask_dice_mean: float
-    mask_dice_worst: float
-    clear_mask_dice_mean: float | None
-    hc_shift_mean_mm: float | None
-    hc_shift_max_mm: float | None
-
-
-@dataclass(frozen=True)
-class Tolerance:
-    """What a recipe allows of :class:`Likeness`; None where nothing is asked of a figure."""
-
-    max_logit_difference: float | None
-    mean_logit_difference: float | None
-    sqnr_db: float | None
-    mask_dice: float | None
-    hc_shift_mm: float | None
-
-
-@dataclass(frozen=True)
-class ParityFigures(Likeness):
-    """How close an exported file is to torch.
-
-    Attributes:
-        title: Title of the images compared on.
-        tolerance: What the recipe allows.
-        onnx: The same of the ONNX file that it was made from.
-        saved_model: The same of the float32 file in between.
-    """
-
-    title: str
-    tolerance: Tolerance
-    onnx: Likeness
-    saved_model: Likeness
-
-
-@dataclass(frozen=True)
-class MeanDegradation:
-    """What a recipe costs on a test part, as the export measures it.
-
-    Attributes:
-        against: Name of what it is compared with.
-        dice_points: Mean change of Dice in points of 100; negative is worse.
-        hc_shift_mm: Mean change of the circumference, in mm; None where no image has both.
-        hc_absolute_shift_mm: Mean absolute change, in mm; None likewise.
-        n_hc: Images that both measured.
-    """
-
-    against: str
-    dice_points: float
-    hc_shift_mm: float | None
-    hc_absolute_shift_mm: float | None
-    n_hc: int
-
-
-@final
-@dataclass(frozen=True)
-class PartScores(ScoreFields):
-    """Scores of an exported file on a test part.
-
-    Attributes:
-        degradation: What the recipe costs there.
-    """
-
-    degradation: MeanDegradation
-
-
-@dataclass(frozen=True)
-class Accuracy:
-    """Scores of an exported file.
-
-    Attributes:
-        title: Title of the data set.
-        limit: Most images of a part; None for all.
-        parts: Scores by name of the test part; the first is that of the run's own split.
-    """
-
-    title: str | None
-    limit: int | None
-    parts: dict[str, PartScores]
-
-
-@dataclass(frozen=True)
-class Export:
-    """The network in one recipe.
-
-    Attributes:
-        recipe: Name of the recipe.
-        refused: Why the export refused to write the file after measuring it, else None.
-        size_bytes: Of the .tflite file.
-        model_sha256: Of the .tflite file.
-        parity: How close it is to torch.
-        accuracy: Its scores.
-        git_commit: Commit that it was exported at.
-        tools: Versions of the tools, by name.
-    """
-
-    recipe: str
-    refused: str | None
-    size_bytes: int
-    model_sha256: str
-    parity: ParityFigures
-    accuracy: Accuracy
-    git_commit: str | None
-    tools: dict[str, str]
-
-    @property
-    def scores(self) -> PartScores:
-        """Scores on the test part of the run's own split."""
-        return next(iter(self.accuracy.parts.values()))
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,8 @@ from export.quantization.side_by_side import Values, alone, pair, real, run_all
 from export.quantization.to_int8 import quantize
 from export.recipes import RECIPES
 from export.tflite.model import Model, Operator
-from export.verification.parity import Parity, ask_torch, compare, run_on, sqnr_db
+from export.verification.figures import Parity
+from export.verification.parity import ask_torch, compare, run_on, sqnr_db
 from train.model import HeadNet, make_predictor
 
 TINY_VARIANCE = 1e-6

@@ -8,41 +8,35 @@ from dataclasses import asdict
 
 from benchmarks.common.device import Device
 from benchmarks.common.scores import Scores, scores_of
+from benchmarks.study.exports import Accuracy, Export, MeanDegradation, ParityFigures, PartScores
 from benchmarks.study.paper import TABLE
 from benchmarks.study.results import (
     SCHEMA_VERSION,
-    Accuracy,
     Data,
     Epoch,
-    Export,
-    Likeness,
-    MeanDegradation,
     Metrics,
-    ParityFigures,
     Parts,
-    PartScores,
     Pooled,
     RunFacts,
     Settings,
     TestedImage,
-    Tolerance,
     TrainingDevice,
     TrainingResult,
     ValidatedEpoch,
 )
 from benchmarks.study.runs import STUDY, StudyRun
 from edge_runtime.metrics import ImageScore
+from export.recipes import Tolerance
 from export.verification.accuracy import mean_degradation
+from export.verification.figures import Parity
 from train.protocols import LEAK_FREE
 from train.strategies import get_strategy
 
 GROUPED = [f"{i:03d}_HC.png" for i in range(5)]
 PAPER = GROUPED + [f"{i:03d}_2HC.png" for i in range(20, 24)]
 DEVICE = Device(None, "made up", "x86_64", 2, None, None, None, None, None, None, "Linux", {"numpy": "1"})
-_LIKENESS = (9, 9, 0.1, 0.01, 50.0, 0.999, 0.99, 0.999, 0.1, 0.2)
-_PARITY = ParityFigures(
-    *_LIKENESS, "HC18", Tolerance(1.0, 1.0, None, 0.9, 1.0), Likeness(*_LIKENESS), Likeness(*_LIKENESS)
-)
+_FIGURES = (9, 9, 0.1, 0.01, 50.0, 0.999, 0.99, 0.999, 0.1, 0.2)
+_PARITY = ParityFigures(*_FIGURES, "HC18", Tolerance(1.0, 1.0, None, 0.9, 1.0), Parity(*_FIGURES), Parity(*_FIGURES))
 
 
 def make_result(run: StudyRun, dice: float | None = None) -> TrainingResult:
