@@ -60,6 +60,26 @@ def build_parser(subcommands: str = "") -> argparse.ArgumentParser:
         "--out", type=Path, default=Path("artifacts"), metavar="DIR", help="folder of artifacts (default: %(default)s)"
     )
     add_data(parser)
+    _add_images(parser)
+    _add_budget(parser)
+    parser.add_argument(
+        "--jobs",
+        type=at_least(1),
+        default=usable_cores(),
+        metavar="N",
+        help="export N checkpoints at a time; they share the cores (default: %(default)s, the cores of this machine)",
+    )
+    add_rewrites(parser)
+    parser.add_argument("--force", action="store_true", help="export even if artifacts are up to date")
+    parser.add_argument(
+        "--ship", action="store_true", help="copy edge-full_int8 to edge_runtime/models, which the wheel includes"
+    )
+    add_json(parser)
+    return parser
+
+
+def _add_images(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how many images are used."""
     parser.add_argument(
         "--calibration-images",
         type=at_least(1),
@@ -80,6 +100,10 @@ def build_parser(subcommands: str = "") -> argparse.ArgumentParser:
         metavar="N",
         help="score N images of each test part at most (default: all)",
     )
+
+
+def _add_budget(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say what full int8 may lose."""
     budget = Budget()
     parser.add_argument(
         "--max-dice-drop",
@@ -104,20 +128,6 @@ def build_parser(subcommands: str = "") -> argparse.ArgumentParser:
         help="epochs of further training in simulated int8, the last way that is tried; takes minutes; 0 for none "
         "(default: %(default)s)",
     )
-    parser.add_argument(
-        "--jobs",
-        type=at_least(1),
-        default=usable_cores(),
-        metavar="N",
-        help="export N checkpoints at a time; they share the cores (default: %(default)s, the cores of this machine)",
-    )
-    add_rewrites(parser)
-    parser.add_argument("--force", action="store_true", help="export even if artifacts are up to date")
-    parser.add_argument(
-        "--ship", action="store_true", help="copy edge-full_int8 to edge_runtime/models, which the wheel includes"
-    )
-    add_json(parser)
-    return parser
 
 
 def pick_recipes(names: Sequence[str]) -> tuple[Recipe, ...]:
