@@ -38,9 +38,13 @@ def build_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     add_data(parser)
     parser.add_argument(
-        "--out", type=Path, default=Path("checkpoints"), help="folder of checkpoints (default: %(default)s)"
+        "--out",
+        type=Path,
+        default=Path("checkpoints"),
+        metavar="DIR",
+        help="folder of checkpoints (default: %(default)s)",
     )
-    parser.add_argument("--epochs", type=at_least(1, MAX_EPOCHS), help="default: the protocol's")
+    parser.add_argument("--epochs", type=at_least(1, MAX_EPOCHS), metavar="N", help="default: the protocol's")
     parser.add_argument(
         "--image-size",
         type=at_least(1),
@@ -48,12 +52,12 @@ def build_parser() -> argparse.ArgumentParser:
         metavar=("H", "W"),
         help="height and width of the network's input, multiples of 16 from 64 to 1024; default: the strategy's",
     )
-    parser.add_argument("--batch-size", type=at_least(1, MAX_BATCH), help="default: the protocol's")
+    parser.add_argument("--batch-size", type=at_least(1, MAX_BATCH), metavar="N", help="default: the protocol's")
     parser.add_argument("--lr", type=above(0, MAX_LR), metavar="X", help="learning rate; default: the protocol's")
     parser.add_argument(
         "--encoder-weights", metavar="SOURCE", help="imagenet, random or a .safetensors file; default: the strategy's"
     )
-    parser.add_argument("--seed", type=at_least(0, MAX_SEED), help="default: 0")
+    parser.add_argument("--seed", type=at_least(0, MAX_SEED), metavar="N", help="default: 0")
     parser.add_argument(
         "--train-images", type=at_least(2), metavar="N", help="train on N images of the training part; default: all"
     )

