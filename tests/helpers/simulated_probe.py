@@ -89,3 +89,10 @@ class Simulation:
     def __enter__(self) -> None: ...
 
     def __exit__(self, *_: object) -> None: ...
+
+
+class Stub:
+    """A segmenter that answers at once."""
+
+    def measure(self, frame: np.ndarray, pixel_size_mm: object):
+        return measured(200.0)
