@@ -19,6 +19,7 @@ from benchmarks.commands import (
     rewrites,
     soak,
 )
+from benchmarks.common.arguments import add_places, add_test_part
 from benchmarks.pages import command as pages
 from benchmarks.pages import report
 from benchmarks.pictures import phantom
@@ -28,7 +29,6 @@ from benchmarks.suite import compare, run
 from edge_runtime.common.arguments import CommandParser, add_data, add_help, add_out, at_least
 from edge_runtime.common.cli import run_command
 from edge_runtime.segmenter import MAX_THREADS
-from train.data.splits import SPLITS
 
 _NOTES = """Each command has its own --help.
 exit codes: 0 done, 1 an artifact or a result file could not be used, 2 the call was wrong
@@ -54,24 +54,9 @@ class Command:
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "places",
-        nargs="*",
-        type=Path,
-        default=[Path("artifacts")],
-        metavar="FOLDER_OR_FILE",
-        help="folders of artifacts, with their subfolders, or .tflite files (default: artifacts)",
-    )
+    add_places(parser)
     add_data(parser)
-    parser.add_argument(
-        "--split-part", choices=SPLITS, default="grouped", help="split whose test part is scored (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--images",
-        type=at_least(1),
-        metavar="N",
-        help="score N of its images, spread evenly over the head size (default: all)",
-    )
+    add_test_part(parser)
     parser.add_argument(
         "--frames", type=at_least(2), default=50, metavar="N", help="frames to time in a round (default: %(default)s)"
     )

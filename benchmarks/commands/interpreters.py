@@ -3,37 +3,26 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
+from benchmarks.common.arguments import add_places, add_test_part
 from benchmarks.common.measured import here_and_now
 from benchmarks.int8.interpreters import FOOTER, HEADER, SCHEMA_VERSION, InterpretersDocument, compare, line
 from benchmarks.suite.artifacts import find_artifacts
-from edge_runtime.common.arguments import add_data, add_out, at_least, checked_out
+from edge_runtime.common.arguments import add_data, add_out, checked_out
 from edge_runtime.common.cli import say
 from edge_runtime.common.files import write_json
 from edge_runtime.common.record import to_json
 from edge_runtime.errors import FetalHeadError
 from train.data.check import check_samples
 from train.data.hc18 import find_data
-from train.data.splits import SPLITS, evenly_spaced, make_split
+from train.data.splits import evenly_spaced, make_split
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument(
-        "places", nargs="*", type=Path, default=[Path("artifacts")], metavar="FOLDER_OR_FILE",
-        help="folders of artifacts, with their subfolders, or .tflite files (default: artifacts)",
-    )  # fmt: skip
+    add_places(parser)
     add_data(parser)
-    parser.add_argument(
-        "--split-part", choices=SPLITS, default="grouped", help="split whose test part is used (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--images",
-        type=at_least(1),
-        metavar="N",
-        help="use N of its images, spread evenly over the head size (default: all)",
-    )
+    add_test_part(parser)
     add_out(parser)
     parser.set_defaults(action=run)
 

@@ -160,11 +160,6 @@ def _optimizer(document: TrainingResult) -> str:
     return f"{name}; {_SCHEDULES.get(config.schedule, config.schedule)} {config.lr:g}"
 
 
-_COMPARED = (
-    f"decoder-all-{PAPER}", f"decoder-all-{PAPER}-512", f"full-{LEAK_FREE}-160x240", f"edge-{LEAK_FREE}-160x240",
-)  # fmt: skip
-
-
 def _others(documents: Documents) -> list[Block]:
     rows = [[name, "its own, as quoted by the paper (figure 1b)", f"{dice:.2f}", "-"] for name, dice in OTHERS]
     rows += [list(record) for record in HC18_RECORDS]
