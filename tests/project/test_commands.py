@@ -19,6 +19,8 @@ import export.__main__
 import train.__main__
 from export.commands import export as export_command
 from tests.helpers.places import Run
+from train import weights
+from train.data import download
 
 NOT_NUMBERS = ("", " ", "x", "nan", "-3", "--3", "1,5", "0x10", "1_000", "\u0663", " 3", "1e999x", "None", "-inf")
 INFINITE = ("inf", "1e999", "1" + "0" * 400)
@@ -38,6 +40,7 @@ def all_parsers() -> Iterator[argparse.ArgumentParser]:
     for package in (edge_runtime.__main__, benchmarks.__main__, train.__main__):
         parser = package.build_parser()
         yield from (parser, *subcommands(parser).values())
+    yield from (download.build_parser(), weights.build_parser())
     yield export_command.build_parser("other commands:\n  x")
     for module in dict.fromkeys(module for module, _ in export.__main__.COMMANDS.values()):
         parser = import_module(f"export.commands.{module}").build_parser()

@@ -91,9 +91,9 @@ def download(root: Path, archives: tuple[str, ...] = ("training_set.zip",)) -> P
     return root
 
 
-def main(argv: list[str]) -> int:
-    """Run the command; returns its exit code."""
-    parser: argparse.ArgumentParser = CommandParser(prog="python -m train.data.download")
+def build_parser() -> argparse.ArgumentParser:
+    """The command's parser."""
+    parser = CommandParser(prog="python -m train.data.download")
     add_help(
         parser,
         "Download HC18 (CC BY 4.0, doi 10.5281/zenodo.1327317) from Zenodo, and check it against the published "
@@ -106,7 +106,12 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "--with-test-set", action="store_true", help="download the official test set too, which has no annotations"
     )
-    args = parser.parse_args(argv)
+    return parser
+
+
+def main(argv: list[str]) -> int:
+    """Run the command; returns its exit code."""
+    args = build_parser().parse_args(argv)
     archives = tuple(ARCHIVES) if args.with_test_set else ("training_set.zip",)
     say(f"HC18 is in {download(args.out, archives)}")
     return 0
