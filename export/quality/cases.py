@@ -13,10 +13,11 @@ from edge_runtime.quality.evidence import gather_evidence
 from edge_runtime.quality.limits import Limits
 from edge_runtime.segmenter import Segmenter
 from train.data.hc18 import Dataset, Sample
-from train.frames.bad_frames import KINDS, Scene, make_bad, photographs
+from train.frames.bad_frames import KINDS, Scene, make_bad
 from train.frames.good_variants import KINDS as VARIANTS
 from train.frames.good_variants import make_variant
 from train.frames.no_frames import Frame
+from train.frames.photographs import photographs
 
 REAL = "real"
 """Kind of an unchanged frame of the data set."""

@@ -19,9 +19,10 @@ from tests.helpers.places import Run
 from tests.helpers.tiny_model import make_artifact
 from train.data.hc18 import Dataset, Sample, read_dataset
 from train.data.splits import make_split
-from train.frames.bad_frames import DAMAGES, KINDS, Scene, make_bad, photographs
+from train.frames.bad_frames import DAMAGES, KINDS, Scene, make_bad
 from train.frames.good_variants import KINDS as VARIANTS
 from train.frames.good_variants import make_variant
+from train.frames.photographs import photographs
 
 EVERY = 9
 """One test image in so many is used here; all of them by python -m benchmarks quality."""
