@@ -32,9 +32,15 @@ class ConversionError(FetalHeadError):
     """A converter failed."""
 
 
+LONGEST_FOLDER = 70
+"""Characters of a temporary folder's path. The fork server puts a socket there, and a socket's path has at most 104
+characters on some systems."""
+
+
 def _context() -> Any:
     # Windows has no fork, so each process imports TensorFlow itself there.
-    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
+    forks = "forkserver" in multiprocessing.get_all_start_methods() and len(tempfile.gettempdir()) <= LONGEST_FOLDER
+    method = "forkserver" if forks else "spawn"
     context = multiprocessing.get_context(method)
     context.set_forkserver_preload([CONVERTERS])
     return context
