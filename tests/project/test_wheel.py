@@ -141,7 +141,9 @@ def test_a_zipapp_runs_every_command(bare: Path, folder: Path, command: tuple[st
     shutil.rmtree(app)
     done = call(bare / "python", "packed.pyz", *command, cwd=folder)
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
-    assert call(bare / "python", "packed.pyz", "measure", cwd=folder).stderr.endswith("(see packed.pyz measure --help)\n")
+    assert call(bare / "python", "packed.pyz", "measure", cwd=folder).stderr.endswith(
+        "(see packed.pyz measure --help)\n"
+    )
 
 
 _MEASURE = """

@@ -246,3 +246,9 @@ def test_an_image_that_is_too_small_is_named(data: Path) -> None:
         Image.open(path).resize((30, 20)).save(path)
     said = refusal(data)
     assert "002_HC.png" in said and "20 high and 30 wide" in said
+
+
+def test_an_annotation_in_the_place_of_its_image_is_refused(data: Path) -> None:
+    shutil.copy(annotation(data, 2), data / IMAGES / "002_HC.png")
+    with pytest.raises(InputError, match=r"002_HC\.png and its annotation .* are the same file"):
+        check(data)

@@ -183,7 +183,9 @@ def test_a_wrong_call_exits_with_2_before_data_is_searched(
 
 
 def test_make_train_trains_something() -> None:
-    done = subprocess.run(["make", "-n", "--no-print-directory", "train"], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["make", "-n", "--no-print-directory", "train"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     assert done.stdout.splitlines()[-1].split()[1:] == [
         *("-m", "train", "--strategy", "edge", "--out"),
         *('"runs"', "--resume"),

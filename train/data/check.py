@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import filecmp
 import statistics
 import sys
 import time
@@ -97,6 +98,11 @@ def _read(sample: Sample) -> Annotation | FetalHeadError:
         (height, width), reference = sample.frame().shape, sample.reference
     except FetalHeadError as error:
         return error
+    if filecmp.cmp(sample.path, sample.annotation, shallow=False):
+        return InputError(
+            f"{sample.path} and its annotation {sample.annotation.name} are the same file: the network would be shown "
+            "the answer. Restore the image."
+        )
     if (height, width) != reference.shape:
         return InputError(
             f"{sample.path} has {width} x {height} pixels, its annotation {sample.annotation.name} has "
