@@ -136,7 +136,7 @@ class Model:
             self.graphs = tuple(self._graph(graph) for graph in self._parsed.subgraphs)
             self.main = self.graphs[0]
         except Exception as error:  # the generated reader can raise anything on damaged bytes
-            raise ModelError(f"LiteRT cannot read the model: it is damaged. Copy it again.") from error
+            raise ModelError("LiteRT cannot read the model: it is damaged. Copy it again.") from error
         self.tensors, self.operators = self.main.tensors, self.main.operators
         self.inputs, self.outputs = self.main.inputs, self.main.outputs
 
