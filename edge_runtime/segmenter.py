@@ -196,7 +196,7 @@ class Segmenter:
             DeviceError: The canary failed, now or earlier. :meth:`segment` and :meth:`measure` raise it too.
         """
         self._check_device()
-        return self._network(prepare(frame, self.size))
+        return self._network(prepare(frame, self.size, rule=self.manifest.preprocessing.resize_rule).image)
 
     def segment(self, frame: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """The head's mask.

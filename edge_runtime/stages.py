@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.artifact.manifest import Manifest
 from edge_runtime.artifact.network import Network
-from edge_runtime.frame.preprocess import check_frame, prepare
+from edge_runtime.frame.preprocess import Prepared, check_frame, prepare
 from edge_runtime.frame.scratch import borrow
 from edge_runtime.head.find_head import Head, find_head
 from edge_runtime.quality.limits import Limits
@@ -29,7 +29,7 @@ class Stages:
     """The results of all stages for one frame.
 
     Attributes:
-        network_input: uint8 (h, w), the network's input.
+        prepared: The network's input, and where the frame lies in it.
         logits: float32 (h, w), the network's output. The next frame overwrites it.
         head: The head that was found.
         verdict: The circumference, or why there is none.
@@ -37,7 +37,7 @@ class Stages:
             network, "prepare" includes the wait for it.
     """
 
-    network_input: NDArray[np.uint8]
+    prepared: Prepared
     logits: NDArray[np.float32]
     head: Head
     verdict: Verdict
@@ -77,17 +77,16 @@ def run_stages(
         step_ms[step] = (now - before) * 1e3
         before = now
 
-    height, width = check_frame(frame).shape[:2]
-    network_input = prepare(frame, manifest.size)
+    prepared = prepare(check_frame(frame), manifest.size, pixel_size_mm, manifest.preprocessing.resize_rule)
     with network.turn:
-        network.set_input(network_input)
+        network.set_input(prepared.image)
         done("prepare")
         network.invoke()
         done("invoke")
         logits = network.logits(borrow(3, manifest.size))
         done("logits")
     logits = logits if answer is None else answer
-    head = find_head(logits, (height, width), manifest.threshold, done)
-    verdict = weigh(head, network_input, logits, pixel_size_mm, limits)
+    head = find_head(logits, prepared.geometry, pixel_size_mm, manifest.threshold, done)
+    verdict = weigh(head, prepared, logits, pixel_size_mm, limits)
     done("quality")
-    return Stages(network_input, logits, head, verdict, step_ms)
+    return Stages(prepared, logits, head, verdict, step_ms)

@@ -107,7 +107,7 @@ def new_artifact(
             model_bytes=len(data),
             input=describe_tensor(interpreter.get_input_details()[0]),
             output=describe_tensor(interpreter.get_output_details()[0]),
-            preprocessing=Preprocessing(*checkpoint.config.image_size),
+            preprocessing=Preprocessing(*checkpoint.config.image_size, checkpoint.config.resize_rule),
             threshold=THRESHOLD,
             calibration=calibration or {},
             quantization=quantization or {},

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.errors import UsageError
-from edge_runtime.frame.preprocess import prepare
+from edge_runtime.frame.geometry import LETTERBOX, ResizeRule
+from edge_runtime.frame.preprocess import Prepared, prepare
 from train.checkpoint import Checkpoint
 from train.data.hc18 import Dataset, Sample, hash_files
 from train.data.splits import SPLITS, Split, evenly_spaced, make_split
@@ -22,28 +24,27 @@ class Images:
 
     Attributes:
         samples: The samples, in order.
-        frame_sizes: (H, W) of each sample's frame, in pixels.
-        inputs: uint8 (N, h, w), made by :func:`edge_runtime.frame.preprocess.prepare`.
+        prepared: The network's input of each, and where its frame lies in it.
     """
 
     samples: tuple[Sample, ...]
-    frame_sizes: tuple[tuple[int, int], ...]
-    inputs: NDArray[np.uint8]
+    prepared: tuple[Prepared, ...]
+
+    @cached_property
+    def inputs(self) -> NDArray[np.uint8]:
+        """uint8 (N, h, w)."""
+        return np.stack([one.image for one in self.prepared])
 
 
-def load_images(samples: Sequence[Sample], size: tuple[int, int]) -> Images:
+def load_images(samples: Sequence[Sample], size: tuple[int, int], rule: ResizeRule = LETTERBOX) -> Images:
     """Read and prepare samples, exactly as training does.
 
     Args:
         samples: The samples to read, at least one.
         size: (h, w) of the network's input in pixels.
+        rule: How a frame is fitted into it.
     """
-    frame_sizes, inputs = [], []
-    for sample in samples:
-        frame = sample.frame()
-        frame_sizes.append((frame.shape[0], frame.shape[1]))
-        inputs.append(prepare(frame, size))
-    return Images(tuple(samples), tuple(frame_sizes), np.stack(inputs))
+    return Images(tuple(samples), tuple(prepare(sample.frame(), size, rule=rule) for sample in samples))
 
 
 def calibration_samples(dataset: Dataset, split: Split, count: int) -> list[Sample]:

@@ -15,6 +15,7 @@ import export
 import train
 from edge_runtime.artifact.manifest import Manifest, load_manifest
 from edge_runtime.common.provenance import tool_versions
+from edge_runtime.frame.geometry import ResizeRule
 from edge_runtime.segmenter import DEFAULT_MODEL
 from export.artifact import TOOLS
 from export.conversion.rewrites import Rewrite, advised, pick_rewrites
@@ -100,6 +101,11 @@ class Job:
     def size(self) -> tuple[int, int]:
         """(h, w) of the network's input in pixels."""
         return self.checkpoint.config.image_size
+
+    @property
+    def resize_rule(self) -> ResizeRule:
+        """How a frame is fitted into the network's input."""
+        return self.checkpoint.config.resize_rule
 
     def calibration_record(self, recipe: Recipe) -> dict[str, Any]:
         """The manifest's record of a recipe's calibration."""

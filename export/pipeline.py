@@ -130,7 +130,7 @@ def _export(
                 artifact.manifest,
                 parity=_parity_record(job, recipe, parity, bench),
                 accuracy=accuracy(bench.exam, scores, baseline, against),
-                golden=take_golden(network, job.size),
+                golden=take_golden(network, artifact.manifest.preprocessing),
                 rewrites=tuple(rewrite.name for rewrite in job.rewrites),
                 quality=kept_limits(
                     artifact.manifest.model_sha256, artifact_path(job.options.out, job.name, artifact.manifest.recipe)
@@ -173,7 +173,7 @@ def _tuned(job: Job, folder: Path) -> Model:
 
     samples = job.dataset.select(job.split.train)
     check_samples(job.dataset, samples)
-    images = load_images(samples, job.size).inputs
+    images = load_images(samples, job.size, job.resize_rule).inputs
     model = fine_tune(job.checkpoint.model, images, job.options.fine_tune_epochs)
     place = folder / "fine-tuned"
     place.mkdir()
@@ -186,7 +186,7 @@ def _convert_exactly(job: Job, folder: Path) -> tuple[TorchAnswers, NDArray[np.f
     """Run torch, convert the network to ONNX and to the SavedModel that all recipes start from, and run the latter."""
     predict = make_predictor(job.checkpoint.model, torch.device("cpu"))
     try:
-        torch_answers = ask_torch(predict, load_images(job.parity, job.size))
+        torch_answers = ask_torch(predict, load_images(job.parity, job.size, job.resize_rule))
     except DivergenceError as error:
         raise DivergenceError(f"{job.name}: {error}") from error
     say(
@@ -212,7 +212,9 @@ def _hold(job: Job, torch_answers: TorchAnswers, answers: NDArray[np.float32], f
     check(f"{job.name} as ONNX", onnx, FLOAT32.tolerance, "torch's exporter is wrong: report it with the checkpoint.")
     check(f"{job.name} as converted by onnx2tf", saved_model, FLOAT32.tolerance, WRONG)
     say(f"  agrees with torch: maximum logit difference {saved_model.max_logit_difference:.1e}")
-    exam = make_exam(job.dataset, job.parts, job.size, job.options.accuracy_images) if job.parts else None
+    exam = (
+        make_exam(job.dataset, job.parts, job.size, job.resize_rule, job.options.accuracy_images) if job.parts else None
+    )
     return Bench(torch_answers, onnx, saved_model, exam)
 
 

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from edge_runtime.errors import ModelError, UsageError
+from edge_runtime.frame.geometry import LETTERBOX, STRETCH, ResizeRule
 from train.data.hc18 import MaskKind
 from train.data.splits import SplitName
 from train.protocols import LEAK_FREE, PAPER, protocol_name
@@ -27,6 +28,7 @@ class TrainConfig:
         image_size: (height, width) of the input in pixels, multiples of 16.
         protocol: Name of the preset that the other settings started from.
         split: ``paper`` or ``grouped``.
+        resize_rule: How a frame is fitted into the input, see :mod:`edge_runtime.frame.geometry`.
         mask: ``ellipse`` (interior of the reference ellipse) or ``contour`` (the paper's filled outline).
         augment: ``none``, ``paper`` or ``ours``.
         loss: ``bce`` or ``bce_dice`` (their sum).
@@ -46,6 +48,7 @@ class TrainConfig:
     image_size: tuple[int, int]
     protocol: str = LEAK_FREE
     split: SplitName = "grouped"
+    resize_rule: ResizeRule = LETTERBOX
     mask: MaskKind = "ellipse"
     augment: AugmentName = "ours"
     loss: LossName = "bce_dice"
@@ -82,7 +85,8 @@ class TrainConfig:
         Raises:
             ModelError: Fields are missing or unknown.
         """
-        values = {"train_images": None, **values}  # checkpoints of version 0.1 were trained on all and do not say so
+        # checkpoints of version 0.1 were trained on all images, each stretched to the input, and do not say so
+        values = {"train_images": None, "resize_rule": STRETCH, **values}
         known = {f.name for f in fields(TrainConfig)}
         if set(values) != known:
             raise ModelError(f"The checkpoint's settings differ from this version's: {sorted(set(values) ^ known)}.")
@@ -94,6 +98,7 @@ PROTOCOLS: dict[str, dict[str, Any]] = {
     LEAK_FREE: {},
     PAPER: {
         "split": "paper",
+        "resize_rule": STRETCH,
         "mask": "contour",
         "augment": "paper",
         "loss": "bce",

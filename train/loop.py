@@ -17,13 +17,12 @@ from edge_runtime.common.cli import counted, say
 from edge_runtime.common.provenance import git_commit, tool_versions
 from edge_runtime.errors import UsageError
 from edge_runtime.frame.preprocess import prepare
-from edge_runtime.frame.resize import resize
 from edge_runtime.metrics import scores_to_json, summarize
 from train.checkpoint import INFO, NEW, WEIGHTS, load_checkpoint, save_checkpoint, stored_dtype
 from train.config import TrainConfig
 from train.data.check import check_samples
 from train.data.hc18 import Dataset, Sample, cache, hash_samples
-from train.data.score import evaluate, evaluate_paper
+from train.data.score import evaluate, evaluate_paper, place_mask
 from train.data.splits import Split, draw, make_split
 from train.device import keep_memory
 from train.divergence import find_not_finite
@@ -41,8 +40,9 @@ def load_arrays(samples: Sequence[Sample], config: TrainConfig) -> tuple[NDArray
     """Prepared frames and masks of samples, uint8 (N, h, w); mask values are coverage, 0 to 255."""
 
     def one(sample: Sample) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        mask = resize(sample.mask(config.mask), config.image_size)
-        return prepare(sample.frame(), config.image_size), np.rint(mask * 255).astype(np.uint8)
+        prepared = prepare(sample.frame(), config.image_size, rule=config.resize_rule)
+        mask = place_mask(sample.mask(config.mask), prepared.geometry)
+        return prepared.image, np.rint(mask * 255).astype(np.uint8)
 
     with ThreadPoolExecutor(2) as pool:
         pairs = list(pool.map(one, samples))
@@ -166,7 +166,7 @@ def _data_record(
 def _fit(run: Run, parts: Mapping[str, Sequence[Sample]], state: Path, identity: Identity) -> None:
     config = run.config
     images, masks = load_arrays(parts["train"], config)
-    val_images = load_arrays(parts["val"], config)[0] if parts["val"] else np.zeros((0, 1, 1), np.uint8)
+    val_images = [prepare(s.frame(), config.image_size, rule=config.resize_rule) for s in parts["val"]]
     progress = Progress(config.epochs, len(images), done=len(run.history))
     while len(run.history) < config.epochs:
         started = time.monotonic()
@@ -195,15 +195,16 @@ def _finish(
     if bad := find_not_finite(model.state_dict()):
         raise run.diverged(f"{bad} once it is stored in float16, whose largest value is 65504", where)
     predict = run.guarded("test", where)
-    scores = evaluate(predict, parts["test"], config.image_size)
+    scores = evaluate(predict, parts["test"], config.image_size, config.resize_rule)
     metrics = summarize(scores)
+    paper = evaluate_paper(predict, parts["test"], config.image_size, config.resize_rule)
     facts = {
         "data": asdict(data),
         "trainable_parameters": count_trainable(model),
         "kept_epoch": kept,
         "history": [epoch.to_json() for epoch in run.history],
         "seconds": round(run.seconds, 1),
-        "metrics": {data.split: metrics, "paper_pooled": evaluate_paper(predict, parts["test"], config.image_size)},
+        "metrics": {data.split: metrics, "paper_pooled": paper},
         "per_image": scores_to_json(scores),
         "device": {"type": run.device.type, "threads": torch.get_num_threads(), "machine": platform.machine()},
         "git_commit": commit,

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from edge_runtime.frame.preprocess import Prepared
 from edge_runtime.metrics import summarize
 from train.augment import AUGMENTS
 from train.config import TrainConfig
@@ -171,7 +172,7 @@ class Run:
             f"{what}. No checkpoint was written; {kept}. --resume would end the same way; {advice}."
         )
 
-    def validate(self, samples: Sequence[Sample], images: NDArray[np.uint8]) -> dict[str, Any]:
+    def validate(self, samples: Sequence[Sample], images: Sequence[Prepared]) -> dict[str, Any]:
         """Score the network on the validation part, and keep its weights if they are the best so far.
 
         Returns:
@@ -182,7 +183,7 @@ class Run:
         """
         self.model.eval()
         predict = self.guarded("validation")
-        scores = [score_sample(s, x, predict(x), distances=False) for s, x in zip(samples, images, strict=True)]
+        scores = [score_sample(s, x, predict(x.image), distances=False) for s, x in zip(samples, images, strict=True)]
         summary = summarize(scores)
         dice = summary["dice"]["mean"]
         if dice > self.best_dice:

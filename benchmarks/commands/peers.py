@@ -54,7 +54,9 @@ def run(args: argparse.Namespace) -> int:
     job = plan(checkpoint, dataset, options)
     used = tuple(rewrite.name for rewrite in job.rewrites)
     with tempfile.TemporaryDirectory(prefix="fetal-head-edge-") as folder:
-        engines = measure(make_peers(job, Path(folder)), load_images(job.parity, job.size).inputs, args.rounds)
+        engines = measure(
+            make_peers(job, Path(folder)), load_images(job.parity, job.size, job.resize_rule).inputs, args.rounds
+        )
     size = f"{job.size[0]}x{job.size[1]}"
     say(f"{job.name} at {size}, LiteRT's graph {'with ' + ', '.join(used) if used else 'as it is'}")
     say(f"{args.rounds} rounds\n{table(engines)}")

@@ -109,12 +109,12 @@ def compare(artifact: Artifact, manifest: Manifest, samples: Sequence[Sample]) -
     dice, shifts, differing = [], [], []
     for sample in samples:
         frame = sample.frame()
-        network_input = prepare(frame, manifest.size)
+        prepared = prepare(frame, manifest.size, rule=manifest.preprocessing.resize_rule)
         heads, outputs = [], []
         for network in (newer, older):
-            logits = network(network_input)
+            logits = network(prepared.image)
             outputs.append(network.output().copy())
-            heads.append(find_head(logits, (frame.shape[0], frame.shape[1])))
+            heads.append(find_head(logits, prepared.geometry))
         differing.append(float(np.mean(outputs[0] != outputs[1])))
         dice.append(overlap(heads[1].mask, heads[0].mask)[0])
         ellipses = [head.ellipse for head in heads]

@@ -114,7 +114,7 @@ def make_peers(job: Job, folder: Path) -> dict[str, Run]:
     from export.quantization.ladder import candidates
     from export.tflite.model import Model
 
-    calibration = load_images(job.calibration, job.size).inputs
+    calibration = load_images(job.calibration, job.size, job.resize_rule).inputs
     write_onnx(job.checkpoint.model, job.size, folder / ONNX)
     to_graph(job.checkpoint.model, folder, job.rewrites)
     to_saved_model(job.size, calibration[:1], folder)

@@ -77,7 +77,9 @@ def make_subjects(
     finds no head, and the cost of a head's outline is part of the question.
     """
     _, shipped, manifest = loaded[0]
-    logits = [shipped(prepare(frame, manifest.size)).copy() for frame in frames]
+    logits = [
+        shipped(prepare(frame, manifest.size, rule=manifest.preprocessing.resize_rule).image).copy() for frame in frames
+    ]
     limits = read_limits(manifest.quality)
     return [
         Subject(path, network, own, [resize(x, own.input.shape[1:3]) for x in logits], limits)

@@ -153,7 +153,7 @@ def cost_ms(segmenter: Segmenter, sample: Sample, repeats: int = 300) -> Times:
     times = []
     for _ in range(repeats):
         started = time.perf_counter()
-        gather_evidence(stages.head, stages.network_input, stages.logits)
+        gather_evidence(stages.head, stages.prepared, stages.logits)
         times.append((time.perf_counter() - started) * 1e3)
     return Times(min(times), statistics.median(times))
 

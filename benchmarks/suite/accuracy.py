@@ -10,7 +10,7 @@ from benchmarks.suite.document import Degradation, Result
 from edge_runtime.metrics import ImageScore, Shifts, paired_shifts
 from edge_runtime.segmenter import Segmenter
 from train.data.hc18 import Sample
-from train.data.score import evaluate
+from train.data.score import score_result
 
 
 def score(artifact: Artifact, samples: Sequence[Sample], threads: int) -> tuple[list[ImageScore], int]:
@@ -24,8 +24,11 @@ def score(artifact: Artifact, samples: Sequence[Sample], threads: int) -> tuple[
         FetalHeadError: The model cannot be loaded or run, or an image cannot be read.
     """
     segmenter = Segmenter.load(artifact.path, threads=threads)
-    # the segmenter prepares what it is given; a frame that is prepared already stays as it is
-    scores = evaluate(segmenter.logits, samples, segmenter.size, segmenter.manifest.threshold)
+    scores = []
+    for sample in samples:
+        stages = segmenter.examine(sample.frame(), sample.pixel_size_mm)
+        verdict = stages.verdict
+        scores.append(score_result(sample, stages.head.mask, verdict.head_circumference_mm, verdict.reason))
     shown = [segmenter.measure(s.frame(), s.pixel_size_mm).head_circumference_mm is not None for s in samples]
     return scores, shown.count(False)
 

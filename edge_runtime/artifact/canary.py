@@ -8,11 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.artifact.golden import LEAST_DICE, check_golden, golden_frames, wanted_answers
+from edge_runtime.artifact.golden import LEAST_DICE, check_golden, golden_input, wanted_answers
 from edge_runtime.artifact.manifest import Manifest
 from edge_runtime.artifact.network import Network
 from edge_runtime.errors import DeviceError
-from edge_runtime.frame.preprocess import prepare
 from edge_runtime.metrics import overlap
 
 FRAME = 0
@@ -52,10 +51,9 @@ def make_canary(manifest: Manifest, backend: str) -> Canary | None:
     """
     if not manifest.golden:
         return None
-    size = manifest.size
     hashes, masks = wanted_answers(manifest)
     integer = manifest.recipe == EXACT_RECIPE and manifest.golden.get("backend") == EXACT_BACKEND == backend
-    return Canary(prepare(golden_frames()[FRAME], size), hashes[FRAME], masks[FRAME], integer)
+    return Canary(golden_input(FRAME, manifest.preprocessing), hashes[FRAME], masks[FRAME], integer)
 
 
 def check_canary(network: Network, manifest: Manifest, canary: Canary) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.artifact.manifest import Manifest
+from edge_runtime.artifact.manifest import Manifest, Preprocessing
 from edge_runtime.artifact.network import Network
 from edge_runtime.common.files import read_bounded
 from edge_runtime.errors import ModelError
@@ -85,14 +85,14 @@ def golden_frames() -> NDArray[np.uint8]:
     return np.frombuffer(data, np.uint8, offset=_ARRAY_HEADER).reshape(N_FRAMES, *_FRAME_SHAPE)
 
 
-def take_golden(network: Network, size: tuple[int, int]) -> dict[str, Any]:
+def take_golden(network: Network, preprocessing: Preprocessing) -> dict[str, Any]:
     """Run a network on the golden frames and record its answers for the manifest.
 
     Args:
         network: The network being exported.
-        size: (h, w) of its input in pixels.
+        preprocessing: How it wants its frames.
     """
-    inputs, hashes, masks = _ask(network, size)
+    inputs, hashes, masks = _ask(network, preprocessing)
     return {
         "inputs_sha256": hashlib.sha256(inputs.tobytes()).hexdigest(),
         "outputs_sha256": hashes,
@@ -117,8 +117,7 @@ def check_golden(network: Network, manifest: Manifest) -> Golden | None:
     if not manifest.golden:
         return None
     wanted_hashes, wanted = wanted_answers(manifest)
-    size = manifest.size
-    inputs, hashes, masks = _ask(network, size)
+    inputs, hashes, masks = _ask(network, manifest.preprocessing)
     if hashlib.sha256(inputs.tobytes()).hexdigest() != manifest.golden.get("inputs_sha256"):
         raise ModelError(
             f"{manifest.name}: on this device the golden frames give a different input than at export. This is "
@@ -154,9 +153,20 @@ def wanted_answers(manifest: Manifest) -> tuple[list[str], NDArray[np.bool_]]:
     return hashes, masks.reshape(shape).astype(bool)
 
 
-def _ask(network: Network, size: tuple[int, int]) -> tuple[NDArray[np.uint8], list[str], NDArray[np.bool_]]:
+def golden_input(number: int, preprocessing: Preprocessing) -> NDArray[np.uint8]:
+    """A golden frame as a network's input, uint8 (h, w).
+
+    Args:
+        number: Index of the frame.
+        preprocessing: How the network wants its frames.
+    """
+    size = (preprocessing.height, preprocessing.width)
+    return prepare(golden_frames()[number], size, rule=preprocessing.resize_rule).image
+
+
+def _ask(network: Network, preprocessing: Preprocessing) -> tuple[NDArray[np.uint8], list[str], NDArray[np.bool_]]:
     """Run the golden frames: inputs uint8 (N, h, w), hashes of the outputs' bytes, and masks bool (N, h, w)."""
-    inputs = np.stack([prepare(frame, size) for frame in golden_frames()])
+    inputs = np.stack([golden_input(number, preprocessing) for number in range(N_FRAMES)])
     hashes, masks = [], []
     for frame in inputs:
         with network.turn:

@@ -13,7 +13,7 @@ from edge_runtime.artifact.seal import SealError, seal, unseal
 from edge_runtime.artifact.signature import signature_path
 from edge_runtime.common.files import is_file, read_bounded, write_bytes
 from edge_runtime.errors import ModelError, UsageError
-from edge_runtime.frame.preprocess import RESIZE_RULE
+from edge_runtime.frame.geometry import LETTERBOX, RESIZE_RULES, ResizeRule
 
 SCHEMA_VERSION = 2
 MAX_MANIFEST_BYTES = 4_000_000
@@ -51,6 +51,7 @@ def _is_dict(value: object) -> bool:
 
 _KINDS = {
     "str": ("one line of text", _is_text),
+    "ResizeRule": ("one line of text", _is_text),
     "str | None": ("one line of text or null", lambda value: value is None or _is_text(value)),
     "int": ("an integer", _is_int),
     "float": ("a finite number", _is_real),
@@ -122,21 +123,22 @@ class Preprocessing:
     Attributes:
         height: Height of the input in pixels.
         width: Width of the input in pixels.
-        resize_rule: Name of the rule in ``edge_runtime.frame.preprocess``.
+        resize_rule: How a frame is fitted into the input, see :mod:`edge_runtime.frame.geometry`.
         channels: Always 1: grey, ITU-R BT.601 luma.
         scale: Real input value of one grey level, always 1 / 255.
     """
 
     height: int
     width: int
-    resize_rule: str = RESIZE_RULE
+    resize_rule: ResizeRule = LETTERBOX
     channels: int = 1
     scale: float = 1 / 255
 
     def __post_init__(self) -> None:
         _check_types(self)
-        if self.resize_rule != RESIZE_RULE:
-            raise ValueError(f"resize rule '{self.resize_rule}' is not known; it must be '{RESIZE_RULE}'")
+        if self.resize_rule not in RESIZE_RULES:
+            known = " or ".join(f"'{rule}'" for rule in RESIZE_RULES)
+            raise ValueError(f"resize rule '{self.resize_rule}' is not known; it must be {known}")
         if self.channels != 1 or abs(self.scale * 255 - 1) > 1e-6:
             raise ValueError("the input must be one grey channel of byte / 255")
 

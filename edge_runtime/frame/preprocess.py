@@ -6,16 +6,15 @@ product would be faster, but each BLAS library adds in its own order.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.errors import InputError
+from edge_runtime.frame.geometry import LETTERBOX, Geometry, ResizeRule, find_geometry
 from edge_runtime.frame.resize import blend, find_taps
 from edge_runtime.frame.scratch import blocks, borrow, scratch
-
-RESIZE_RULE = "area-stretch"
-"""Name of the resize rule in manifests. Each axis is resized by itself: by area average if it shrinks, linearly if it
-grows."""
 
 MIN_FRAME_SIDE = 32
 """In pixels. In a smaller frame, a head has too few pixels to be measured."""
@@ -88,48 +87,61 @@ def to_gray(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return gray
 
 
-def prepare(frame: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+@dataclass(frozen=True)
+class Prepared:
+    """A network's input, and where the frame lies in it.
+
+    Attributes:
+        image: uint8 (h, w). The network reads byte / 255. A ``full_int8`` model reads the bytes themselves.
+        geometry: Where the frame lies in it.
+    """
+
+    image: NDArray[np.uint8]
+    geometry: Geometry
+
+
+def prepare(
+    frame: NDArray[np.uint8],
+    size: tuple[int, int],
+    pixel_size_mm: tuple[float, float] | None = None,
+    rule: ResizeRule = LETTERBOX,
+) -> Prepared:
     """Make the network's input from a frame.
 
     Args:
         frame: A frame, as :func:`check_frame` accepts it.
         size: (height, width) of the network's input, in pixels.
-
-    Returns:
-        uint8 array of shape ``size``. The network reads byte / 255. A ``full_int8`` model reads the bytes themselves.
+        pixel_size_mm: (x, y). Only their ratio matters. None for square pixels.
+        rule: How the frame is fitted into the input. The model's manifest names it.
     """
-    gray = np.ascontiguousarray(to_gray(frame))
-    (height, width), (out_height, out_width) = gray.shape, size
+    gray = to_gray(frame)
+    return place(gray, find_geometry(gray, size, pixel_size_mm, rule))
+
+
+def place(gray: NDArray[np.uint8], geometry: Geometry) -> Prepared:
+    """Make the network's input from a grey frame whose geometry is known. Each axis is resized by area average if it
+    shrinks, linearly if it grows.
+
+    Args:
+        gray: uint8 (H, W).
+        geometry: Of this frame.
+    """
+    seen = np.ascontiguousarray(gray[geometry.content.slices])
+    (height, width), (out_height, out_width) = geometry.content.size, geometry.place.size
     down, across = find_taps(height, out_height), find_taps(width, out_width).without_noise()
-    out = np.empty(size, dtype=np.uint8)
+    image = np.zeros(geometry.network, dtype=np.uint8)
+    out = image[geometry.place.slices]
     for part in blocks(out_height, max(width, out_width)):
         tall, small = (part.stop - part.start, width), (part.stop - part.start, out_width)
         # The frame's bytes, gathered for one tap. They share an array with `sums` below, which is written after them.
         grey_rows = scratch()[2].view(np.uint8)[: tall[0] * width].reshape(tall)
         rows, sums = borrow(0, tall), borrow(1, small)
-        blend(gray, down, part, 0, rows, borrow(1, tall), grey_rows)
+        blend(seen, down, part, 0, rows, borrow(1, tall), grey_rows)
         blend(rows, across, slice(None), 1, sums, borrow(2, small), borrow(2, small))
         out[part] = np.rint(sums, out=sums)
-    return out
+    return Prepared(image, geometry)
 
 
 def to_unit(frame: NDArray[np.uint8]) -> NDArray[np.float32]:
     """The input of a network that reads floats: a prepared frame's bytes / 255, float32 in [0, 1], same shape."""
     return frame.astype(np.float32) / np.float32(255)
-
-
-def to_frame_xy(
-    points: NDArray[np.float64], network_size: tuple[int, int], frame_size: tuple[int, int]
-) -> NDArray[np.float64]:
-    """Map points from network pixels to frame pixels. Pixel centres are at integer coordinates.
-
-    Args:
-        points: (N, 2), columns x and y.
-        network_size: (height, width) of the network's output.
-        frame_size: (height, width) of the frame.
-
-    Returns:
-        (N, 2) float64.
-    """
-    scale = np.array([frame_size[1] / network_size[1], frame_size[0] / network_size[0]])
-    return np.asarray((points + 0.5) * scale - 0.5)

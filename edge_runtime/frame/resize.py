@@ -34,8 +34,8 @@ class Taps:
         return Taps(self.index[:-1], self.weight[:-1], self.uniform[:-1])
 
 
-# Each image size needs four entries, and a scanner has one or two sizes. An entry takes 0.1 ms to compute.
-@lru_cache(maxsize=16)
+# Each size of a content needs four entries, and contents change by whole cells. An entry takes 0.1 ms to compute.
+@lru_cache(maxsize=64)
 def find_taps(n_in: int, n_out: int) -> Taps:
     """The taps that resize an axis from ``n_in`` samples to ``n_out``."""
     scale = n_in / n_out

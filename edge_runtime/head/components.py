@@ -44,6 +44,21 @@ def _roots(rows: NDArray[np.intp], starts: NDArray[np.intp], ends: NDArray[np.in
             parent = grand
 
 
+def label_runs(
+    mask: NDArray[np.bool_],
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    """Find every horizontal run of True and the 8-connected region that it belongs to.
+
+    Args:
+        mask: bool (H, W).
+
+    Returns:
+        Row, start and end (exclusive) of each run, and the index of its region's first run, as four arrays (N,).
+    """
+    rows, starts, ends = find_runs(mask)
+    return rows, starts, ends, _roots(rows, starts, ends, reach=1)
+
+
 def _paint(
     shape: tuple[int, ...], rows: NDArray[np.intp], starts: NDArray[np.intp], ends: NDArray[np.intp]
 ) -> NDArray[np.bool_]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.frame.preprocess import to_frame_xy
+from edge_runtime.frame.geometry import Geometry
 from edge_runtime.frame.scratch import borrow
 from edge_runtime.head.components import largest_region
 from edge_runtime.head.ellipse import Ellipse, EllipseError, fit_ellipse, outline_points
@@ -23,12 +23,12 @@ class Head:
     """The head found in one frame.
 
     Attributes:
-        mask: bool (H, W) at the frame's size: the largest region, with its holes filled. Empty if nothing was found.
+        mask: bool (H, W) at the frame's size: the head's region, with its holes filled. Empty if nothing was found.
         ellipse: The ellipse fitted to the region's visible outline, in frame pixels. None if no ellipse fits.
         regions: Number of separate regions above the threshold, at network resolution.
-        area_fraction: Share of the frame that the region covers, 0 to 1.
+        area_fraction: Share of the frame's content that the region covers, 0 to 1.
         ellipse_residual: RMS distance of the outline from the ellipse, relative to the radius. 0 is a perfect ellipse.
-        border_contact: Share of the region's outer pixels that lie on the frame's border, 0 to 1.
+        border_contact: Share of the region's outer pixels that lie on the border of the frame's content, 0 to 1.
     """
 
     mask: NDArray[np.bool_]
@@ -45,7 +45,8 @@ def _not_timed(step: str) -> None:
 
 def find_head(
     logits: NDArray[np.float32],
-    frame_size: tuple[int, int],
+    geometry: Geometry,
+    pixel_size_mm: tuple[float, float] | None = None,
     threshold: float = 0.5,
     done: Callable[[str], None] = _not_timed,
 ) -> Head:
@@ -54,21 +55,33 @@ def find_head(
     The outline is where the interpolated logits cross the threshold, so it is finer than the network's grid.
 
     Args:
-        logits: float32 (h, w) at network resolution.
-        frame_size: (H, W) of the frame, in pixels.
+        logits: float32 (h, w), the network's output.
+        geometry: Where the frame lies in it.
+        pixel_size_mm: (x, y). Only their ratio matters: the ellipse is fitted in mm. None for square pixels.
         threshold: Probability above which a pixel is head, between 0 and 1 (exclusive).
         done: Called with the name of each step when it ends: ``region``, ``ellipse``, ``mask``.
     """
-    field, region, regions = find_region(logits, threshold, borrow(2, logits.shape))
+    seen = geometry.crop(logits)
+    field, region, regions = find_region(seen, threshold, borrow(2, seen.shape))
     done("region")
     if regions == 0:
-        return Head(np.zeros(frame_size, dtype=bool), None, 0, 0.0, 1.0, 0.0)
-    ellipse, residual = find_ellipse(field, frame_size)
+        return Head(np.zeros(geometry.frame, dtype=bool), None, 0, 0.0, 1.0, 0.0)
+    ellipse, residual = find_ellipse(field, geometry, pixel_size_mm)
     done("ellipse")
-    mask = positive_at(field, frame_size)
+    mask = find_mask(field, geometry)
     done("mask")
     area = np.count_nonzero(region) / region.size
     return Head(mask, ellipse, regions, area, residual, border_contact(region))
+
+
+def find_mask(field: NDArray[np.float32], geometry: Geometry) -> NDArray[np.bool_]:
+    """The region's mask at the frame's size, bool (H, W), from the field that :func:`find_region` returns."""
+    inside = positive_at(field, geometry.content.size)
+    if geometry.content.size == geometry.frame:
+        return inside
+    mask = np.zeros(geometry.frame, dtype=bool)
+    mask[geometry.content.slices] = inside
+    return mask
 
 
 def find_region(
@@ -94,27 +107,35 @@ def find_region(
     return field, region, regions
 
 
-def find_ellipse(field: NDArray[np.float32], frame_size: tuple[int, int]) -> tuple[Ellipse | None, float]:
+def find_ellipse(
+    field: NDArray[np.float32], geometry: Geometry, pixel_size_mm: tuple[float, float] | None = None
+) -> tuple[Ellipse | None, float]:
     """Fit an ellipse to a region's visible outline.
 
     Args:
         field: The field that :func:`find_region` returns.
-        frame_size: (H, W) of the frame.
+        geometry: Where the frame lies in the network's input.
+        pixel_size_mm: (x, y). The fit is made in mm. None for square pixels.
 
     Returns:
         The ellipse in frame pixels, or None if no ellipse fits; and the RMS distance of the outline from it, relative
         to the radius, or 1 without an ellipse.
     """
-    points = to_frame_xy(outline_points(field, 0.0), (field.shape[0], field.shape[1]), frame_size)
+    points = geometry.to_frame(outline_points(field, 0.0))
+    across, down = pixel_size_mm or (1.0, 1.0)
+    stretched = across != down
+    if stretched:
+        points *= np.array([across, down])
     try:
         ellipse = fit_ellipse(points)
+        residual = math.sqrt(float(np.square(ellipse.radius(points) - 1).sum()) / len(points))
+        return ellipse.scaled(1 / across, 1 / down) if stretched else ellipse, residual
     except EllipseError:
         return None, 1.0
-    return ellipse, math.sqrt(float(np.square(ellipse.radius(points) - 1).sum()) / len(points))
 
 
 def border_contact(region: NDArray[np.bool_]) -> float:
-    """Share of the outer pixels of a region, bool (h, w), that lie on the frame's border, 0 to 1."""
+    """Share of the outer pixels of a region, bool (h, w), that lie on the border of its array, 0 to 1."""
     height, width = region.shape
     flat = region.reshape(-1)
     # True if a pixel and its four neighbours are inside. This is wrong at the ends of rows, which are left out below.

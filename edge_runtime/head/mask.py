@@ -16,7 +16,7 @@ from edge_runtime.frame.scratch import blocks, borrow
 from edge_runtime.head.components import find_runs
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=32)
 def _cells(n_in: int, n_out: int) -> tuple[NDArray[np.intp], NDArray[np.float32], NDArray[np.float32]]:
     """For an axis that grows: which output samples lie between which input samples, and their weights.
 

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.frame.geometry import Geometry
+from edge_runtime.frame.preprocess import Prepared
 from edge_runtime.head.ellipse import Ellipse
 from edge_runtime.head.find_head import Head
 
@@ -91,12 +93,12 @@ class Evidence:
     flat_head: float
 
 
-def gather_evidence(head: Head, network_input: NDArray[np.uint8], logits: Floats) -> Evidence | None:
+def gather_evidence(head: Head, prepared: Prepared, logits: Floats) -> Evidence | None:
     """Compute the figures of one result.
 
     Args:
         head: What was found.
-        network_input: uint8 (h, w), what the network saw.
+        prepared: What the network saw.
         logits: float32 (h, w), what it answered.
 
     Returns:
@@ -104,15 +106,18 @@ def gather_evidence(head: Head, network_input: NDArray[np.uint8], logits: Floats
     """
     if head.ellipse is None:
         return None
-    ellipse = _to_network(head.ellipse, head.mask.shape, network_input.shape)
+    geometry = prepared.geometry
+    seen = np.ascontiguousarray(prepared.image[geometry.place.slices])
+    logits = np.ascontiguousarray(geometry.crop(logits))
+    ellipse = _to_network(head.ellipse, geometry)
     spokes = _spokes(ellipse)
-    half = network_input[:, ::2].astype(np.int16)  # every second column: quicker to make than as bytes
+    half = seen[:, ::2].astype(np.int16)  # every second column: quicker to make than as bytes
     return Evidence(
         **_outline(ellipse, spokes, logits),
         **_field(ellipse, logits, half),
-        **_skull(ellipse, spokes, network_input),
-        **_texture(network_input),
-        **_seams(ellipse, network_input, half),
+        **_skull(ellipse, spokes, seen),
+        **_texture(seen),
+        **_seams(ellipse, seen, half),
     )
 
 
@@ -127,10 +132,12 @@ def grey_deviation(image: Bytes) -> float:
     return math.sqrt(max(squares - mean * mean, 0.0))
 
 
-def _to_network(ellipse: Ellipse, frame: tuple[int, ...], size: tuple[int, ...]) -> Ellipse:
-    scale_x, scale_y = size[1] / frame[1], size[0] / frame[0]
-    scaled = ellipse.scaled(scale_x, scale_y)
-    x, y = (ellipse.center_x + 0.5) * scale_x - 0.5, (ellipse.center_y + 0.5) * scale_y - 0.5
+def _to_network(ellipse: Ellipse, geometry: Geometry) -> Ellipse:
+    """The ellipse in pixels of the cropped field."""
+    across, down = geometry.scale
+    scaled = ellipse.scaled(1 / across, 1 / down)
+    x = (ellipse.center_x - geometry.content.left + 0.5) / across - 0.5
+    y = (ellipse.center_y - geometry.content.top + 0.5) / down - 0.5
     return Ellipse(x, y, scaled.semi_major, scaled.semi_minor, scaled.angle_deg)
 
 

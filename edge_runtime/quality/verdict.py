@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.frame.preprocess import Prepared
 from edge_runtime.head.find_head import Head
 from edge_runtime.quality.evidence import Evidence, gather_evidence, grey_deviation
 from edge_runtime.quality.limits import BLURRED, EVEN_TRUST, UNLIKE, UNUSUAL, Limits
@@ -81,19 +82,19 @@ class Verdict:
     caution: str | None = None
 
 
-def judge(head: Head, network_input: NDArray[np.uint8]) -> tuple[Quality, str | None]:
+def judge(head: Head, prepared: Prepared, pixel_size_mm: tuple[float, float] | None) -> tuple[Quality, str | None]:
     """Judge a result by the wide limits.
 
     Args:
         head: The head that was found.
-        network_input: uint8 (h, w), the network's input.
+        prepared: The network's input.
 
     Returns:
         The figures, and the reason to refuse the measurement. The reason is None if the measurement may be shown.
     """
-    ellipse = head.ellipse
+    ellipse = head.ellipse.scaled(*pixel_size_mm) if head.ellipse and pixel_size_mm else head.ellipse
     ratio = ellipse.semi_minor / ellipse.semi_major if ellipse else 0.0
-    contrast = grey_deviation(network_input)
+    contrast = grey_deviation(prepared.image[prepared.geometry.place.slices])
     quality = Quality(contrast, head.regions, head.area_fraction, head.ellipse_residual, ratio, head.border_contact)
     reason = None
     if contrast < MIN_CONTRAST:
@@ -110,7 +111,7 @@ def judge(head: Head, network_input: NDArray[np.uint8]) -> tuple[Quality, str | 
 
 
 def measure_head(
-    head: Head, network_input: NDArray[np.uint8], pixel_size_mm: tuple[float, float] | None
+    head: Head, prepared: Prepared, pixel_size_mm: tuple[float, float] | None
 ) -> tuple[Quality, float | None, str | None]:
     """Measure a head, or refuse it by the wide limits.
 
@@ -118,14 +119,14 @@ def measure_head(
 
     Args:
         head: The head that was found.
-        network_input: uint8 (h, w), the network's input.
+        prepared: The network's input.
         pixel_size_mm: (x, y) in mm. None if unknown.
 
     Returns:
         The figures behind the decision; the head circumference in mm, or None if it is refused or the pixel size is
         unknown; and the reason if it is None.
     """
-    quality, reason = judge(head, network_input)
+    quality, reason = judge(head, prepared, pixel_size_mm)
     if reason is not None or head.ellipse is None:
         return quality, None, reason
     if pixel_size_mm is None:
@@ -140,7 +141,7 @@ def measure_head(
 
 def weigh(
     head: Head,
-    network_input: NDArray[np.uint8],
+    prepared: Prepared,
     logits: NDArray[np.float32],
     pixel_size_mm: tuple[float, float] | None,
     limits: Limits | None,
@@ -149,15 +150,15 @@ def weigh(
 
     Args:
         head: The head that was found.
-        network_input: uint8 (h, w), the network's input.
+        prepared: The network's input.
         logits: float32 (h, w), the network's output.
         pixel_size_mm: (x, y) in mm. None if unknown.
         limits: The model's own limits. None if it has none.
     """
-    quality, hc_mm, reason = measure_head(head, network_input, pixel_size_mm)
+    quality, hc_mm, reason = measure_head(head, prepared, pixel_size_mm)
     if limits is None:
         return Verdict(quality, hc_mm, reason)
-    evidence = gather_evidence(head, network_input, logits) if reason in (None, NO_PIXEL_SIZE) else None
+    evidence = gather_evidence(head, prepared, logits) if reason in (None, NO_PIXEL_SIZE) else None
     if evidence is None:
         return Verdict(quality, hc_mm, reason, trust=0.0)
     quality = replace(quality, evidence=evidence)

@@ -69,7 +69,7 @@ def examine(segmenter: Segmenter, frame: Frame, sample: Sample, kind: str, good:
     """
     stages = segmenter.examine(frame, sample.pixel_size_mm / scale)
     hc, reason = stages.verdict.head_circumference_mm, stages.verdict.reason
-    evidence = None if hc is None else gather_evidence(stages.head, stages.network_input, stages.logits)
+    evidence = None if hc is None else gather_evidence(stages.head, stages.prepared, stages.logits)
     if evidence is None:
         return Examined(sample.name, kind, good, reason, None, None, sample.hc_mm)
     figures = replace(stages.verdict.quality, evidence=evidence).figures()

@@ -136,13 +136,13 @@ def measure(job: Job, counts: Sequence[int], seeds: int, folder: Path) -> Iterat
             f"--counts asks for {max(counts)} images; the training part has {len(samples)}. Ask for fewer."
         )
     predict = make_predictor(job.checkpoint.model, torch.device("cpu"))
-    images = load_images(cache(list(job.validation)), job.size)
+    images = load_images(cache(list(job.validation)), job.size, job.resize_rule)
     judge = Judge(ask_torch(predict, images), job.options.budget)
     to_graph(job.checkpoint.model, folder)
     to_saved_model(job.size, images.inputs[:1], folder)
     plain = Model(to_tflite(folder, RECIPES["float32"]))
     for chosen, seed, drawn in draws(samples, counts, seeds):
-        for candidate in candidates(plain, load_images(drawn, job.size).inputs, threads=2):
+        for candidate in candidates(plain, load_images(drawn, job.size, job.resize_rule).inputs, threads=2):
             if candidate.name in RUNGS:
                 logits = run_on(new_artifact(candidate.data, job.checkpoint, candidate.recipe).network(2), images)
                 rung = judge.rung(candidate.name, logits)

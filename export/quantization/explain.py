@@ -104,7 +104,7 @@ def explain(job: Job, folder: Path) -> Explanation:
         ModelError: The int8 network's operators are not those of the float32 network.
     """
     model, size = job.checkpoint.model, job.size
-    images = load_images(job.parity, size)
+    images = load_images(job.parity, size, job.resize_rule)
     torch_answers = ask_torch(make_predictor(model, torch.device("cpu")), images)
     write_onnx(model, size, folder / ONNX)
     to_graph(model, folder, job.rewrites)
@@ -113,7 +113,7 @@ def explain(job: Job, folder: Path) -> Explanation:
         "TensorFlow": compare(torch_answers, to_saved_model(size, images.inputs, folder)),
     }
     plain = Model(to_tflite(folder, RECIPES["float32"]))
-    seen = observe(plain, load_images(job.calibration, size).inputs)
+    seen = observe(plain, load_images(job.calibration, size, job.resize_rule).inputs)
     quantized = Model(quantize(plain, choose(plain, seen, "min-max")))
     for name, network in (("float32", plain), ("full_int8", quantized)):
         artifact = new_artifact(network.data, job.checkpoint, RECIPES[name])

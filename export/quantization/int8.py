@@ -63,13 +63,15 @@ def make_int8(
         return Int8(data, RECIPES["full_int8"], released.calibration, released.quantization, None, holds=True)
     threads = job.options.threads
     predict = make_predictor(job.checkpoint.model, torch.device("cpu"))
-    judge = Judge(ask_torch(predict, load_images(cache(list(job.validation)), job.size)), job.options.budget)
+    judge = Judge(
+        ask_torch(predict, load_images(cache(list(job.validation)), job.size, job.resize_rule)), job.options.budget
+    )
 
     def run(candidate: Candidate) -> Any:
         artifact = new_artifact(candidate.data, job.checkpoint, candidate.recipe)
         return run_on(artifact.network(threads), judge.torch_answers.images)
 
-    found = climb(plain, load_images(job.calibration, job.size).inputs, judge, run, fine_tune, threads)
+    found = climb(plain, load_images(job.calibration, job.size, job.resize_rule).inputs, judge, run, fine_tune, threads)
     candidate = found.candidate
     record = job.calibration_record(RECIPES["full_int8"])
     return Int8(candidate.data, candidate.recipe, record, found.record(), found.table(), found.holds)

@@ -131,7 +131,7 @@ class Judge:
     def _score(self, logits: NDArray[np.float32]) -> float:
         """Mean Dice in points of 100, over clear images."""
         images = self.torch_answers.images
-        asked = zip(images.samples, images.inputs, logits, self.torch_answers.clear, strict=True)
+        asked = zip(images.samples, images.prepared, logits, self.torch_answers.clear, strict=True)
         dice = [score_sample(s, x, y, distances=False).dice for s, x, y, clear in asked if clear]
         return 100 * float(np.mean(dice)) if dice else 0.0
 

@@ -95,7 +95,7 @@ def measure_range(subject: Subject, frames: Frames) -> tuple[int, int, float]:
     _, height, width, channels = (int(n) for n in place["shape"])
     values = []
     for frame in frames:
-        grey = prepare(frame, (height, width))
+        grey = prepare(frame, (height, width)).image
         if place["dtype"] == np.int8:
             grey = (grey.astype(np.int16) - 128).astype(np.int8)
         elif place["dtype"] != np.uint8:

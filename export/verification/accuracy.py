@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from edge_runtime.frame.geometry import ResizeRule
 from edge_runtime.metrics import ImageScore, paired_shifts, summarize
 from export.images import Images, load_images
 from train.data.hc18 import Dataset, Sample, cache
@@ -32,7 +33,11 @@ class Exam:
 
 
 def make_exam(
-    dataset: Dataset, parts: Mapping[str, Sequence[Sample]], size: tuple[int, int], limit: int | None
+    dataset: Dataset,
+    parts: Mapping[str, Sequence[Sample]],
+    size: tuple[int, int],
+    rule: ResizeRule,
+    limit: int | None,
 ) -> Exam:
     """Read and prepare the images of all parts, once for all artifacts of a checkpoint.
 
@@ -40,10 +45,11 @@ def make_exam(
         dataset: The data set.
         parts: Samples by name of the part.
         size: (h, w) of the network's input in pixels.
+        rule: How a frame is fitted into it.
         limit: Maximum number of images that the parts were chosen with. It is only recorded.
     """
     union = {s.name: s for samples in parts.values() for s in samples}
-    images = load_images(cache(list(union.values())), size)
+    images = load_images(cache(list(union.values())), size, rule)
     names = {part: tuple(s.name for s in samples) for part, samples in parts.items()}
     return Exam(dataset.title, names, images, limit)
 
@@ -52,8 +58,8 @@ def take(predict: Predict, exam: Exam | None) -> dict[str, ImageScore]:
     """Score a network on all images of an exam. Returns scores by file name; empty without an exam."""
     if exam is None:
         return {}
-    pairs = zip(exam.images.samples, exam.images.inputs, strict=True)
-    return {s.name: score_sample(s, x, predict(x)) for s, x in pairs}
+    pairs = zip(exam.images.samples, exam.images.prepared, strict=True)
+    return {s.name: score_sample(s, x, predict(x.image)) for s, x in pairs}
 
 
 def accuracy(

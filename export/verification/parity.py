@@ -91,14 +91,14 @@ def ask_torch(predict: Predict, images: Images) -> TorchAnswers:
         )
     heads = _heads(logits, images)
     clear = [
-        judge(head, x)[1] is None and float(np.mean(np.abs(y) < UNDECIDED_LOGIT)) <= MAX_UNDECIDED
-        for head, x, y in zip(heads, images.inputs, logits, strict=True)
+        judge(head, x, None)[1] is None and float(np.mean(np.abs(y) < UNDECIDED_LOGIT)) <= MAX_UNDECIDED
+        for head, x, y in zip(heads, images.prepared, logits, strict=True)
     ]
     return TorchAnswers(images, logits, heads, np.array(clear))
 
 
 def _heads(logits: NDArray[np.float32], images: Images) -> tuple[Head, ...]:
-    return tuple(find_head(y, size) for y, size in zip(logits, images.frame_sizes, strict=True))
+    return tuple(find_head(y, x.geometry) for y, x in zip(logits, images.prepared, strict=True))
 
 
 def compare(torch_answers: TorchAnswers, logits: NDArray[np.float32]) -> Parity:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.frame.preprocess import prepare
+from edge_runtime.frame.geometry import LETTERBOX, Geometry, ResizeRule
+from edge_runtime.frame.preprocess import Prepared, prepare
 from edge_runtime.frame.resize import resize
 from edge_runtime.head.find_head import find_head
 from edge_runtime.metrics import ImageScore, paper_pooled, score_image
@@ -20,7 +21,7 @@ Predict = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 def score_sample(
     sample: Sample,
-    network_input: NDArray[np.uint8],
+    prepared: Prepared,
     logits: NDArray[np.float32],
     distances: bool = True,
     threshold: float = 0.5,
@@ -29,28 +30,61 @@ def score_sample(
 
     Args:
         sample: The image and its reference.
-        network_input: What the network saw, uint8 (h, w).
+        prepared: What the network saw.
         logits: What it answered, float32 (h, w).
         distances: Compute the Hausdorff distance too.
         threshold: Probability above which a pixel is head.
     """
-    reference = sample.mask()
-    head = find_head(logits, (reference.shape[0], reference.shape[1]), threshold)
-    _, hc, reason = measure_head(head, network_input, (sample.pixel_size_mm, sample.pixel_size_mm))
+    head = find_head(logits, prepared.geometry, threshold=threshold)
+    _, hc, reason = measure_head(head, prepared, (sample.pixel_size_mm, sample.pixel_size_mm))
+    return score_result(sample, head.mask, hc, reason, distances)
+
+
+def score_result(
+    sample: Sample, mask: NDArray[np.bool_], hc_mm: float | None, reason: str | None, distances: bool = True
+) -> ImageScore:
+    """Score a mask and a head circumference of one image.
+
+    Args:
+        sample: The image and its reference.
+        mask: bool (H, W), at the image's resolution.
+        hc_mm: Measured head circumference in mm; None if refused.
+        reason: Why it was refused.
+        distances: Compute the Hausdorff distance too.
+    """
     return score_image(
         sample.name,
-        head.mask,
-        reference,
+        mask,
+        sample.mask(),
         pixel_size_mm=sample.pixel_size_mm,
-        hc_mm=hc,
+        hc_mm=hc_mm,
         reference_hc_mm=sample.hc_mm,
         reason=reason,
         distances=distances,
     )
 
 
+def place_mask(mask: NDArray[np.bool_], geometry: Geometry) -> NDArray[np.float32]:
+    """A frame's mask as the network's output should be: the share of each pixel that it covers.
+
+    Args:
+        mask: bool (H, W).
+        geometry: Where the frame lies in the network's input.
+
+    Returns:
+        float32 (h, w), 0 to 1; 0 beside the frame's content.
+    """
+    coverage = np.zeros(geometry.network, dtype=np.float32)
+    coverage[geometry.place.slices] = resize(mask[geometry.content.slices], geometry.place.size)
+    return coverage
+
+
 def evaluate(
-    predict: Predict, samples: Sequence[Sample], size: tuple[int, int], threshold: float = 0.5
+    predict: Predict,
+    samples: Sequence[Sample],
+    size: tuple[int, int],
+    rule: ResizeRule = LETTERBOX,
+    threshold: float = 0.5,
 ) -> list[ImageScore]:
     """Score a predictor on samples.
 
@@ -58,19 +92,23 @@ def evaluate(
         predict: From prepared frame to logits.
         samples: What to score on.
         size: (height, width) of the network's input.
+        rule: How a frame is fitted into it.
         threshold: Probability above which a pixel is head.
     """
     scores = []
     for sample in samples:
-        network_input = prepare(sample.frame(), size)
-        scores.append(score_sample(sample, network_input, predict(network_input), threshold=threshold))
+        prepared = prepare(sample.frame(), size, rule=rule)
+        scores.append(score_sample(sample, prepared, predict(prepared.image), threshold=threshold))
     return scores
 
 
-def evaluate_paper(predict: Predict, samples: Sequence[Sample], size: tuple[int, int]) -> dict[str, float]:
+def evaluate_paper(
+    predict: Predict, samples: Sequence[Sample], size: tuple[int, int], rule: ResizeRule = LETTERBOX
+) -> dict[str, float]:
     """The paper's pooled figures, against its filled contours at network resolution."""
     predicted, reference = [], []
     for sample in samples:
-        predicted.append(predict(prepare(sample.frame(), size)) > 0)
-        reference.append(resize(sample.mask("contour"), size) > 0.5)
+        prepared = prepare(sample.frame(), size, rule=rule)
+        predicted.append(predict(prepared.image) > 0)
+        reference.append(place_mask(sample.mask("contour"), prepared.geometry) > 0.5)
     return paper_pooled(np.stack(predicted), np.stack(reference))

@@ -1,0 +1,170 @@
+"""Where a frame's content lies in the network's input, and the way back for masks, points and ellipses.
+
+The content is the frame without its black or even margins. It is made of square pixels and letterboxed: scaled by one
+factor until it fits the network's input, centred, with black beside it. Training, calibration, benchmark and device all
+use this code. The search uses integers only, so every machine finds the same content.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.head.components import label_runs
+
+ResizeRule = Literal["area-letterbox", "area-stretch"]
+
+LETTERBOX: ResizeRule = "area-letterbox"
+"""The content keeps its proportions in mm."""
+
+STRETCH: ResizeRule = "area-stretch"
+"""Each axis of the whole frame is resized by itself, as the paper does. It is right for one aspect only."""
+
+RESIZE_RULES: tuple[ResizeRule, ...] = (LETTERBOX, STRETCH)
+
+LEAST_SIDE = 32
+"""Smallest side of a content in pixels. A smaller one is taken for a mistake of the search, and nothing is cut."""
+
+_SAMPLES = 128
+"""The shorter side of a frame is searched at about this many samples."""
+
+_CELL = 4
+"""Samples along each side of a cell. A frame of 800x540 has 50x33 cells."""
+
+_LEAST_RANGE = 3
+"""Grey levels. A cell with less between its darkest and brightest sample is even: nothing is in it."""
+
+_RANGE_SHARE = 24
+"""The same, as a divisor of the range that the strongest tenth of the cells reach, so that gain does not matter."""
+
+_AREA_SHARE = 100
+"""Groups of cells below a hundredth of the frame are text, rulers or specks, and not kept."""
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle of pixels: rows ``top`` to ``bottom`` and columns ``left`` to ``right``, ends exclusive."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) in pixels."""
+        return self.bottom - self.top, self.right - self.left
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """For indexing an array (H, W)."""
+        return slice(self.top, self.bottom), slice(self.left, self.right)
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Where a frame lies in the network's input.
+
+    Attributes:
+        frame: (H, W) of the frame, in pixels.
+        content: The part of the frame that the network sees.
+        network: (h, w) of the network's input, in pixels.
+        place: Where the content lies in the network's input. The rest is black.
+    """
+
+    frame: tuple[int, int]
+    content: Box
+    network: tuple[int, int]
+    place: Box
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """(x, y): frame pixels per network pixel."""
+        (height, width), (h, w) = self.content.size, self.place.size
+        return width / w, height / h
+
+    def crop(self, field: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The part of the network's output that shows the content, a view.
+
+        Args:
+            field: float32 (h, w), the size of the network's input.
+        """
+        return field[self.place.slices]
+
+    def to_frame(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Map points of the cropped field to the frame. Pixel centres are at integers.
+
+        Args:
+            points: (N, 2), columns x and y, in pixels of :meth:`crop`.
+
+        Returns:
+            (N, 2) float64, in pixels of the frame.
+        """
+        corner = np.array([self.content.left, self.content.top], dtype=np.float64)
+        return np.asarray((points + 0.5) * np.array(self.scale) - 0.5 + corner)
+
+
+def find_geometry(
+    gray: NDArray[np.uint8],
+    network: tuple[int, int],
+    pixel_size_mm: tuple[float, float] | None = None,
+    rule: ResizeRule = LETTERBOX,
+) -> Geometry:
+    """Find where a frame lies in the network's input.
+
+    Args:
+        gray: uint8 (H, W).
+        network: (h, w) of the network's input, in pixels.
+        pixel_size_mm: (x, y). Only their ratio matters. None for square pixels.
+        rule: How the frame is fitted.
+    """
+    frame = (gray.shape[0], gray.shape[1])
+    if rule == STRETCH:
+        return Geometry(frame, Box(0, frame[0], 0, frame[1]), network, Box(0, network[0], 0, network[1]))
+    content = find_content(gray)
+    across, down = pixel_size_mm or (1.0, 1.0)
+    height, width = content.size[0] * down, content.size[1] * across
+    scale = min(network[0] / height, network[1] / width)
+    h, w = (min(max(1, round(side * scale)), most) for side, most in zip((height, width), network, strict=True))
+    top, left = (network[0] - h) // 2, (network[1] - w) // 2
+    return Geometry(frame, content, network, Box(top, top + h, left, left + w))
+
+
+def find_content(gray: NDArray[np.uint8]) -> Box:
+    """Find the part of a frame that shows something: margins of one grey level are left out, text in them too.
+
+    Args:
+        gray: uint8 (H, W).
+
+    Returns:
+        The content. The whole frame if nothing stands out, or if what does is smaller than :data:`LEAST_SIDE`.
+    """
+    height, width = gray.shape
+    step = max(1, min(height, width) // _SAMPLES)
+    sampled = gray[::step, ::step]
+    rows, columns = sampled.shape[0] // _CELL, sampled.shape[1] // _CELL
+    cells = sampled[: rows * _CELL, : columns * _CELL].reshape(rows, _CELL, columns * _CELL)
+    most = np.maximum.reduce(np.maximum.reduce(cells, axis=1).reshape(rows, columns, _CELL), axis=2)
+    most -= np.minimum.reduce(np.minimum.reduce(cells, axis=1).reshape(rows, columns, _CELL), axis=2)
+    strong = most.size - 1 - most.size // 10
+    least = max(_LEAST_RANGE, int(np.partition(most.reshape(-1), strong)[strong]) // _RANGE_SHARE)
+    run, start, end, group = label_runs(most >= least)
+    whole = Box(0, height, 0, width)
+    kept = np.bincount(group, weights=end - start)[group] * _AREA_SHARE >= most.size if len(run) else np.zeros(0, bool)
+    if not kept.any():
+        return whole
+    side = step * _CELL
+    # One cell more on each side, and no sliver left: what is beyond the last whole cell was not looked at.
+    top, bottom = _reach(int(run[kept].min()), int(run[kept].max()) + 1, side, height)
+    left, right = _reach(int(start[kept].min()), int(end[kept].max()), side, width)
+    found = Box(top, bottom, left, right)
+    return found if min(found.size) >= min(LEAST_SIDE, height, width) else whole
+
+
+def _reach(first: int, end: int, side: int, length: int) -> tuple[int, int]:
+    """From cells to pixels along an axis, one cell wider on each side."""
+    low, high = (first - 1) * side, (end + 1) * side
+    return max(low, 0), length if high > length - 2 * side else high
