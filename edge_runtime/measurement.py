@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +36,7 @@ class Measurement:
         mask: bool (H, W) at the frame's size: what the network found, even if the measurement is refused.
         quality: The figures behind the decision.
         latency_ms: The time spent.
-        pixel_size_mm: The (x, y) used. None if none was given.
+        pixel_size_mm: The (x, y) used. None if none was given, or if the one given may not hold for this frame.
         interval_mm: The range that should contain the true circumference in at least 90% of images. None without a
             circumference.
         trust: How much the figures resemble those of good frames, 0 to 1; 0 if the measurement is refused.
@@ -55,3 +55,16 @@ class Measurement:
     interval_mm: tuple[float, float] | None = None
     trust: float | None = None
     caution: str | None = None
+
+
+def withhold(measurement: Measurement, reason: str) -> Measurement:
+    """Make a result without a circumference, because the pixel size may not hold for its frame.
+
+    Args:
+        measurement: The frame's result, measured without a pixel size: its ellipse and its mask stay.
+        reason: Why the pixel size was not used, and what to do. It replaces any other reason: whoever gives pixel sizes
+            should learn of it before a head is in view.
+    """
+    return replace(
+        measurement, head_circumference_mm=None, interval_mm=None, caution=None, pixel_size_mm=None, reason=reason
+    )

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from edge_runtime.errors import FetalHeadError, InputError, SourceError, UsageError
 from edge_runtime.frame.pixel_sizes import PixelSize
 from edge_runtime.frame.preprocess import check_frame
+from edge_runtime.streaming.scale import Scale
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,8 @@ class Arrival:
         sequence: Its number among all received, from 1.
         arrived_s: When it arrived, on the slot's clock.
         frame: A read-only copy. None if there is an error.
-        pixel_size_mm: Its own pixel size.
-        has_own_size: Whether it came as a :class:`Frame`. Then ``pixel_size_mm`` applies, even if it is None.
+        pixel_size_mm: Its own pixel size if it came as a :class:`Frame`, even if that is None; else the slot's.
+        doubt: Why the slot's pixel size is not used for it. None if it is used, or if the frame has its own.
         error: Why it is not a valid frame.
     """
 
@@ -54,7 +55,7 @@ class Arrival:
     arrived_s: float
     frame: NDArray[np.uint8] | None
     pixel_size_mm: PixelSize | None
-    has_own_size: bool
+    doubt: str | None
     error: FetalHeadError | None
 
 
@@ -79,6 +80,7 @@ class Slot:
         self.clock = clock
         self._changed = condition if condition is not None else threading.Condition()
         self._newest: Arrival | None = None
+        self._scale = Scale()
         self._received = self._dropped = 0
         self._failure: BaseException | None = None
         self._ended = self._closed = False
@@ -94,6 +96,11 @@ class Slot:
         """Number of frames received, and how many of them were replaced by a newer one before they were measured."""
         with self._changed:
             return self._received, self._dropped
+
+    def set_scale(self, scale: Scale) -> None:
+        """Set the pixel size of frames without their own that arrive from now on."""
+        with self._changed:
+            self._scale = scale
 
     def put(self, item: object) -> bool:
         """Copy a frame into the slot, replacing one that is still waiting.
@@ -111,7 +118,12 @@ class Slot:
             self._received += 1
             self._dropped += self._newest is not None
             self._heard_s = arrived_s
-            self._newest = Arrival(self._received, arrived_s, frame, size, own, error)
+            doubt = None
+            if frame is not None and not own:  # here, since a dropped frame also tells that the size has changed
+                self._scale = self._scale.after((frame.shape[0], frame.shape[1]))
+                doubt = self._scale.doubt
+                size = None if doubt else self._scale.pixel_size_mm
+            self._newest = Arrival(self._received, arrived_s, frame, size, doubt, error)
             self._changed.notify_all()
         return True
 

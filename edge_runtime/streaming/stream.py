@@ -13,9 +13,10 @@ from types import TracebackType
 from edge_runtime.common.log import event
 from edge_runtime.errors import DeviceError, FetalHeadError, UsageError
 from edge_runtime.frame.pixel_sizes import PixelSize, check_pixel_sizes
-from edge_runtime.measurement import Measurement
+from edge_runtime.measurement import Measurement, withhold
 from edge_runtime.segmenter import Segmenter
 from edge_runtime.streaming.result import BestFrame, Counts, StreamResult
+from edge_runtime.streaming.scale import Scale, check_frame_size
 from edge_runtime.streaming.slot import Arrival, Slot, Source, fill, open_source
 from edge_runtime.streaming.summary import Best, Recent, Window, rank
 
@@ -53,13 +54,12 @@ class Rules:
 class Stream:
     """A running stream. Make one with :func:`stream`, iterate over it for results, and close it or use ``with``.
 
-    Iterate from one thread. :meth:`best` and :meth:`close` may be called from any thread.
+    Iterate from one thread. :meth:`best`, :meth:`set_pixel_size` and :meth:`close` may be called from any thread.
     """
 
     def __init__(self, segmenter: Segmenter, slot: Slot, pixel_size_mm: PixelSize | None, rules: Rules) -> None:
         self._segmenter, self._slot, self._rules = segmenter, slot, rules
-        self._size_mm = None if pixel_size_mm is None else check_pixel_sizes(pixel_size_mm)
-        self._size_px: tuple[int, ...] | None = None  # size of the frames that the pixel size applies to
+        slot.set_scale(Scale(None if pixel_size_mm is None else check_pixel_sizes(pixel_size_mm)))
         self._view: object = None
         self._last = (0, slot.clock())
         self._failed = self._accepted = self._refused = self._late = self._stalls = 0
@@ -129,6 +129,22 @@ class Stream:
         """The frame to freeze: the best accepted one of the window's last seconds. None if there is none."""
         return self._best.get(self._slot.clock())
 
+    def set_pixel_size(self, pixel_size_mm: PixelSize, frame_size: tuple[int, int]) -> None:
+        """Set the pixel size of frames without their own that arrive from now on.
+
+        Call it when the probe's depth, zoom or picture size has changed. A frame that is waiting or being measured
+        keeps the earlier pixel size. So do not call it before the source gives pictures of the new setting.
+
+        Args:
+            pixel_size_mm: Side of a pixel in mm, or (x, y), as for :meth:`Segmenter.measure`.
+            frame_size: (height, width) in pixels of the frames that it holds for, for example
+                ``result.frame.shape[:2]``. After a frame of another size there is no circumference until the next call.
+
+        Raises:
+            UsageError: It is not a valid pixel size, or not a size of frames.
+        """
+        self._slot.set_scale(Scale(check_pixel_sizes(pixel_size_mm), check_frame_size(frame_size)))
+
     def close(self) -> bool:
         """Stop the stream: there are no more results, and the reader thread ends.
 
@@ -176,7 +192,7 @@ class Stream:
             self._best.add(arrival.arrived_s, rank(measurement), best)
         if error is not None:
             reason: str | None = f"this frame could not be measured: {error}"
-        elif late:
+        elif late and not arrival.doubt:  # waiting would not help
             reason = f"late: the frame is {age_ms:.0f} ms old; at most {self._rules.deadline_ms:g} ms are allowed"
         else:
             reason = measurement.reason if measurement else None
@@ -189,8 +205,8 @@ class Stream:
         error = arrival.error
         if arrival.frame is not None:
             try:
-                size_mm = self._pixel_size(arrival, arrival.frame.shape[:2])
-                return self._segmenter.measure(arrival.frame, size_mm), None
+                measurement = self._segmenter.measure(arrival.frame, self._pixel_size(arrival, arrival.frame.shape[:2]))
+                return withhold(measurement, arrival.doubt) if arrival.doubt else measurement, None
             except FetalHeadError as expected:
                 if isinstance(expected, DeviceError):  # the last frames were measured on this device too
                     self._recent.clear()
@@ -209,32 +225,21 @@ class Stream:
         return None, error
 
     def _pixel_size(self, arrival: Arrival, size_px: tuple[int, ...]) -> tuple[float, float] | None:
-        """The frame's own pixel size, else the stream's.
+        """The frame's own pixel size, else the stream's if it holds.
 
         If the frame's size or pixel size changes, the earlier frames are forgotten: another depth setting starts a new
         series.
 
         Raises:
-            UsageError: It is not a valid size, or the stream's was given for frames of another size.
+            UsageError: It is not a valid size.
         """
-        size_mm = self._size_mm
-        if arrival.has_own_size:
-            size_mm = None if arrival.pixel_size_mm is None else check_pixel_sizes(arrival.pixel_size_mm)
+        size_mm = None if arrival.pixel_size_mm is None else check_pixel_sizes(arrival.pixel_size_mm)
         if (size_px, size_mm) != self._view:
             self._view = (size_px, size_mm)
             self._recent.clear()
             self._best.clear()
-        if arrival.has_own_size or size_mm is None:
-            return size_mm
-        self._size_px = self._size_px or size_px
-        if size_px != self._size_px:
-            (was_h, was_w), (is_h, is_w) = self._size_px, size_px
-            raise UsageError(
-                f"the size of the frames changed from {was_w}x{was_h} to {is_w}x{is_h} pixels. The pixel size given to "
-                "stream() may no longer be right, so it is not used. Give each frame its own pixel size, as "
-                "Frame(pixels, pixel_size_mm), or start a new stream.",
-                code="frame_size_changed",
-            )
+            if arrival.doubt:
+                event("stream_pixel_size_outdated", level=logging.WARNING, sequence=arrival.sequence)
         return size_mm
 
 
@@ -259,7 +264,8 @@ def stream(
             frame is an array as :meth:`Segmenter.measure` accepts it, or a :class:`Frame` with its own pixel size. A
             driver that knows that a frame is spoiled gives an :class:`InputError` instead.
         pixel_size_mm: Pixel size of frames without their own. It applies as long as height and width are those of the
-            first frame.
+            first frame. After a frame of another size there is no circumference until :meth:`Stream.set_pixel_size` is
+            called.
         deadline_ms: If a frame is older than this when its result is ready, the result is late and has no number.
         stall_s: After this many seconds without a frame there is a ``stalled`` result, and again after as many.
         window: Window of the summary and of the best frame.

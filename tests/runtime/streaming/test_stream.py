@@ -134,10 +134,74 @@ def test_a_pixel_size_is_not_taken_for_frames_of_another_size() -> None:
     items = [frame(1), other, Frame(other, 0.05), frame(3)]
     run = Simulation([(n / 10, item) for n, item in enumerate(items, 1)], end_s=0.4)
     first, changed, own, back = run.stream
-    assert first.head_circumference_mm and own.head_circumference_mm and back.head_circumference_mm
-    assert changed.head_circumference_mm is None and "changed from 48x32 to 96x64" in str(changed.reason)
+    assert first.head_circumference_mm and own.head_circumference_mm
+    for result in (changed, back):
+        assert result.head_circumference_mm is None, "the depth may have changed in between"
+        assert all(said in str(result.reason) for said in ("48x32", "96x64", "Stream.set_pixel_size()"))
+        assert result.measurement is not None and result.measurement.mask.any()
+        assert result.measurement.pixel_size_mm is result.measurement.interval_mm is None
+    assert run.stream.counts.refused == 2 and run.stream.counts.failed == 0 and run.stream.best() is None
     run = Simulation([(0.1, frame(1)), (0.2, other)], end_s=0.2, pixel_size_mm=None)
     assert [r.error for r in run.stream] == [None, None], "without a pixel size any size will do"
+
+
+def test_a_pixel_size_that_is_set_again_holds_for_the_frames_that_it_was_set_for() -> None:
+    seen: list[object] = []
+
+    def answer(pixels: np.ndarray, size: object):
+        seen.append(size)
+        return measured(200.0)
+
+    sizes = [(32, 48), (64, 96), (64, 96), (64, 96), (32, 48), (32, 48)]
+    run = Simulation([(n / 10, frame(n, size)) for n, size in enumerate(sizes)], answer=answer, end_s=0.5)
+    results = []
+    for result in run.stream:
+        results.append(result)
+        if result.sequence == 2:
+            assert result.frame is not None
+            run.stream.set_pixel_size((0.05, 0.06), result.frame.shape[:2])
+        if result.sequence == 5:
+            run.stream.set_pixel_size(0.1, (48, 32))  # height and width exchanged: refused, not used
+    assert [r.head_circumference_mm for r in results] == [200, None, 200, 200, None, None]
+    assert seen == [(0.1, 0.1), None, (0.05, 0.06), (0.05, 0.06), None, None]
+    assert "frames of 96x64 pixels, and one of 48x32" in str(results[4].reason)
+    assert "frames of 32x48 pixels, and one of 48x32" in str(results[5].reason)
+
+
+def test_a_pixel_size_is_not_taken_for_a_frame_that_was_waiting_when_it_was_set() -> None:
+    """The first measurement takes so long that the second frame, of the earlier depth, waits meanwhile."""
+    seen: list[object] = []
+
+    def answer(pixels: np.ndarray, size: object):
+        seen.append(size)
+        return measured(200.0)
+
+    items = [(0.1, frame(1)), (0.15, frame(2)), (0.5, frame(3))]
+    run = Simulation(items, lambda n: 0.1, answer=answer, end_s=0.5)
+    for result in run.stream:
+        if result.sequence == 1:
+            run.stream.set_pixel_size(0.3, (32, 48))
+    assert seen == [(0.1, 0.1), (0.1, 0.1), (0.3, 0.3)]
+
+
+def test_a_dropped_frame_of_another_size_and_a_late_one_ask_for_the_pixel_size_too() -> None:
+    items = [(0.1, frame(1)), (0.15, frame(2, (64, 96))), (0.16, frame(3))]
+    run = Simulation(items, lambda n: 0.2, end_s=0.16, deadline_ms=150)
+    first, last = run.stream
+    assert first.late and "late" in str(first.reason)
+    assert last.sequence == 3 and last.late and "one of 96x64 has arrived" in str(last.reason)
+    run = Simulation([(0.1, frame(1))], end_s=0.1, pixel_size_mm=None)
+    run.stream.set_pixel_size(0.2, (32, 48))
+    assert [r.head_circumference_mm for r in run.stream] == [200], "it may be given first after the start"
+
+
+@pytest.mark.parametrize("wrong", [(32, 48, 3), (0, 48), (32.5, 48), 32, None, "ab"])
+def test_a_pixel_size_is_not_set_for_an_impossible_size(wrong: object) -> None:
+    run = Simulation([])
+    with pytest.raises(UsageError, match=r"frame_size is .*frame.shape\[:2\]"):
+        run.stream.set_pixel_size(0.2, wrong)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="pixel_size_mm is 0"):
+        run.stream.set_pixel_size(0, (32, 48))
 
 
 def test_a_changed_dtype_or_channels_mid_stream() -> None:
