@@ -17,9 +17,10 @@ from edge_runtime.common.cli import json_line, printable, say
 from edge_runtime.errors import FetalHeadError, InputError, UsageError
 from edge_runtime.frame.image_files import read_image, write_mask
 from edge_runtime.frame.pixel_sizes import PixelSize, check_pixel_size, check_pixel_sizes, pixel_size_of, read_csv
-from edge_runtime.measurement import Measurement
+from edge_runtime.measurement import Measurement, withhold
 from edge_runtime.output.file_names import check_folders, output_name
 from edge_runtime.output.overlay import write_overlay
+from edge_runtime.quality.verdict import NO_PIXEL_SIZE
 from edge_runtime.segmenter import Segmenter
 
 
@@ -60,10 +61,17 @@ def add_image_options(parser: argparse.ArgumentParser) -> None:
     size.add_argument(
         "--pixel-size-mm",
         metavar="X[,Y]",
-        help="side of a pixel in mm, for all images; width,height if pixels are not square, such as 0.15,0.17",
+        help="side of a pixel in mm, for all images of the first one's size; width,height if pixels are not square, "
+        "such as 0.15,0.17",
     )
     size.add_argument(
         "--pixel-size-csv", type=Path, metavar="CSV", help="table with the columns 'filename' and 'pixel size(mm)'"
+    )
+    parser.add_argument(
+        "--any-size",
+        action="store_true",
+        help="use --pixel-size-mm for images of every size; without this, an image whose height or width differs from "
+        "the first one's has no circumference, since another size often means another scale",
     )
     parser.add_argument(
         "--frame",
@@ -75,6 +83,11 @@ def add_image_options(parser: argparse.ArgumentParser) -> None:
 
 def pixel_size_source(args: argparse.Namespace) -> Callable[[Path], PixelSize | None]:
     """Make a function from an image to its pixel size in mm. What can be checked early is checked here."""
+    if args.any_size and args.pixel_size_mm is None:
+        raise UsageError(
+            "--any-size is given without --pixel-size-mm. It only says that this one pixel size holds for images of "
+            "any size. Add --pixel-size-mm, or leave out --any-size."
+        )
     if args.pixel_size_mm is not None:
         size = _read_pixel_size(args.pixel_size_mm)
         _check_second_number(args.images, args.pixel_size_mm)
@@ -84,6 +97,16 @@ def pixel_size_source(args: argparse.Namespace) -> Callable[[Path], PixelSize | 
         sizes = {image: pixel_size_of(rows, image.name, args.pixel_size_csv) for image in args.images}
         return lambda image: sizes[image]
     return lambda image: None
+
+
+def is_for_one_size(args: argparse.Namespace) -> bool:
+    """Whether the pixel size is one number that may be wrong for images of another size than the first."""
+    return args.pixel_size_mm is not None and not args.any_size
+
+
+def with_options(reason: str) -> str:
+    """A reason for people. If options of the command are missing, it names them; programs get the reason alone."""
+    return f"{reason}; give --pixel-size-mm or --pixel-size-csv" if reason == NO_PIXEL_SIZE else reason
 
 
 def _read_pixel_size(text: str) -> PixelSize:
@@ -128,16 +151,31 @@ def _record(image: Path, result: Measurement) -> dict[str, Any]:
 def _text(result: Measurement) -> str:
     hc, interval = result.head_circumference_mm, result.interval_mm
     if hc is None:
-        return f"no HC: {result.reason}"
+        return f"no HC: {with_options(result.reason or '')}"
     within = f" ({interval[0]:.1f} to {interval[1]:.1f})" if interval else ""
     return f"HC {hc:7.1f} mm{within}" + (f"  CAUTION: {result.caution}" if result.caution else "")
 
 
-def _measured(segmenter: Segmenter, image: Path, frame: NDArray[np.uint8], size: PixelSize | None) -> Measurement:
+def _doubt(frame: NDArray[np.uint8], first: tuple[int, ...]) -> str | None:
+    """Why the pixel size may not hold for a frame. ``first`` is the shape of the first image."""
+    if frame.shape[:2] == first[:2]:
+        return None
+    (height, width), (first_height, first_width) = frame.shape[:2], first[:2]
+    return (
+        f"the pixel size may not hold (this image is {width}x{height}, the pixel size was given for "
+        f"{first_width}x{first_height}, the first image); measure images of one size in one call, give "
+        "--pixel-size-csv, or add --any-size if it does hold"
+    )
+
+
+def _measured(
+    segmenter: Segmenter, image: Path, frame: NDArray[np.uint8], size: PixelSize | None, doubt: str | None
+) -> Measurement:
     try:
-        return segmenter.measure(frame, size)
+        result = segmenter.measure(frame, None if doubt else size)
     except InputError as error:  # it knows the pixels only
         raise InputError(f"{image}: {error}") from error
+    return withhold(result, doubt) if doubt else result
 
 
 def measure(args: argparse.Namespace) -> int:
@@ -145,11 +183,12 @@ def measure(args: argparse.Namespace) -> int:
     pixel_size = pixel_size_source(args)
     check_folders(args.images, {"--mask-dir": args.mask_dir, "--overlay-dir": args.overlay_dir})
     segmenter = Segmenter.load(args.model, threads=args.threads, trusted_keys=args.trusted_keys)
-    code = 0
+    code, first = 0, None
     for image in args.images:
         try:
             frame, size = read_image(image, args.frame), pixel_size(image)
-            result = _measured(segmenter, image, frame, size)
+            first = first or frame.shape
+            result = _measured(segmenter, image, frame, size, _doubt(frame, first) if is_for_one_size(args) else None)
         except FetalHeadError as error:
             code = max(code, error.exit_code)
             print(f"error: {printable(str(error))}", file=sys.stderr)

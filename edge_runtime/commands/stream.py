@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.commands.measure import add_image_options, pixel_size_source
+from edge_runtime.commands.measure import add_image_options, is_for_one_size, pixel_size_source, with_options
 from edge_runtime.common.arguments import above, add_help, at_least
 from edge_runtime.common.cli import json_line, printable, say
 from edge_runtime.errors import FetalHeadError
@@ -31,7 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser,
         "Play image files to a stream as a probe would: at a fixed rate, whether or not they are measured in time. "
         "Each line gives a frame's number, its file, its age when its result was shown, and the result. Of the frames "
-        "that arrive while another is measured, all but the newest are dropped. The exit code is 1 if a frame failed.",
+        "that arrive while another is measured, all but the newest are dropped. If the frames' size changes, there is "
+        "no circumference from then on, unless --pixel-size-csv or --any-size is given. The exit code is 1 if a frame "
+        "failed.",
         "python -m edge_runtime stream frames/ --pixel-size-mm 0.15 --fps 30",
         "python -m edge_runtime stream frames/ --pixel-size-csv sizes.csv --seconds 60 --json",
     )
@@ -66,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def replay(
     images: list[Path],
-    pixel_size: Callable[[Path], PixelSize | None],
+    pixel_size: Callable[[Path], PixelSize | None] | None,
     fps: float,
     loops: int,
     seconds: float,
@@ -76,7 +78,8 @@ def replay(
 
     Args:
         images: Files with one frame each. If one cannot be read, its error is given instead, as a driver would.
-        pixel_size: Function from an image to its pixel size in mm, one number or (x, y).
+        pixel_size: Function from an image to its pixel size in mm, one number or (x, y). None if the frames bring none,
+            because the stream has one for all of them.
         fps: Frames per second.
         loops: How often all files are shown.
         seconds: Time after which no more frames are given.
@@ -86,7 +89,8 @@ def replay(
     for _ in range(loops):
         for image in images:
             try:
-                item: Item = Frame(read_image(image, frame), pixel_size(image))
+                pixels = read_image(image, frame)
+                item: Item = pixels if pixel_size is None else Frame(pixels, pixel_size(image))
             except FetalHeadError as error:
                 item = error
             now = time.monotonic()
@@ -126,9 +130,15 @@ def record(result: StreamResult, image: str | None, begun_s: float) -> dict[str,
     }
 
 
+def _add_options(shown: dict[str, Any], result: StreamResult) -> None:
+    """Name the options beside the call, if the pixel size no longer holds. The stream itself knows the call only."""
+    if result.measurement and result.measurement.pixel_size_mm is None:
+        shown["reason"] += "; in this command, give --pixel-size-csv, or add --any-size if it does hold"
+
+
 def _line(shown: dict[str, Any]) -> str:
     hc, summary = shown["head_circumference_mm"], shown["summary"]
-    text = f"HC {hc:6.1f} mm" if hc is not None else f"no HC: {printable(shown['reason'])}"
+    text = f"HC {hc:6.1f} mm" if hc is not None else f"no HC: {printable(with_options(shown['reason']))}"
     if hc is not None and shown["caution"]:
         text += f"  CAUTION: {shown['caution']}"
     steady = (
@@ -152,13 +162,17 @@ def run(args: argparse.Namespace) -> int:
     segmenter = Segmenter.load(args.model, threads=args.threads, trusted_keys=args.trusted_keys)
     endless = args.seconds is not None
     loops, seconds = (2**62, args.seconds) if endless else (args.loop, math.inf)
-    source = replay(args.images, pixel_size, args.fps, loops, seconds, args.frame)
+    one_size = is_for_one_size(args)
+    source = replay(args.images, None if one_size else pixel_size, args.fps, loops, seconds, args.frame)
+    given = pixel_size(args.images[0]) if one_size else None
     ages, best = [], None
-    with stream(segmenter, source, deadline_ms=args.deadline_ms, stall_s=args.stall_s) as results:
+    with stream(segmenter, source, given, deadline_ms=args.deadline_ms, stall_s=args.stall_s) as results:
         begun = results.now_s()
         for result in results:
             image = None if result.stalled else args.images[(result.sequence - 1) % len(args.images)].name
             shown = record(result, image, begun)
+            if one_size:
+                _add_options(shown, result)
             say(json_line(shown) if args.json else _line(shown))
             if not result.stalled:
                 ages.append(result.age_ms)

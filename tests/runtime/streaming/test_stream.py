@@ -294,6 +294,7 @@ def test_frames_are_replayed_at_the_probes_pace(tmp_path: Path) -> None:
     assert 0.035 <= time.monotonic() - started < 5
     assert len(items) == 8 and isinstance(items[1], InputError)
     assert isinstance(items[0], Frame) and items[0].pixel_size_mm == 0.5
+    assert isinstance(next(replay(images, None, 200, 1, 60)), np.ndarray), "the stream's pixel size applies to it"
     assert len(list(replay(images[:1], lambda image: None, 200, 1000, 0.03))) <= 7
 
 
