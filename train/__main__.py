@@ -11,7 +11,8 @@ from edge_runtime.common.cli import run_command, say
 from edge_runtime.common.optional import require
 from train.config import MAX_BATCH, MAX_EPOCHS, MAX_LR, MAX_SEED, PROTOCOLS, TrainConfig
 from train.data.hc18 import find_data
-from train.protocols import LEAK_FREE, protocol_name
+from train.data.others import find_others, read_others
+from train.protocols import ANY_SCANNER, protocol_name
 from train.strategies import STRATEGIES, Strategy, get_strategy
 
 if TYPE_CHECKING:
@@ -33,10 +34,14 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--strategy", required=True, metavar="NAME", help="a strategy listed below, or 'all'")
     parser.add_argument(
-        "--protocol", type=protocol_name, choices=PROTOCOLS, default=LEAK_FREE,
+        "--protocol", type=protocol_name, choices=PROTOCOLS, default=ANY_SCANNER,
         help="preset of all settings (default: %(default)s)",
     )  # fmt: skip
     add_data(parser)
+    parser.add_argument(
+        "--others", type=Path, metavar="DIR", help="frames from elsewhere: heads/SET with masks, not_heads/KIND; "
+        "default: data/outside or ../shared/outside if there, and none on the phantom",
+    )  # fmt: skip
     parser.add_argument(
         "--out",
         type=Path,
@@ -91,6 +96,8 @@ def main(argv: list[str]) -> int:
         check_folder(args.out / strategy.name, strategy.name, args.resume or args.overwrite)
     dataset = find_data(args.data)
     say(f"data: {dataset.summary}")
+    place = args.others or (None if dataset.is_phantom else find_others())
+    others = read_others(place) if place else []
     for strategy in strategies:
         train(
             strategy,
@@ -101,6 +108,7 @@ def main(argv: list[str]) -> int:
             resume=args.resume,
             overwrite=args.overwrite,
             limit=args.limit,
+            others=others,
         )
     return 0
 

@@ -25,7 +25,7 @@ def _sign(n: int, share: float, generator: Generator) -> Tensor:
 def _warp(
     images: Tensor, masks: Tensor, angle: Tensor, scale: Tensor, shift: Tensor, flip_x: Tensor, flip_y: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Rotate (radians), scale, shift (in half sides) and flip images and masks (N, 1, H, W) alike; zeros fill in."""
+    """Rotate (radians), scale, shift (in half sides) and flip images and masks (N, C, H, W) alike; zeros fill in."""
     height, width = images.shape[2:]
     cos, sin = torch.cos(angle) / scale, torch.sin(angle) / scale
     aspect = height / width
@@ -71,5 +71,30 @@ def _ours(images: Tensor, masks: Tensor, generator: Generator) -> tuple[Tensor, 
     return images.clamp(0, 1), masks
 
 
-AUGMENTS: dict[AugmentName, Augment] = {"none": _none, "paper": _paper, "ours": _ours}
-"""Each takes images and masks, float32 (N, 1, H, W) in [0, 1], and a generator, and returns new ones."""
+WHOLE = 0.85
+"""Share of a head that must stay in the image. Less is not learned from: it is neither a whole head nor none."""
+
+
+def _turned(images: Tensor, masks: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+    """As ``ours``, but half of the images are turned by any angle, and scales go further."""
+    n = len(images)
+    angle = _uniform(n, -math.pi, math.pi, generator)
+    angle = torch.where(torch.rand(n, generator=generator) < 0.5, angle / 6, angle)
+    scale = torch.exp(_uniform(n, math.log(0.6), math.log(1.2), generator))
+    shift = _uniform(2 * n, -0.12, 0.12, generator).view(n, 2)
+    flip_x, flip_y = _sign(n, 0.5, generator), _sign(n, 0.2, generator)
+    area = masks[:, :1].sum(dim=(1, 2, 3))
+    images, masks = _warp(images, masks, angle, scale, shift, flip_x, flip_y)
+    whole = masks[:, :1].sum(dim=(1, 2, 3)) >= WHOLE * area * scale**2
+    masks = torch.cat([masks[:, :1], masks[:, 1:].maximum(1 - whole.float().view(n, 1, 1, 1))], dim=1)
+    gamma = torch.exp(_uniform(n, math.log(0.7), math.log(1.4), generator)).view(n, 1, 1, 1)
+    gain = _uniform(n, 0.75, 1.3, generator).view(n, 1, 1, 1)
+    speckle = _uniform(n, 0.0, 0.1, generator).view(n, 1, 1, 1)
+    noise = torch.randn(images.shape, generator=generator)
+    images = gain * images.clamp(0, 1) ** gamma * (1 + speckle * noise)
+    return images.clamp(0, 1), masks
+
+
+AUGMENTS: dict[AugmentName, Augment] = {"none": _none, "paper": _paper, "ours": _ours, "turned": _turned}
+"""Each takes images (N, 1, H, W) and masks (N, 2, H, W), float32 in [0, 1], and a generator, and returns new ones. The
+first channel of a mask is the head, the second where nothing is to be learned."""

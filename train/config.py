@@ -1,4 +1,4 @@
-"""Training settings: one frozen dataclass, and the two protocols they come in."""
+"""Training settings: one frozen dataclass, and the protocols they come in."""
 
 from __future__ import annotations
 
@@ -9,15 +9,17 @@ from edge_runtime.errors import ModelError, UsageError
 from edge_runtime.frame.geometry import LETTERBOX, STRETCH, ResizeRule
 from train.data.hc18 import MaskKind
 from train.data.splits import SplitName
-from train.protocols import LEAK_FREE, PAPER, protocol_name
+from train.protocols import ANY_SCANNER, LEAK_FREE, PAPER, protocol_name
 
-AugmentName = Literal["none", "paper", "ours"]
+AugmentName = Literal["none", "paper", "ours", "turned"]
 LossName = Literal["bce", "bce_dice"]
 
 MAX_LR = 10.0
 MAX_BATCH = 4096
 MAX_EPOCHS = 100_000
 MAX_SEED = 2**31
+MAX_LOOKS = 50
+MAX_NEGATIVES = 10.0
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,9 @@ class TrainConfig:
         split: ``paper`` or ``grouped``.
         resize_rule: How a frame is fitted into the input, see :mod:`edge_runtime.frame.geometry`.
         mask: ``ellipse`` (interior of the reference ellipse) or ``contour`` (the paper's filled outline).
-        augment: ``none``, ``paper`` or ``ours``.
+        augment: ``none``, ``paper``, ``ours`` or ``turned`` (by any angle).
+        looks: Altered looks of each image that are trained on too, see :mod:`train.frames.looks`.
+        negatives: Frames without a head in each epoch, relative to those with one.
         loss: ``bce`` or ``bce_dice`` (their sum).
         optimizer: ``adam`` or ``adamw`` (weight decay 0.01).
         schedule: ``constant`` or ``one_cycle`` (30% warm-up, cosine).
@@ -46,11 +50,13 @@ class TrainConfig:
     """
 
     image_size: tuple[int, int]
-    protocol: str = LEAK_FREE
+    protocol: str = ANY_SCANNER
     split: SplitName = "grouped"
     resize_rule: ResizeRule = LETTERBOX
     mask: MaskKind = "ellipse"
-    augment: AugmentName = "ours"
+    augment: AugmentName = "turned"
+    looks: int = 8
+    negatives: float = 0.6
     loss: LossName = "bce_dice"
     optimizer: Literal["adam", "adamw"] = "adamw"
     schedule: Literal["constant", "one_cycle"] = "one_cycle"
@@ -66,11 +72,15 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if not 0 < self.lr <= MAX_LR:
             raise UsageError(f"--lr is {self.lr}; it must be above 0 and at most {MAX_LR:g}.")
-        limits = (("batch_size", 1, MAX_BATCH), ("epochs", 1, MAX_EPOCHS), ("seed", 0, MAX_SEED))
+        limits = (
+            ("batch_size", 1, MAX_BATCH), ("epochs", 1, MAX_EPOCHS), ("seed", 0, MAX_SEED), ("looks", 0, MAX_LOOKS)
+        )  # fmt: skip
         for name, low, high in limits:
             value = getattr(self, name)
             if not low <= value <= high:
                 raise UsageError(f"--{name.replace('_', '-')} is {value}; it must be between {low} and {high}.")
+        if not 0 <= self.negatives <= MAX_NEGATIVES:
+            raise UsageError(f"negatives is {self.negatives}; it must be between 0 and {MAX_NEGATIVES:g}.")
         if self.train_images is not None and self.train_images < 2:
             raise UsageError(f"--train-images is {self.train_images}; batch norm needs at least 2.")
 
@@ -85,8 +95,7 @@ class TrainConfig:
         Raises:
             ModelError: Fields are missing or unknown.
         """
-        # checkpoints of version 0.1 were trained on all images, each stretched to the input, and do not say so
-        values = {"train_images": None, "resize_rule": STRETCH, **values}
+        values = {**_BEFORE, **values}
         known = {f.name for f in fields(TrainConfig)}
         if set(values) != known:
             raise ModelError(f"The checkpoint's settings differ from this version's: {sorted(set(values) ^ known)}.")
@@ -94,11 +103,17 @@ class TrainConfig:
         return TrainConfig(**{**values, "image_size": tuple(values["image_size"]), "protocol": protocol})
 
 
+_BEFORE = {"train_images": None, "resize_rule": STRETCH, "looks": 0, "negatives": 0.0}
+"""What checkpoints of version 0.1 were trained with and do not say."""
+
+_HC18_ALONE: dict[str, Any] = {"resize_rule": STRETCH, "looks": 0, "negatives": 0.0}
+
 PROTOCOLS: dict[str, dict[str, Any]] = {
-    LEAK_FREE: {},
+    ANY_SCANNER: {},
+    LEAK_FREE: {**_HC18_ALONE, "augment": "ours"},
     PAPER: {
+        **_HC18_ALONE,
         "split": "paper",
-        "resize_rule": STRETCH,
         "mask": "contour",
         "augment": "paper",
         "loss": "bce",

@@ -5,13 +5,10 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from edge_runtime.common.cli import counted, say
 from edge_runtime.common.provenance import git_commit, tool_versions
@@ -22,31 +19,20 @@ from train.checkpoint import INFO, NEW, WEIGHTS, load_checkpoint, save_checkpoin
 from train.config import TrainConfig
 from train.data.check import check_samples
 from train.data.hc18 import Dataset, Sample, cache, hash_samples
-from train.data.score import evaluate, evaluate_paper, place_mask
+from train.data.others import Other, count_kinds, hash_others
+from train.data.score import evaluate, evaluate_paper
 from train.data.splits import Split, draw, make_split
 from train.device import keep_memory
 from train.divergence import find_not_finite
 from train.lock import locked
 from train.model import count_trainable
+from train.pool import make_pool
 from train.progress import Progress
 from train.run import Run
 from train.state import STATE, DataRecord, Epoch, Identity, write_failed
 from train.strategies import Strategy
 
 TOOLS = ("torch", "torchvision", "segmentation-models-pytorch", "numpy", "safetensors", "pillow")
-
-
-def load_arrays(samples: Sequence[Sample], config: TrainConfig) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Prepared frames and masks of samples, uint8 (N, h, w); mask values are coverage, 0 to 255."""
-
-    def one(sample: Sample) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        prepared = prepare(sample.frame(), config.image_size, rule=config.resize_rule)
-        mask = place_mask(sample.mask(config.mask), prepared.geometry)
-        return prepared.image, np.rint(mask * 255).astype(np.uint8)
-
-    with ThreadPoolExecutor(2) as pool:
-        pairs = list(pool.map(one, samples))
-    return np.stack([p[0] for p in pairs]), np.stack([p[1] for p in pairs])
 
 
 def check_folder(folder: Path, name: str, may_hold_a_run: bool) -> None:
@@ -79,6 +65,7 @@ def train(
     resume: bool = False,
     overwrite: bool = False,
     limit: int | None = None,
+    others: Sequence[Other] = (),
 ) -> None:
     """Train one strategy and write its checkpoint.
 
@@ -91,6 +78,7 @@ def train(
         resume: Go on from ``resume.pt`` if it exists; leave a complete run as it is.
         overwrite: Replace what the folder holds.
         limit: Use only the first this many images of each part, to try things out; recorded.
+        others: Frames from elsewhere. Only used if the settings ask for looks or negatives.
 
     Raises:
         UsageError: The folder is refused (see :func:`check_folder`), or ``resume.pt`` is of another run.
@@ -110,7 +98,7 @@ def train(
         _remove_leftovers(folder)
         if overwrite:
             state.unlink(missing_ok=True)  # else an interruption now and --resume would go on with the old run
-        _train(strategy, config, dataset, folder, device, limit)
+        _train(strategy, config, dataset, folder, device, limit, others)
 
 
 def _remove_leftovers(folder: Path) -> None:
@@ -121,7 +109,13 @@ def _remove_leftovers(folder: Path) -> None:
 
 
 def _train(
-    strategy: Strategy, config: TrainConfig, dataset: Dataset, folder: Path, device: torch.device, limit: int | None
+    strategy: Strategy,
+    config: TrainConfig,
+    dataset: Dataset,
+    folder: Path,
+    device: torch.device,
+    limit: int | None,
+    others: Sequence[Other],
 ) -> None:
     keep_memory()
     commit = git_commit()  # now: the source tree can change before the end
@@ -131,10 +125,13 @@ def _train(
         names["train"] = tuple(draw(split.train, config.train_images))
     parts = {part: dataset.select(chosen[:limit]) for part, chosen in names.items()}
     check_samples(dataset, [sample for part in parts.values() for sample in part])
-    data = _data_record(dataset, split, parts, limit)
+    others = [o for o in others if (config.negatives if o.mask is None else config.looks) > 0]
+    data = _data_record(dataset, split, parts, limit, others)
     parts["val"] = cache(parts["val"])  # scored after every epoch
     run = Run(strategy, config, device)
     count = sum(p.numel() for p in run.model.parameters())
+    if others:
+        say(f"from elsewhere: {', '.join(f'{count} of {kind}' for kind, count in data.others.items())}")
     say(
         f"{strategy.name}: {count_trainable(run.model):,} of {count:,} parameters are trained; "
         f"{len(parts['train'])} images to train, {len(parts['val'])} to validate, {len(parts['test'])} to test "
@@ -145,12 +142,16 @@ def _train(
     if (folder / STATE).exists():
         run.restore(folder / STATE, identity)
         say(f"resumed after epoch {len(run.history)}")
-    _fit(run, parts, folder / STATE, identity)
+    _fit(run, parts, others, folder / STATE, identity)
     _finish(run, parts, folder, data, commit)
 
 
 def _data_record(
-    dataset: Dataset, split: Split, parts: Mapping[str, Sequence[Sample]], limit: int | None
+    dataset: Dataset,
+    split: Split,
+    parts: Mapping[str, Sequence[Sample]],
+    limit: int | None,
+    others: Sequence[Other],
 ) -> DataRecord:
     return DataRecord(
         title=dataset.title,
@@ -160,21 +161,26 @@ def _data_record(
         images={name: len(part) for name, part in parts.items()},
         files={name: [sample.name for sample in part] for name, part in parts.items()},
         limit=limit,
+        others=count_kinds(others),
+        others_sha256=hash_others(others) if others else None,
     )
 
 
-def _fit(run: Run, parts: Mapping[str, Sequence[Sample]], state: Path, identity: Identity) -> None:
+def _fit(
+    run: Run, parts: Mapping[str, Sequence[Sample]], others: Sequence[Other], state: Path, identity: Identity
+) -> None:
     config = run.config
-    images, masks = load_arrays(parts["train"], config)
+    pool = make_pool(parts["train"], others, config)
+    count = len(pool.draw(config.seed, 0, config.negatives))
     val_images = [prepare(s.frame(), config.image_size, rule=config.resize_rule) for s in parts["val"]]
-    progress = Progress(config.epochs, len(images), done=len(run.history))
+    progress = Progress(config.epochs, count, done=len(run.history))
     while len(run.history) < config.epochs:
         started = time.monotonic()
-        loss = run.epoch(images, masks, progress)
+        loss = run.epoch(pool, progress)
         scores = run.validate(parts["val"], val_images) if parts["val"] else {}
         seconds = time.monotonic() - started
         run.seconds += seconds
-        speed = round(len(images) / seconds, 2)
+        speed = round(count / seconds, 2)
         epoch = Epoch(len(run.history) + 1, loss, round(seconds, 1), speed, **scores)
         run.history.append(epoch)
         run.save(state, identity)

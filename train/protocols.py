@@ -6,7 +6,11 @@ PAPER = "paper"
 """As Wang et al. (2023) trained."""
 
 LEAK_FREE = "leak-free"
-"""No exam in two parts of the split; the epoch is chosen on a validation part."""
+"""HC18 alone, as the study of the strategies was made: no exam in two parts of the split; the epoch is chosen on a
+validation part; every frame is stretched to the network's input."""
+
+ANY_SCANNER = "any-scanner"
+"""For devices: leak-free, letterboxed, with other looks of the same images and with frames without a head."""
 
 _FORMER = {"honest": LEAK_FREE}
 

@@ -20,6 +20,7 @@ from train.data.hc18 import Sample
 from train.data.score import Predict, score_sample
 from train.divergence import DivergenceError, find_fault, find_not_finite
 from train.model import HeadNet, freeze, load_encoder, make_predictor, set_train_mode
+from train.pool import UNSURE, Pool
 from train.progress import Progress
 from train.state import STATE, Epoch, Identity, State, load_state, save_state, unusable
 from train.strategies import Strategy
@@ -43,14 +44,30 @@ def learning_rate(config: TrainConfig, progress: float) -> float:
     return end + (start - end) * (1 + math.cos(math.pi * t)) / 2
 
 
-def segmentation_loss(name: str, logits: Tensor, target: Tensor) -> Tensor:
-    """Binary cross-entropy of logits, or its sum with the soft Dice loss per image; ``target`` is in [0, 1]."""
-    loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, target)
+def segmentation_loss(name: str, logits: Tensor, masks: Tensor) -> Tensor:
+    """Binary cross-entropy of logits, or its sum with the soft Dice loss per image with a head.
+
+    Args:
+        name: ``bce`` or ``bce_dice``.
+        logits: (N, 1, H, W).
+        masks: (N, 2, H, W) in [0, 1]: the head, and where nothing is to be learned.
+    """
+    target, sure = masks[:, :1], 1 - masks[:, 1:]
+    loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, target, sure, reduction="sum")
+    loss = loss / sure.sum().clamp(min=1)
     if name == "bce_dice":
-        p = torch.sigmoid(logits)
-        both = (p * target).sum(dim=(1, 2, 3))
-        loss = loss + (1 - (2 * both + 1) / (p.sum(dim=(1, 2, 3)) + target.sum(dim=(1, 2, 3)) + 1)).mean()
+        p, target = torch.sigmoid(logits) * sure, target * sure
+        both, area = (p * target).sum(dim=(1, 2, 3)), target.sum(dim=(1, 2, 3))
+        dice = 1 - (2 * both + 1) / (p.sum(dim=(1, 2, 3)) + area + 1)
+        loss = loss + (dice * (area > 0)).mean()
     return loss
+
+
+def unpack(masks: NDArray[np.uint8]) -> Tensor:
+    """A pool's masks, uint8 (N, h, w), as float32 (N, 2, h, w): head, and where nothing is to be learned."""
+    values = torch.from_numpy(masks)[:, None]
+    unsure = values == UNSURE
+    return torch.cat([(values.float() / (UNSURE - 1)).masked_fill(unsure, 0), unsure.float()], dim=1)
 
 
 class Run:
@@ -102,7 +119,7 @@ class Run:
         self.history, self.best = state.history, state.best
         self.best_dice, self.seconds = state.best_dice, state.seconds
 
-    def epoch(self, images: NDArray[np.uint8], masks: NDArray[np.uint8], progress: Progress) -> float:
+    def epoch(self, pool: Pool, progress: Progress) -> float:
         """Train one epoch. Everything random follows from the seed and the epoch's number.
 
         Returns:
@@ -114,7 +131,7 @@ class Run:
         config, number = self.config, len(self.history)
         generator = torch.Generator().manual_seed(config.seed * _FROM_EPOCH_SEED + number)
         torch.manual_seed(config.seed * _FROM_EPOCH_SEED + number)
-        order = torch.randperm(len(images), generator=generator).numpy()
+        order = pool.draw(config.seed, number, config.negatives)
         # A last batch of one image gives batch norm nothing to normalize at 1x1 deep in the network, so it is left out.
         starts = [s for s in range(0, len(order), config.batch_size) if s == 0 or len(order) - s > 1]
         augment = AUGMENTS[config.augment]
@@ -125,8 +142,8 @@ class Run:
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
             picked = order[start : start + config.batch_size]
-            x, y = (torch.from_numpy(a[picked])[:, None].float() / 255 for a in (images, masks))
-            x, y = augment(x, y, generator)
+            x = torch.from_numpy(pool.images[picked])[:, None].float() / 255
+            x, y = augment(x, unpack(pool.masks[picked]), generator)
             x = x.to(self.device, memory_format=torch.channels_last)
             with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=config.precision == "bfloat16"):
                 logits = self.model(x)

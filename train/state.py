@@ -8,7 +8,7 @@ import shutil
 import warnings
 import zipfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,8 @@ class DataRecord:
         images: Number of images of each part.
         files: Names of the images of each part.
         limit: The cap on each part, or None.
+        others: Number of frames from elsewhere, by kind.
+        others_sha256: Hash of these frames; None if there are none.
     """
 
     title: str
@@ -74,6 +76,8 @@ class DataRecord:
     images: dict[str, int]
     files: dict[str, list[str]]
     limit: int | None
+    others: dict[str, int] = field(default_factory=dict)
+    others_sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,7 @@ class Identity:
         """What ``other`` has otherwise, each as ``name: other's value, then this one's``."""
         pairs = [("strategy", other.strategy, self.strategy)]
         pairs += [(f.name, getattr(other.config, f.name), getattr(self.config, f.name)) for f in fields(TrainConfig)]
-        names = ("limit", "images", "split_sha256", "sha256")
+        names = ("limit", "images", "split_sha256", "sha256", "others", "others_sha256")
         pairs += [(f"data {name}", getattr(other.data, name), getattr(self.data, name)) for name in names]
         return [f"{name}: {_short(a)}, now {_short(b)}" for name, a, b in pairs if a != b]
 

@@ -217,9 +217,9 @@ def _make(variant: str, strategy: str, samples: Sequence[Sample]) -> Step:
     import torch
 
     from train.device import pick_precision
-    from train.loop import load_arrays
+    from train.pool import make_pool
     from train.progress import Progress
-    from train.run import Run
+    from train.run import Run, unpack
 
     config = _config(strategy)
     device = torch.device("cpu")
@@ -228,11 +228,11 @@ def _make(variant: str, strategy: str, samples: Sequence[Sample]) -> Step:
     run = Run(get_strategy(strategy), config, device)
     if variant != "ours":
         _make_plain(run.model, channels_last=variant == "channels last")
-    arrays = None if variant == PLAIN else load_arrays(samples, config)
+    pool = None if variant == PLAIN else make_pool(samples, [], config)
 
     def ours() -> None:
-        assert arrays is not None
-        run.epoch(*arrays, Progress(1, len(samples)))
+        assert pool is not None
+        run.epoch(pool, Progress(1, len(samples)))
 
     def plain() -> None:
         from train.augment import AUGMENTS
@@ -241,12 +241,12 @@ def _make(variant: str, strategy: str, samples: Sequence[Sample]) -> Step:
         run.model.train()
         for start in range(0, len(samples), config.batch_size):
             batch = slice(start, start + config.batch_size)
-            chosen = load_arrays(samples[batch], config) if arrays is None else [a[batch] for a in arrays]
-            x, y = (torch.from_numpy(a)[:, None].float() / 255 for a in chosen)
-            x, y = AUGMENTS[config.augment](x, y, generator)
+            drawn = make_pool(samples[batch], [], config) if pool is None else pool
+            images, masks = (drawn.images, drawn.masks) if pool is None else (drawn.images[batch], drawn.masks[batch])
+            x, y = AUGMENTS[config.augment](torch.from_numpy(images)[:, None].float() / 255, unpack(masks), generator)
             if variant == "channels last":
                 x = x.contiguous(memory_format=torch.channels_last)
-            loss = torch.nn.functional.binary_cross_entropy_with_logits(run.model(x), y)
+            loss = torch.nn.functional.binary_cross_entropy_with_logits(run.model(x), y[:, :1])
             run.optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             run.optimizer.step()

@@ -313,6 +313,56 @@ def _mosaic(scene: Scene, rng: Random) -> Frame:
     return to_bytes(cells[rows][:, columns])
 
 
+def _beside(scene: Scene, rng: Random) -> Frame:
+    """The part of the frame on one side of the head, without the head; tissue if no side has room."""
+    height, width = scene.frame.shape
+    half_width, half_height = (1.04 * v for v in _extent(scene.head))
+    x, y = scene.head.center_x, scene.head.center_y
+    sides = [
+        (slice(None), slice(0, max(0, int(x - half_width)))),
+        (slice(None), slice(min(width, int(x + half_width) + 1), width)),
+        (slice(0, max(0, int(y - half_height))), slice(None)),
+        (slice(min(height, int(y + half_height) + 1), height), slice(None)),
+    ]
+    parts = [part for rows, columns in sides if min((part := scene.frame[rows, columns]).shape) >= 0.18 * height]
+    if not parts:
+        return _tissue(scene, rng)
+    return np.ascontiguousarray(parts[int(rng.integers(len(parts)))])
+
+
+def _trunk(scene: Scene, rng: Random) -> Frame:
+    """Put a trunk in the head's place: even tissue without a skull, with a faint skin line, a stomach and a spine."""
+    height, width = scene.frame.shape
+    head = scene.head
+    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
+    grid = np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float64)
+    bumps = rng.normal(0, 0.03, 4)
+    turn = np.arctan2(y - head.center_y, x - head.center_x)
+    wave = 1 + sum(bumps[k] * np.cos((k + 2) * turn + k) for k in range(4))
+    radius = head.radius(grid).reshape(height, width).astype(np.float32) / (1.14 * wave)  # it covers the skull
+    tissue = scene.frame.astype(np.float32)
+    level = max(12.0, float(np.mean(tissue[radius < 1])))
+    inner = level * rng.uniform(0.5, 1.5) * (0.3 + 1.4 * resize(rng.random((7, 9)), (height, width)))
+    grain = (max(2, height // int(rng.integers(4, 9))), max(2, width // int(rng.integers(5, 12))))
+    grains = resize(rng.rayleigh(0.8, grain), (height, width))
+    inner = inner * (grains + rng.uniform(0, 0.7) * (1 - grains))
+    reach = head.semi_minor
+    for _ in range(int(rng.integers(0, 4))):  # stomach, bladder, vessels: dark
+        far, angle = rng.uniform(0, 0.6) * reach, rng.uniform(0, 2 * np.pi)
+        a, b = rng.uniform(0.08, 0.3, 2) * reach
+        dark = np.hypot((x - head.center_x - far * np.cos(angle)) / a, (y - head.center_y - far * np.sin(angle)) / b)
+        inner *= np.clip(dark - 0.6, 0.1, 1)
+    for _ in range(int(rng.integers(0, 5))):  # spine and ribs: bright spots
+        far, angle = rng.uniform(0.5, 0.9) * reach, rng.uniform(0, 2 * np.pi)
+        spot = np.hypot(x - head.center_x - far * np.cos(angle), y - head.center_y - far * np.sin(angle))
+        inner += rng.uniform(60, 180) * np.exp(-((spot / (rng.uniform(0.03, 0.08) * reach)) ** 2))
+    share = np.clip((1 - radius) / 0.06, 0, 1)
+    out = share * inner + (1 - share) * tissue
+    lit = np.clip(np.cos(turn - rng.uniform(0, 2 * np.pi)) + rng.uniform(-0.6, 1), 0, 1)
+    skin = np.exp(-(((radius - 1) / rng.uniform(0.012, 0.03)) ** 2))
+    return to_bytes(out + rng.uniform(0.2, 1.2) * level * lit * skin)
+
+
 KINDS: dict[str, Kind] = {
     "flat": Kind("almost a single grey level", _drawn(no_frames.flat)),
     "ramp": Kind("a smooth gradient", _drawn(no_frames.ramp)),
@@ -331,6 +381,8 @@ KINDS: dict[str, Kind] = {
     "strips": Kind("cut into strips, which are shuffled or shifted", _strips),
     "halves": Kind("cut through the head, with the halves joined wrongly", _halves),
     "tissue": Kind("tissue around a head, without the head", _tissue),
+    "beside": Kind("the part of a frame beside the head", _beside),
+    "trunk": Kind("a trunk in the head's place, without a skull", _trunk),
     "boxes": Kind("at least 55% of the outline covered by boxes", _boxes),
     "menus": Kind("at least 55% of the outline covered by menus and pictures", _menus),
     "smear": Kind("moved by at least a third of the head's minor semi-axis during the exposure", _smear),
