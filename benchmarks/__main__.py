@@ -13,6 +13,7 @@ from benchmarks.commands import (
     interpreters,
     ladder,
     operators,
+    outside,
     overhead,
     peers,
     quality,
@@ -226,6 +227,19 @@ COMMANDS: dict[str, Command] = {
         "Measure an artifact's limits, trust and interval on images they were not derived from, and on bad frames made "
         "of these.",
         ("quality", "quality --model artifacts/edge/edge-full_int8.tflite --out quality.json"),
+    ),
+    "outside": Command(
+        outside.add_arguments,
+        "say what is shown and refused of any folder of frames",
+        "Run an artifact over the frames of other scanners and organs, and say by kind what was shown, what was "
+        "refused and why, and where there are masks, how right the outlines are. A kind is a folder of images. Frames "
+        "below a folder named heads, or with a mask NAME_mask.png beside NAME.png, show heads that are to be measured; "
+        "frames below one named not_heads show none that can be. A file that cannot be read is listed, the others are "
+        "still measured, and the exit code is 1.",
+        (
+            "outside ../shared/outside --report reports/outside.html",
+            "outside frames --pixel-size-csv sizes.csv --limit 20 --out outside.json",
+        ),
     ),
     "picture": Command(
         _add_picture,

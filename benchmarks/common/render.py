@@ -19,7 +19,7 @@ from edge_runtime.common.files import write_bytes
 FIGURES = "figures"
 """Folder beside the Markdown file that its pictures lie in."""
 
-_MIME = {".svg": "image/svg+xml", ".png": "image/png"}
+_MIME = {".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg"}
 
 _STYLE = """
 :root { color-scheme: light; }
@@ -38,6 +38,8 @@ th:first-child, td:first-child, .facts th, .facts td { text-align: left; }
 code { font-size: .92em; }
 figure { margin: 1rem 0 2rem; } figure img { max-width: 100%; height: auto; }
 figcaption { font-size: .9rem; color: #444; max-width: 60rem; }
+.sheet { display: grid; grid-template-columns: repeat(auto-fill, minmax(200px, 1fr)); gap: 1rem; margin: 1rem 0 2rem; }
+.sheet figure { margin: 0; } .sheet figcaption { font-size: .8rem; line-height: 1.3; overflow-wrap: anywhere; }
 .warning { border-left: 4px solid #b35900; background: #fff6e9; padding: .6rem 1rem; }
 """
 
@@ -88,7 +90,7 @@ class Figure:
     """A picture.
 
     Attributes:
-        name: File name, .svg or .png.
+        name: File name, .svg, .png or .jpg.
         data: The file's bytes.
         alt: What it shows, for those who cannot see it.
         caption: The text below it.
@@ -100,7 +102,18 @@ class Figure:
     caption: str
 
 
-Block = Heading | Paragraph | Table | Figure
+@dataclass(frozen=True)
+class Sheet:
+    """Small pictures side by side.
+
+    Attributes:
+        figures: The pictures, from left to right and down.
+    """
+
+    figures: Sequence[Figure]
+
+
+Block = Heading | Paragraph | Table | Figure | Sheet
 
 _CODE = re.compile("`([^`]+)`")
 
@@ -118,7 +131,9 @@ def to_markdown(blocks: Sequence[Block]) -> str:
 
 def markdown_files(blocks: Sequence[Block], page: Path) -> dict[Path, bytes]:
     """A page as Markdown and its figures, by path."""
-    figures = {page.parent / FIGURES / block.name: block.data for block in blocks if isinstance(block, Figure)}
+    single = [block for block in blocks if isinstance(block, Figure)]
+    in_sheets = [figure for block in blocks if isinstance(block, Sheet) for figure in block.figures]
+    figures = {page.parent / FIGURES / figure.name: figure.data for figure in (*single, *in_sheets)}
     return {**figures, page: to_markdown(blocks).encode()}
 
 
@@ -138,6 +153,8 @@ def _markdown(block: Block) -> str:
         return f"> **Note:** {_plain(block.text)}" if block.warning else _plain(block.text)
     if isinstance(block, Figure):
         return f"![{_plain(block.alt)}]({FIGURES}/{block.name})\n\n*{_plain(block.caption)}*"
+    if isinstance(block, Sheet):
+        return "\n\n".join(map(_markdown, block.figures))
     return table_markdown(block)
 
 
@@ -182,6 +199,8 @@ def _html(block: Block) -> str:
             f'<figure><img src="{uri}" alt="{escape(block.alt.replace(chr(96), ""))}">'
             f"<figcaption>{_marked_up(block.caption)}</figcaption></figure>"
         )
+    if isinstance(block, Sheet):
+        return f'<div class="sheet">\n{chr(10).join(map(_html, block.figures))}\n</div>'
     head = "".join(f"<th>{_marked_up(cell)}</th>" for cell in block.header)
     rows = "\n".join("<tr>" + "".join(f"<td>{_marked_up(cell)}</td>" for cell in row) + "</tr>" for row in block.rows)
     kind = ' class="facts"' if block.facts else ""

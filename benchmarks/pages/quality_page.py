@@ -70,10 +70,10 @@ def _goals(document: QualityDocument) -> list[Block]:
     rows = [
         [
             goal.name,
-            f"{'at most' if goal.at_most else 'at least'} {goal.asked:.0%}",
+            goal.limit,
             f"{goal.value:.1%}",
             goal.detail,
-            "met" if goal.met else "MISSED",
+            goal.verdict,
         ]
         for goal in goals(document)
     ]

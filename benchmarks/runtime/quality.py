@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import statistics
 import time
 from collections import Counter
@@ -12,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.common.reasons import without_figures
 from benchmarks.runtime.quality_document import (
     COVERAGES,
     GOAL_COVERAGE,
@@ -129,7 +129,7 @@ def refusals(cases: Sequence[Examined], limits: Limits) -> Refusals:
 
 def _reason(case: Examined, limits: Limits) -> str:
     text = case.reason or (limits.violation(case.figures) if case.figures else None) or UNLIKE
-    return re.sub(r"^[\d.]+ mm is", "that is", text.split(" (")[0].split(":")[0])
+    return without_figures(text)
 
 
 def left_out_kinds(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.common.goals import Goal, goals_text
 from benchmarks.common.measured import Measured
 from benchmarks.common.result_files import read_record
 from edge_runtime.quality.limits import Limits
@@ -199,30 +200,6 @@ class QualityDocument(Measured, Findings):
     limits: Limits
 
 
-@dataclass(frozen=True)
-class Goal:
-    """A goal.
-
-    Attributes:
-        name: What it asks.
-        asked: The share it asks for, 0 to 1.
-        value: The share that was measured.
-        at_most: Whether less is better.
-        detail: The figures behind it.
-    """
-
-    name: str
-    asked: float
-    value: float
-    at_most: bool
-    detail: str
-
-    @property
-    def met(self) -> bool:
-        """Whether it is met."""
-        return self.value <= self.asked if self.at_most else self.value >= self.asked
-
-
 def read_quality(path: Path) -> QualityDocument:
     """Read a result file.
 
@@ -278,10 +255,4 @@ def goals(found: Findings, parts: tuple[str, ...] = ("test",)) -> list[Goal]:
 
 def table(found: Findings) -> str:
     """The goals of all parts, for a terminal."""
-    rows = goals(found, tuple(PART_NAMES))
-    width = max(len(goal.name) for goal in rows)
-    return "\n".join(
-        f"{g.name:<{width}} {g.value:>7.1%}  goal: {'at most' if g.at_most else 'at least'} {g.asked:.0%}, "
-        f"{'met' if g.met else 'MISSED'} ({g.detail})"
-        for g in rows
-    )
+    return goals_text(goals(found, tuple(PART_NAMES)))

@@ -128,7 +128,7 @@ def add_out(parser: argparse.ArgumentParser, default: str | None = None) -> None
         metavar="FILE.json",
         help=f"write the JSON document here (default: {default or 'not written'})",
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace the file that --out names")
+    parser.add_argument("--overwrite", action="store_true", help="replace a file that is there already")
 
 
 def checked_out(out: Path | None, overwrite: bool, option: str = "--out") -> Path | None:
