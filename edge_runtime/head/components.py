@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
+
+CANDIDATE_SHARE = 0.15
+"""A region smaller than this share of the largest is not taken for a head."""
+
+CERTAIN = 8.0
+"""Logit, relative to the threshold, from which more adds nothing to a region's certainty."""
 
 
 def find_runs(mask: NDArray[np.bool_]) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
@@ -98,6 +106,55 @@ def largest_region(mask: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], int]:
     if (rows[1:] == rows[:-1]).any():  # with one run per row there are no holes
         region = fill_holes(region)
     return region, int(np.count_nonzero(area))
+
+
+@dataclass(frozen=True)
+class Likeliest:
+    """The region that is most likely the head.
+
+    Attributes:
+        region: bool (H, W), with its holes filled. Empty if there is none.
+        regions: Number of regions.
+        rival: Certainty of the second most certain region, relative to the first's, 0 to 1. Regions below
+            :data:`CANDIDATE_SHARE` of the largest do not count: 0 if there is no other.
+    """
+
+    region: NDArray[np.bool_]
+    regions: int
+    rival: float
+
+
+def likeliest_region(field: NDArray[np.float32]) -> Likeliest:
+    """Choose the 8-connected region above 0 that the network is most certain of, and fill its holes.
+
+    Not the largest: beside a head, a trunk may be larger. Certainty is the mean of the field in a region, each value
+    counted up to :data:`CERTAIN`.
+
+    Args:
+        field: float32 (H, W), logits relative to the threshold.
+    """
+    mask = field > 0
+    rows, starts, ends = find_runs(mask)
+    if len(rows) == 0 or _one_piece(rows, starts, ends):
+        return Likeliest(mask, min(len(rows), 1), 0.0)
+    roots = _roots(rows, starts, ends, reach=1)
+    area = np.bincount(roots, weights=ends - starts)
+    candidates = np.flatnonzero(area >= CANDIDATE_SHARE * area.max())
+    best, rival = int(candidates[0]), 0.0
+    if len(candidates) > 1:
+        total = np.concatenate([[0.0], np.cumsum(np.minimum(field, CERTAIN), dtype=np.float64)])
+        first = rows * mask.shape[1]
+        certainty = np.bincount(roots, weights=total[first + ends] - total[first + starts])[candidates]
+        certainty /= area[candidates]
+        order = np.argsort(-certainty, kind="stable")
+        best = int(candidates[order[0]])
+        rival = float(certainty[order[1]] / certainty[order[0]])
+    keep = roots == best
+    rows, starts, ends = rows[keep], starts[keep], ends[keep]
+    region = _paint(mask.shape, rows, starts, ends)
+    if (rows[1:] == rows[:-1]).any():  # with one run per row there are no holes
+        region = fill_holes(region)
+    return Likeliest(region, int(np.count_nonzero(area)), rival)
 
 
 def fill_holes(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.frame.geometry import Geometry
 from edge_runtime.frame.scratch import borrow
-from edge_runtime.head.components import largest_region
+from edge_runtime.head.components import Likeliest, likeliest_region
 from edge_runtime.head.ellipse import Ellipse, EllipseError, fit_ellipse, outline_points
 from edge_runtime.head.mask import positive_at
 
@@ -26,6 +26,7 @@ class Head:
         mask: bool (H, W) at the frame's size: the head's region, with its holes filled. Empty if nothing was found.
         ellipse: The ellipse fitted to the region's visible outline, in frame pixels. None if no ellipse fits.
         regions: Number of separate regions above the threshold, at network resolution.
+        rival: How certain the network is of the next region, relative to this one, 0 to 1. 0 if there is none of size.
         area_fraction: Share of the frame's content that the region covers, 0 to 1.
         ellipse_residual: RMS distance of the outline from the ellipse, relative to the radius. 0 is a perfect ellipse.
         border_contact: Share of the region's outer pixels that lie on the border of the frame's content, 0 to 1.
@@ -37,6 +38,7 @@ class Head:
     area_fraction: float
     ellipse_residual: float
     border_contact: float
+    rival: float = 0.0
 
 
 def _not_timed(step: str) -> None:
@@ -62,16 +64,16 @@ def find_head(
         done: Called with the name of each step when it ends: ``region``, ``ellipse``, ``mask``.
     """
     seen = geometry.crop(logits)
-    field, region, regions = find_region(seen, threshold, borrow(2, seen.shape))
+    field, found = find_region(seen, threshold, borrow(2, seen.shape))
     done("region")
-    if regions == 0:
+    if found.regions == 0:
         return Head(np.zeros(geometry.frame, dtype=bool), None, 0, 0.0, 1.0, 0.0)
     ellipse, residual = find_ellipse(field, geometry, pixel_size_mm)
     done("ellipse")
     mask = find_mask(field, geometry)
     done("mask")
-    area = np.count_nonzero(region) / region.size
-    return Head(mask, ellipse, regions, area, residual, border_contact(region))
+    area = np.count_nonzero(found.region) / found.region.size
+    return Head(mask, ellipse, found.regions, area, residual, border_contact(found.region), found.rival)
 
 
 def find_mask(field: NDArray[np.float32], geometry: Geometry) -> NDArray[np.bool_]:
@@ -86,7 +88,7 @@ def find_mask(field: NDArray[np.float32], geometry: Geometry) -> NDArray[np.bool
 
 def find_region(
     logits: NDArray[np.float32], threshold: float = 0.5, out: NDArray[np.float32] | None = None
-) -> tuple[NDArray[np.float32], NDArray[np.bool_], int]:
+) -> tuple[NDArray[np.float32], Likeliest]:
     """Find the region that is the head, at network resolution.
 
     Args:
@@ -97,14 +99,14 @@ def find_region(
     Returns:
         The logits minus the threshold's logit, float32 (h, w). They are above 0 in the region and nowhere else: other
         regions are set to outside and holes to inside, and the values around the region's outline are unchanged.
-        Then the largest region with its holes filled, bool (h, w), and the number of regions.
+        Then the region itself.
     """
     field = np.subtract(logits, np.float32(math.log(threshold / (1 - threshold))), out=out, dtype=np.float32)
-    region, regions = largest_region(field > 0)
-    flat, inside = field.reshape(-1), region.reshape(-1)
+    found = likeliest_region(field)
+    flat, inside = field.reshape(-1), found.region.reshape(-1)
     flat[np.flatnonzero((flat < _TINY) & inside)] = _TINY
     flat[np.flatnonzero((flat > -_TINY) > inside)] = -_TINY  # near or above 0, and outside
-    return field, region, regions
+    return field, found
 
 
 def find_ellipse(

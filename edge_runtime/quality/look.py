@@ -1,0 +1,81 @@
+"""How a frame looks, apart from what it shows: its grain, brightness and contrast, and the distance from known looks.
+
+A number is only as good as the images that it was validated on. This distance says whether a frame looks like them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FIGURES = ("coarse", "fine", "brightness", "spread", "bright_tail", "dark_tail", "dark")
+"""Names of the figures, in the order of :func:`look_figures`."""
+
+_DARK = 6
+"""A pixel up to this grey level is dark: beside the sector, in fluid or in a shadow."""
+
+
+def look_figures(image: NDArray[np.uint8], fine_x: float, fine_y: float) -> NDArray[np.float64]:
+    """Describe how a frame looks.
+
+    Args:
+        image: uint8 (h, w), the frame's content in the network's input.
+        fine_x: Fineness of the grain along x, as in :class:`edge_runtime.quality.evidence.Evidence`.
+        fine_y: The same along y.
+
+    Returns:
+        float64 (7,): the coarser and the finer of the two directions; then, of every second pixel of every second row,
+        the logarithm of the mean grey level of those that are not dark, their standard deviation over their mean, the
+        logarithms of the ratios of their 95th to their 50th and of their 50th to their 25th percentile, and the share
+        of dark pixels.
+    """
+    count = np.bincount(image[::2, ::2].reshape(-1), minlength=256)
+    n_dark = int(count[: _DARK + 1].sum())
+    lit = count.copy()
+    lit[: _DARK + 1] = 0
+    if not lit.any():
+        lit = count
+    level, total = np.arange(256), int(lit.sum())
+    mean = float(lit @ level) / total
+    variance = float(lit @ (level * level)) / total - mean * mean
+    low, middle, high = np.searchsorted(np.cumsum(lit), (0.25 * total, 0.5 * total, 0.95 * total)).tolist()
+    return np.array(
+        [
+            max(fine_x, fine_y),
+            min(fine_x, fine_y),
+            math.log(mean + 1),
+            math.sqrt(max(variance, 0.0)) / (mean + 1),
+            math.log((high + 4) / (middle + 4)),
+            math.log((middle + 4) / (low + 4)),
+            n_dark / int(count.sum()),
+        ]
+    )
+
+
+@dataclass(frozen=True)
+class KnownLook:
+    """The look of the images that a model was validated on.
+
+    Attributes:
+        centre: (7,) mean of each figure.
+        whitening: (7, 7), upper triangular: its product with a difference from the centre has unit variance.
+        most: Distance up to which a frame looks like these images.
+    """
+
+    centre: tuple[float, ...]
+    whitening: tuple[tuple[float, ...], ...]
+    most: float
+
+    def distance(self, figures: Sequence[float] | NDArray[np.float64]) -> float:
+        """Distance of a frame's figures from the known look: the root mean square of the whitened differences.
+
+        Frames of the known look have a distance of about 1 (Mahalanobis, "On the generalized distance in statistics",
+        1936, divided by the root of the number of figures).
+        """
+        difference = np.asarray(figures) - np.array(self.centre)
+        whitened = np.array(self.whitening) @ difference
+        return math.sqrt(float(whitened @ whitened) / len(difference))
