@@ -73,6 +73,21 @@ class Ellipse:
         form = xx / scale_x**2, xy / (scale_x * scale_y), yy / scale_y**2
         return _from_form(self.center_x * scale_x, self.center_y * scale_y, *form)
 
+    def mapped(self, linear: NDArray[np.float64], shift: NDArray[np.float64]) -> Ellipse:
+        """The ellipse after an affine map of the plane, exactly: a point p goes to linear @ p + shift.
+
+        Args:
+            linear: (2, 2), for columns (x, y). A turn, a shear, a mirror image or a change of scale.
+            shift: (2,), x and y.
+
+        Raises:
+            EllipseError: ``linear`` flattens the plane to a line or a point, or is not finite.
+        """
+        inverse = _inverse(linear)
+        (xx, xy), (_, yy) = (inverse.T @ self.matrix() @ inverse).tolist()
+        x, y = (linear @ [self.center_x, self.center_y] + shift).tolist()
+        return _from_form(x, y, xx, xy, yy)
+
     def radius(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Normalized radius of points (N, 2): 1 on the ellipse, less inside it, more outside."""
         xx, xy, yy = self._form()
@@ -94,6 +109,15 @@ class Ellipse:
         x = self.center_x + u * math.cos(angle) - v * math.sin(angle)
         y = self.center_y + u * math.sin(angle) + v * math.cos(angle)
         return np.stack([x, y], axis=1)
+
+
+def _inverse(linear: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The inverse of a (2, 2) matrix; LAPACK would warn of nothing where the determinant is a rounding error."""
+    (a, b), (c, d) = linear.tolist()
+    determinant = a * d - b * c
+    if not (math.isfinite(determinant) and abs(determinant) > _ON_A_LINE * (abs(a * d) + abs(b * c))):
+        raise EllipseError(f"the map {linear.tolist()} has no inverse")
+    return np.array([[d / determinant, -b / determinant], [-c / determinant, a / determinant]])
 
 
 def _from_form(center_x: float, center_y: float, xx: float, xy: float, yy: float) -> Ellipse:
