@@ -53,7 +53,8 @@ def make_look(kind: str, view: View, seed: int) -> View | None:
         seed: From 0. The same view, kind and seed give the same bytes, with the same version of Pillow.
 
     Returns:
-        The altered view, with the same circumference in mm; None if less than 99.5% of the outline would be in it.
+        The altered view, with the same circumference in mm; None if less than 99.5% of the head's outline would be in
+        it, or the head would be tiny (below :data:`train.frames.view.LEAST_RADIUS` or ``LEAST_SHARE``).
 
     Raises:
         UsageError: There is no such kind.
@@ -74,7 +75,7 @@ def make_compound(view: View, seed: int) -> View | None:
         seed: From 0. The same view and seed give the same bytes, with the same version of Pillow.
 
     Returns:
-        The altered view; None if no draw keeps the head inside.
+        The altered view; None if no draw keeps the head inside, and large enough.
     """
     rng = np.random.default_rng([seed, *b"compound"])
     for _ in range(_TRIES):

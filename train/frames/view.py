@@ -17,6 +17,12 @@ from train.frames.no_frames import Frame, Random, Size
 WITHIN = 0.995
 """Minimum share of the head's outline that must stay inside the frame."""
 
+LEAST_RADIUS = 12
+"""Minimum semi-axis of a head that can plainly be seen, in pixels."""
+
+LEAST_SHARE = 0.2
+"""Minimum share of the frame's width or height that such a head takes."""
+
 _USUAL_AREA = 540 * 800
 """Pixels in a frame of HC18. Sizes are given in pixels of such a frame."""
 
@@ -57,10 +63,12 @@ class View:
         return float(left), float(top), float(right), float(bottom)
 
     def shows_head(self) -> bool:
-        """Whether at least 99.5% of the head's outline lies inside the frame."""
+        """Whether at least 99.5% of the head's outline lies inside the frame, and the head is not tiny."""
         height, width = self.size
         x, y = self.head.outline().T
-        return bool(np.mean((x >= 0) & (y >= 0) & (x <= width - 1) & (y <= height - 1)) >= WITHIN)
+        inside = np.mean((x >= 0) & (y >= 0) & (x <= width - 1) & (y <= height - 1))
+        share = max(np.ptp(x) / width, np.ptp(y) / height)
+        return bool(inside >= WITHIN and self.head.semi_minor >= LEAST_RADIUS and share >= LEAST_SHARE)
 
 
 Make = Callable[[View, Random], "View | None"]
