@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from train.frames.no_frames import Random
 from train.frames.view import Look, Make, View, recoded
 
-_LEAST_BRIGHT = 40
+_LEAST_BRIGHT = 50
 """Minimum grey of the brightest hundredth of a darkened frame: the skull is among it."""
 
-_MOST_WHITE = 0.2
+_MOST_WHITE = 0.15
 """Maximum share of a brightened frame that is white."""
 
 
@@ -37,7 +37,7 @@ def gamma(exponent: float) -> Make:
     """Raise the greys to a power: below 1 brightens the dark ones; by less where the frame would be almost black."""
 
     def make(view: View, rng: Random) -> View:
-        (bright,) = _ranks(view, 0.99)
+        (bright,) = _ranks(view, 0.97)  # a power parts the bright from the less bright, so more must stay visible
         most = np.log(_LEAST_BRIGHT / 255) / min(np.log(bright), -1e-6)
         return recoded(view, lambda grey: grey ** min(exponent, max(1.0, float(most))))
 

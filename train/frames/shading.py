@@ -23,13 +23,23 @@ def _apex(view: View, rng: Random) -> tuple[float, float]:
     return rng.uniform(0.4, 0.6) * width, -rng.uniform(0.2, 0.6) * height
 
 
-def echoing(view: View) -> Field:
-    """Where the frame shows tissue and fluid rather than the black around the sector: 1, else 0, with a soft edge."""
+def echoing(view: View, either: bool = False) -> Field:
+    """Where the frame shows tissue and fluid rather than the black around the sector.
+
+    Args:
+        view: The view.
+        either: Count as fluid what lies between echoes along its row or its column, rather than along both. Shadows
+            at the sector's side count then, and so does the black above a curved probe.
+
+    Returns:
+        (H, W), 1 inside and 0 outside, with a soft edge.
+    """
     rows, columns = (max(8, round(n / (6 * view.unit))) for n in view.size)
     lit = (resize(view.frame, (rows, columns)) > 2).astype(np.uint8) * np.uint8(255)
     image, filters = require("PIL.Image").fromarray(lit), require("PIL.ImageFilter")
     solid = np.asarray(image.filter(filters.MinFilter(5)).filter(filters.MaxFilter(5))) > 0  # no text, no grey bar
-    solid = _between(solid) & _between(solid.T).T  # black between echoes is fluid
+    down, across = _between(solid), _between(solid.T).T
+    solid = down | across if either else down & across
     soft = blurred(solid.astype(np.uint8) * np.uint8(255), 2)
     return np.clip(resize(soft, view.size) * np.float32(3 / 255) - 1, 0, 1)
 

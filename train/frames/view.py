@@ -130,11 +130,9 @@ def placed(view: View, canvas: Frame, left: int, top: int) -> View:
     """The view laid on a canvas, uint8 (H, W), at a place; what leaves the canvas is cut off."""
     out = canvas.copy()
     height, width = view.size
-    rows, columns = (
-        slice(max(0, at), max(0, min(full, at + n)))
-        for at, n, full in ((top, height, canvas.shape[0]), (left, width, canvas.shape[1]))
-    )
-    out[rows, columns] = view.frame[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
+    y1, y2, x1, x2 = max(0, top), min(canvas.shape[0], top + height), max(0, left), min(canvas.shape[1], left + width)
+    if y1 < y2 and x1 < x2:
+        out[y1:y2, x1:x2] = view.frame[y1 - top : y2 - top, x1 - left : x2 - left]
     head = view.head.mapped(np.eye(2), np.array([left, top], dtype=np.float64))
     return View(out, head, view.pixel_size_mm)
 
