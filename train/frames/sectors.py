@@ -36,7 +36,7 @@ def curved(least: float, most: float, grey: bool = False) -> Make:
         if not grey:
             return _masked(view, inside)
         level = np.float32(rng.integers(15, 60))
-        return repainted(view, np.maximum(view.frame, level * (1 - echoing(view, either=True) * inside)))
+        return repainted(view, np.maximum(view.frame * inside, level * (1 - echoing(view, either=True) * inside)))
 
     return make
 
