@@ -8,15 +8,40 @@ from numpy.typing import NDArray
 from train.frames.no_frames import Random
 from train.frames.view import Look, Make, View, recoded
 
+_LEAST_BRIGHT = 50
+"""Minimum grey of the brightest hundredth of a darkened frame: the skull is among it."""
+
+_MOST_WHITE = 0.15
+"""Maximum share of a brightened frame that is white."""
+
+
+def _ranks(view: View, *shares: float) -> list[float]:
+    """The greys, 0 to 1, below which shares of the pixels lie."""
+    below = np.cumsum(np.bincount(view.frame.ravel(), minlength=256)) / view.frame.size
+    return [max(1, int(np.searchsorted(below, share))) / 255 for share in shares]
+
 
 def gain(factor: float) -> Make:
-    """Multiply the greys."""
-    return lambda view, rng: recoded(view, lambda grey: factor * grey)
+    """Multiply the greys; by less where the frame would be almost black or white."""
+
+    def make(view: View, rng: Random) -> View:
+        white, bright = _ranks(view, 1 - _MOST_WHITE, 0.99)
+        low, high = min(1.0, _LEAST_BRIGHT / 255 / bright), max(1.0, 1 / white)
+        used = float(np.clip(factor, low, high))
+        return recoded(view, lambda grey: used * grey)
+
+    return make
 
 
 def gamma(exponent: float) -> Make:
-    """Raise the greys to a power: below 1 brightens the dark ones."""
-    return lambda view, rng: recoded(view, lambda grey: grey**exponent)
+    """Raise the greys to a power: below 1 brightens the dark ones; by less where the frame would be almost black."""
+
+    def make(view: View, rng: Random) -> View:
+        (bright,) = _ranks(view, 0.97)  # a power parts the bright from the less bright, so more must stay visible
+        most = np.log(_LEAST_BRIGHT / 255) / min(np.log(bright), -1e-6)
+        return recoded(view, lambda grey: grey ** min(exponent, max(1.0, float(most))))
+
+    return make
 
 
 def less_contrast(view: View, rng: Random) -> View:

@@ -91,12 +91,13 @@ def measurements(view: View, rng: Random) -> View:
 
 
 def _cross(pen: Any, x: float, y: float, arm: float, ink: int, diagonal: bool) -> None:
+    width = 2 if arm > 6 else 1
     if diagonal:
-        pen.line([x - arm, y - arm, x + arm, y + arm], ink)
-        pen.line([x - arm, y + arm, x + arm, y - arm], ink)
+        pen.line([x - arm, y - arm, x + arm, y + arm], ink, width)
+        pen.line([x - arm, y + arm, x + arm, y - arm], ink, width)
     else:
-        pen.line([x - arm, y, x + arm, y], ink)
-        pen.line([x, y - arm, x, y + arm], ink)
+        pen.line([x - arm, y, x + arm, y], ink, width)
+        pen.line([x, y - arm, x, y + arm], ink, width)
 
 
 def _dots(pen: Any, points: np.ndarray[Any, Any], ink: int, radius: float) -> None:
@@ -133,7 +134,7 @@ def dotted_ellipse(view: View, rng: Random) -> View:
     ink, arm = int(rng.integers(150, 256)), rng.uniform(3, 7) * view.unit
 
     def draw(pen: Any) -> None:
-        _dots(pen, outline, ink, rng.choice([0.0, 0.5]) * view.unit)
+        _dots(pen, outline, ink, rng.choice([0.0, 0.5, 1.0]) * view.unit)
         for part in range(4):
             x, y = outline[part * len(outline) // 4]
             _cross(pen, x, y, arm, ink, part % 2 == 0)

@@ -40,10 +40,6 @@ _TRIES = 8
 """Draws of a compound before it is given up. Only moves that lose the head need a second one."""
 
 
-def _checked(view: View | None) -> View | None:
-    return view if view is not None and view.shows_head() else None
-
-
 def make_look(kind: str, view: View, seed: int) -> View | None:
     """Alter a view.
 
@@ -53,7 +49,8 @@ def make_look(kind: str, view: View, seed: int) -> View | None:
         seed: From 0. The same view, kind and seed give the same bytes, with the same version of Pillow.
 
     Returns:
-        The altered view, with the same circumference in mm; None if less than 99.5% of the outline would be in it.
+        The altered view, with the same circumference in mm; None if less than 99.5% of the head's outline would be in
+        it, or the head would be tiny (below :data:`train.frames.view.LEAST_RADIUS` or ``LEAST_SHARE``).
 
     Raises:
         UsageError: There is no such kind.
@@ -63,7 +60,7 @@ def make_look(kind: str, view: View, seed: int) -> View | None:
         raise UsageError(
             f"There is no look {kind!r}. There are: {', '.join(near)}. All are in train.frames.looks.LOOKS."
         )
-    return _checked(LOOKS[kind].make(view, np.random.default_rng([seed, *kind.encode()])))
+    return _in_turn(view, [kind], np.random.default_rng([seed, *kind.encode()]))
 
 
 def make_compound(view: View, seed: int) -> View | None:
@@ -74,7 +71,7 @@ def make_compound(view: View, seed: int) -> View | None:
         seed: From 0. The same view and seed give the same bytes, with the same version of Pillow.
 
     Returns:
-        The altered view; None if no draw keeps the head inside.
+        The altered view; None if no draw keeps the head inside, and large enough.
     """
     rng = np.random.default_rng([seed, *b"compound"])
     for _ in range(_TRIES):
@@ -92,7 +89,10 @@ def draw_compound(rng: Random) -> list[str]:
 
 
 def _in_turn(view: View, kinds: list[str], rng: Random) -> View | None:
-    found: View | None = view
+    """Apply looks one after the other; None once the head is not shown, as a later move would not bring it back."""
     for kind in kinds:
-        found = _checked(LOOKS[kind].make(found, rng)) if found is not None else None
-    return found
+        found = LOOKS[kind].make(view, rng) if view.shows_head() else None
+        if found is None:
+            return None
+        view = found
+    return view if view.shows_head() else None

@@ -109,7 +109,11 @@ def photographed(moire: tuple[float, float], blur: tuple[float, float]) -> Make:
     """
 
     def make(view: View, rng: Random) -> View:
-        screen = _monitor(view, rng)
+        stripes = rng.uniform(*moire)
+        waves = sum(
+            _wave(view.size, period, *rng.uniform(0, np.pi, 2)) for period in (rng.uniform(3, 7), rng.uniform(40, 160))
+        )
+        screen = _monitor(repainted(view, view.frame * (1 + np.float32(stripes) * waves)), rng)
         height, width = screen.size
         angle, lean = np.radians(rng.uniform(-6, 6)), rng.uniform(-0.05, 0.05)
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
@@ -118,19 +122,17 @@ def photographed(moire: tuple[float, float], blur: tuple[float, float]) -> Make:
         middle = np.array([screen.head.center_x - (width - 1) / 2, screen.head.center_y - (height - 1) / 2])
         at = linear @ middle + [(size[1] - 1) / 2, (size[0] - 1) / 2]
         taken = moved(screen, linear, (float(at[0]), float(at[1])), size, int(screen.frame[0, 0]))
-        return repainted(taken, _exposed(taken, rng.uniform(*moire), rng.uniform(*blur) * view.unit, rng))
+        exposure = np.clip(rng.uniform(150, 250) / max(1.0, np.percentile(view.frame[::4, ::4], 99)), 0.7, 3.0)
+        return repainted(taken, _exposed(taken, float(exposure), rng.uniform(*blur) * view.unit, rng))
 
     return make
 
 
-def _exposed(view: View, moire: float, blur: float, rng: Random) -> NDArray[np.float32]:
+def _exposed(view: View, exposure: float, blur: float, rng: Random) -> NDArray[np.float32]:
     """The greys that a camera makes of a monitor, (H, W), not clipped."""
     size = view.size
-    curve = 255 * (np.arange(256) / 255) ** rng.uniform(0.7, 1.3) * rng.uniform(0.75, 1.05) + rng.uniform(4, 25)
+    curve = 255 * np.clip(exposure * np.arange(256) / 255, 0, 1) ** rng.uniform(0.7, 1.3) + rng.uniform(4, 25)
     out = curve.astype(np.float32)[blurred(view.frame, blur)]
-    fine, slow = rng.uniform(3, 7), rng.uniform(40, 160)
-    for period in (fine, slow):
-        out *= 1 + np.float32(moire) * _wave(size, period, rng.uniform(0, np.pi), rng.uniform(0, 6))
     x0, y0, reach = rng.uniform(0, 1) * size[1], rng.uniform(0, 1) * size[0], rng.uniform(0.08, 0.3) * size[1]
     glare, dark = rng.choice([0.0, rng.uniform(15, 70)]), rng.uniform(0.05, 0.35)
     out *= field(size, lambda x, y: 1 - dark * ((2 * x / size[1] - 1) ** 2 + (2 * y / size[0] - 1) ** 2) / 2)

@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from train.frames.no_frames import Random
-from train.frames.view import Look, Make, View, blank, placed
+from train.frames.shading import echoing
+from train.frames.view import Look, Make, View, blank, placed, repainted
 
 
-def _masked(view: View, inside: NDArray[np.bool_], level: int) -> View:
-    return replace(view, frame=np.where(inside, view.frame, np.uint8(level)))
+def _masked(view: View, inside: NDArray[np.bool_]) -> View:
+    return replace(view, frame=view.frame * inside)
 
 
 def curved(least: float, most: float, grey: bool = False) -> Make:
@@ -32,7 +33,10 @@ def curved(least: float, most: float, grey: bool = False) -> Make:
         y, x = np.arange(height, dtype=np.float32)[:, None] - y0, np.abs(np.arange(width, dtype=np.float32) - x0)
         square = x * x + y * y
         inside = (x <= slope * y) & (square >= near * near) & (square <= far * far)
-        return _masked(view, inside, int(rng.integers(15, 60)) if grey else 0)
+        if not grey:
+            return _masked(view, inside)
+        level = np.float32(rng.integers(15, 60))
+        return repainted(view, np.maximum(view.frame * inside, level * (1 - echoing(view, either=True) * inside)))
 
     return make
 
@@ -48,7 +52,7 @@ def linear(view: View, rng: Random) -> View:
     y, x = np.arange(height)[:, None], np.arange(width)
     # the sides lean outwards from the head's top, so that the head stays inside
     inside = (x >= x1 - lean * (y - top)) & (x <= x2 + lean * (y - top)) & (y >= y1) & (y <= y2)
-    return _masked(view, inside, 0)
+    return _masked(view, inside)
 
 
 def margins(view: View, rng: Random) -> View:
@@ -67,7 +71,7 @@ def margin(view: View, rng: Random) -> View:
     return placed(view, blank(size), wide if side == 2 else 0, wide if side == 0 else 0)
 
 
-def proportions(aspect: float, level: int = 0) -> Make:
+def proportions(aspect: float) -> Make:
     """Width over height: by black margins, or by a crop where the head leaves room for one."""
 
     def make(view: View, rng: Random) -> View:
@@ -84,7 +88,7 @@ def proportions(aspect: float, level: int = 0) -> Make:
             if new < full:
                 at = np.clip(at, new - 3 - last, 3 - first)
             places.append(round(float(at)))
-        return placed(view, blank(size, level), places[1], places[0])
+        return placed(view, blank(size), places[1], places[0])
 
     return make
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.common.optional import require
 from edge_runtime.frame.resize import resize
 from train.frames.no_frames import Random
+from train.frames.texture import blurred
 from train.frames.view import Look, Make, View, field, repainted
 
 Field = NDArray[np.float32]
@@ -21,19 +23,25 @@ def _apex(view: View, rng: Random) -> tuple[float, float]:
     return rng.uniform(0.4, 0.6) * width, -rng.uniform(0.2, 0.6) * height
 
 
-def echoing(view: View) -> tuple[Field, NDArray[np.float64]]:
+def echoing(view: View, either: bool = False) -> Field:
     """Where the frame shows tissue and fluid rather than the black around the sector.
 
+    Args:
+        view: The view.
+        either: Count as fluid what lies between echoes along its row or its column, rather than along both. Shadows
+            at the sector's side count then, and so does the black above a curved probe.
+
     Returns:
-        (H, W), 1 inside and 0 outside with a soft edge; and the row at which each column's echoes begin, (W,).
+        (H, W), 1 inside and 0 outside, with a soft edge.
     """
-    height, width = view.size
-    rows, columns = max(4, height // 12), max(4, width // 12)
-    lit = resize(view.frame, (rows, columns)) > 2
-    # black blocks between echoing ones are fluid
-    lit = _between(lit) & _between(lit.T).T
-    first = np.where(lit.any(axis=0), lit.argmax(axis=0), 0) * height / rows
-    return resize(lit, view.size), np.interp(np.arange(width), (np.arange(columns) + 0.5) * width / columns, first)
+    rows, columns = (max(8, round(n / (6 * view.unit))) for n in view.size)
+    lit = (resize(view.frame, (rows, columns)) > 2).astype(np.uint8) * np.uint8(255)
+    image, filters = require("PIL.Image").fromarray(lit), require("PIL.ImageFilter")
+    solid = np.asarray(image.filter(filters.MinFilter(5)).filter(filters.MaxFilter(5))) > 0  # no text, no grey bar
+    down, across = _between(solid), _between(solid.T).T
+    solid = down | across if either else down & across
+    soft = blurred(solid.astype(np.uint8) * np.uint8(255), 2)
+    return np.clip(resize(soft, view.size) * np.float32(3 / 255) - 1, 0, 1)
 
 
 def _between(lit: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -76,17 +84,20 @@ def side_dark(view: View, rng: Random) -> View:
 
 def near_field(view: View, rng: Random) -> View:
     """Add bright bands below the probe's face."""
-    inside, top = echoing(view)
-    reach = rng.uniform(0.04, 0.10) * view.size[0]
+    inside, (x0, y0) = echoing(view), _apex(view, rng)
+    reach = rng.uniform(0.06, 0.14) * view.size[0]
     bright, waves = rng.uniform(60, 130), rng.uniform(0.15, 0.4)
-    depth = np.arange(view.size[0], dtype=np.float32)[:, None] - top.astype(np.float32)
-    fade = np.exp(-np.square(np.clip(depth, 0, None) / reach)) * (1 - waves + waves * np.cos(depth * (9 / reach)))
+    distance = field(view.size, lambda x, y: np.hypot(x - x0, y - y0))
+    lit = inside[::8, ::8] > 0.5
+    face = np.percentile(distance[::8, ::8][lit], 2) if lit.any() else -y0
+    depth = field(view.size, lambda x, y: np.clip(np.hypot(x - x0, y - y0) - face, 0, None) / reach)
+    fade = np.exp(-np.square(depth)) * (1 - waves + waves * np.cos(9 * depth))
     return repainted(view, view.frame + np.float32(bright) * fade * inside)
 
 
 def haze(view: View, rng: Random) -> View:
     """Lay an uneven grey veil over the echoes, as reverberation does."""
-    inside, _ = echoing(view)
+    inside = echoing(view)
     share, level = rng.uniform(0.35, 0.6), rng.uniform(50, 100)
     veil = resize(rng.uniform(0.6, 1.4, (4, 6)), view.size) * np.float32(share * level)
     return repainted(view, view.frame * np.float32(1 - 0.6 * share) + veil * inside)

@@ -32,8 +32,13 @@ def jpeg_twice(view: View, rng: Random) -> View:
 
 
 def resized(scale: float) -> Make:
-    """With so many times as many pixels along each side."""
-    return lambda view, rng: resampled(view, (round(scale * view.size[0]), round(scale * view.size[1])))
+    """With so many times as many pixels along each side, up to 2000."""
+
+    def make(view: View, rng: Random) -> View:
+        used = min(scale, max(1.0, 2000 / max(view.size)))
+        return resampled(view, (round(used * view.size[0]), round(used * view.size[1])))
+
+    return make
 
 
 def coarse(view: View, rng: Random) -> View:

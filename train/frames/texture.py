@@ -38,13 +38,15 @@ def grains(size: Size, across: float, down: float, rng: Random) -> Field:
 def fan_grains(size: Size, across: float, down: float, rng: Random) -> Field:
     """Speckle of a curved probe: grains lie on arcs and widen with depth; ``across`` holds in the middle."""
     height, width = size
-    apex_x, apex_y = rng.uniform(0.4, 0.6) * width, -rng.uniform(0.15, 0.4) * height
+    apex_x, apex_y = rng.uniform(0.4, 0.6) * width, -rng.uniform(0.2, 0.5) * height
     y, x = np.arange(height, dtype=np.float32)[:, None] - apex_y, np.arange(width, dtype=np.float32) - apex_x
     depth, side = np.hypot(x, y), x / y
-    low, step = float(side.min()), 1 / (height - apex_y)  # a pixel wide at the bottom
-    shape = int(depth.max() - depth.min()) + 2, int((float(side.max()) - low) / step) + 2
-    polar = grains(shape, across / (height / 2 - apex_y) / step, down, rng)
-    amplitude = polar[(depth - depth.min()).astype(np.int32), ((side - low) / step).astype(np.int32)]
+    steps = np.float32(height - apex_y)  # so that a column is a pixel wide at the bottom
+    shape = int(depth.max() - depth.min()) + 2, width
+    polar = grains(shape, across * (height - apex_y) / (height / 2 - apex_y), down, rng)
+    # near the apex there are more columns than drawn: they repeat
+    column = np.mod((side * steps).astype(np.int32), width)
+    amplitude = polar[(depth - depth.min()).astype(np.int32), column]
     return np.asarray(amplitude / amplitude.mean())
 
 
@@ -57,7 +59,7 @@ def blurred(frame: Frame, radius: float) -> Frame:
 def _grained(view: View, amplitude: Field, grain: float, rng: Random) -> View:
     """Multiply by speckle, after the view's own has been smoothed where it is finer."""
     base = blurred(view.frame, min(grain / 3, 2.0)) if grain > 2 else view.frame
-    strength = np.float32(rng.uniform(0.6, 0.9))
+    strength = np.float32(rng.uniform(0.5, 0.8))
     return repainted(view, base * (1 - strength + strength * amplitude))
 
 
@@ -65,7 +67,8 @@ def speckle(grain: float, wider: float = 1.0) -> Make:
     """Speckle with grains of a height in pixels of an 800x540 frame, and so many times as wide."""
 
     def make(view: View, rng: Random) -> View:
-        down = max(1.0, grain * rng.uniform(0.9, 1.1) * view.unit)
+        # grains as large as the skull is thick would hide it
+        down = max(1.0, min(grain * rng.uniform(0.9, 1.1) * view.unit, view.head.semi_minor / 14))
         return _grained(view, grains(view.size, wider * down, down, rng), down, rng)
 
     return make
@@ -78,11 +81,12 @@ def deep_speckle(view: View, rng: Random) -> View:
 
 
 def despeckled(view: View, rng: Random) -> View:
-    """Replace each pixel by a median of its neighbours, along rows and columns in turn, as speckle reduction does."""
+    """Take medians along rows and columns in turn, of nearer and farther neighbours, as speckle reduction does."""
     out = view.frame
-    for _ in range(int(rng.integers(2, 4))):
+    for reach in (1, 2, 3, 4, 3, 2)[: int(rng.integers(4, 7))]:
+        by = max(1, round(reach * view.unit))
         for axis in (0, 1):
-            before, after = np.roll(out, 1, axis), np.roll(out, -1, axis)
+            before, after = np.roll(out, by, axis), np.roll(out, -by, axis)
             low, high = np.minimum(before, after), np.maximum(before, after)
             out = np.maximum(low, np.minimum(high, out))
     return replace(view, frame=out)

@@ -58,11 +58,13 @@ def _inward(view: View, linear: NDArray[np.float64]) -> tuple[float, float]:
 
 
 def turned(least: float, most: float) -> Make:
-    """Turned by an angle in degrees, to either side, about the head; black behind."""
+    """Turned by an angle in degrees, to either side, about the head; black behind. Reduced if the head is too large."""
 
     def make(view: View, rng: Random) -> View:
         angle = np.radians(rng.uniform(least, most)) * rng.choice([-1, 1])
         linear = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        extent = np.ptp(view.head.mapped(linear, np.zeros(2)).outline(), axis=0)
+        linear = linear * min(1.0, 0.97 * float(np.min(np.array(view.size[::-1]) / extent)))
         return moved(view, linear, _inward(view, linear), view.size)
 
     return make

@@ -17,6 +17,12 @@ from train.frames.no_frames import Frame, Random, Size
 WITHIN = 0.995
 """Minimum share of the head's outline that must stay inside the frame."""
 
+LEAST_RADIUS = 12
+"""Minimum semi-axis of a head that can plainly be seen, in pixels."""
+
+LEAST_SHARE = 0.2
+"""Minimum share of the frame's width or height that such a head takes."""
+
 _USUAL_AREA = 540 * 800
 """Pixels in a frame of HC18. Sizes are given in pixels of such a frame."""
 
@@ -57,10 +63,12 @@ class View:
         return float(left), float(top), float(right), float(bottom)
 
     def shows_head(self) -> bool:
-        """Whether at least 99.5% of the head's outline lies inside the frame."""
+        """Whether at least 99.5% of the head's outline lies inside the frame, and the head is not tiny."""
         height, width = self.size
         x, y = self.head.outline().T
-        return bool(np.mean((x >= 0) & (y >= 0) & (x <= width - 1) & (y <= height - 1)) >= WITHIN)
+        inside = np.mean((x >= 0) & (y >= 0) & (x <= width - 1) & (y <= height - 1))
+        share = max(np.ptp(x) / width, np.ptp(y) / height)
+        return bool(inside >= WITHIN and self.head.semi_minor >= LEAST_RADIUS and share >= LEAST_SHARE)
 
 
 Make = Callable[[View, Random], "View | None"]
@@ -122,11 +130,9 @@ def placed(view: View, canvas: Frame, left: int, top: int) -> View:
     """The view laid on a canvas, uint8 (H, W), at a place; what leaves the canvas is cut off."""
     out = canvas.copy()
     height, width = view.size
-    rows, columns = (
-        slice(max(0, at), max(0, min(full, at + n)))
-        for at, n, full in ((top, height, canvas.shape[0]), (left, width, canvas.shape[1]))
-    )
-    out[rows, columns] = view.frame[rows.start - top : rows.stop - top, columns.start - left : columns.stop - left]
+    y1, y2, x1, x2 = max(0, top), min(canvas.shape[0], top + height), max(0, left), min(canvas.shape[1], left + width)
+    if y1 < y2 and x1 < x2:
+        out[y1:y2, x1:x2] = view.frame[y1 - top : y2 - top, x1 - left : x2 - left]
     head = view.head.mapped(np.eye(2), np.array([left, top], dtype=np.float64))
     return View(out, head, view.pixel_size_mm)
 

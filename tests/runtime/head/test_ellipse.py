@@ -34,6 +34,24 @@ def test_scaling_an_ellipse_scales_its_points(ellipse: Ellipse, sx: float, sy: f
     assert np.allclose(scaled.radius(ellipse.outline(30) * [sx, sy]), 1, atol=1e-6)
 
 
+@given(ELLIPSES, st.floats(0, 360), st.floats(0.3, 3), st.floats(-0.5, 0.5), st.booleans())
+def test_an_affine_map_of_an_ellipse_maps_its_points(
+    ellipse: Ellipse, turn: float, scale: float, lean: float, mirror: bool
+) -> None:
+    c, s = np.cos(np.radians(turn)), np.sin(np.radians(turn))
+    linear = scale * np.array([[c, -s], [s, c]]) @ np.array([[-1.0 if mirror else 1.0, lean], [0.0, 1.0]])
+    shift = np.array([12.5, -70.0])
+    mapped = ellipse.mapped(linear, shift)
+    assert np.allclose(mapped.radius(ellipse.outline(30) @ linear.T + shift), 1, atol=1e-6)
+    back = np.linalg.inv(linear)
+    assert mapped.mapped(back, -back @ shift).perimeter == pytest.approx(ellipse.perimeter, rel=1e-9)
+
+
+def test_a_map_onto_a_line_has_no_ellipse() -> None:
+    with pytest.raises(EllipseError, match="has no inverse"):
+        Ellipse(0, 0, 10, 8, 0).mapped(np.array([[1.0, 2.0], [2.0, 4.0]]), np.zeros(2))
+
+
 def test_perimeter_of_a_circle_and_against_integration() -> None:
     assert Ellipse(0, 0, 10, 10, 0).perimeter == pytest.approx(20 * math.pi)
     points = Ellipse(0, 0, 100, 60, 30).outline(200_000)
