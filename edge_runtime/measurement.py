@@ -39,7 +39,7 @@ class Measurement:
         pixel_size_mm: The (x, y) used. None if none was given, or if the one given may not hold for this frame.
         interval_mm: The range that should contain the true circumference in at least 90% of images. None without a
             circumference.
-        trust: How much the figures resemble those of good frames, 0 to 1; 0 if the measurement is refused.
+        trust: Probability that a head is measured to within 5 mm, 0 to 1; 0 if the measurement is refused.
         caution: A warning to show beside a circumference that is less certain than usual, else None.
 
     ``interval_mm``, ``trust`` and ``caution`` are always None if the model's manifest has no ``quality``.

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_runtime.common.arguments import CommandParser, above, add_data, add_help, at_least
+from edge_runtime.common.arguments import CommandParser, above, add_data, add_help, add_others, at_least
 from edge_runtime.common.cli import run_command, say
 from edge_runtime.common.optional import require
 from train.config import MAX_BATCH, MAX_EPOCHS, MAX_LR, MAX_SEED, PROTOCOLS, TrainConfig
@@ -38,10 +38,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="preset of all settings (default: %(default)s)",
     )  # fmt: skip
     add_data(parser)
-    parser.add_argument(
-        "--others", type=Path, metavar="DIR", help="frames from elsewhere: heads/SET with masks, not_heads/KIND; "
-        "default: data/outside or ../shared/outside if there, and none on the phantom",
-    )  # fmt: skip
+    add_others(parser)
     parser.add_argument(
         "--out",
         type=Path,

@@ -7,7 +7,7 @@ import argparse
 from benchmarks.common.measured import here_and_now
 from benchmarks.runtime.quality import measure
 from benchmarks.runtime.quality_document import SCHEMA_VERSION, QualityDocument, table
-from edge_runtime.common.arguments import add_data, add_model, add_out, checked_out
+from edge_runtime.common.arguments import add_data, add_model, add_others, add_out, checked_out
 from edge_runtime.common.cli import say
 from edge_runtime.common.files import write_json
 from edge_runtime.common.record import to_json
@@ -15,12 +15,14 @@ from edge_runtime.errors import UsageError
 from edge_runtime.quality.limits import read_limits
 from edge_runtime.segmenter import DEFAULT_MODEL, Segmenter
 from train.data.hc18 import find_data
+from train.data.others import find_others, read_others
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     add_model(parser)
     add_data(parser)
+    add_others(parser)
     add_out(parser)
     parser.set_defaults(action=run)
 
@@ -40,7 +42,9 @@ def run(args: argparse.Namespace) -> int:
             f"{segmenter.manifest.name} has no limits of its own. Derive them with: python -m export quality {model}"
         )
     dataset = find_data(args.data)
-    found = measure(segmenter, dataset, limits)
+    place = args.others or find_others()
+    others = read_others(place) if place else []
+    found = measure(segmenter, dataset, others, limits)
     say(table(found))
     if args.out:
         packages = ("numpy", "pillow", "ai-edge-litert", "scikit-image", "matplotlib")

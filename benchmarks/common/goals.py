@@ -1,4 +1,4 @@
-"""Goals on shares of frames, met or missed."""
+"""Goals on shares of frames and on mm, met or missed."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ class Goal:
 
     Attributes:
         name: What it asks.
-        asked: The share it asks for, 0 to 1.
-        value: The share that was measured.
+        asked: What it asks for: a share, 0 to 1, or in ``unit``.
+        value: What was measured, the same.
         at_most: Whether less is better.
         detail: The figures behind it.
+        unit: Of both; % for shares.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Goal:
     value: float
     at_most: bool
     detail: str
+    unit: str = "%"
 
     @property
     def met(self) -> bool:
@@ -32,7 +34,15 @@ class Goal:
     @property
     def limit(self) -> str:
         """What it asks for, in words."""
-        return f"{'at most' if self.at_most else 'at least'} {100 * self.asked:g}%"
+        return f"{'at most' if self.at_most else 'at least'} {self._said(self.asked, 'g')}"
+
+    @property
+    def measured(self) -> str:
+        """What was measured, in words."""
+        return self._said(self.value, ".1f" if self.unit == "%" else ".2f")
+
+    def _said(self, value: float, form: str) -> str:
+        return f"{100 * value:{form}}%" if self.unit == "%" else f"{value:{form}} {self.unit}"
 
     @property
     def verdict(self) -> str:
@@ -43,4 +53,4 @@ class Goal:
 def goals_text(goals: Sequence[Goal]) -> str:
     """Goals for a terminal, a line each."""
     width = max((len(goal.name) for goal in goals), default=0)
-    return "\n".join(f"{g.name:<{width}} {g.value:>7.1%}  goal: {g.limit}, {g.verdict} ({g.detail})" for g in goals)
+    return "\n".join(f"{g.name:<{width}} {g.measured:>8}  goal: {g.limit}, {g.verdict} ({g.detail})" for g in goals)

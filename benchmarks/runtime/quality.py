@@ -14,56 +14,89 @@ from numpy.typing import NDArray
 from benchmarks.common.reasons import without_figures
 from benchmarks.runtime.quality_document import (
     COVERAGES,
-    GOAL_COVERAGE,
     LARGE_MM,
+    WRONG_MM,
     Count,
     Findings,
     Group,
     Intervals,
     Kept,
+    LookFound,
     Points,
     Refusals,
     Risk,
     Times,
 )
 from edge_runtime.quality.evidence import gather_evidence
-from edge_runtime.quality.limits import UNLIKE, Limits
+from edge_runtime.quality.limits import DOUBTFUL, Limits
 from edge_runtime.segmenter import Segmenter
-from export.quality.cases import BAD_EACH, REAL, Examined, bad_cases, gather, parts_of, refused
-from export.quality.derive_limits import REFUSED_SHARE, fit_trust, within
+from export.quality.cases import COMPOUND, REAL, Examined, gather, gather_others, parts_of, refused
+from export.quality.derive_limits import fit_trust, within
 from train.data.check import check_samples
 from train.data.hc18 import Dataset, Sample
-from train.data.splits import make_split
-from train.frames.bad_frames import DAMAGES, KINDS
+from train.data.others import Other
 
 
 def risk(cases: Sequence[Examined], limits: Limits) -> Risk:
     """Error against coverage: refused frames are dropped first, then those with the largest expected error.
 
     Args:
-        cases: Frames. Those that the runtime's general limits refuse are left out.
+        cases: Frames with a known circumference. Those that the runtime's general limits refuse are left out.
         limits: The artifact's.
     """
     cases = [c for c in cases if c.figures is not None]
     error = np.array([abs(c.error_mm) for c in cases])
     expected = np.array([limits.expected_error_mm(c.blur_mm) for c in cases])
     score = expected + 1e6 * np.array(refused(cases, limits))
+    trust = np.array([limits.trust(c.figures) for c in cases if c.figures is not None])
 
     def kept(coverage: float) -> Kept:
         count = round(coverage * len(cases))
         by_us, perfect = (error[np.argsort(order, kind="stable")[:count]] for order in (score, error))
         return Kept(count / len(cases), _p95(by_us), _p95(perfect), count)
 
-    curve = {coverage: kept(coverage) for coverage in COVERAGES}
-    everything, most = curve[1.0], curve[GOAL_COVERAGE]
     return Risk(
         n=len(cases),
         n_above_5_mm=int((error > LARGE_MM).sum()),
         auroc=_auroc(score, error > LARGE_MM),
-        curve=tuple(curve.values()),
-        fall=1 - most.p95_mm / everything.p95_mm,
-        fall_perfect=1 - most.p95_perfect_mm / everything.p95_mm,
+        auroc_trust=_auroc(-trust, error > LARGE_MM),
+        rank_correlation=float(np.corrcoef(_ranks(trust), _ranks(error))[0, 1]),
+        curve=tuple(kept(coverage) for coverage in COVERAGES),
     )
+
+
+def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    ranks = np.empty(len(values))
+    ranks[np.argsort(values, kind="stable")] = np.arange(len(values))
+    return ranks
+
+
+def look_found(cases: Sequence[Examined], limits: Limits) -> LookFound:
+    """Count what an artifact shows of frames of one look, and how wrong it is."""
+    shown = [c for c, out in zip(cases, refused(cases, limits), strict=True) if not out and c.look is not None]
+    errors = [abs(c.error_mm) for c in shown]
+    far = [c.look is not None and limits.known.distance(c.look) > limits.known.most for c in shown]
+    held = [holds(c, limits) for c in shown]
+    return LookFound(
+        n=len(cases),
+        n_refused=len(cases) - len(shown),
+        n_wrong=sum(error > WRONG_MM for error in errors),
+        n_unlike=sum(far),
+        n_inside=sum(held),
+        median_mm=float(np.median(errors)) if errors else None,
+    )
+
+
+def interval_of(case: Examined, limits: Limits) -> tuple[float, float]:
+    """The interval that is shown beside a circumference, in mm."""
+    far = case.look is not None and limits.known.distance(case.look) > limits.known.most
+    return limits.interval_mm(case.hc_mm or 0.0, case.blur_mm, far)
+
+
+def holds(case: Examined, limits: Limits) -> bool:
+    """Whether the true circumference lies in the interval that is shown."""
+    low, high = interval_of(case, limits)
+    return low <= case.true_hc_mm <= high
 
 
 def points(cases: Sequence[Examined], limits: Limits) -> Points:
@@ -89,10 +122,8 @@ def _auroc(score: NDArray[np.float64], large: NDArray[np.bool_]) -> float | None
 def intervals(cases: Sequence[Examined], limits: Limits) -> Intervals:
     """How many true circumferences lie inside the interval, over the real images that are not refused."""
     shown = [c for c, out in zip(cases, refused(cases, limits), strict=True) if not out]
-    expected = np.array([limits.expected_error_mm(c.blur_mm) for c in shown])
-    off = np.array([-c.error_mm for c in shown])
-    low, high = limits.interval
-    inside = (off >= low * expected) & (off <= high * expected)
+    inside = np.array([holds(c, limits) for c in shown])
+    widths = [high - low for low, high in (interval_of(c, limits) for c in shown)]
     truth = np.array([c.true_hc_mm for c in shown])
     small = truth < np.median(truth)
     return Intervals(
@@ -101,8 +132,8 @@ def intervals(cases: Sequence[Examined], limits: Limits) -> Intervals:
         coverage=float(inside.mean()),
         coverage_small_heads=float(inside[small].mean()),
         coverage_large_heads=float(inside[~small].mean()),
-        mean_width_mm=float(((high - low) * expected).mean()),
-        n_marked=int((expected > limits.caution_mm).sum()),
+        mean_width_mm=float(np.mean(widths)),
+        n_marked=sum(limits.expected_error_mm(c.blur_mm) > limits.caution_mm for c in shown),
     )
 
 
@@ -122,26 +153,28 @@ def refusals(cases: Sequence[Examined], limits: Limits) -> Refusals:
 
     return Refusals(
         real=group(lambda c: c.kind == REAL),
-        variants=group(lambda c: c.good and c.kind != REAL),
+        looks=group(lambda c: c.good and c.kind != REAL),
         bad=group(lambda c: not c.good),
     )
 
 
 def _reason(case: Examined, limits: Limits) -> str:
-    text = case.reason or (limits.violation(case.figures) if case.figures else None) or UNLIKE
+    text = case.reason or (limits.violation(case.figures) if case.figures else None) or DOUBTFUL
     return without_figures(text)
 
 
-def left_out_kinds(
-    train: Sequence[Examined], validation: Sequence[Examined], test: Sequence[Examined], limits: Limits
-) -> dict[str, Count]:
-    """Each kind of bad frames of the test part, under a trust that was fitted without this kind."""
+def left_out_kinds(fitted: Sequence[Examined], test: Sequence[Examined], limits: Limits) -> dict[str, Count]:
+    """Each kind of bad frames of the test part, under a trust that was fitted without this kind.
+
+    Args:
+        fitted: The frames that the trust was fitted to.
+        test: The frames of the test part.
+        limits: The artifact's.
+    """
     found = {}
-    for kind in KINDS:
-        weights, bias = fit_trust([c for c in within(train, limits) if c.kind != kind])
+    for kind in dict.fromkeys(c.kind for c in test if not c.good):
+        weights, bias = fit_trust(within([c for c in fitted if c.kind != kind], limits))
         other = replace(limits, weights=weights, bias=bias)
-        trusts = [other.trust(c.figures) for c in within((*train, *validation), limits) if c.good and c.figures]
-        other = replace(other, least_trust=float(np.quantile(trusts, REFUSED_SHARE)))
         of = [c for c in test if c.kind == kind]
         found[kind] = Count(len(of), sum(refused(of, other)))
     return found
@@ -158,32 +191,39 @@ def cost_ms(segmenter: Segmenter, sample: Sample, repeats: int = 300) -> Times:
     return Times(min(times), statistics.median(times))
 
 
-def measure(segmenter: Segmenter, dataset: Dataset, limits: Limits) -> Findings:
+def measure(segmenter: Segmenter, dataset: Dataset, others: Sequence[Other], limits: Limits) -> Findings:
     """Measure all that the page shows.
 
     Args:
         segmenter: The artifact.
-        dataset: Its training, validation and test images, and those of the split ``paper``.
+        dataset: Its training, validation and test images.
+        others: Frames from elsewhere, which its trust was fitted to.
         limits: The artifact's.
     """
     samples = parts_of(segmenter, dataset)
-    known = {s.name for part in samples.values() for s in part}
-    paper = [s for s in dataset.select(make_split(dataset, "paper").test) if s.name not in known]
-    check_samples(dataset, [*(s for part in samples.values() for s in part), *paper])
+    check_samples(dataset, [s for part in samples.values() for s in part])
     cases = {part: gather(segmenter, samples[part], part) for part in samples}
-    others = gather(segmenter, paper, "test", bad=False)
-    both = [*cases["test"], *others]
-    alone = replace(limits, weights={}, bias=0.0, least_trust=0.0)
-    damaged = list(bad_cases(segmenter, [*samples["test"], *paper], [], 2 * BAD_EACH["test"], 9, kinds=DAMAGES))
-    parts = {"train": cases["train"], "val": cases["val"], "test": cases["test"], "paper_test": both}
-    real = {part: [c for c in of if c.kind == REAL] for part, of in parts.items()}
+    real = {part: [c for c in of if c.kind == REAL] for part, of in cases.items()}
+    looks = [c for c in cases["test"] if c.good and c.kind != REAL]
+    kinds = [kind for kind in dict.fromkeys(c.kind for c in looks) if kind != COMPOUND]
+    fitted = [*cases["train"], *cases["val"], *gather_others(segmenter, others)]
     return Findings(
-        refused={part: refusals(of, limits) for part, of in parts.items()},
-        refused_by_limits_alone=refusals(cases["test"], alone).bad.n_refused,
-        left_out_kinds=left_out_kinds(cases["train"], cases["val"], cases["test"], limits),
-        risk={part: risk(of, limits) for part, of in real.items()},
-        points={part: points(real[part], limits) for part in ("val", "paper_test")},
-        risk_damaged=risk([*real["paper_test"], *damaged], limits),
+        refused={part: refusals(of, limits) for part, of in cases.items()},
+        refused_by_limits_alone=refusals(
+            cases["test"], replace(limits, weights={}, bias=0.0, least_trust=0.0)
+        ).bad.n_refused,
+        left_out_kinds=left_out_kinds(fitted, cases["test"], limits),
+        looks={kind: look_found([c for c in looks if c.kind == kind], limits) for kind in kinds},
+        compounds=look_found([c for c in looks if c.kind == COMPOUND], limits),
+        adf_mm={part: shown_adf(of, limits) for part, of in real.items()},
+        risk={part: risk(of, limits) for part, of in (real | {"looks": looks}).items()},
+        points={part: points(real[part], limits) for part in ("val", "test")},
         intervals={part: intervals(of, limits) for part, of in real.items()},
         evidence_ms=cost_ms(segmenter, samples["test"][0]),
     )
+
+
+def shown_adf(cases: Sequence[Examined], limits: Limits) -> float:
+    """Mean |HC error| of what is shown, in mm; NaN if nothing is."""
+    errors = [abs(c.error_mm) for c, out in zip(cases, refused(cases, limits), strict=True) if not out]
+    return float(np.mean(errors)) if errors else float("nan")

@@ -115,6 +115,16 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON, for programs")
 
 
+def add_others(parser: argparse.ArgumentParser) -> None:
+    """Add ``--others``: a folder of frames from elsewhere."""
+    parser.add_argument(
+        "--others",
+        type=Path,
+        metavar="DIR",
+        help="frames from elsewhere: heads/SET with masks, not_heads/KIND; default: data/outside or ../shared/outside",
+    )
+
+
 def add_out(parser: argparse.ArgumentParser, default: str | None = None) -> None:
     """``--out`` and ``--overwrite``, for a command that writes a JSON document; see :func:`checked_out`.
 

@@ -99,6 +99,11 @@ class Prepared:
     image: NDArray[np.uint8]
     geometry: Geometry
 
+    @property
+    def seen(self) -> NDArray[np.uint8]:
+        """The frame's content in it, uint8 (h', w'), a view."""
+        return self.image[self.geometry.place.slices]
+
 
 def prepare(
     frame: NDArray[np.uint8],

@@ -144,8 +144,8 @@ def likeliest_region(field: NDArray[np.float32]) -> Likeliest:
     if len(candidates) > 1:
         total = np.concatenate([[0.0], np.cumsum(np.minimum(field, CERTAIN), dtype=np.float64)])
         first = rows * mask.shape[1]
-        certainty = np.bincount(roots, weights=total[first + ends] - total[first + starts])[candidates]
-        certainty /= area[candidates]
+        sums = np.bincount(roots, weights=total[first + ends] - total[first + starts])
+        certainty = sums[candidates] / area[candidates]
         order = np.argsort(-certainty, kind="stable")
         best = int(candidates[order[0]])
         rival = float(certainty[order[1]] / certainty[order[0]])

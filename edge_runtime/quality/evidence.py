@@ -107,7 +107,7 @@ def gather_evidence(head: Head, prepared: Prepared, logits: Floats) -> Evidence 
     if head.ellipse is None:
         return None
     geometry = prepared.geometry
-    seen = np.ascontiguousarray(prepared.image[geometry.place.slices])
+    seen = np.ascontiguousarray(prepared.seen)
     logits = np.ascontiguousarray(geometry.crop(logits))
     ellipse = _to_network(head.ellipse, geometry)
     spokes = _spokes(ellipse)

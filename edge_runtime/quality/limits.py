@@ -1,7 +1,8 @@
 """A model's own limits, trust and interval, which its manifest holds under ``quality``.
 
 ``python -m export quality`` derives them. Each limit is the most extreme value that good frames gave, with a margin.
-``trust`` is a logistic function of the figures. The interval is conformal, and wider if the outline is blurred.
+``trust`` is a logistic function of the figures. The interval is conformal. It is wider if the outline is blurred, and
+if the frame looks unlike those that it was measured on.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edge_runtime.errors import ModelError
+from edge_runtime.quality.look import FIGURES, KnownLook
 
 Bounds = tuple[float | None, float | None]
 """Smallest and largest allowed value. None means no limit."""
@@ -43,15 +45,15 @@ REASONS = {
 }
 """What to tell a sonographer if a figure breaks its limit. Figures are checked in this order."""
 
-_RETIRED = {"agreement"}
-"""Figures that earlier manifests have limits for and that are no longer computed. ``agreement`` compared the results of
-a frame and its mirror image. It refused no frame that was not refused without it."""
-
-UNLIKE = "this does not look like a fetal head"
+DOUBTFUL = "it is doubtful that this is a head, or that its outline is right"
 BLURRED = "the outline is blurred: the circumference is less certain than usual"
-UNUSUAL = "this image is unusual for the model: check the outline"
+NOT_VALIDATED = "not validated on this scanner: the image looks unlike those that the interval was measured on"
+
 EVEN_TRUST = 0.5
-"""Trust of a frame that resembles bad frames as much as good ones."""
+"""Trust from which a right measurement is more likely than not."""
+
+TRUST_WITHIN_MM = 5.0
+"""``trust`` is the probability that a head is measured to within so many mm."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,8 @@ class Limits:
         error_mm: (value without blur, slope per mm of blur, minimum) of the expected |error|, in mm.
         caution_mm: Expected |error| in mm above which a result gets a caution.
         interval: (below, above): bounds of the true minus the measured circumference, in units of the expected |error|.
+        known: The look of the images that the interval was measured on.
+        unlike: Factor on the interval of a frame that looks unlike these, at least 1.
     """
 
     bounds: Mapping[str, Bounds]
@@ -75,9 +79,11 @@ class Limits:
     error_mm: tuple[float, float, float]
     caution_mm: float
     interval: tuple[float, float]
+    known: KnownLook
+    unlike: float
 
     def violation(self, figures: Mapping[str, float]) -> str | None:
-        """Why the figures are refused. None if they are within the limits."""
+        """Why the figures are outside the bounds. None if they are within."""
         for name, text in REASONS.items():
             low, high = self.bounds.get(name, (None, None))
             value = figures.get(name)
@@ -89,8 +95,18 @@ class Limits:
                 return f"{text} ({name} {value:.2f}, at most {high:.2f} is allowed)"
         return None
 
+    def refusal(self, figures: Mapping[str, float]) -> str | None:
+        """Why a frame with these figures is refused: a figure is outside its bounds, or trust is too low. Else None."""
+        broken = self.violation(figures)
+        if broken is not None:
+            return broken
+        trust = self.trust(figures)
+        if trust >= self.least_trust:
+            return None
+        return f"{DOUBTFUL} (trust {trust:.2f}, at least {self.least_trust:.2f} is needed)"
+
     def trust(self, figures: Mapping[str, float]) -> float:
-        """How much the figures resemble those of good frames, 0 to 1."""
+        """Probability that a head is measured to within :data:`TRUST_WITHIN_MM`, 0 to 1."""
         total = self.bias + sum(w * (figures[name] - c) / s for name, (c, s, w) in self.weights.items())
         return 1 / (1 + math.exp(-min(max(total, -50.0), 50.0)))
 
@@ -98,6 +114,17 @@ class Limits:
         """Expected |error| of a circumference in mm, for an outline with this much blur in mm."""
         start, slope, least = self.error_mm
         return max(start + slope * blur_mm, least)
+
+    def interval_mm(self, hc_mm: float, blur_mm: float, unlike: bool) -> tuple[float, float]:
+        """The interval beside a circumference, in mm.
+
+        Args:
+            hc_mm: The circumference.
+            blur_mm: The blur of the outline.
+            unlike: Whether the frame looks unlike those that the interval was measured on.
+        """
+        error = self.expected_error_mm(blur_mm) * (self.unlike if unlike else 1.0)
+        return max(0.0, hc_mm + self.interval[0] * error), hc_mm + self.interval[1] * error
 
     def to_json(self) -> dict[str, Any]:
         """Convert to a plain dictionary, ready for JSON."""
@@ -109,6 +136,12 @@ class Limits:
             "error_mm": list(self.error_mm),
             "caution_mm": self.caution_mm,
             "interval": list(self.interval),
+            "known": {
+                "centre": list(self.known.centre),
+                "whitening": [list(row) for row in self.known.whitening],
+                "most": self.known.most,
+            },
+            "unlike": self.unlike,
         }
 
 
@@ -126,23 +159,35 @@ def read_limits(quality: Mapping[str, Any]) -> Limits | None:
     try:
         values = quality["limits"]
         limits = Limits(
-            {str(name): _bounds(*pair) for name, pair in values["bounds"].items() if name not in _RETIRED},
+            {str(name): _bounds(*pair) for name, pair in values["bounds"].items()},
             {str(n): (_number(c), _number(s), _number(w)) for n, (c, s, w) in values["weights"].items()},
             _number(values["bias"]),
             _number(values["least_trust"]),
             (_number(values["error_mm"][0]), _number(values["error_mm"][1]), _number(values["error_mm"][2])),
             _number(values["caution_mm"]),
             (_number(values["interval"][0]), _number(values["interval"][1])),
+            _known_look(values["known"]),
+            _number(values["unlike"]),
         )
         unknown = {*limits.bounds, *limits.weights} - set(REASONS)
         if unknown or any(scale <= 0 for _, scale, _ in limits.weights.values()) or limits.error_mm[2] <= 0:
             raise ValueError(f"there are unknown figures {sorted(unknown)}, or a scale or an error is not above 0")
+        if limits.unlike < 1:
+            raise ValueError(f"'unlike' is {limits.unlike}; it must be at least 1")
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise ModelError(
             f"The manifest's quality section cannot be used: {error!r}. Copy the model and its manifest again, or make "
             "the section anew with: python -m export quality"
         ) from error
     return limits
+
+
+def _known_look(values: Mapping[str, Any]) -> KnownLook:
+    centre = tuple(_number(v) for v in values["centre"])
+    whitening = tuple(tuple(_number(v) for v in row) for row in values["whitening"])
+    if len(centre) != len(FIGURES) or [len(row) for row in whitening] != [len(FIGURES)] * len(FIGURES):
+        raise ValueError(f"'known' must have {len(FIGURES)} figures")
+    return KnownLook(centre, whitening, _number(values["most"]))
 
 
 def _number(value: object) -> float:

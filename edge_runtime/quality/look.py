@@ -62,7 +62,7 @@ class KnownLook:
 
     Attributes:
         centre: (7,) mean of each figure.
-        whitening: (7, 7), upper triangular: its product with a difference from the centre has unit variance.
+        whitening: (7, 7), lower triangular: its product with a difference from the centre has unit variance.
         most: Distance up to which a frame looks like these images.
     """
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from edge_runtime.frame.preprocess import Prepared
 from edge_runtime.head.find_head import Head
 from edge_runtime.quality.evidence import Evidence, gather_evidence, grey_deviation
-from edge_runtime.quality.limits import BLURRED, EVEN_TRUST, UNLIKE, UNUSUAL, Limits
+from edge_runtime.quality.limits import BLURRED, NOT_VALIDATED, Limits
+from edge_runtime.quality.look import look_figures
 
 # The wide limits. Each is far from what good frames give (python -m benchmarks run prints how many it refuses).
 MIN_CONTRAST = 4.0
@@ -19,6 +20,7 @@ MAX_AREA_FRACTION = 0.95
 MAX_ELLIPSE_RESIDUAL = 0.12
 MIN_AXIS_RATIO = 0.5
 MAX_BORDER_CONTACT = 0.35
+MAX_RIVAL = 0.85
 HC_RANGE_MM = (30.0, 450.0)
 """Head circumferences that a fetus can have, with a margin. Those of HC18 lie between 44 and 346 mm."""
 
@@ -36,8 +38,11 @@ class Quality:
         ellipse_residual: RMS distance of the outline from its ellipse, relative to the radius.
         axis_ratio: Shorter axis of the ellipse divided by the longer one, 0 to 1. 0 without an ellipse.
         border_contact: Share of the outline on the frame's border, 0 to 1.
+        rival: How certain the network is of another region, relative to the head's, 0 to 1.
         evidence: More figures, for the model's own limits. None if its manifest has no limits, or if the frame was
             refused by the wide limits.
+        look_distance: Distance from the look of the images that the interval was measured on; about 1 for such images.
+            None without evidence.
     """
 
     contrast: float
@@ -46,7 +51,9 @@ class Quality:
     ellipse_residual: float
     axis_ratio: float
     border_contact: float
+    rival: float = 0.0
     evidence: Evidence | None = None
+    look_distance: float | None = None
 
     def figures(self) -> dict[str, float]:
         """All figures for which a model can have its own limit, by name."""
@@ -69,7 +76,7 @@ class Verdict:
         reason: Why there is no circumference. None if there is one.
         interval_mm: The range that should contain the true circumference in at least 90% of images. None without a
             circumference.
-        trust: How much the figures resemble those of good frames, 0 to 1; 0 if the measurement is refused. None if the
+        trust: Probability that a head is measured to within 5 mm, 0 to 1; 0 if the measurement is refused. None if the
             model has no limits.
         caution: A warning to show beside the circumference, else None.
     """
@@ -94,8 +101,10 @@ def judge(head: Head, prepared: Prepared, pixel_size_mm: tuple[float, float] | N
     """
     ellipse = head.ellipse.scaled(*pixel_size_mm) if head.ellipse and pixel_size_mm else head.ellipse
     ratio = ellipse.semi_minor / ellipse.semi_major if ellipse else 0.0
-    contrast = grey_deviation(prepared.image[prepared.geometry.place.slices])
-    quality = Quality(contrast, head.regions, head.area_fraction, head.ellipse_residual, ratio, head.border_contact)
+    contrast = grey_deviation(prepared.seen)
+    quality = Quality(
+        contrast, head.regions, head.area_fraction, head.ellipse_residual, ratio, head.border_contact, head.rival
+    )
     reason = None
     if contrast < MIN_CONTRAST:
         reason = f"no image: the frame is almost uniform (contrast {contrast:.1f}, at least {MIN_CONTRAST} is needed)"
@@ -105,6 +114,8 @@ def judge(head: Head, prepared: Prepared, pixel_size_mm: tuple[float, float] | N
         reason = f"no head found: the region covers {head.area_fraction:.1%} of the frame"
     elif ellipse is None or ratio < MIN_AXIS_RATIO or head.ellipse_residual > MAX_ELLIPSE_RESIDUAL:
         reason = f"the outline is not shaped like a head (residual {head.ellipse_residual:.3f}, axis ratio {ratio:.2f})"
+    elif head.rival > MAX_RIVAL:
+        reason = f"two regions look like a head, the second {head.rival:.0%} as clear as the first"
     elif head.border_contact > MAX_BORDER_CONTACT:
         reason = f"the head extends beyond the frame ({head.border_contact:.0%} of its outline is on the border)"
     return quality, reason
@@ -161,18 +172,20 @@ def weigh(
     evidence = gather_evidence(head, prepared, logits) if reason in (None, NO_PIXEL_SIZE) else None
     if evidence is None:
         return Verdict(quality, hc_mm, reason, trust=0.0)
-    quality = replace(quality, evidence=evidence)
+    look = limits.known.distance(look_figures(prepared.seen, evidence.fine_x, evidence.fine_y))
+    quality = replace(quality, evidence=evidence, look_distance=look)
     figures = quality.figures()
-    trust = limits.trust(figures)
-    refusal = limits.violation(figures)
-    if refusal is None and trust < limits.least_trust:
-        refusal = f"{UNLIKE} (trust {trust:.2f}, at least {limits.least_trust:.2f} is needed)"
+    refusal = limits.refusal(figures)
     if refusal is not None:
         return Verdict(quality, None, refusal, trust=0.0)
+    trust = limits.trust(figures)
     if hc_mm is None:
         return Verdict(quality, None, reason, trust=trust)
-    error_mm = limits.expected_error_mm(evidence.softness * hc_mm)
-    below, above = limits.interval
-    interval = (max(0.0, hc_mm + below * error_mm), hc_mm + above * error_mm)
-    caution = BLURRED if error_mm > limits.caution_mm else UNUSUAL if trust < EVEN_TRUST else None
+    blur = evidence.softness * hc_mm
+    unlike = look > limits.known.most
+    interval = limits.interval_mm(hc_mm, blur, unlike)
+    if unlike:
+        caution: str | None = f"{NOT_VALIDATED} (distance {look:.1f}, at most {limits.known.most:.1f})"
+    else:
+        caution = BLURRED if limits.expected_error_mm(blur) > limits.caution_mm else None
     return Verdict(quality, hc_mm, None, interval, trust, caution)

@@ -6,21 +6,35 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge_runtime.common.cli import say
 from edge_runtime.errors import UsageError
+from edge_runtime.head.ellipse import Ellipse
+from edge_runtime.metrics import overlap
 from edge_runtime.quality.evidence import gather_evidence
 from edge_runtime.quality.limits import Limits
+from edge_runtime.quality.look import look_figures
 from edge_runtime.segmenter import Segmenter
 from train.data.hc18 import Dataset, Sample
+from train.data.others import Other
 from train.frames.bad_frames import KINDS, Scene, make_bad
-from train.frames.good_variants import KINDS as VARIANTS
-from train.frames.good_variants import make_variant
+from train.frames.looks import LOOKS, make_compound, make_look
 from train.frames.no_frames import Frame
 from train.frames.photographs import photographs
+from train.frames.view import View
 
 REAL = "real"
 """Kind of an unchanged frame of the data set."""
+
+COMPOUND = "compound"
+"""Kind of a frame with several looks at once."""
+
+NOMINAL_HC_MM = 200.0
+"""Frames from elsewhere have no pixel sizes. Theirs is chosen so that the head has this circumference."""
+
+RIGHT_DICE = 0.9
+"""Dice with the mask of a frame from elsewhere from which the outline is right. Such masks are rough."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +43,14 @@ class Examined:
 
     Attributes:
         name: Name of the image that the frame is or was made from.
-        kind: :data:`REAL`, or a kind of good variant or bad frame.
-        good: Whether the head can be measured in this frame.
+        kind: :data:`REAL`, :data:`COMPOUND`, a look, a kind of bad frame, or a kind of frame from elsewhere.
+        good: Whether a head can be measured in this frame.
         reason: Why the wide limits refuse the frame; None if they do not.
         figures: Result of :meth:`edge_runtime.quality.verdict.Quality.figures`; None if refused.
+        look: float64 (7,), see :func:`edge_runtime.quality.look.look_figures`; None if refused.
         hc_mm: Measured head circumference; None if refused.
-        true_hc_mm: Annotated head circumference. For a bad frame, that of the image it was made from.
+        true_hc_mm: Annotated head circumference; NaN if unknown. For a bad frame, that of the image it was made from.
+        right: Whether the outline is right; None if only the circumference is known.
     """
 
     name: str
@@ -42,12 +58,14 @@ class Examined:
     good: bool
     reason: str | None
     figures: Mapping[str, float] | None
+    look: NDArray[np.float64] | None
     hc_mm: float | None
     true_hc_mm: float
+    right: bool | None = None
 
     @property
     def error_mm(self) -> float:
-        """Measured minus true circumference; NaN if refused."""
+        """Measured minus true circumference; NaN if refused or unknown."""
         return np.nan if self.hc_mm is None else self.hc_mm - self.true_hc_mm
 
     @property
@@ -55,43 +73,78 @@ class Examined:
         """Blur of the outline, scaled to the circumference; NaN if refused."""
         return np.nan if self.hc_mm is None or self.figures is None else self.figures["softness"] * self.hc_mm
 
+    def is_right(self, within_mm: float) -> bool:
+        """Whether a head can be measured and was, within so many mm; by its mask where the size is unknown."""
+        if not self.good or self.hc_mm is None:
+            return False
+        return abs(self.error_mm) <= within_mm if self.right is None else self.right
 
-def examine(segmenter: Segmenter, frame: Frame, sample: Sample, kind: str, good: bool, scale: float = 1.0) -> Examined:
+
+def examine(
+    segmenter: Segmenter, view: View, name: str, kind: str, good: bool, truth: Ellipse | None = None
+) -> Examined:
     """Measure a frame under the wide limits.
 
     Args:
         segmenter: The artifact. Its own limits are not applied.
-        frame: uint8 (H, W).
-        sample: The sample that the frame was made from.
+        view: The frame, where its head is and its pixel size.
+        name: Name of the image it is or was made from.
         kind: Kind of the frame.
-        good: Whether the head can be measured in it.
-        scale: Magnification of the frame, see :class:`train.frames.good_variants.Variant`.
+        good: Whether a head can be measured in it.
+        truth: The outline to compare with, for a frame whose pixel size is not known.
     """
-    stages = segmenter.examine(frame, sample.pixel_size_mm / scale)
+    stages = segmenter.examine(view.frame, view.pixel_size_mm)
     hc, reason = stages.verdict.head_circumference_mm, stages.verdict.reason
+    true_hc = np.nan if truth else view.hc_mm
+    right = None if truth is None else overlap(stages.head.mask, truth.interior(view.size))[0] >= RIGHT_DICE
     evidence = None if hc is None else gather_evidence(stages.head, stages.prepared, stages.logits)
     if evidence is None:
-        return Examined(sample.name, kind, good, reason, None, None, sample.hc_mm)
+        return Examined(name, kind, good, reason, None, None, None, true_hc, right)
     figures = replace(stages.verdict.quality, evidence=evidence).figures()
-    return Examined(sample.name, kind, good, None, figures, hc, sample.hc_mm)
+    look = look_figures(stages.prepared.seen, evidence.fine_x, evidence.fine_y)
+    return Examined(name, kind, good, None, figures, look, hc, true_hc, right)
 
 
-def good_cases(segmenter: Segmenter, samples: Sequence[Sample], variants: int) -> Iterator[Examined]:
-    """Measure every sample unchanged, and mild variants of each, cycling through the kinds.
+def good_cases(segmenter: Segmenter, samples: Sequence[Sample], looks: int, seed: int) -> Iterator[Examined]:
+    """Measure every sample unchanged and in other looks: every second one of a single kind, the others compounds.
 
     Args:
         segmenter: The artifact.
         samples: Real images.
-        variants: Number of variants per sample. Variants whose head would leave the frame are skipped.
+        looks: Number of looks per sample. A look that does not suit the frame is skipped.
+        seed: Seed for the looks.
+    """
+    kinds = list(LOOKS)
+    for number, sample in enumerate(samples):
+        size = (sample.pixel_size_mm, sample.pixel_size_mm)
+        view = View(sample.frame(), sample.ellipse(), size)
+        yield examine(segmenter, view, sample.name, REAL, True)
+        for turn in range(number * looks, (number + 1) * looks):
+            kind = COMPOUND if turn % 2 else kinds[turn // 2 % len(kinds)]
+            at = seed * 100_000 + turn
+            look = make_compound(view, at) if kind == COMPOUND else make_look(kind, view, at)
+            if look is not None:
+                yield examine(segmenter, look, sample.name, kind, True)
+
+
+def every_look(segmenter: Segmenter, samples: Sequence[Sample], compounds: int, seed: int) -> Iterator[Examined]:
+    """Measure every sample unchanged, in each kind of look and in compounds.
+
+    Args:
+        segmenter: The artifact.
+        samples: Real images.
+        compounds: Number of compounds per sample.
+        seed: Seed for the looks.
     """
     for number, sample in enumerate(samples):
-        frame, head = sample.frame(), sample.ellipse()
-        yield examine(segmenter, frame, sample, REAL, True)
-        for turn in range(number * variants, (number + 1) * variants):
-            kind = VARIANTS[turn % len(VARIANTS)]
-            variant = make_variant(kind, frame, head, turn)
-            if variant is not None:
-                yield examine(segmenter, variant.frame, sample, kind, True, variant.scale)
+        view = View(sample.frame(), sample.ellipse(), (sample.pixel_size_mm, sample.pixel_size_mm))
+        yield examine(segmenter, view, sample.name, REAL, True)
+        at = seed * 100_000 + number * max(compounds, 1)
+        looks = [(kind, make_look(kind, view, at)) for kind in LOOKS]
+        looks += [(COMPOUND, make_compound(view, at + turn)) for turn in range(compounds)]
+        for kind, look in looks:
+            if look is not None:
+                yield examine(segmenter, look, sample.name, kind, True)
 
 
 def bad_cases(
@@ -120,18 +173,48 @@ def bad_cases(
             one, other = (samples[i] for i in rng.choice(len(samples), 2, replace=False))
             scene = Scene(one.frame(), one.ellipse(), other.frame(), photographs)
             frame = make_bad(kind, scene, 1000 * seed + number)
-            yield examine(segmenter, frame, one, kind, False)
+            view = View(frame, scene.head, (one.pixel_size_mm, one.pixel_size_mm))
+            yield examine(segmenter, view, one.name, kind, False)
+
+
+def other_cases(segmenter: Segmenter, others: Sequence[Other], looks: int, seed: int) -> Iterator[Examined]:
+    """Measure frames from elsewhere, unchanged and in other looks, as if their head had :data:`NOMINAL_HC_MM`.
+
+    Args:
+        segmenter: The artifact.
+        others: The frames.
+        looks: Number of looks per frame.
+        seed: Seed for the looks.
+    """
+    kinds = list(LOOKS)
+    for number, other in enumerate(others):
+        frame, head = other.frame(), other.head()
+        height, width = frame.shape
+        place = head or Ellipse(width / 2, height / 2, 0.3 * min(width, height), 0.24 * min(width, height), 0.0)
+        size = NOMINAL_HC_MM / place.perimeter
+        view = View(frame, place, (size, size))
+        yield examine(segmenter, view, other.path.name, other.kind, head is not None, place)
+        for turn in range(number * looks, (number + 1) * looks):
+            look = make_look(kinds[turn % len(kinds)], view, seed * 100_000 + turn)
+            if look is not None:
+                yield examine(segmenter, look, other.path.name, other.kind, head is not None, look.head)
 
 
 PARTS = ("train", "val", "test")
 
 
 BAD_EACH = {"train": 40, "val": 25, "test": 25}
-"""Bad frames per kind. With 23 kinds, these are 575 frames of the validation part and 575 others of the test part."""
+"""Bad frames per kind."""
 
 
-VARIANTS_EACH = {"train": 1, "val": 4, "test": 3}
-"""Mild variants per image."""
+LOOKS_EACH = {"train": 2, "val": 20}
+"""Looks per image. The test part is seen in every kind of look, and in some compounds."""
+
+COMPOUNDS_EACH = 12
+"""Compounds per image of the test part."""
+
+OTHER_LOOKS = 2
+"""Looks per frame from elsewhere."""
 
 
 def parts_of(segmenter: Segmenter, dataset: Dataset) -> dict[str, list[Sample]]:
@@ -149,12 +232,14 @@ def parts_of(segmenter: Segmenter, dataset: Dataset) -> dict[str, list[Sample]]:
     return {part: [dataset.samples[n] for n in data["files"][part] if n in dataset.samples] for part in PARTS}
 
 
-def gather(segmenter: Segmenter, samples: Sequence[Sample], part: str, bad: bool = True) -> list[Examined]:
-    """Measure good and bad frames of one part. No two parts share images, variants, seeds or photographs."""
-    good = list(_told(good_cases(segmenter, samples, VARIANTS_EACH[part]), f"{part}, good frames"))
-    if not bad:
-        return good
+def gather(segmenter: Segmenter, samples: Sequence[Sample], part: str) -> list[Examined]:
+    """Measure good and bad frames of one part. No two parts share images, seeds or photographs."""
     number = PARTS.index(part)
+    if part in LOOKS_EACH:
+        made_good = good_cases(segmenter, samples, LOOKS_EACH[part], number + 1)
+    else:
+        made_good = every_look(segmenter, samples, COMPOUNDS_EACH, number + 1)
+    good = list(_told(made_good, f"{part}, good frames"))
     pictures = list(photographs(number, len(PARTS)).values())
     if not pictures:
         say("no package with photographs is installed (scikit-image): bad frames made from photographs are left out")
@@ -162,16 +247,20 @@ def gather(segmenter: Segmenter, samples: Sequence[Sample], part: str, bad: bool
     return [*good, *_told(made, f"{part}, bad frames")]
 
 
+def gather_others(segmenter: Segmenter, others: Sequence[Other]) -> list[Examined]:
+    """Measure frames from elsewhere."""
+    return list(_told(other_cases(segmenter, others, OTHER_LOOKS, 1), "frames from elsewhere"))
+
+
 def _told(cases: Iterable[Examined], what: str) -> Iterator[Examined]:
     count = 0
-    for count, case in enumerate(cases, 1):  # noqa: B007 - told after the last
+    for count, case in enumerate(cases, 1):
         yield case
+        if count % 1000 == 0:
+            say(f"  {what}: {count} ...")
     say(f"  {what}: {count}")
 
 
 def refused(cases: Sequence[Examined], limits: Limits) -> list[bool]:
     """For each frame, whether an artifact with these limits refuses it."""
-    return [
-        c.figures is None or limits.violation(c.figures) is not None or limits.trust(c.figures) < limits.least_trust
-        for c in cases
-    ]
+    return [c.figures is None or limits.refusal(c.figures) is not None for c in cases]

@@ -1,10 +1,11 @@
-"""Derive a model's own limits, trust and interval from good and bad frames.
+"""Derive a model's own limits, trust, interval and known look from good and bad frames.
 
-- Limits: the most extreme values of good frames of the training and validation parts, plus a margin.
-- Trust: a logistic function, fitted to the good and bad frames of the training part that are within the limits. One in
-  two hundred good frames of both parts is below its threshold.
+- Limits: the most extreme values of good frames that were measured rightly, plus a margin.
+- Trust: a logistic function, the probability that a head is there and is measured to within 5 mm. It is fitted to real
+  images, other looks of them, frames from elsewhere and generated bad frames.
 - Interval: order statistics of the errors of the validation part. Each error is divided by the error to be expected
-  from the blur of the outline. This is a normalized conformal interval, chosen so that it also covers further images.
+  from the blur of the outline. This is a normalized conformal interval.
+- Known look: mean and covariance of the real images' looks.
 """
 
 from __future__ import annotations
@@ -17,61 +18,51 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.errors import UsageError
-from edge_runtime.quality.limits import Bounds, Limits
-from export.quality.cases import REAL, Examined
+from edge_runtime.quality.limits import TRUST_WITHIN_MM, Bounds, Limits
+from edge_runtime.quality.look import KnownLook
+from export.quality.cases import COMPOUND, REAL, Examined
 
-MORE_IS_BETTER = (
-    "sharpness",
-    "core",
-    "inner",
-    "skull",
-    "skull_contrast",
-    "fine_x",
-    "fine_y",
-    "fine",
-    "black",
-    "axis_ratio",
-)
+MORE_IS_BETTER = ("core", "skull", "skull_contrast", "fine", "axis_ratio")
 LESS_IS_BETTER = (
-    "outer", "softness", "unsure", "stray", "outside", "tear", "seam_x", "seam_y", "seams", "flat_head",
-    "ellipse_residual", "border_contact", "regions",
+    "softness", "unsure", "stray", "outside", "flat_head", "ellipse_residual", "border_contact",
 )  # fmt: skip
+
+TRUST_FIGURES = ("core", "softness", "unsure", "skull", "skull_contrast", "ellipse_residual", "border_contact")
+"""Figures that differ within the limits between right and wrong measurements."""
+
+RIGHT_MM = 10.0
+"""A frame whose circumference is off by more does not widen the limits."""
 
 MARGIN = 0.1
-"""Share of the distance from the median to the most extreme good value: some 1,800 frames miss the true extreme."""
-
-TRUST_FIGURES = (
-    "sharpness", "core", "inner", "outer", "softness", "unsure", "skull", "skull_contrast", "fine", "tear", "seam_x",
-    "seam_y", "ellipse_residual",
-)  # fmt: skip
-"""Figures that still differ within the limits. The others only tell good from bad by exceeding the limits."""
+"""Share of the distance from the median to the most extreme good value: some thousand frames miss the true extreme."""
 
 RIDGE = 3.0
-"""Penalty on the squared weights. With 0.3 or 30, what the validation part refuses changes by at most 0.3 %."""
+"""Penalty on the squared weights."""
 
-REFUSED_SHARE = 0.005
-"""Share of good frames that the threshold of trust refuses. It is a quarter of the allowed share."""
+REFUSED_REAL, REFUSED_COMPOUND = 0.004, 0.05
+"""Shares of real images and of compounds that are measured rightly and that the threshold of trust may refuse."""
 
 SHRINK = 0.5
 """Factor on the slope of the expected error over blur. The fit uses training images, so it is only half trusted."""
 
-COVERAGE, CONFIDENCE, FURTHER = 0.9, 0.95, 69
-"""With a probability of at least CONFIDENCE, the interval covers at least the share COVERAGE of FURTHER more images.
+COVERAGE = 0.935
+"""Share of further images whose true circumference should lie in the interval: between 90 and 97 %."""
 
-The test part has as many images.
-"""
+KNOWN_SHARE = 0.99
+"""Share of the real images whose look counts as known."""
 
 CAUTION_SHARE = 0.05
 LEAST_IMAGES = 60
-"""Minimum number of real images to calibrate an interval. With 59, not even the two extremes reach the confidence."""
+"""Minimum number of real images to measure an interval on."""
 
 
-def derive(train: Sequence[Examined], validation: Sequence[Examined]) -> Limits:
+def derive(train: Sequence[Examined], validation: Sequence[Examined], others: Sequence[Examined]) -> Limits:
     """Derive the limits of an artifact.
 
     Args:
         train: Good and bad frames of the training part.
         validation: Good and bad frames of the validation part.
+        others: Frames from elsewhere.
 
     Raises:
         UsageError: There are too few real images that can be measured.
@@ -81,29 +72,28 @@ def derive(train: Sequence[Examined], validation: Sequence[Examined]) -> Limits:
         raise UsageError(
             f"The validation part has {len(shown)} images that can be measured; an interval needs {LEAST_IMAGES}."
         )
-    bounds = bounds_of([c for c in (*train, *validation) if c.good])
+    every = [*train, *validation, *others]
+    known = known_look([c for c in (*train, *validation) if c.kind == REAL])
     error = fit_error([c for c in train if c.kind == REAL and c.figures is not None])
-    limits = Limits(bounds, {}, 0.0, 0.0, error, math.inf, (0.0, 0.0))
-    weights, bias = fit_trust(within(train, limits))
+    limits = Limits(bounds_of(every), {}, 0.0, 0.0, error, math.inf, (0.0, 0.0), known, 1.0)
+    weights, bias = fit_trust(within(every, limits))
     limits = replace(limits, weights=weights, bias=bias)
-    trusts = [limits.trust(c.figures) for c in within((*train, *validation), limits) if c.good and c.figures]
+    limits = replace(limits, least_trust=least_trust(limits, validation))
     expected = np.array([limits.expected_error_mm(c.blur_mm) for c in shown])
-    low, high = prediction_interval(np.array([-c.error_mm for c in shown]) / expected)
-    return replace(
+    limits = replace(
         limits,
-        least_trust=float(np.quantile(trusts, REFUSED_SHARE)),
         caution_mm=float(np.quantile(expected, 1 - CAUTION_SHARE)),
-        interval=(low, high),
+        interval=prediction_interval(scores_of(shown, limits), COVERAGE),
     )
+    return replace(limits, unlike=unlike_factor(limits, [c for c in validation if c.good]))
 
 
-def bounds_of(good: Sequence[Examined]) -> dict[str, Bounds]:
-    """Limits of each figure: the most extreme good value plus the margin."""
+def bounds_of(cases: Sequence[Examined]) -> dict[str, Bounds]:
+    """Limits of each figure: the most extreme value of a rightly measured frame plus the margin."""
+    good = [c for c in cases if c.figures is not None and c.is_right(RIGHT_MM)]
     bounds: dict[str, Bounds] = {}
     for name in (*MORE_IS_BETTER, *LESS_IS_BETTER):
-        values = np.array([c.figures[name] for c in good if c.figures is not None and name in c.figures])
-        if not len(values):
-            continue
+        values = np.array([c.figures[name] for c in good if c.figures is not None])
         worst = values.min() if name in MORE_IS_BETTER else values.max()
         limit = float(worst + MARGIN * (worst - np.median(values)))
         bounds[name] = (limit, None) if name in MORE_IS_BETTER else (None, limit)
@@ -116,23 +106,19 @@ def within(cases: Sequence[Examined], limits: Limits) -> list[Examined]:
 
 
 def fit_trust(cases: Sequence[Examined]) -> tuple[dict[str, tuple[float, float, float]], float]:
-    """Logistic regression of good against bad frames, with equal total weights.
+    """Logistic regression of right measurements against all others.
 
-    A figure with a weight of the wrong sign is left out: its weight can only come from the way the bad frames were
-    made.
+    A figure with a weight of the wrong sign is left out: its weight can only come from the way the frames were made.
 
     Returns:
         (centre, scale, weight) by figure, and the bias.
     """
-    good = np.array([c.good for c in cases])
+    right = np.array([c.is_right(TRUST_WITHIN_MM) for c in cases])
     names = list(TRUST_FIGURES)
     while True:
         values = np.array([[c.figures[n] for n in names] for c in cases if c.figures is not None])
         centre, scale = values.mean(axis=0), values.std(axis=0) + 1e-9
-        n_good = int(good.sum())
-        each = np.where(good, 0.5 / max(1, n_good), 0.5 / max(1, len(good) - n_good))
-        share = np.asarray(len(good) * each, dtype=np.float64)
-        weights = _logistic((values - centre) / scale, good.astype(np.float64), share)
+        weights = _logistic((values - centre) / scale, right.astype(np.float64))
         wrong = [w if n in LESS_IS_BETTER else -w for n, w in zip(names, weights[:-1], strict=True)]
         if max(wrong) <= 0:
             break
@@ -141,21 +127,28 @@ def fit_trust(cases: Sequence[Examined]) -> tuple[dict[str, tuple[float, float, 
     return dict(zip(names, triples, strict=True)), float(weights[-1])
 
 
-def _logistic(
-    values: NDArray[np.float64], wanted: NDArray[np.float64], share: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _logistic(values: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.float64]:
     """Fit by Newton's method. The last weight is the bias, which is hardly penalized."""
     design = np.concatenate([values, np.ones((len(values), 1))], axis=1)
     penalty = np.diag([RIDGE] * values.shape[1] + [1e-6])
     weights = np.zeros(design.shape[1])
     for _ in range(100):
         p = 1 / (1 + np.exp(-np.clip(design @ weights, -30, 30)))
-        gradient = design.T @ (share * (p - wanted)) + penalty @ weights
-        step = np.linalg.solve((design.T * (share * p * (1 - p) + 1e-9)) @ design + penalty, gradient)
+        gradient = design.T @ (p - wanted) + penalty @ weights
+        step = np.linalg.solve((design.T * (p * (1 - p) + 1e-9)) @ design + penalty, gradient)
         weights -= step
         if np.abs(step).max() < 1e-9:
             break
     return weights
+
+
+def least_trust(limits: Limits, validation: Sequence[Examined]) -> float:
+    """The smallest trust that is shown: few rightly measured real images and compounds lie below it."""
+    least = []
+    for kind, share in ((REAL, REFUSED_REAL), (COMPOUND, REFUSED_COMPOUND)):
+        of = within([c for c in validation if c.kind == kind and c.is_right(RIGHT_MM)], limits)
+        least.append(float(np.quantile([limits.trust(c.figures) for c in of if c.figures], share)))
+    return min(least)
 
 
 def fit_error(real: Sequence[Examined]) -> tuple[float, float, float]:
@@ -171,32 +164,42 @@ def fit_error(real: Sequence[Examined]) -> tuple[float, float, float]:
     return mean - slope * float(blur.mean()), slope, 0.25 * mean
 
 
-def prediction_interval(scores: NDArray[np.float64], further: int = FURTHER) -> tuple[float, float]:
-    """Two order statistics that enclose at least 90 % of further scores, with a probability of at least 95 %.
+def scores_of(cases: Sequence[Examined], limits: Limits) -> NDArray[np.float64]:
+    """True minus measured circumference of each frame, over its expected error."""
+    return np.array([-c.error_mm / limits.expected_error_mm(c.blur_mm) for c in cases])
 
-    Given n scores and two order statistics that are r ranks apart, exactly j of m further scores lie between them with
-    the probability C(r + j - 1, j) C(n - r + m - j, m - j) / C(n + m, m), for any distribution of the scores (Fligner
-    and Wolfe, "Some applications of sample analogues to the probability integral transformation", 1976). The interval
-    is asymmetric if the scores are.
+
+def prediction_interval(scores: NDArray[np.float64], coverage: float) -> tuple[float, float]:
+    """Two order statistics that enclose a further score with this probability (split conformal prediction).
+
+    r of the n + 1 gaps between n scores hold a further score with the probability r / (n + 1), for any distribution
+    (Vovk, Gammerman and Shafer, "Algorithmic Learning in a Random World", 2005). The interval is asymmetric if the
+    scores are.
 
     Args:
         scores: (n,).
-        further: m.
+        coverage: Above 0, below 1.
     """
     ordered = np.sort(scores)
-    count = len(ordered)
-    fewest = math.ceil(COVERAGE * further)
-
-    def confidence(left_out: int) -> float:
-        ranks = count + 1 - left_out
-        ways = (
-            math.comb(ranks + j - 1, j) * math.comb(count - ranks + further - j, further - j)
-            for j in range(fewest, further + 1)
-        )
-        return sum(ways) / math.comb(count + further, further)
-
-    left_out = 2
-    while left_out < count and confidence(left_out + 1) >= CONFIDENCE:
-        left_out += 1
+    left_out = max(2, math.floor((1 - coverage) * (len(ordered) + 1)))
     below = left_out // 2
     return float(ordered[below - 1]), float(ordered[-(left_out - below)])
+
+
+def known_look(real: Sequence[Examined]) -> KnownLook:
+    """The look of real images: mean, whitening by the Cholesky factor of the covariance, and the largest distance."""
+    looks = np.array([c.look for c in real if c.look is not None])
+    whitening = np.linalg.inv(np.linalg.cholesky(np.cov(looks.T)))
+    known = KnownLook(tuple(looks.mean(axis=0).tolist()), tuple(map(tuple, whitening.tolist())), math.inf)
+    return replace(known, most=float(np.quantile([known.distance(look) for look in looks], KNOWN_SHARE)))
+
+
+def unlike_factor(limits: Limits, good: Sequence[Examined]) -> float:
+    """Factor on the interval that holds the same share of frames of unknown look as of known look, at least 1."""
+    shown = [c for c in good if c.figures is not None and c.look is not None and limits.refusal(c.figures) is None]
+    far = [c for c in shown if c.look is not None and limits.known.distance(c.look) > limits.known.most]
+    if not far:
+        return 1.0
+    low, high = limits.interval
+    needed = [score / (high if score > 0 else low) for score in scores_of(far, limits)]
+    return max(1.0, float(np.quantile(needed, COVERAGE)))
