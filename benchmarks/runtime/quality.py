@@ -28,7 +28,7 @@ from benchmarks.runtime.quality_document import (
     Times,
 )
 from edge_runtime.quality.evidence import gather_evidence
-from edge_runtime.quality.limits import DOUBTFUL, Limits
+from edge_runtime.quality.limits import Limits
 from edge_runtime.segmenter import Segmenter
 from export.quality.cases import COMPOUND, REAL, Examined, gather, gather_others, parts_of, refused
 from export.quality.derive_limits import fit_trust, within
@@ -159,7 +159,7 @@ def refusals(cases: Sequence[Examined], limits: Limits) -> Refusals:
 
 
 def _reason(case: Examined, limits: Limits) -> str:
-    text = case.reason or (limits.violation(case.figures) if case.figures else None) or DOUBTFUL
+    text = case.reason or (limits.refusal(case.figures) if case.figures else None) or "-"
     return without_figures(text)
 
 

@@ -37,12 +37,6 @@ ACROSS_PX = np.array([-5, -2, 0, 2, 5], dtype=np.float32)
 ALONG = np.array([0.66, 0.73, 0.80, 0.90, 0.95, 1.0, 1.05, 1.2, 1.28, 1.36], dtype=np.float32)
 """Radii at which the input is read, relative to the outline: 3 inside the head, 4 around the skull, 3 outside."""
 
-_SEAM_FLOOR = 2.0
-"""Grey levels. A smaller step is not a seam, however even its surroundings are."""
-
-_LIT = 8
-"""A pixel above this grey level is not black."""
-
 
 @dataclass(frozen=True)
 class Evidence:
@@ -52,30 +46,19 @@ class Evidence:
         sharpness: Slope of the logits across the outline, in logits per pixel, in the eighth of the outline where it
             is smallest.
         core: 1st percentile of the logits inside the head. It is high where the network leaves no hole.
-        inner: 10th percentile of the logits 5 pixels inside the outline.
-        outer: 90th percentile of the logits 5 pixels outside the outline.
         softness: Distance between the logits 2 and -2 across the outline, relative to the head's radius.
         unsure: Number of pixels with logits between -2 and 2, divided by the length of the outline.
         stray: Number of pixels beyond 1.2 radii with logits above -2, divided by the head's area.
-        outside: Share of the ellipse outside the frame, 0 to 1.
+        outside: Share of the ellipse outside the frame's content, 0 to 1.
         skull: Share of the outline that is brighter than both of its sides, 0 to 1.
         skull_contrast: Brightness of the outline above its two sides, in standard deviations of the input.
-        fine_x: Mean difference of neighbouring pixels along x, divided by that of pixels 4 apart. A smeared image gives
-            0.25.
+        fine_x: Mean difference of neighbouring pixels along x, divided by that of pixels 4 apart. It describes the
+            grain, for :mod:`edge_runtime.quality.look`, and is 0.25 in a smeared image.
         fine_y: The same along y.
-        fine: The smallest of this ratio along x, y and the two diagonals.
-        tear: Largest share of a row whose step to the next row exceeds those of the rows around it, 0 to 1.
-        seam_x: Largest step between columns inside the head, divided by that of the columns beside it.
-        seam_y: The same between rows.
-        seams: Sixth largest step between columns or rows of the whole frame, divided by the mean step.
-        black: Share of the frame at its darkest grey level, 0 to 1.
-        flat_head: Share of the head where neighbouring rows are equal, 0 to 1.
     """
 
     sharpness: float
     core: float
-    inner: float
-    outer: float
     softness: float
     unsure: float
     stray: float
@@ -84,13 +67,6 @@ class Evidence:
     skull_contrast: float
     fine_x: float
     fine_y: float
-    fine: float
-    tear: float
-    seam_x: float
-    seam_y: float
-    seams: float
-    black: float
-    flat_head: float
 
 
 def gather_evidence(head: Head, prepared: Prepared, logits: Floats) -> Evidence | None:
@@ -111,13 +87,11 @@ def gather_evidence(head: Head, prepared: Prepared, logits: Floats) -> Evidence 
     logits = np.ascontiguousarray(geometry.crop(logits))
     ellipse = _to_network(head.ellipse, geometry)
     spokes = _spokes(ellipse)
-    half = seen[:, ::2].astype(np.int16)  # every second column: quicker to make than as bytes
     return Evidence(
         **_outline(ellipse, spokes, logits),
-        **_field(ellipse, logits, half),
+        **_field(ellipse, logits),
         **_skull(ellipse, spokes, seen),
-        **_texture(seen),
-        **_seams(ellipse, seen, half),
+        **_grain(seen),
     )
 
 
@@ -183,19 +157,16 @@ def _outline(ellipse: Ellipse, spokes: Floats, logits: Floats) -> dict[str, floa
     squares = spokes * spokes
     read = _read(logits, places + spokes * (ACROSS_PX[:, None] / np.sqrt(squares[0] + squares[1])))
     slope = (read[1] - read[3]) / 4  # from 2 pixels inside to 2 outside
-    inner, outer = np.sort(read[::4], axis=1)
     mean = np.add.reduce(read, axis=1) / -ANGLES  # np.interp wants rising values, and logits fall outwards
     size = math.sqrt(ellipse.semi_major * ellipse.semi_minor)
     return {
         "sharpness": float(np.add.reduce(slope.take(_SECTORS), axis=1, dtype=np.float64).min()) / SECTOR,
-        "inner": float(inner[ANGLES // 10]),
-        "outer": float(outer[-ANGLES // 10]),
         "softness": float(np.interp(2, mean, ACROSS_PX) - np.interp(-2, mean, ACROSS_PX)) / size,
         "outside": np.count_nonzero(beyond[0] | beyond[1]) / ANGLES,
     }
 
 
-def _field(ellipse: Ellipse, logits: Floats, half: Shorts) -> dict[str, float]:
+def _field(ellipse: Ellipse, logits: Floats) -> dict[str, float]:
     """Figures of the whole field of logits, on every second pixel of every second row."""
     coarse = np.ascontiguousarray(logits[::2, ::2])
     (xx, xy), (_, yy) = ellipse.matrix().astype(np.float32)
@@ -204,20 +175,15 @@ def _field(ellipse: Ellipse, logits: Floats, half: Shorts) -> dict[str, float]:
     radius = 2 * xy * x * y  # squared
     radius += xx * x * x
     radius += yy * y * y
-    inside = radius < 0.85**2  # well within the skull: the skull itself is often broken
-    core = coarse[inside]
+    core = coarse[radius < 0.85**2]  # well within the skull: the skull itself is often broken
     area = max(1.0, math.pi * ellipse.semi_major * ellipse.semi_minor / 4)
     length = 2 * math.pi * math.sqrt(ellipse.semi_major * ellipse.semi_minor)
     dull = coarse > -2
-    below = half[1::2]
-    flat = half[::2][: len(below)] == below
-    flat &= inside[: len(below)]
     least = len(core) // 100
     return {
         "core": float(np.partition(core, least)[least]) if len(core) else -10.0,
         "unsure": np.count_nonzero(dull & (coarse < 2)) * 4 / length,
         "stray": np.count_nonzero(dull & (radius > 1.2**2)) / area,
-        "flat_head": np.count_nonzero(flat) / max(1, len(core)),
     }
 
 
@@ -237,107 +203,18 @@ def _skull(ellipse: Ellipse, spokes: Floats, image: Bytes) -> dict[str, float]:
     }
 
 
-def _texture(image: Bytes) -> dict[str, float]:
-    """Figures of the texture, on every fourth row.
-
-    Differences of neighbours are compared with those of pixels 4 apart (on diagonals 3 along each axis). Blur and
-    motion make neighbours alike before they make distant pixels alike.
-    """
-    height, width = image.shape
-    zeroth, first, third, fourth = (image[k : height - 4 + k : 4].reshape(-1) for k in (0, 1, 3, 4))
-    pairs = (  # of rows, and how many columns the first is ahead
-        (zeroth, zeroth, 1), (zeroth, zeroth, 4), (first, zeroth, 0), (fourth, zeroth, 0),
-        (first, zeroth, 1), (third, zeroth, 3), (zeroth, first, 1), (zeroth, third, 3),
-    )  # fmt: skip
-    high, low = np.empty((2, len(pairs), len(zeroth)), dtype=np.uint8)  # rows end to end: one call for all of them
-    for more, less, (a, b, ahead) in zip(high, low, pairs, strict=True):
-        reach = len(a) - ahead
-        np.maximum(a[ahead:], b[:reach], out=more[:reach])
-        np.minimum(a[ahead:], b[:reach], out=less[:reach])
-    high -= low  # |a - b|; a - b itself does not fit a byte
-    for more, (_, _, ahead) in zip(high, pairs, strict=True):
-        more.reshape(-1, width)[:, width - ahead :] = 0  # these compared the end of a row with the start of the next
-    rows = len(zeroth) // width
-    sums = np.add.reduce(high, axis=1, dtype=np.uint32).tolist()
-    steps = [total / (rows * (width - ahead)) for total, (_, _, ahead) in zip(sums, pairs, strict=True)]
-    fine = [steps[k] / length / (steps[k + 1] + 0.3) for k, length in ((0, 1.0), (2, 1.0), (4, 2**0.5), (6, 2**0.5))]
-    levels = image[::4, ::4].reshape(-1)
-    # not the minimum: a few darker pixels, of a burnt-in text say, must not set it
-    darkest = int(np.partition(levels, len(levels) // 400)[len(levels) // 400])
-    black = np.count_nonzero(levels <= min(darkest + 2, 255)) / len(levels)
-    return {"fine_x": fine[0], "fine_y": fine[1], "fine": min(fine), "black": black}
+def _grain(image: Bytes) -> dict[str, float]:
+    """Figures of the grain along each axis, on every fourth row. They compare neighbours with pixels 4 apart."""
+    height = len(image)
+    zeroth, first, fourth = (image[k : height - 4 + k : 4] for k in (0, 1, 4))
+    near_x, far_x = _step(zeroth[:, 1:], zeroth[:, :-1]), _step(zeroth[:, 4:], zeroth[:, :-4])
+    near_y, far_y = _step(first, zeroth), _step(fourth, zeroth)
+    return {"fine_x": near_x / (far_x + 0.3), "fine_y": near_y / (far_y + 0.3)}
 
 
-def _seams(ellipse: Ellipse, image: Bytes, half: Shorts) -> dict[str, float]:
-    """Figures of straight edges: a torn or covered image has steps along whole rows or columns; a head has none."""
-    angle = math.radians(ellipse.angle_deg)
-    a, b = ellipse.semi_major, ellipse.semi_minor
-    reach_x = math.hypot(a * math.cos(angle), b * math.sin(angle))
-    reach_y = math.hypot(a * math.sin(angle), b * math.cos(angle))
-    height, width = image.shape
-
-    def span(middle: float, reach: float, most: int) -> tuple[int, int]:
-        return int(min(max(middle - reach, 0), most)), int(min(max(middle + reach, 0), most)) + 1
-
-    left, right = span(ellipse.center_x, 0.6 * reach_x, width)
-    top, bottom = span(ellipse.center_y, 0.6 * reach_y, height)
-    wide_left, wide_right = span(ellipse.center_x, 0.75 * reach_x, width)
-    wide_top, wide_bottom = span(ellipse.center_y, 0.75 * reach_y, height)
-    by_column = image[::2]
-    # |difference| of columns 2 apart, in bytes as in _texture
-    across = np.maximum(by_column[:, 2:], by_column[:, :-2])
-    across -= np.minimum(by_column[:, 2:], by_column[:, :-2])
-    down = half[2:] - half[:-2]
-    np.abs(down, out=down)
-    within_x = across[wide_top // 2 : wide_bottom // 2, left:right] if wide_bottom > wide_top + 1 else across[:1, :0]
-    within_y = down[top:bottom, wide_left // 2 : wide_right // 2] if wide_right > wide_left + 1 else down[:0, :1]
-    return {
-        "seam_x": _largest_step(_mean(within_x, 0)),
-        "seam_y": _largest_step(_mean(within_y, 1)),
-        "tear": _tear(half, down, *span(ellipse.center_y, 0.8 * reach_y, height)),
-        "seams": max(_sixth_step(_mean(across, 0)), _sixth_step(_mean(down, 1))),
-    }
-
-
-def _mean(steps: Bytes | Shorts, axis: int) -> Floats:
-    """Mean along an axis, from exact sums."""
-    sums = np.add.reduce(steps, axis=axis, dtype=np.int32)
-    return np.asarray(np.divide(sums, np.float32(steps.shape[axis]), dtype=np.float32))
-
-
-def _largest_step(steps: Floats) -> float:
-    """The largest step, relative to the steps 3 before and after it: an edge stands alone, texture does not."""
-    if len(steps) < 8:
+def _step(one: Bytes, other: Bytes) -> float:
+    """Mean absolute difference, from an exact sum."""
+    if not one.size:
         return 0.0
-    beside = np.maximum(steps[:-6], steps[6:])
-    beside += _SEAM_FLOOR
-    return float(np.maximum.reduce(steps[3:-3] / beside))
-
-
-def _sixth_step(steps: Floats) -> float:
-    """The sixth largest excess of a step over those around it, relative to the mean step.
-
-    Not the largest: a ruler or one line of text has a few such steps; a picture cut into tiles has many.
-    """
-    above = steps[3:-3] - np.maximum(steps[:-6], steps[6:])
-    if len(above) < 7:
-        return 0.0
-    above.partition(len(above) - 6)
-    return float(above[-6]) / (float(np.add.reduce(steps)) / len(steps) + 0.2)
-
-
-def _tear(half: Shorts, down: Shorts, top: int, bottom: int) -> float:
-    """The largest share of a row's lit pixels whose step to the next row exceeds those 3 rows above and below."""
-    first, last = max(top, 3), min(bottom, len(down) - 3)
-    if last - first < 4:
-        return 0.0
-    here = down[first:last]
-    beside = np.maximum(down[first - 3 : last - 3], down[first + 3 : last + 3])
-    beside += 1
-    lit, torn = flags = np.empty((2, *here.shape), dtype=bool)
-    np.greater(np.maximum(half[first:last], half[first + 2 : last + 2]), _LIT, out=lit)
-    np.greater(here, beside, out=torn)
-    torn &= lit
-    count, steps = np.add.reduce(flags.view(np.uint8), axis=2, dtype=np.uint16)
-    share = steps / np.maximum(count, 1)
-    return float(np.maximum.reduce(share, where=count > 0.3 * half.shape[1], initial=0))
+    # one - other itself does not fit a byte
+    return int((np.maximum(one, other) - np.minimum(one, other)).sum(dtype=np.uint32)) / one.size

@@ -19,33 +19,20 @@ Bounds = tuple[float | None, float | None]
 """Smallest and largest allowed value. None means no limit."""
 
 REASONS = {
-    "fine": "the image is blurred or smeared by motion",
-    "fine_x": "the image is blurred or smeared by motion",
-    "fine_y": "the image is blurred or smeared by motion",
-    "black": "this does not look like an ultrasound image",
     "outside": "part of the head is outside the frame",
     "border_contact": "part of the head is outside the frame",
-    "regions": "more than one region looks like a head",
-    "tear": "the image is torn or covered: a straight edge runs through the head",
-    "seam_x": "the image is torn or covered: a straight edge runs through the head",
-    "seam_y": "the image is torn or covered: a straight edge runs through the head",
-    "seams": "the image is torn or covered: straight edges run through it",
-    "flat_head": "part of the head is covered or black",
     "axis_ratio": "the outline is not shaped like a head",
     "ellipse_residual": "the outline is not shaped like a head",
     "skull": "no skull is visible along the outline",
     "skull_contrast": "no skull is visible along the outline",
     "core": "part of the head was not recognized",
-    "inner": "the outline is not sharp",
-    "outer": "the outline is not sharp",
     "sharpness": "the outline is not sharp",
     "softness": "the outline is not sharp",
     "unsure": "it is not clear where the head ends",
     "stray": "a large area outside the outline also looks like a head",
 }
-"""What to tell a sonographer if a figure breaks its limit. Figures are checked in this order."""
+"""What to say if a figure breaks its limit or lowers the trust most. Figures are checked in this order."""
 
-DOUBTFUL = "it is doubtful that this is a head, or that its outline is right"
 BLURRED = "the outline is blurred: the circumference is less certain than usual"
 NOT_VALIDATED = "not validated on this scanner: the image looks unlike those that the interval was measured on"
 
@@ -103,11 +90,17 @@ class Limits:
         trust = self.trust(figures)
         if trust >= self.least_trust:
             return None
-        return f"{DOUBTFUL} (trust {trust:.2f}, at least {self.least_trust:.2f} is needed)"
+        worst = min(self.weights, key=lambda name: self._part(name, figures))
+        return f"{REASONS[worst]} (trust {trust:.2f}, at least {self.least_trust:.2f} is needed)"
+
+    def _part(self, name: str, figures: Mapping[str, float]) -> float:
+        """What a figure adds to the logit of the trust."""
+        centre, scale, weight = self.weights[name]
+        return weight * (figures[name] - centre) / scale
 
     def trust(self, figures: Mapping[str, float]) -> float:
         """Probability that a head is measured to within :data:`TRUST_WITHIN_MM`, 0 to 1."""
-        total = self.bias + sum(w * (figures[name] - c) / s for name, (c, s, w) in self.weights.items())
+        total = self.bias + sum(self._part(name, figures) for name in self.weights)
         return 1 / (1 + math.exp(-min(max(total, -50.0), 50.0)))
 
     def expected_error_mm(self, blur_mm: float) -> float:

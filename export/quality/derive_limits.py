@@ -22,12 +22,10 @@ from edge_runtime.quality.limits import TRUST_WITHIN_MM, Bounds, Limits
 from edge_runtime.quality.look import KnownLook
 from export.quality.cases import COMPOUND, REAL, Examined
 
-MORE_IS_BETTER = ("core", "skull", "skull_contrast", "fine", "axis_ratio")
-LESS_IS_BETTER = (
-    "softness", "unsure", "stray", "outside", "flat_head", "ellipse_residual", "border_contact",
-)  # fmt: skip
+MORE_IS_BETTER = ("sharpness", "core", "skull", "skull_contrast", "axis_ratio")
+LESS_IS_BETTER = ("softness", "unsure", "stray", "outside", "ellipse_residual", "border_contact")
 
-TRUST_FIGURES = ("core", "softness", "unsure", "skull", "skull_contrast", "ellipse_residual", "border_contact")
+TRUST_FIGURES = ("sharpness", "core", "softness", "unsure", "skull", "skull_contrast", "ellipse_residual")
 """Figures that differ within the limits between right and wrong measurements."""
 
 RIGHT_MM = 10.0
