@@ -162,7 +162,7 @@ def find_content(gray: NDArray[np.uint8]) -> Box:
 
 
 def _ranges(sampled: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The range of grey levels in each cell of 4x4 samples, uint8 (H // 4, W // 4). Slices are quicker than reshaping."""
+    """The range of grey levels in each cell of 4x4 samples, uint8 (H // 4, W // 4). Slices are quicker here."""
     height, width = (side // _CELL * _CELL for side in sampled.shape)
     rows = [sampled[k:height:_CELL, :width] for k in range(_CELL)]
     most, least = reduce(np.maximum, rows), reduce(np.minimum, rows)
