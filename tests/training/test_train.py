@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -13,6 +14,8 @@ import pytest
 import torch
 
 from edge_runtime.errors import ModelError, UsageError
+from edge_runtime.frame.geometry import LETTERBOX, RESIZE_RULES, STRETCH, ResizeRule
+from edge_runtime.frame.preprocess import prepare
 from tests.helpers.places import ROOT, Run
 from train.augment import AUGMENTS
 from train.checkpoint import load_checkpoint, stored_dtype
@@ -114,6 +117,7 @@ def test_the_paper_protocol_is_the_papers() -> None:
     paper = TrainConfig(image_size=(512, 512), **PROTOCOLS["paper"])
     assert (paper.lr, paper.batch_size, paper.epochs, paper.loss) == (1e-4, 10, 20, "bce")
     assert (paper.mask, paper.split, paper.keep, paper.optimizer) == ("contour", "paper", "last", "adam")
+    assert paper.resize_rule == STRETCH
     assert learning_rate(paper, 0.0) == learning_rate(paper, 0.9) == 1e-4
 
 
@@ -210,11 +214,18 @@ def test_damaged_or_foreign_checkpoints_are_refused(phantom: Path, tmp_path: Pat
         load_checkpoint(tmp_path / "nowhere")
 
 
-def test_training_arrays_hold_the_runtimes_bytes_and_the_masks_coverage(phantom: Path) -> None:
-    from edge_runtime.frame.preprocess import prepare
-
+@pytest.mark.parametrize("rule", RESIZE_RULES)
+def test_training_arrays_hold_the_runtimes_bytes_and_the_masks_coverage(phantom: Path, rule: ResizeRule) -> None:
     sample = read_dataset(phantom).samples["000_HC.png"]
-    images, masks = load_arrays([sample], config())
-    assert np.array_equal(images[0], prepare(sample.frame(), (64, 96)))
-    covered = masks[0].sum() / 255 * (540 * 800) / (64 * 96)
+    images, masks = load_arrays([sample], config(resize_rule=rule))
+    prepared = prepare(sample.frame(), (64, 96), rule=rule)
+    assert np.array_equal(images[0], prepared.image)
+    covered = masks[0].sum() / 255 * math.prod(prepared.geometry.scale)
     assert covered == pytest.approx(sample.mask().sum(), rel=2e-3)
+
+
+def test_settings_that_do_not_name_a_resize_rule_stretch() -> None:
+    """Those of checkpoints from before there were two."""
+    values = config().to_json()
+    assert values.pop("resize_rule") == LETTERBOX
+    assert TrainConfig.from_json(values) == config(resize_rule=STRETCH)
