@@ -11,7 +11,7 @@ from edge_runtime.common.cli import run_command, say
 from edge_runtime.common.optional import require
 from train.config import MAX_BATCH, MAX_EPOCHS, MAX_LR, MAX_SEED, PROTOCOLS, TrainConfig
 from train.data.hc18 import find_data
-from train.data.others import find_others, read_others
+from train.data.others import find_others, read_others, without_kinds
 from train.protocols import ANY_SCANNER, protocol_name
 from train.strategies import STRATEGIES, Strategy, get_strategy
 
@@ -39,6 +39,13 @@ def build_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     add_data(parser)
     add_others(parser)
+    parser.add_argument(
+        "--leave-out",
+        nargs="+",
+        default=[],
+        metavar="KIND",
+        help="kinds of frames from elsewhere not to train on, such as not_heads/fetal_abdomen, to test on them",
+    )
     parser.add_argument(
         "--out",
         type=Path,
@@ -94,7 +101,7 @@ def main(argv: list[str]) -> int:
     dataset = find_data(args.data)
     say(f"data: {dataset.summary}")
     place = args.others or (None if dataset.is_phantom else find_others())
-    others = read_others(place) if place else []
+    others = without_kinds(read_others(place) if place else [], args.leave_out)
     for strategy in strategies:
         train(
             strategy,

@@ -17,6 +17,7 @@ from benchmarks.runtime.quality_document import (
     LARGE_MM,
     WRONG_MM,
     Count,
+    Earned,
     Findings,
     Group,
     Intervals,
@@ -31,7 +32,7 @@ from edge_runtime.quality.evidence import gather_evidence
 from edge_runtime.quality.limits import Limits
 from edge_runtime.segmenter import Segmenter
 from export.quality.cases import COMPOUND, REAL, Examined, gather, gather_others, parts_of, refused
-from export.quality.derive_limits import fit_trust, within
+from export.quality.derive_limits import LESS_IS_BETTER, MORE_IS_BETTER, fit_trust, within
 from train.data.check import check_samples
 from train.data.hc18 import Dataset, Sample
 from train.data.others import Other
@@ -181,6 +182,20 @@ def left_out_kinds(fitted: Sequence[Examined], test: Sequence[Examined], limits:
     return found
 
 
+def earned(cases: Sequence[Examined]) -> tuple[dict[str, Earned], tuple[int, int, int]]:
+    """What each figure of the limits tells, and the number of frames behind it (see :class:`Findings`)."""
+    seen = [c for c in cases if c.figures is not None]
+    right = np.array([c.is_right(LARGE_MM) for c in seen])
+    wrong = np.array([c.good for c in seen]) & ~right
+    no_head = ~np.array([c.good for c in seen])
+    found = {}
+    for name in (*MORE_IS_BETTER, *LESS_IS_BETTER):
+        values = np.array([c.figures[name] for c in seen if c.figures is not None])
+        worse = -values if name in MORE_IS_BETTER else values
+        found[name] = Earned(*(_auroc(worse[right | bad], bad[right | bad]) for bad in (wrong, no_head)))
+    return found, (int(right.sum()), int(wrong.sum()), int(no_head.sum()))
+
+
 def cost_ms(segmenter: Segmenter, sample: Sample, repeats: int = 300) -> Times:
     """Time that the figures of one frame take."""
     stages = segmenter.examine(sample.frame(), sample.pixel_size_mm)
@@ -207,7 +222,9 @@ def measure(segmenter: Segmenter, dataset: Dataset, others: Sequence[Other], lim
     real = {part: [c for c in of if c.kind == REAL] for part, of in cases.items()}
     looks = [c for c in cases["test"] if c.good and c.kind != REAL]
     kinds = [kind for kind in dict.fromkeys(c.kind for c in looks) if kind != COMPOUND]
-    fitted = [*cases["train"], *cases["val"], *gather_others(segmenter, others)]
+    elsewhere = gather_others(segmenter, others)
+    fitted = [*cases["train"], *cases["val"], *elsewhere]
+    figures, n_earned = earned([*fitted, *cases["test"]])
     return Findings(
         refused={part: refusals(of, limits) for part, of in cases.items()},
         refused_by_limits_alone=refusals(
@@ -220,6 +237,8 @@ def measure(segmenter: Segmenter, dataset: Dataset, others: Sequence[Other], lim
         risk={part: risk(of, limits) for part, of in (real | {"looks": looks}).items()},
         points={part: points(real[part], limits) for part in ("val", "test")},
         intervals={part: intervals(of, limits) for part, of in real.items()},
+        earned=figures,
+        n_earned=n_earned,
         evidence_ms=cost_ms(segmenter, samples["test"][0]),
     )
 

@@ -172,6 +172,19 @@ class Intervals:
 
 
 @dataclass(frozen=True)
+class Earned:
+    """What a figure tells, among the frames that the runtime's general limits do not refuse.
+
+    Attributes:
+        wrong: Area under the ROC curve as a test for heads that are measured wrongly, by more than 5 mm; 0.5 is chance.
+        no_head: The same for frames without a head that can be measured.
+    """
+
+    wrong: float | None
+    no_head: float | None
+
+
+@dataclass(frozen=True)
 class Times:
     """Time of one frame, in ms.
 
@@ -198,6 +211,8 @@ class Findings:
         points: Real images of ``val`` and ``test``.
         adf_mm: Mean |HC error| of the real images that are shown, by part.
         intervals: Real images, by part.
+        earned: What each figure tells, over the frames of all parts and from elsewhere.
+        n_earned: Number of these frames: measured rightly, wrongly, and without a head.
         evidence_ms: Time that the figures of one frame take.
     """
 
@@ -210,6 +225,8 @@ class Findings:
     risk: dict[str, Risk]
     points: dict[str, Points]
     intervals: dict[str, Intervals]
+    earned: dict[str, Earned]
+    n_earned: tuple[int, int, int]
     evidence_ms: Times
 
 

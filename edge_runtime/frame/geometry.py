@@ -8,6 +8,7 @@ use this code. The search uses integers only, so every machine finds the same co
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 from typing import Literal
 
 import numpy as np
@@ -144,11 +145,7 @@ def find_content(gray: NDArray[np.uint8]) -> Box:
     """
     height, width = gray.shape
     step = max(1, min(height, width) // _SAMPLES)
-    sampled = gray[::step, ::step]
-    rows, columns = sampled.shape[0] // _CELL, sampled.shape[1] // _CELL
-    cells = sampled[: rows * _CELL, : columns * _CELL].reshape(rows, _CELL, columns * _CELL)
-    most = np.maximum.reduce(np.maximum.reduce(cells, axis=1).reshape(rows, columns, _CELL), axis=2)
-    most -= np.minimum.reduce(np.minimum.reduce(cells, axis=1).reshape(rows, columns, _CELL), axis=2)
+    most = _ranges(np.ascontiguousarray(gray[::step, ::step]))
     strong = most.size - 1 - most.size // 10
     least = max(_LEAST_RANGE, int(np.partition(most.reshape(-1), strong)[strong]) // _RANGE_SHARE)
     run, start, end, group = label_runs(most >= least)
@@ -162,6 +159,16 @@ def find_content(gray: NDArray[np.uint8]) -> Box:
     left, right = _reach(int(start[kept].min()), int(end[kept].max()), side, width)
     found = Box(top, bottom, left, right)
     return found if min(found.size) >= min(LEAST_SIDE, height, width) else whole
+
+
+def _ranges(sampled: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The range of grey levels in each cell of 4x4 samples, uint8 (H // 4, W // 4). Slices are quicker here."""
+    height, width = (side // _CELL * _CELL for side in sampled.shape)
+    rows = [sampled[k:height:_CELL, :width] for k in range(_CELL)]
+    most, least = reduce(np.maximum, rows), reduce(np.minimum, rows)
+    most = reduce(np.maximum, [most[:, k::_CELL] for k in range(_CELL)])
+    most -= reduce(np.minimum, [least[:, k::_CELL] for k in range(_CELL)])
+    return most
 
 
 def _reach(first: int, end: int, side: int, length: int) -> tuple[int, int]:

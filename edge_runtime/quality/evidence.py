@@ -31,8 +31,8 @@ SECTOR = ANGLES // 8
 _T = np.linspace(0, 2 * math.pi, ANGLES, endpoint=False)
 _COS, _SIN = np.cos(_T).astype(np.float32), np.sin(_T).astype(np.float32)
 _SECTORS = (np.arange(ANGLES)[:, None] + np.arange(SECTOR)) % ANGLES
-ACROSS_PX = np.array([-5, -2, 0, 2, 5], dtype=np.float32)
-"""Distances from the outline at which logits are read, in network pixels; negative is inside the head."""
+ACROSS = np.array([-0.2, -0.1, -0.04, 0.0, 0.04, 0.1, 0.2], dtype=np.float32)
+"""Distances from the outline at which logits are read, relative to the head's radius; negative is inside the head."""
 
 ALONG = np.array([0.66, 0.73, 0.80, 0.90, 0.95, 1.0, 1.05, 1.2, 1.28, 1.36], dtype=np.float32)
 """Radii at which the input is read, relative to the outline: 3 inside the head, 4 around the skull, 3 outside."""
@@ -40,14 +40,14 @@ ALONG = np.array([0.66, 0.73, 0.80, 0.90, 0.95, 1.0, 1.05, 1.2, 1.28, 1.36], dty
 
 @dataclass(frozen=True)
 class Evidence:
-    """Figures of one result. Lengths are in network pixels.
+    """Figures of one result. Lengths are relative to the head's radius, the geometric mean of its semi-axes.
 
     Attributes:
-        sharpness: Slope of the logits across the outline, in logits per pixel, in the eighth of the outline where it
-            is smallest.
+        sharpness: Fall of the logits across the outline, from 0.04 radii inside to 0.04 outside, in the eighth of the
+            outline where it is smallest.
         core: 1st percentile of the logits inside the head. It is high where the network leaves no hole.
         softness: Distance between the logits 2 and -2 across the outline, relative to the head's radius.
-        unsure: Number of pixels with logits between -2 and 2, divided by the length of the outline.
+        unsure: Number of pixels with logits between -2 and 2, divided by the head's area.
         stray: Number of pixels beyond 1.2 radii with logits above -2, divided by the head's area.
         outside: Share of the ellipse outside the frame's content, 0 to 1.
         skull: Share of the outline that is brighter than both of its sides, 0 to 1.
@@ -155,13 +155,13 @@ def _outline(ellipse: Ellipse, spokes: Floats, logits: Floats) -> dict[str, floa
     places = spokes + np.array([[[ellipse.center_x]], [[ellipse.center_y]]], dtype=np.float32)
     beyond = np.minimum(np.maximum(places, -0.5), _pair(width - 0.5, height - 0.5)) != places
     squares = spokes * spokes
-    read = _read(logits, places + spokes * (ACROSS_PX[:, None] / np.sqrt(squares[0] + squares[1])))
-    slope = (read[1] - read[3]) / 4  # from 2 pixels inside to 2 outside
-    mean = np.add.reduce(read, axis=1) / -ANGLES  # np.interp wants rising values, and logits fall outwards
     size = math.sqrt(ellipse.semi_major * ellipse.semi_minor)
+    read = _read(logits, places + spokes * (size * ACROSS[:, None] / np.sqrt(squares[0] + squares[1])))
+    fall = read[2] - read[4]
+    mean = np.add.reduce(read, axis=1) / -ANGLES  # np.interp wants rising values, and logits fall outwards
     return {
-        "sharpness": float(np.add.reduce(slope.take(_SECTORS), axis=1, dtype=np.float64).min()) / SECTOR,
-        "softness": float(np.interp(2, mean, ACROSS_PX) - np.interp(-2, mean, ACROSS_PX)) / size,
+        "sharpness": float(np.add.reduce(fall.take(_SECTORS), axis=1, dtype=np.float64).min()) / SECTOR,
+        "softness": float(np.interp(2, mean, ACROSS) - np.interp(-2, mean, ACROSS)),
         "outside": np.count_nonzero(beyond[0] | beyond[1]) / ANGLES,
     }
 
@@ -177,12 +177,11 @@ def _field(ellipse: Ellipse, logits: Floats) -> dict[str, float]:
     radius += yy * y * y
     core = coarse[radius < 0.85**2]  # well within the skull: the skull itself is often broken
     area = max(1.0, math.pi * ellipse.semi_major * ellipse.semi_minor / 4)
-    length = 2 * math.pi * math.sqrt(ellipse.semi_major * ellipse.semi_minor)
     dull = coarse > -2
     least = len(core) // 100
     return {
         "core": float(np.partition(core, least)[least]) if len(core) else -10.0,
-        "unsure": np.count_nonzero(dull & (coarse < 2)) * 4 / length,
+        "unsure": np.count_nonzero(dull & (coarse < 2)) / area,
         "stray": np.count_nonzero(dull & (radius > 1.2**2)) / area,
     }
 

@@ -109,6 +109,18 @@ def find_others() -> Path | None:
     return next((p for p in (Path("data/outside"), Path("../shared/outside")) if p.is_dir()), None)
 
 
+def without_kinds(others: Sequence[Other], kinds: Sequence[str]) -> list[Other]:
+    """The frames that are of none of these kinds.
+
+    Raises:
+        UsageError: There is no such kind.
+    """
+    known = sorted({other.kind for other in others})
+    if unknown := [kind for kind in kinds if kind not in known]:
+        raise UsageError(f"There are no frames of the kind '{unknown[0]}'. There are: {', '.join(known) or 'none'}.")
+    return [other for other in others if other.kind not in kinds]
+
+
 def count_kinds(others: Sequence[Other]) -> dict[str, int]:
     """Number of frames of each kind."""
     return dict(sorted(Counter(other.kind for other in others).items()))
