@@ -6,7 +6,7 @@ import numpy as np
 
 from benchmarks.common.render import Block, Heading, Paragraph, Table, code
 from benchmarks.common.tables import number
-from benchmarks.runtime.quality_document import QualityDocument
+from benchmarks.runtime.quality_document import LARGE_MM, Earned, QualityDocument
 from edge_runtime.quality.limits import Bounds
 from edge_runtime.quality.look import FIGURES, KnownLook
 from export.quality.derive_limits import KNOWN_SHARE, MARGIN, RIGHT_MM
@@ -19,9 +19,9 @@ EVIDENCE = {
     "skull": "share of the outline that is brighter than both of its sides: trunks have no skull",
     "skull_contrast": "how much brighter, in standard deviations of the frame: trunks have no skull",
     "core": "logits inside the head, 1st percentile: low where the network leaves a hole",
-    "sharpness": "slope of the logits across the outline, in the eighth of it where it is smallest",
+    "sharpness": "fall of the logits across the outline, in the eighth of it where it is smallest",
     "softness": "width of the outline, relative to the radius; times HC it is the blur in mm",
-    "unsure": "pixels that the network is not sure of, over the length of the outline",
+    "unsure": "pixels that the network is not sure of, relative to the head's area",
     "stray": "pixels well beyond the outline that may be head, relative to the head's area",
 }
 """What each figure is that a limit or the trust may use."""
@@ -45,10 +45,16 @@ def limits(document: QualityDocument) -> list[Block]:
         f"Each bound is the most extreme value of the frames that were measured to within {RIGHT_MM:g} mm, or whose "
         "outline was right, of the training and validation parts, their other looks and the frames from elsewhere. It "
         f"is moved away from their median by {MARGIN:.0%} of its distance. A frame is refused if a figure is beyond "
-        f"its bound, or if the trust is below {number(of.least_trust, 3)}. A figure with a weight lowers the trust "
-        "when it is worse. All of them are computed in "
-        f"{number(cost.least, 2)} ms per frame at best, and {number(cost.median, 2)} ms in the median; "
+        f"its bound, or if the trust is below {number(of.least_trust, 3)}. All figures are computed in "
+        f"{number(cost.least, 2)} ms per frame at best, and {number(cost.median, 2)} ms in the median. "
         "`edge_runtime/quality/evidence.py` describes them in full."
+    )
+    right, wrong, no_head = document.n_earned
+    earned = (
+        "Each figure must earn its place. The last two columns are its AUROC, as a test for heads that are measured "
+        f"wrongly, by more than {LARGE_MM:g} mm ({wrong:,} frames), and for frames without a head that can be measured "
+        f"({no_head:,}), both against {right:,} heads that are measured rightly: 1 is perfect, 0.5 is chance. These "
+        "are the frames of all parts and from elsewhere that the general limits let through."
     )
     names = dict.fromkeys([*EVIDENCE, *of.bounds, *of.weights])
     rows = [
@@ -57,12 +63,18 @@ def limits(document: QualityDocument) -> list[Block]:
             EVIDENCE.get(name, "-"),
             _allowed(of.bounds.get(name, (None, None))),
             number(of.weights[name][2], 2, sign=True) if name in of.weights else "-",
+            *_earned(document.earned.get(name)),
         ]
         for name in names
         if name in of.bounds or name in of.weights
     ]
-    header = ("figure", "what it is", "allowed", "weight in the trust, per standard deviation")
-    return [Heading("The limits"), Paragraph(text), Table(header, rows, facts=True)]
+    header = ("figure", "what it is", "allowed", "weight in the trust, per SD", "AUROC, wrong", "AUROC, no head")
+    return [Heading("The limits"), Paragraph(text), Paragraph(earned), Table(header, rows, facts=True)]
+
+
+def _earned(found: Earned | None) -> list[str]:
+    values = [None, None] if found is None else [found.wrong, found.no_head]
+    return ["-" if value is None else number(value, 2) for value in values]
 
 
 def _allowed(bounds: Bounds) -> str:
