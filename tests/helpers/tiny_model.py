@@ -79,7 +79,7 @@ def _convert(recipe: Recipe, size: tuple[int, int]) -> bytes:
 def _representative(size: tuple[int, int]) -> Iterator[list[NDArray[np.float32]]]:
     """Phantom frames, each with one pixel at 0 and one at 1: the contract is an input scale of exactly 1/255."""
     for seed in range(4):
-        frame = prepare(make_phantom(seed)[0], size).astype(np.float32) / np.float32(255)
+        frame = prepare(make_phantom(seed)[0], size).image.astype(np.float32) / np.float32(255)
         frame[0, :2] = 0, 1
         yield [frame[None, :, :, None]]
 
