@@ -41,6 +41,6 @@ def examined(
     **figures: float,
 ) -> Examined:
     """A frame that was measured with an error; figures that are not named are 0."""
-    values = {name: 0.0 for name in NAMES} | {"core": 4.0, "softness": 0.1} | figures
+    values = dict.fromkeys(NAMES, 0.0) | {"core": 4.0, "softness": 0.1} | figures
     seen = np.zeros(len(FIGURES)) if look is None else look
     return Examined("x.png", kind, good, None, values, seen, true_hc_mm + error_mm, true_hc_mm)

@@ -73,7 +73,7 @@ DAMAGES: list[Callable[[dict[str, Any]], object]] = [
 def test_damaged_limits_are_refused_with_the_next_step(spoil: Callable[[dict[str, Any]], object]) -> None:
     quality = json.loads(json.dumps({"limits": make_limits().to_json()}))
     spoil(quality)
-    with pytest.raises(ModelError, match="quality section cannot be used.*python -m export quality"):
+    with pytest.raises(ModelError, match=r"quality section cannot be used.*python -m export quality"):
         read_limits(quality)
 
 
