@@ -13,7 +13,7 @@ from benchmarks.pages.measured import measured_on
 from benchmarks.runtime.outside_document import LEAST_DICE, TRUNKS_AND_LABOUR, KindFound, OutsideDocument, read_outside
 from benchmarks.runtime.quality_document import WRONG_MM, LookFound, QualityDocument, read_quality
 from benchmarks.suite.columns import shipped_manifest
-from edge_runtime.common.cli import printable
+from edge_runtime.common.cli import counted, printable
 from train.frames.looks import FAMILIES, LOOKS
 
 QUALITY, OUTSIDE = RESULTS / "runtime" / "quality.json", RESULTS / "runtime" / "outside.json"
@@ -193,7 +193,7 @@ def full_table(quality: Path = QUALITY, outside: Path = OUTSIDE) -> str:
     document = read_quality(quality)
     families = {family: looks_of(document, family) for family in FAMILIES}
     altered = [
-        _looks(f"the same, altered: {family}, {len(kinds)} kinds", kinds.values())
+        _looks(f"the same, altered: {family}, {counted(len(kinds), 'kind')}", kinds.values())
         for family, kinds in families.items()
         if kinds
     ]
