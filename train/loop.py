@@ -24,9 +24,9 @@ from train.data.score import evaluate, evaluate_paper
 from train.data.splits import Split, draw, make_split
 from train.device import keep_memory
 from train.divergence import find_not_finite
+from train.frames.pool import make_pool
 from train.lock import locked
 from train.model import count_trainable
-from train.pool import make_pool
 from train.progress import Progress
 from train.run import Run
 from train.state import STATE, DataRecord, Epoch, Identity, write_failed

@@ -19,8 +19,8 @@ from train.config import TrainConfig
 from train.data.hc18 import Sample
 from train.data.score import Predict, score_sample
 from train.divergence import DivergenceError, find_fault, find_not_finite
+from train.frames.pool import UNSURE, Pool
 from train.model import HeadNet, freeze, load_encoder, make_predictor, set_train_mode
-from train.pool import UNSURE, Pool
 from train.progress import Progress
 from train.state import STATE, Epoch, Identity, State, load_state, save_state, unusable
 from train.strategies import Strategy

@@ -11,6 +11,7 @@ from pathlib import Path
 from benchmarks.common.render import markdown_files, write_files
 from benchmarks.common.result_files import RESULTS
 from benchmarks.pages import figures, int8_page, quality_page, results_page
+from benchmarks.pages.quality import tried
 from benchmarks.pages.quoted import quote
 from benchmarks.study.findings import Documents
 from benchmarks.study.quantized import Networks, load_latencies, rows
@@ -32,6 +33,12 @@ SHIPPED = "<!-- shipped: python -m benchmarks pages -->"
 
 TRAINING = "<!-- training: python -m benchmarks pages -->"
 """Before the table of the strategies."""
+
+TRIED, TRIED_IN_FULL = (
+    "<!-- tried: python -m benchmarks pages -->",
+    "<!-- tried in full: python -m benchmarks pages -->",
+)
+"""Before the tables of what was tried on which scanner and organ: by group, and by kind."""
 
 END = "<!-- end of figures -->"
 _FIGURES = re.compile(FIGURES.format("([^>]*?)") + ".*?" + END, re.DOTALL)
@@ -98,6 +105,9 @@ def fill(text: str, paths: Sequence[Path], runs: Documents) -> str:
         text = _renew(text, SHIPPED, figures.shipped_table([load_document(path) for path in paths]))
     if TRAINING in text and runs:
         text = _renew(text, TRAINING, results_page.overview(runs))
+    for mark, table in ((TRIED, tried.short_table), (TRIED_IN_FULL, tried.full_table)):
+        if mark in text and (body := table()):
+            text = _renew(text, mark, body)
     return quote(text)
 
 

@@ -1,4 +1,4 @@
-"""Pictures of refusal, error against coverage, and intervals, as SVG."""
+"""Pictures of refusal, other looks, error against coverage, and intervals, as SVG."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from benchmarks.pictures.plots import RC, STYLES, figure_and_axes, to_svg
-from benchmarks.runtime.quality_document import Count, Points, Risk
+from benchmarks.runtime.quality_document import Count, LookFound, Points, Risk
 from edge_runtime.common.optional import require
 from edge_runtime.quality.limits import Limits
 
@@ -62,11 +62,44 @@ def refusal_and_interval(kinds: Mapping[str, Count], points: Mapping[str, Points
             most = max(most, *of.expected_mm)
         below, above = limits.interval  # of true minus measured; the errors here are measured minus true
         line = np.array([0, 1.05 * most])
-        right.fill_between(line, -above * line, -below * line, color="#dddddd", zorder=0, label="90 % interval")
+        right.fill_between(
+            line, -above * line, -below * line, color="#dddddd", zorder=0, label="90 % interval, known look"
+        )
         right.axvline(limits.caution_mm, color="#444444", linewidth=1, linestyle=":", label="caution beyond")
         right.set_xlim(left=0.5 * limits.error_mm[2])
         right.set_xlabel("expected |HC error| (mm)")
         right.set_ylabel("measured minus true HC (mm)")
         right.legend(loc="upper left", fontsize=8, frameon=False)
+        figure.set_layout_engine("constrained")
+        return to_svg(figure)
+
+
+def error_by_look(families: Mapping[str, Mapping[str, LookFound]], compounds: LookFound) -> bytes:
+    """Left: median |HC error| of each kind of look, a row for each family. Right: the share that is refused.
+
+    Args:
+        families: Kinds of look by family.
+        compounds: Compounds of looks, the last row.
+
+    Returns:
+        An SVG file.
+    """
+    rows = {**families, "compounds": {"": compounds}}
+    with require("matplotlib").rc_context(RC):
+        figure, (left, right) = figure_and_axes(8.6, 1.1 + 0.26 * len(rows), columns=2)
+        for row, kinds in enumerate(rows.values()):
+            color, _ = STYLES[0] if row < len(families) else STYLES[3]
+            medians = [found.median_mm for found in kinds.values() if found.median_mm is not None]
+            refused = [100 * found.n_refused / found.n for found in kinds.values() if found.n]
+            for axes, values in ((left, medians), (right, refused)):
+                axes.plot(values, [row] * len(values), "o", color=color, markersize=5, alpha=0.6, markeredgewidth=0)
+        left.set_yticks(range(len(rows)), [*(f"{n} ({len(k)})" for n, k in families.items()), "compounds"], fontsize=8)
+        left.set_ylim(len(rows) - 0.4, -0.6)
+        left.set_xlim(left=0)
+        left.set_xlabel("median |HC error| of what is shown (mm)")
+        right.sharey(left)
+        right.tick_params(labelleft=False)
+        right.set_xlim(left=0)
+        right.set_xlabel("refused (%)")
         figure.set_layout_engine("constrained")
         return to_svg(figure)

@@ -85,6 +85,7 @@ def look_found(cases: Sequence[Examined], limits: Limits) -> LookFound:
         n_unlike=sum(far),
         n_inside=sum(held),
         median_mm=float(np.median(errors)) if errors else None,
+        n_unlike_inside=sum(one and other for one, other in zip(far, held, strict=True)),
     )
 
 
@@ -139,7 +140,7 @@ def intervals(cases: Sequence[Examined], limits: Limits) -> Intervals:
 
 
 def refusals(cases: Sequence[Examined], limits: Limits) -> Refusals:
-    """Count frames and refused frames: real images, mild variants and bad frames."""
+    """Count frames and refused frames: real images, other looks of them and bad frames."""
     out = refused(cases, limits)
 
     def group(belongs: Callable[[Examined], bool]) -> Group:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.common.goals import Goal, goals_text
 from benchmarks.common.measured import Measured
 from benchmarks.common.result_files import read_record
+from edge_runtime.common.record import LEFT_OUT
 from edge_runtime.quality.limits import Limits
 
 SCHEMA_VERSION = 2
@@ -61,12 +62,14 @@ class LookFound(Count):
         n_unlike: Frames that are shown with the caution that their look is not validated.
         n_inside: Frames that are shown with the true circumference in their interval.
         median_mm: Median |HC error| of what is shown, in mm; None if nothing is.
+        n_unlike_inside: Frames of ``n_unlike`` with the true circumference in their interval; None in older results.
     """
 
     n_wrong: int
     n_unlike: int
     n_inside: int
     median_mm: float | None
+    n_unlike_inside: int | None = field(default=None, metadata=LEFT_OUT)
 
     @property
     def n_shown(self) -> int:

@@ -217,7 +217,7 @@ def _make(variant: str, strategy: str, samples: Sequence[Sample]) -> Step:
     import torch
 
     from train.device import pick_precision
-    from train.pool import make_pool
+    from train.frames.pool import make_pool
     from train.progress import Progress
     from train.run import Run, unpack
 

@@ -165,6 +165,8 @@ def read_limits(quality: Mapping[str, Any]) -> Limits | None:
         unknown = {*limits.bounds, *limits.weights} - set(REASONS)
         if unknown or any(scale <= 0 for _, scale, _ in limits.weights.values()) or limits.error_mm[2] <= 0:
             raise ValueError(f"there are unknown figures {sorted(unknown)}, or a scale or an error is not above 0")
+        if limits.least_trust > 0 and not limits.weights:
+            raise ValueError("there is a least trust without a weight")
         if limits.unlike < 1:
             raise ValueError(f"'unlike' is {limits.unlike}; it must be at least 1")
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-FIGURES = ("coarse", "fine", "brightness", "spread", "bright_tail", "dark_tail", "dark")
+FIGURES = ("fine", "coarse", "brightness", "spread", "bright_tail", "dark_tail", "dark")
 """Names of the figures, in the order of :func:`look_figures`."""
 
 _DARK = 6
@@ -28,10 +28,10 @@ def look_figures(image: NDArray[np.uint8], fine_x: float, fine_y: float) -> NDAr
         fine_y: The same along y.
 
     Returns:
-        float64 (7,): the coarser and the finer of the two directions; then, of every second pixel of every second row,
-        the logarithm of the mean grey level of those that are not dark, their standard deviation over their mean, the
-        logarithms of the ratios of their 95th to their 50th and of their 50th to their 25th percentile, and the share
-        of dark pixels.
+        float64 (7,): the fineness in the finer and in the coarser of the two directions; then, of every second pixel of
+        every second row, the logarithm of the mean grey level of those that are not dark, their standard deviation over
+        their mean, the logarithms of the ratios of their 95th to their 50th and of their 50th to their 25th
+        percentile, and the share of dark pixels.
     """
     count = np.bincount(image[::2, ::2].reshape(-1), minlength=256)
     n_dark = int(count[: _DARK + 1].sum())

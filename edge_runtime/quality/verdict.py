@@ -122,7 +122,7 @@ def judge(head: Head, prepared: Prepared, pixel_size_mm: tuple[float, float] | N
     elif ellipse is None or ratio < MIN_AXIS_RATIO or head.ellipse_residual > MAX_ELLIPSE_RESIDUAL:
         reason = f"the outline is not shaped like a head (residual {head.ellipse_residual:.3f}, axis ratio {ratio:.2f})"
     elif head.rival > MAX_RIVAL:
-        reason = f"two regions look like a head, the second {head.rival:.0%} as clear as the first"
+        reason = f"two regions look like a head (the second is {head.rival:.0%} as clear as the first)"
     elif head.border_contact > MAX_BORDER_CONTACT:
         reason = f"the head extends beyond the frame ({head.border_contact:.0%} of its outline is on the border)"
     return quality, reason

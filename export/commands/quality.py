@@ -126,6 +126,8 @@ def describe(found: Calibration, scanner: str) -> str:
         f"  interval now: {low:+.2f} to {high:+.2f} expected errors; known look: distance up to "
         f"{found.limits.known.most:.1f}",
     ]
+    if not low <= 0 <= high:
+        lines.append("  no circumference will lie in its own interval: check the pixel sizes in the table of --data")
     return "\n".join(lines)
 
 

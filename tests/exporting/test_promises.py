@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +15,6 @@ import pytest
 from edge_runtime.artifact.manifest import load_manifest, manifest_path, write_manifest
 from edge_runtime.artifact.signature import signature_path
 from edge_runtime.metrics import ImageScore, paired_shifts
-from edge_runtime.quality.limits import read_limits
 from edge_runtime.segmenter import DEFAULT_MODEL
 from export.commands import quality, summary
 from export.commands.calibration import _line
@@ -100,14 +100,10 @@ def test_nothing_is_written_into_the_shipped_model_unasked(
         (tmp_path / path.name).write_bytes(path.read_bytes())
     before = manifest_path(model).read_bytes()
     shipped = load_manifest(DEFAULT_MODEL).quality
-    limits = read_limits(shipped)
     monkeypatch.setattr(quality, "DEFAULT_MODEL", model)
-    monkeypatch.setattr(quality, "find_data", lambda _: None)
-    monkeypatch.setattr(quality, "parts_of", lambda *_: {"train": [], "val": []})
-    monkeypatch.setattr(quality, "gather", lambda *_: [])
-    monkeypatch.setattr(quality, "derive", lambda *_: limits)
+    monkeypatch.setattr(quality, "find_data", lambda _: SimpleNamespace(summary="other data"))
     new = json.loads(json.dumps({**shipped, "from": {**shipped["from"], "title": "other data"}}))
-    monkeypatch.setattr(quality, "limits_record", lambda *_: new)
+    monkeypatch.setattr(quality, "_derived", lambda *_: new)
 
     assert quality.main([]) == 0
     assert manifest_path(model).read_bytes() == before and "add --write" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""The suite end to end on the phantom, with one-convolution artifacts: measure, report, compare."""
+"""The suite end to end on the phantom, with tiny artifacts: measure, report, compare."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from edge_runtime.artifact.manifest import load_manifest, write_manifest
 from edge_runtime.common.record import to_json
 from edge_runtime.device.fingerprint import fingerprint
 from edge_runtime.errors import ModelError, UsageError
-from edge_runtime.quality.limits import Limits
 from edge_runtime.timing.bench import STAGES
+from tests.helpers.some_limits import make_limits
 from tests.helpers.tiny_model import make_artifact
 
 FAST = ("--frames", "3", "--warmup", "1", "--rounds", "2", "--split-part", "paper")
@@ -37,8 +37,8 @@ FAST = ("--frames", "3", "--warmup", "1", "--rounds", "2", "--split-part", "pape
 @pytest.fixture(scope="module")
 def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("artifacts")
-    make_artifact(folder / "tiny", "float32")
-    make_artifact(folder / "tiny", "full_int8")
+    make_artifact(folder / "tiny", "float32", of_phantoms=True)
+    make_artifact(folder / "tiny", "full_int8", of_phantoms=True)
     return folder
 
 
@@ -332,7 +332,7 @@ def test_what_a_device_refuses_is_counted_by_the_models_own_limits(
     artifacts: Path, phantom: Path, tmp_path: Path
 ) -> None:
     model = Path(shutil.copy(artifacts / "tiny" / "tiny-full_int8.tflite", tmp_path))
-    limits = Limits({"core": (1e6, None)}, {}, 0.0, 0.0, (1.0, 0.0, 1.0), 5.0, (-2.0, 2.0))  # no image is good enough
+    limits = make_limits(bounds={"core": (1e6, None)})  # no image is good enough
     manifest = load_manifest(artifacts / "tiny" / model.name)
     write_manifest(model, replace(manifest, quality={"limits": limits.to_json()}))
     assert measure(model, phantom, tmp_path / "r.json") == 0

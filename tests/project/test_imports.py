@@ -18,7 +18,7 @@ ORDER = {
         "streaming timing output commands __main__"
     ),
     "train": (
-        "protocols strategies data frames config augment divergence fast_decoder model weights progress checkpoint "
+        "protocols strategies data config frames augment divergence fast_decoder model weights progress checkpoint "
         "state lock device run loop __main__"
     ),
     "export": (

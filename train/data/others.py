@@ -94,7 +94,7 @@ def read_others(root: Path) -> list[Other]:
             found += [Other(p, kind, masks.get(name)) for name, p in sorted(frames.items())]
     torn = [other for other in found if other.mask is not None and other.head() is None]
     if torn:
-        say(f"{root}: {counted(len(torn), 'mask')} are not one whole region; these heads are left out.")
+        say(f"{root}: {counted(len(torn), 'head')} left out: the mask is not one whole region")
     found = [other for other in found if other not in torn]
     if not found:
         raise UsageError(

@@ -1,1 +1,1 @@
-"""Make frames: variants whose head can still be measured, and bad frames that must be refused."""
+"""Make frames: altered looks of a head that can still be measured, bad frames that must be refused, a run's pool."""

@@ -1,7 +1,7 @@
 """Make frames that must not be measured, from a seed. The limits are calibrated and tested on them.
 
 Frames whose head can still be measured (turned, mirrored, darker, slightly cropped) do not belong here;
-:mod:`train.frames.good_variants` makes those. This needs numpy and Pillow. Photographs come from installed packages.
+:mod:`train.frames.looks` makes those. This needs numpy and Pillow. Photographs come from installed packages.
 """
 
 from __future__ import annotations
