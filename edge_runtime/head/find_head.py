@@ -144,5 +144,7 @@ def border_contact(region: NDArray[np.bool_]) -> float:
     inner = flat[width:-width] & flat[: -2 * width] & flat[2 * width :]
     inner[1:-1] &= flat[width + 2 : -width] & flat[width : -width - 2]
     n_inner = np.count_nonzero(inner.reshape(max(height - 2, 0), width)[:, 1:-1])
-    at_border = np.count_nonzero(region[[0, -1]]) + np.count_nonzero(region[1:-1, [0, -1]])
-    return at_border / max(1, np.count_nonzero(region) - n_inner)
+    n_pixels = np.count_nonzero(region)
+    # not the sum of the four sides: a field of one row or column has each of its pixels on two of them
+    at_border = n_pixels - np.count_nonzero(region[1:-1, 1:-1])
+    return at_border / max(1, n_pixels - n_inner)

@@ -15,6 +15,8 @@ from edge_runtime.quality.look import look_figures
 
 # The wide limits. Each is far from what good frames give (python -m benchmarks run prints how many it refuses).
 MIN_CONTRAST = 4.0
+MIN_SEEN_SIDE = 16
+"""In network pixels. A frame so long that its shorter side has less shows no head that could be measured."""
 MIN_AREA_FRACTION = 0.01
 MAX_AREA_FRACTION = 0.95
 MAX_ELLIPSE_RESIDUAL = 0.12
@@ -95,18 +97,23 @@ def judge(head: Head, prepared: Prepared, pixel_size_mm: tuple[float, float] | N
     Args:
         head: The head that was found.
         prepared: The network's input.
+        pixel_size_mm: (x, y) in mm. The axis ratio is that in mm, or in pixels if this is None.
 
     Returns:
         The figures, and the reason to refuse the measurement. The reason is None if the measurement may be shown.
     """
     ellipse = head.ellipse.scaled(*pixel_size_mm) if head.ellipse and pixel_size_mm else head.ellipse
     ratio = ellipse.semi_minor / ellipse.semi_major if ellipse else 0.0
+    place = prepared.geometry.place
     contrast = grey_deviation(prepared.seen)
     quality = Quality(
         contrast, head.regions, head.area_fraction, head.ellipse_residual, ratio, head.border_contact, head.rival
     )
     reason = None
-    if contrast < MIN_CONTRAST:
+    if min(place.size) < MIN_SEEN_SIDE:
+        across = f"it has {min(place.size)} network pixels across, at least {MIN_SEEN_SIDE} are needed"
+        reason = f"no image: the frame is too long ({across})"
+    elif contrast < MIN_CONTRAST:
         reason = f"no image: the frame is almost uniform (contrast {contrast:.1f}, at least {MIN_CONTRAST} is needed)"
     elif head.regions == 0:
         reason = "no head found"

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from edge_runtime.errors import UsageError
+from edge_runtime.frame.geometry import RESIZE_RULES, ResizeRule
 from edge_runtime.frame.preprocess import prepare
 from export.images import (
     accuracy_parts,
@@ -21,8 +22,10 @@ from export.images import (
 )
 from tests.helpers.random_checkpoint import make_checkpoint
 from train.checkpoint import load_checkpoint
+from train.config import TrainConfig
 from train.data.hc18 import read_dataset
 from train.data.splits import SPLITS, evenly_spaced, make_split
+from train.loop import load_arrays
 
 SIZE = (64, 96)
 
@@ -48,12 +51,15 @@ def test_calibration_is_deterministic_and_spans_the_circumferences(phantom: Path
     assert evenly_spaced(chosen, 99) == chosen
 
 
-def test_images_are_prepared_as_in_training(phantom: Path) -> None:
+@pytest.mark.parametrize("rule", RESIZE_RULES)
+def test_images_are_prepared_as_in_training(phantom: Path, rule: ResizeRule) -> None:
     dataset = read_dataset(phantom)
     samples = calibration_samples(dataset, make_split(dataset, "grouped"), 3)
-    inputs = load_images(samples, SIZE).inputs
-    assert inputs.dtype == np.uint8
-    assert np.array_equal(inputs, np.stack([prepare(s.frame(), SIZE) for s in samples]))
+    images = load_images(samples, SIZE, rule)
+    settings = TrainConfig(image_size=SIZE, encoder_weights="random", resize_rule=rule)
+    assert images.inputs.dtype == np.uint8
+    assert np.array_equal(images.inputs, load_arrays(samples, settings)[0])
+    assert [one.geometry for one in images.prepared] == [prepare(s.frame(), SIZE, rule=rule).geometry for s in samples]
 
 
 def test_every_calibration_file_is_hashed(phantom: Path) -> None:

@@ -38,11 +38,11 @@ def images(phantom: Path) -> Images:
 def head_logits(images: Images, scale: float = 8.0) -> NDArray[np.float32]:
     """Logits of a network that knows the reference: definite inside and outside, steep at the outline."""
     logits = []
-    for sample in images.samples:
-        height, width = sample.mask().shape
-        ellipse = sample.ellipse().scaled(SIZE[1] / width, SIZE[0] / height)
-        y, x = np.mgrid[0 : SIZE[0], 0 : SIZE[1]]
-        radius = ellipse.radius(np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float64)).reshape(SIZE)
+    for sample, prepared in zip(images.samples, images.prepared, strict=True):
+        place = prepared.geometry.place
+        y, x = np.mgrid[0 : SIZE[0], 0 : SIZE[1]].astype(np.float64)
+        points = prepared.geometry.to_frame(np.stack([x.ravel() - place.left, y.ravel() - place.top], axis=1))
+        radius = sample.ellipse().radius(points).reshape(SIZE)
         logits.append(scale * np.tanh(20 * (1 - radius)))
     return np.stack(logits).astype(np.float32)
 

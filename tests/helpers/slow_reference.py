@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from edge_runtime.frame.geometry import Geometry
 from edge_runtime.head.ellipse import Ellipse
 
 
@@ -45,7 +46,78 @@ def gray(frame: np.ndarray) -> np.ndarray:
 
 
 def prepare(frame: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """The whole frame, stretched."""
     return np.rint(resize(gray(frame), size)).astype(np.uint8)
+
+
+def letterbox(frame: np.ndarray, size: tuple[int, int], pixel_size_mm: tuple[float, float] = (1, 1)) -> np.ndarray:
+    """The frame's content in square pixels, with black beside it."""
+    top, bottom, left, right = find_content(gray(frame))
+    height, width = (bottom - top) * pixel_size_mm[1], (right - left) * pixel_size_mm[0]
+    scale = min(size[0] / height, size[1] / width)
+    h, w = max(1, round(height * scale)), max(1, round(width * scale))
+    above, before = (size[0] - h) // 2, (size[1] - w) // 2
+    image = np.zeros(size, np.uint8)
+    image[above : above + h, before : before + w] = prepare(gray(frame)[top:bottom, left:right], (h, w))
+    return image
+
+
+def find_content(frame: np.ndarray) -> tuple[int, int, int, int]:
+    """Top, bottom, left and right of what is not even, ends exclusive."""
+    height, width = frame.shape
+    step = max(1, min(height, width) // 128)
+    samples = [[int(frame[y, x]) for x in range(0, width, step)] for y in range(0, height, step)]
+    lively = lively_cells(samples)
+    kept, side = set(), 4 * step
+    for group in groups(lively):
+        rows, columns = [row for row, _ in group], [column for _, column in group]
+        high, wide = max(rows) - min(rows) + 1, max(columns) - min(columns) + 1
+        large = len(group) * 100 >= (len(samples) // 4) * (len(samples[0]) // 4)
+        if large and min(high, wide) >= 4 and len(group) * 8 >= high * wide:
+            kept |= group
+    if not kept:
+        return 0, height, 0, width
+    ends = []
+    for axis, length in ((0, height), (1, width)):
+        first, last = min(cell[axis] for cell in kept), max(cell[axis] for cell in kept)
+        end = (last + 2) * side
+        ends += [max(0, (first - 1) * side), length if end > length - 2 * side else end]
+    small = min(ends[1] - ends[0], ends[3] - ends[2]) < min(32, height, width)
+    return (0, height, 0, width) if small else (ends[0], ends[1], ends[2], ends[3])
+
+
+def lively_cells(samples: list[list[int]]) -> set[tuple[int, int]]:
+    """Rows and columns of the cells of 4x4 samples that are not even."""
+    ranges = {}
+    for row in range(len(samples) // 4):
+        for column in range(len(samples[0]) // 4):
+            cell = [samples[4 * row + i][4 * column + j] for i in range(4) for j in range(4)]
+            ranges[row, column] = max(cell) - min(cell)
+    strong = sorted(ranges.values(), reverse=True)[len(ranges) // 10]
+    return {cell for cell, value in ranges.items() if value >= max(3, strong // 24)}
+
+
+def groups(cells: set[tuple[int, int]]) -> list[set[tuple[int, int]]]:
+    """Cells that touch, also by a corner."""
+    left, found = set(cells), []
+    while left:
+        todo = [left.pop()]
+        found.append(set(todo))
+        while todo:
+            row, column = todo.pop()
+            near = left & {(row + i, column + j) for i in (-1, 0, 1) for j in (-1, 0, 1)}
+            left -= near
+            found[-1] |= near
+            todo += near
+    return found
+
+
+def to_frame(points: np.ndarray, geometry: Geometry) -> np.ndarray:
+    """Points of the cropped field, in pixels of the frame: pixel centres are at integers, borders half a pixel out."""
+    content, place = geometry.content, geometry.place
+    x = content.left - 0.5 + (points[:, 0] + 0.5) * (content.right - content.left) / (place.right - place.left)
+    y = content.top - 0.5 + (points[:, 1] + 0.5) * (content.bottom - content.top) / (place.bottom - place.top)
+    return np.stack([x, y], axis=1)
 
 
 def fit_ellipse(points: np.ndarray) -> Ellipse:

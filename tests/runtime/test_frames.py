@@ -12,7 +12,9 @@ import pytest
 from edge_runtime import InputError, Measurement, Segmenter, UsageError
 from edge_runtime.artifact.golden import golden_frames
 from edge_runtime.device.fingerprint import peak_memory_bytes
+from edge_runtime.frame.geometry import RESIZE_RULES
 from edge_runtime.frame.resize import resize
+from tests.helpers.shipped import load_shipped
 
 PEAK_BYTES = 1_200_000
 """Python's allocations within one grey frame of 800x540, the mask's 432,000 among them (Segmenter.measure says so)."""
@@ -21,6 +23,12 @@ PEAK_BYTES = 1_200_000
 @pytest.fixture(scope="module")
 def segmenter() -> Segmenter:
     return Segmenter.load()
+
+
+@pytest.fixture(params=RESIZE_RULES)
+def either(request: pytest.FixtureRequest) -> Segmenter:
+    """A segmenter of each resize rule."""
+    return load_shipped(request.param)
 
 
 def frame(seed: int = 0, size: tuple[int, int] = (540, 800)) -> np.ndarray:
@@ -93,21 +101,21 @@ def test_what_is_no_frame_is_refused_and_the_next_is_measured(
 @pytest.mark.parametrize(
     "size",
     [
-        (0.2, 0.1),
-        [0.2, 0.1],
-        np.array([0.2, 0.1]),
-        (np.float64(0.2), np.float64(0.1)),
+        (0.2, 0.16),
+        [0.2, 0.16],
+        np.array([0.2, 0.16]),
+        (np.float64(0.2), np.float64(0.16)),
     ],
     ids=["tuple", "list", "array", "numpy scalars"],
 )
 def test_pixels_need_not_be_square(segmenter: Segmenter, size: object) -> None:
     seen = frame()
     found = segmenter.measure(seen, size)  # type: ignore[arg-type]
-    assert found.pixel_size_mm == (0.2, 0.1) and found.ellipse is not None
-    outline = found.ellipse.outline(10_000) * [0.2, 0.1]
+    assert found.pixel_size_mm == (0.2, 0.16) and found.ellipse is not None
+    outline = found.ellipse.outline(10_000) * [0.2, 0.16]
     length = np.hypot(*(outline - np.roll(outline, 1, axis=0)).T).sum()
     assert found.head_circumference_mm == pytest.approx(length, rel=1e-5)
-    other = segmenter.measure(seen, (0.1, 0.2)).head_circumference_mm
+    other = segmenter.measure(seen, (0.16, 0.2)).head_circumference_mm
     assert other is not None and other != found.head_circumference_mm
 
 
@@ -140,16 +148,17 @@ def test_a_result_keeps_its_mask_when_the_next_frame_comes(segmenter: Segmenter)
     assert np.array_equal(segmenter.measure(frame(0), 0.2).mask, kept[0][0])
 
 
-def test_what_a_frame_allocates_is_bounded_and_given_back(segmenter: Segmenter) -> None:
-    seen = frame()
-    segmenter.measure(seen, 0.2)
+@pytest.mark.parametrize("margin", [0, 20], ids=["no margin", "a margin"])
+def test_what_a_frame_allocates_is_bounded_and_given_back(either: Segmenter, margin: int) -> None:
+    seen = np.pad(frame(size=(540 - 2 * margin, 800 - 2 * margin)), margin)
+    assert either.measure(seen, 0.2).reason is None
     tracemalloc.start()
     try:
-        segmenter.measure(seen, 0.2)
+        either.measure(seen, 0.2)
         before = tracemalloc.get_traced_memory()[0]
         tracemalloc.reset_peak()
         for _ in range(10):
-            segmenter.measure(seen, 0.2)
+            either.measure(seen, 0.2)
         now, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
@@ -157,13 +166,13 @@ def test_what_a_frame_allocates_is_bounded_and_given_back(segmenter: Segmenter) 
     assert now - before < 20_000
 
 
-def test_memory_stays_where_it_is_over_frames_of_changing_sizes(segmenter: Segmenter) -> None:
+def test_memory_stays_where_it_is_over_frames_of_changing_sizes(either: Segmenter) -> None:
     """More sizes than any cache here holds, in turns; after a round of them nothing grows."""
     frames = [frame(k % 8, (200 + 17 * k, 300 + 13 * k)) for k in range(24)]
 
     def turn() -> None:
         for seen in frames:
-            segmenter.measure(seen, 0.2)
+            either.measure(seen, 0.2)
 
     turn()
     tracemalloc.start()

@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_runtime.errors import InputError
-from edge_runtime.frame.preprocess import prepare, to_frame_xy, to_gray
+from edge_runtime.frame.geometry import STRETCH, Box, Geometry
+from edge_runtime.frame.preprocess import prepare, to_gray
 from edge_runtime.frame.resize import resize
 from tests.helpers import slow_reference
 
@@ -31,7 +32,8 @@ def test_shrinking_by_a_whole_factor_is_the_block_mean_and_keeps_the_sum() -> No
 def test_a_ramp_stays_where_it_is_within_a_tenth_of_a_pixel() -> None:
     ramp = np.tile(np.arange(100, dtype=np.float32), (50, 1))
     small = resize(ramp, (50, 40))
-    x = to_frame_xy(np.stack([np.arange(40.0), np.zeros(40)], axis=1), (50, 40), (50, 100))[:, 0]
+    whole = Geometry((50, 100), Box(0, 50, 0, 100), (50, 40), Box(0, 50, 0, 40))
+    x = whole.to_frame(np.stack([np.arange(40.0), np.zeros(40)], axis=1))[:, 0]
     assert np.allclose(small[0], x, atol=0.1)
     grown = resize(small, (50, 100))
     assert np.allclose(grown[:, 5:-5], ramp[:, 5:-5], atol=0.1)
@@ -58,22 +60,33 @@ VIEWS = {
 
 @settings(deadline=None)
 @given(
-    st.integers(32, 400),
-    st.integers(32, 400),
-    st.integers(1, 200),
-    st.integers(1, 200),
+    st.tuples(st.integers(32, 400), st.integers(32, 400)),
+    st.tuples(st.integers(1, 200), st.integers(1, 200)),
     st.sampled_from([(), (1,), (3,), (4,)]),
     st.sampled_from(sorted(VIEWS)),
+    st.tuples(st.integers(0, 80), st.integers(0, 80)),
+    st.integers(0, 255),
     st.integers(0, 10**6),
 )
 def test_every_frame_gives_the_bytes_of_the_slow_reference(
-    h: int, w: int, oh: int, ow: int, channels: tuple[int, ...], view: str, seed: int
+    shape: tuple[int, int],
+    size: tuple[int, int],
+    channels: tuple[int, ...],
+    view: str,
+    margin: tuple[int, int],
+    level: int,
+    seed: int,
 ) -> None:
-    frame = np.random.default_rng(seed).integers(0, 256, (h, w, *channels)).astype(np.uint8)
+    rng = np.random.default_rng(seed)
+    frame = rng.integers(0, 256, (*shape, *channels)).astype(np.uint8)
+    frame[: margin[0]] = level
+    frame[:, shape[1] - margin[1] :] = level
     seen = VIEWS[view](frame)
     seen.setflags(write=False)
     before = seen.tobytes()
-    assert np.array_equal(prepare(seen, (oh, ow)), slow_reference.prepare(seen, (oh, ow)))
+    assert np.array_equal(prepare(seen, size, rule=STRETCH).image, slow_reference.prepare(seen, size))
+    pixel = (1.0, float(rng.uniform(0.5, 2)))
+    assert np.array_equal(prepare(seen, size, pixel).image, slow_reference.letterbox(seen, size, pixel))
     assert seen.tobytes() == before
 
 
@@ -81,7 +94,8 @@ def test_every_frame_gives_the_bytes_of_the_slow_reference(
 @pytest.mark.parametrize("size", [(160, 240), (256, 256)])
 def test_large_and_long_frames_too(shape: tuple[int, ...], size: tuple[int, int]) -> None:
     frame = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    assert np.array_equal(prepare(frame, size), slow_reference.prepare(frame, size))
+    assert np.array_equal(prepare(frame, size, rule=STRETCH).image, slow_reference.prepare(frame, size))
+    assert np.array_equal(prepare(frame, size).image, slow_reference.letterbox(frame, size))
 
 
 @settings(deadline=None)

@@ -11,6 +11,7 @@ import pytest
 
 from edge_runtime import FetalHeadError, InputError, Segmenter, UsageError, stream
 from edge_runtime.artifact.network import load_backend
+from edge_runtime.head.ellipse import Ellipse
 from tests.helpers.tiny_model import make_artifact
 from train.data.phantom import make_phantom
 
@@ -33,7 +34,7 @@ def head_frame(size: tuple[int, int] = (270, 400)) -> np.ndarray:
     return np.where(inside, 10, 160).astype(np.uint8)
 
 
-@pytest.mark.parametrize("size", [(270, 400), (540, 800), (96, 144), (61, 333), (900, 40)])
+@pytest.mark.parametrize("size", [(270, 400), (540, 800), (96, 144), (61, 333), (900, 500)])
 def test_masks_have_the_frames_size_and_the_ellipse_is_in_frame_pixels(
     segmenter: Segmenter, size: tuple[int, int]
 ) -> None:
@@ -46,15 +47,19 @@ def test_masks_have_the_frames_size_and_the_ellipse_is_in_frame_pixels(
 
 def test_circumference_in_mm_and_its_scale(segmenter: Segmenter) -> None:
     frame = head_frame((540, 800))
-    result = segmenter.measure(frame, pixel_size_mm=0.15)
-    a, b = 0.3 * 800 * 0.15, 0.35 * 540 * 0.15
-    h = ((a - b) / (a + b)) ** 2
-    truth = np.pi * (a + b) * (1 + 3 * h / (10 + np.sqrt(4 - 3 * h)))
-    assert result.head_circumference_mm == pytest.approx(truth, rel=0.02)
-    assert result.reason is None and result.ellipse is not None
-    wide = segmenter.measure(frame, pixel_size_mm=(0.30, 0.15)).head_circumference_mm
-    assert wide is not None and wide > 1.3 * truth
-    assert result.latency_ms.total > 0
+    for across, down in ((0.15, 0.15), (0.20, 0.15), (0.15, 0.20)):
+        result = segmenter.measure(frame, pixel_size_mm=(across, down))
+        truth = Ellipse(0, 0, 0.3 * 800 * across, 0.35 * 540 * down, 0).perimeter
+        assert result.head_circumference_mm == pytest.approx(truth, rel=0.02)
+        assert result.reason is None and result.ellipse is not None
+        assert result.latency_ms.total > 0
+
+
+def test_the_shape_is_judged_in_mm(segmenter: Segmenter) -> None:
+    found = segmenter.measure(head_frame((540, 800)), pixel_size_mm=(0.15, 0.30))
+    assert found.reason is None and found.quality.axis_ratio == pytest.approx(72 / (2 * 56.7), rel=0.02)
+    long = segmenter.measure(head_frame((540, 800)), pixel_size_mm=(0.30, 0.15))  # 144 by 56.7 mm
+    assert long.head_circumference_mm is None and "not shaped like a head" in str(long.reason)
 
 
 def test_gray_colour_and_strided_frames_agree(segmenter: Segmenter) -> None:

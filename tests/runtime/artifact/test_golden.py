@@ -28,8 +28,7 @@ def model(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     path = make_artifact(tmp_path, request.param)
     manifest = load_manifest(path)
     network = Network(read_model(path, manifest), manifest)
-    size = manifest.size
-    edit(path, golden=take_golden(network, size))
+    edit(path, golden=take_golden(network, manifest.preprocessing))
     return path
 
 

@@ -9,16 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_runtime import Segmenter
 from edge_runtime.artifact.golden import golden_frames
+from edge_runtime.frame.geometry import RESIZE_RULES, Box, Geometry, ResizeRule
 from edge_runtime.frame.image_files import read_image
-from edge_runtime.frame.preprocess import to_frame_xy
+from edge_runtime.frame.preprocess import Prepared, prepare
 from edge_runtime.head.components import largest_region
 from edge_runtime.head.ellipse import outline_points
 from edge_runtime.head.find_head import find_head
 from edge_runtime.head.mask import positive_at
 from edge_runtime.quality.verdict import judge
 from tests.helpers import slow_reference
+from tests.helpers.shipped import load_shipped
 
 
 def smooth(seed: int, shape: tuple[int, int], grain: int) -> np.ndarray:
@@ -48,45 +49,72 @@ def test_masks_of_every_frame_size(size: tuple[int, int]) -> None:
     assert np.array_equal(positive_at(field, size), slow_reference.resize(field, size) > 0)
 
 
-def check(logits: np.ndarray, size: tuple[int, int], threshold: float) -> None:
-    head = find_head(logits, size, threshold)
-    field = logits - np.float32(np.log(threshold / (1 - threshold)))
+def check(logits: np.ndarray, geometry: Geometry, threshold: float) -> None:
+    head = find_head(logits, geometry, threshold=threshold)
+    content, place = geometry.content, geometry.place
+    field = logits[place.top : place.bottom, place.left : place.right] - np.float32(np.log(threshold / (1 - threshold)))
     region, count = largest_region(field > 0)
     tiny = np.float32(1e-3)
     field = np.where(region, np.maximum(field, tiny), np.minimum(field, -tiny))
     assert head.regions == count
-    assert np.array_equal(head.mask, slow_reference.resize(field, size) > 0)
+    mask = np.zeros(geometry.frame, dtype=bool)
+    seen = slow_reference.resize(field, (content.bottom - content.top, content.right - content.left)) > 0
+    mask[content.top : content.bottom, content.left : content.right] = seen
+    assert np.array_equal(head.mask, mask)
     assert head.area_fraction == region.mean()
     padded = np.pad(region, 1)
     inner = padded[2:, 1:-1] & padded[:-2, 1:-1] & padded[1:-1, 2:] & padded[1:-1, :-2]
     outer = region & ~inner
-    at_border = outer[0].sum() + outer[-1].sum() + outer[1:-1, [0, -1]].sum()
-    assert head.border_contact == at_border / max(1, outer.sum())
+    border = np.zeros_like(outer)
+    border[[0, -1]] = border[:, [0, -1]] = True
+    assert head.border_contact == (outer & border).sum() / max(1, outer.sum())
     if head.ellipse is None or head.ellipse.semi_minor < 0.4 * head.ellipse.semi_major:
         return  # no head's shape: refused, and its ellipse hangs on the last digits
-    points = to_frame_xy(outline_points(field, 0.0), region.shape, size)  # type: ignore[arg-type]
-    slow = slow_reference.fit_ellipse(points)
+    slow = slow_reference.fit_ellipse(slow_reference.to_frame(outline_points(field, 0.0), geometry))
     assert head.ellipse.perimeter == pytest.approx(slow.perimeter, rel=1e-9)
     assert head.ellipse.semi_minor == pytest.approx(slow.semi_minor, rel=1e-7)
 
 
 @pytest.mark.parametrize("threshold", [0.5, 0.3])
-def test_real_images_give_the_slow_ways_head(hc18: Path, threshold: float) -> None:
-    segmenter = Segmenter.load()
+@pytest.mark.parametrize("rule", RESIZE_RULES)
+def test_real_images_give_the_slow_ways_head(hc18: Path, threshold: float, rule: ResizeRule) -> None:
+    segmenter = load_shipped(rule)
     for path in sorted((hc18 / "training_set").glob("*HC.png"))[::100]:
         frame = read_image(path)
-        check(segmenter.logits(frame), frame.shape[:2], threshold)  # type: ignore[arg-type]
+        check(segmenter.logits(frame), prepare(frame, segmenter.size, rule=rule).geometry, threshold)
 
 
 @settings(deadline=None)
-@given(st.integers(0, 10**6), st.integers(2, 40), st.integers(3, 90), st.integers(3, 90))
-def test_blobs_holes_and_speckle_give_the_slow_ways_head(seed: int, grain: int, h: int, w: int) -> None:
-    check(smooth(seed, (h, w), grain), (2 * h + 7, 3 * w), 0.5)
+@given(
+    st.integers(0, 10**6),
+    st.integers(2, 40),
+    st.tuples(st.integers(1, 90), st.integers(1, 90)),
+    st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(0, 40), st.integers(0, 40)),
+)
+def test_blobs_holes_and_speckle_give_the_slow_ways_head(
+    seed: int, grain: int, size: tuple[int, int], around: tuple[int, int, int, int]
+) -> None:
+    """Of fields that are a part of the network's output, for contents that are a part of the frame."""
+    (h, w), (above, before, top, left) = size, around
+    content = Box(top, top + 2 * h + 7, left, left + 3 * w)
+    frame, network = (content.bottom + left, content.right + top), (h + 2 * above, w + before)
+    place = Box(above, above + h, before, before + w)
+    check(smooth(seed, network, grain), Geometry(frame, content, network, place), 0.5)
+
+
+def whole(frame: np.ndarray) -> Geometry:
+    """Of a frame that is the network's input."""
+    box = Box(0, frame.shape[0], 0, frame.shape[1])
+    return Geometry(frame.shape, box, frame.shape, box)  # type: ignore[arg-type]
 
 
 def test_contrast_is_the_standard_deviation() -> None:
-    head = find_head(np.full((64, 64), -1, np.float32), (64, 64))
+    head = find_head(np.full((64, 64), -1, np.float32), whole(np.zeros((64, 64))))
     rng = np.random.default_rng(0)
     frames = [*golden_frames(), np.full((99, 300), 255, np.uint8), rng.integers(0, 256, (300, 257)).astype(np.uint8)]
     for frame in frames:
-        assert judge(head, frame)[0].contrast == pytest.approx(frame.std(), abs=1e-6)
+        assert judge(head, Prepared(frame, whole(frame)), None)[0].contrast == pytest.approx(frame.std(), abs=1e-6)
+        padded = np.pad(frame, ((3, 4), (0, 9)))
+        place = Box(3, 3 + frame.shape[0], 0, frame.shape[1])
+        geometry = Geometry(padded.shape, place, padded.shape, place)  # type: ignore[arg-type]
+        assert judge(head, Prepared(padded, geometry), None)[0].contrast == pytest.approx(frame.std(), abs=1e-6)
