@@ -130,7 +130,8 @@ def test_bad_initial_weights_are_named(run: Run, phantom: Path, tmp_path: Path) 
     tensors = load_file(tmp_path / "weights.safetensors")
     tensors["features.12.conv.1.0.weight"].view(-1)[0] = math.inf
     save_file(tensors, tmp_path / "weights.safetensors")
-    command = ["--strategy", "edge", "--data", phantom, "--image-size", 64, 64, "--limit", 4, "--batch-size", 2]
+    command = ["--strategy", "edge", "--protocol", "leak-free", "--data", phantom]
+    command += ["--image-size", 64, 64, "--limit", 4, "--batch-size", 2]
     done = run("train", *command, "--encoder-weights", tmp_path / "weights.safetensors", "--out", tmp_path / "out")
     assert done.returncode == 1 and "Traceback" not in done.stderr
     assert "epoch 1 of 30, step 1 of 2, learning rate 6e-05" in done.stderr

@@ -12,18 +12,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from edge_runtime.errors import ModelError, UsageError
 from edge_runtime.frame.geometry import LETTERBOX, RESIZE_RULES, STRETCH, ResizeRule
 from edge_runtime.frame.preprocess import prepare
 from tests.helpers.places import ROOT, Run
-from train.augment import AUGMENTS
 from train.checkpoint import load_checkpoint, stored_dtype
 from train.config import PROTOCOLS, TrainConfig
 from train.data.hc18 import read_dataset
-from train.loop import load_arrays, train
+from train.frames.no_frames import clouds
+from train.frames.pool import UNSURE, make_pool
+from train.loop import train
 from train.run import Run as TrainingRun
-from train.run import learning_rate, segmentation_loss
+from train.run import learning_rate
 from train.strategies import STRATEGIES
 
 TOY = ("--image-size", 64, 96, "--limit", 6, "--batch-size", 3, "--encoder-weights", "random")
@@ -50,18 +52,19 @@ def test_training_writes_a_checkpoint_that_says_how_it_came_to_be(run: Run, phan
 
 def config(**changes: object) -> TrainConfig:
     base = {"image_size": (64, 96), "encoder_weights": "random", "epochs": 3, "batch_size": 3}
-    return TrainConfig(**{**base, **changes})  # type: ignore[arg-type]
+    return TrainConfig(**{**base, "looks": 0, "negatives": 0, **changes})  # type: ignore[arg-type]
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
     return load_checkpoint(folder).model.net.state_dict()
 
 
+@pytest.mark.parametrize("more", [{}, {"looks": 1, "negatives": 0.5}], ids=["alone", "with looks and other frames"])
 def test_a_resumed_run_ends_as_an_uninterrupted_one(
-    phantom: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    phantom: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: dict[str, float]
 ) -> None:
     dataset, cpu, edge = read_dataset(phantom), torch.device("cpu"), STRATEGIES["edge"]
-    train(edge, config(), dataset, tmp_path / "whole", device=cpu, limit=6)
+    train(edge, config(**more), dataset, tmp_path / "whole", device=cpu, limit=6)
 
     original = TrainingRun.epoch
 
@@ -72,14 +75,35 @@ def test_a_resumed_run_ends_as_an_uninterrupted_one(
 
     monkeypatch.setattr(TrainingRun, "epoch", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        train(edge, config(), dataset, tmp_path / "cut", device=cpu, limit=6)
+        train(edge, config(**more), dataset, tmp_path / "cut", device=cpu, limit=6)
     monkeypatch.setattr(TrainingRun, "epoch", original)
     with pytest.raises(UsageError, match="other settings"):
-        train(edge, config(lr=1e-2), dataset, tmp_path / "cut", device=cpu, limit=6, resume=True)
-    train(edge, config(), dataset, tmp_path / "cut", device=cpu, limit=6, resume=True)
+        train(edge, config(**more, lr=1e-2), dataset, tmp_path / "cut", device=cpu, limit=6, resume=True)
+    train(edge, config(**more), dataset, tmp_path / "cut", device=cpu, limit=6, resume=True)
 
     whole, cut = weights(tmp_path / "whole"), weights(tmp_path / "cut")
     assert all(torch.equal(whole[k], cut[k]) for k in whole)
+
+
+def test_frames_from_elsewhere_are_used_and_recorded(run: Run, phantom: Path, tmp_path: Path) -> None:
+    for name, seed in (("lung/a", 0), ("lung/b", 1), ("heart/a", 2)):
+        path = tmp_path / "others" / "not_heads" / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(clouds((80, 120), np.random.default_rng(seed))).save(path)
+    call = ("train", "--strategy", "edge", "--data", phantom, "--epochs", 1, *TOY, "--others", tmp_path / "others")
+    done = run(*call, "--leave-out", "not_heads/heart", "--out", tmp_path / "one")
+    assert done.returncode == 0, done.stderr
+    assert "from elsewhere: 2 of not_heads/lung" in done.stdout and "frames prepared" in done.stdout
+    info = json.loads((tmp_path / "one" / "edge" / "checkpoint.json").read_text())
+    assert info["data"]["others"] == {"not_heads/lung": 2} and len(info["data"]["others_sha256"]) == 64
+    assert (info["config"]["protocol"], info["config"]["looks"], info["config"]["negatives"]) == ("any-scanner", 8, 0.6)
+    plain = run(*call, "--protocol", "leak-free", "--out", tmp_path / "two")
+    assert plain.returncode == 0 and "from elsewhere:" not in plain.stdout
+    info = json.loads((tmp_path / "two" / "edge" / "checkpoint.json").read_text())
+    assert info["data"]["others"] == {} and info["data"]["others_sha256"] is None
+    assert (info["config"]["looks"], info["config"]["negatives"], info["config"]["resize_rule"]) == (0, 0, STRETCH)
+    wrong = run(*call, "--leave-out", "not_heads/breast", "--out", tmp_path / "three")
+    assert wrong.returncode == 2 and "There are: not_heads/heart, not_heads/lung" in wrong.stderr
 
 
 @pytest.mark.slow
@@ -121,39 +145,26 @@ def test_the_paper_protocol_is_the_papers() -> None:
     assert learning_rate(paper, 0.0) == learning_rate(paper, 0.9) == 1e-4
 
 
+def test_the_protocols_add_to_one_another() -> None:
+    default, hc18_alone = (TrainConfig((64, 64), **PROTOCOLS[name]) for name in ("any-scanner", "leak-free"))
+    assert default == TrainConfig((64, 64)) and default.protocol == "any-scanner"
+    assert (default.resize_rule, default.augment, default.looks, default.negatives) == (LETTERBOX, "turned", 8, 0.6)
+    assert (hc18_alone.resize_rule, hc18_alone.augment, hc18_alone.looks, hc18_alone.negatives) == (
+        STRETCH, "ours", 0, 0,
+    )  # fmt: skip
+    assert (hc18_alone.split, hc18_alone.keep, hc18_alone.epochs) == ("grouped", "best", 30)
+    old = hc18_alone.to_json()
+    for name in ("looks", "negatives", "resize_rule"):  # a checkpoint of version 0.1
+        old.pop(name)
+    assert TrainConfig.from_json(old) == hc18_alone
+    for wrong in ({"looks": 51}, {"negatives": -0.1}, {"looks": -1}):
+        with pytest.raises(UsageError, match="must be between 0 and"):
+            config(**wrong)
+
+
 def test_one_cycle_rises_and_falls() -> None:
     rates = [learning_rate(config(lr=1.0), p) for p in (0.0, 0.3, 0.65, 1.0)]
     assert rates == pytest.approx([1 / 25, 1.0, 0.5, 1e-4], abs=1e-3)
-
-
-def test_losses_are_low_for_the_right_answer_and_high_for_the_wrong_one() -> None:
-    target = torch.zeros(2, 1, 8, 8)
-    target[:, :, 2:6] = 1
-    for name in ("bce", "bce_dice"):
-        right = segmentation_loss(name, (target * 2 - 1) * 20, target)
-        wrong = segmentation_loss(name, (1 - target * 2) * 20, target)
-        assert right < 0.02 < 1 < wrong
-
-
-@pytest.mark.parametrize("name", ["paper", "ours"])
-def test_augmentation_moves_image_and_mask_together_and_is_seeded(name: str, phantom: Path) -> None:
-    samples = read_dataset(phantom).select([f"{i:03d}_HC.png" for i in range(6)])
-    _, masks = load_arrays(samples, config(image_size=(128, 192)))
-    mask = torch.from_numpy(masks)[:, None].float() / 255
-    first = AUGMENTS[name](mask, mask, torch.Generator().manual_seed(1))
-    second = AUGMENTS[name](mask, mask, torch.Generator().manual_seed(1))
-    assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
-    image, target = first
-    assert image.shape == target.shape == mask.shape
-    assert ((image > 0.5) == (target > 0.5)).float().mean() > 0.93  # noise and gain alter grey levels, not places
-    assert not torch.equal(target, mask)
-
-
-def test_rotation_keeps_areas_in_pixels_on_wide_images() -> None:
-    mask = torch.zeros(16, 1, 96, 192)
-    mask[:, :, 30:66, 60:132] = 1
-    _, turned = AUGMENTS["paper"](mask, mask, torch.Generator().manual_seed(0))
-    assert torch.allclose(turned.sum(dim=(1, 2, 3)), mask.sum(dim=(1, 2, 3)), rtol=0.03)
 
 
 @pytest.mark.parametrize(
@@ -215,12 +226,12 @@ def test_damaged_or_foreign_checkpoints_are_refused(phantom: Path, tmp_path: Pat
 
 
 @pytest.mark.parametrize("rule", RESIZE_RULES)
-def test_training_arrays_hold_the_runtimes_bytes_and_the_masks_coverage(phantom: Path, rule: ResizeRule) -> None:
+def test_training_frames_hold_the_runtimes_bytes_and_the_masks_coverage(phantom: Path, rule: ResizeRule) -> None:
     sample = read_dataset(phantom).samples["000_HC.png"]
-    images, masks = load_arrays([sample], config(resize_rule=rule))
+    pool = make_pool([sample], [], config(resize_rule=rule))
     prepared = prepare(sample.frame(), (64, 96), rule=rule)
-    assert np.array_equal(images[0], prepared.image)
-    covered = masks[0].sum() / 255 * math.prod(prepared.geometry.scale)
+    assert np.array_equal(pool.images[0], prepared.image)
+    covered = pool.masks[0].sum() / (UNSURE - 1) * math.prod(prepared.geometry.scale)
     assert covered == pytest.approx(sample.mask().sum(), rel=2e-3)
 
 
