@@ -42,13 +42,8 @@ _RANGE_SHARE = 24
 """The same, as a divisor of the range that the strongest tenth of the cells reach, so that gain does not matter."""
 
 _AREA_SHARE = 100
-"""Groups of cells below a hundredth of the frame are specks or short texts, and not kept."""
-
-_LEAST_CELLS = 4
-"""Groups with fewer cells from side to side are lines of text, rulers or grey bars, and not kept, however long."""
-
-_FILL_SHARE = 8
-"""Groups that fill less than an eighth of their box are lines around something, and not kept."""
+"""Groups of cells below a hundredth of the frame are specks, short texts or rulers, and not kept. Longer ones are: they
+could be an arc of a skull in a dark frame."""
 
 
 @dataclass(frozen=True)
@@ -141,9 +136,9 @@ def find_geometry(
 
 
 def find_content(gray: NDArray[np.uint8]) -> Box:
-    """Find the part of a frame that shows something. Even margins are left out, with lines of text and rulers in them.
+    """Find the part of a frame that shows something. Even margins are left out, with specks and short texts in them.
 
-    A margin is even if its grey levels vary by 2 or less from place to place. A paragraph of tight lines is kept.
+    A margin is even if its grey levels vary by 2 or less from place to place.
 
     Args:
         gray: uint8 (H, W).
@@ -156,14 +151,17 @@ def find_content(gray: NDArray[np.uint8]) -> Box:
     most = _ranges(np.ascontiguousarray(gray[::step, ::step]))
     strong = most.size - 1 - most.size // 10
     least = max(_LEAST_RANGE, int(np.partition(most.reshape(-1), strong)[strong]) // _RANGE_SHARE)
-    kept = _large_groups(most >= least)
+    run, start, end, group = label_runs(most >= least)
     whole = Box(0, height, 0, width)
-    if not kept:
+    if not len(run):
+        return whole
+    kept = np.bincount(group, weights=end - start)[group] * _AREA_SHARE >= most.size
+    if not kept.any():
         return whole
     side = step * _CELL
     # One cell more on each side, and no sliver left: what is beyond the last whole cell was not looked at.
-    top, bottom = _reach(min(box.top for box in kept), max(box.bottom for box in kept), side, height)
-    left, right = _reach(min(box.left for box in kept), max(box.right for box in kept), side, width)
+    top, bottom = _reach(int(run[kept].min()), int(run[kept].max()) + 1, side, height)
+    left, right = _reach(int(start[kept].min()), int(end[kept].max()), side, width)
     found = Box(top, bottom, left, right)
     return found if min(found.size) >= min(LEAST_SIDE, height, width) else whole
 
@@ -176,23 +174,6 @@ def _ranges(sampled: NDArray[np.uint8]) -> NDArray[np.uint8]:
     most = reduce(np.maximum, [most[:, k::_CELL] for k in range(_CELL)])
     most -= reduce(np.minimum, [least[:, k::_CELL] for k in range(_CELL)])
     return most
-
-
-def _large_groups(lively: NDArray[np.bool_]) -> list[Box]:
-    """The boxes, in cells, around the 8-connected groups that are an image, not text or lines.
-
-    Args:
-        lively: bool (rows, columns), the cells that are not even.
-    """
-    run, start, end, group = label_runs(lively)
-    boxes = []
-    area = np.bincount(group, weights=end - start)
-    for first in np.flatnonzero(area * _AREA_SHARE >= lively.size):
-        mine = np.flatnonzero(group == first)
-        box = Box(int(run[mine[0]]), int(run[mine[-1]]) + 1, int(start[mine].min()), int(end[mine].max()))
-        if min(box.size) >= _LEAST_CELLS and area[first] * _FILL_SHARE >= box.size[0] * box.size[1]:
-            boxes.append(box)
-    return boxes
 
 
 def _reach(first: int, end: int, side: int, length: int) -> tuple[int, int]:

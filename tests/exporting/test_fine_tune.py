@@ -26,13 +26,15 @@ def answer(model: torch.nn.Module, frames: np.ndarray) -> torch.Tensor:
 
 @pytest.mark.slow
 def test_it_brings_the_simulated_network_nearer_to_the_one_in_float(hc18: Path) -> None:
-    model = load_checkpoint(SHIPPED).model
+    shipped = load_checkpoint(SHIPPED)
+    model, rule = shipped.model, shipped.config.resize_rule
     dataset = read_dataset(hc18)
-    frames = load_images(evenly_spaced(dataset.select(make_split(dataset, "grouped").train), 48), (160, 240)).inputs
+    split = make_split(dataset, "grouped")
+    frames = load_images(evenly_spaced(dataset.select(split.train), 48), (160, 240), rule).inputs
     tuned = fine_tune(model, frames, epochs=3)
     assert not any(p.requires_grad for p in tuned.parameters())
     assert set(tuned.state_dict()) == set(model.state_dict()), "it is stored and exported as any other"
-    fresh = load_images(evenly_spaced(dataset.select(make_split(dataset, "grouped").val), 16), (160, 240)).inputs
+    fresh = load_images(evenly_spaced(dataset.select(split.val), 16), (160, 240), rule).inputs
     wanted = torch.sigmoid(answer(model, fresh))
 
     def simulated(network: HeadNet) -> float:

@@ -26,7 +26,8 @@ def measured(hc_mm: float | None, **quality: float) -> Measurement:
     """A measurement of so many mm (None: refused)."""
     real = real_measurement()
     reason = None if hc_mm is not None else "no head found"
-    return replace(real, head_circumference_mm=hc_mm, reason=reason, quality=replace(real.quality, **quality))
+    quality_of = replace(real.quality, **quality)
+    return replace(real, head_circumference_mm=hc_mm, reason=reason, quality=quality_of, caution=None)
 
 
 def frame(value: int = 0, size: tuple[int, int] = (32, 48)) -> np.ndarray:

@@ -70,10 +70,7 @@ def find_content(frame: np.ndarray) -> tuple[int, int, int, int]:
     lively = lively_cells(samples)
     kept, side = set(), 4 * step
     for group in groups(lively):
-        rows, columns = [row for row, _ in group], [column for _, column in group]
-        high, wide = max(rows) - min(rows) + 1, max(columns) - min(columns) + 1
-        large = len(group) * 100 >= (len(samples) // 4) * (len(samples[0]) // 4)
-        if large and min(high, wide) >= 4 and len(group) * 8 >= high * wide:
+        if len(group) * 100 >= (len(samples) // 4) * (len(samples[0]) // 4):
             kept |= group
     if not kept:
         return 0, height, 0, width

