@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from edge_runtime.errors import UsageError
 from edge_runtime.quality.limits import read_limits
 from edge_runtime.quality.look import FIGURES
 from edge_runtime.segmenter import Segmenter
+from export.commands import quality
 from export.commands.quality import describe
 from export.quality.cases import COMPOUND, Examined, good_cases
 from export.quality.derive_limits import LEAST_IMAGES, derive, fit_trust, known_look, prediction_interval
@@ -161,13 +163,13 @@ def test_the_command_calibrates_an_artifact(run: Run, own: Path, tmp_path: Path)
     call = ("export", "quality", "--scanner", "clinic B", "--data", data)
     done = run(*call, own)
     assert done.returncode == 0, done.stderr
-    quality = load_manifest(own).quality
-    shown = 24 - quality["scanner"].pop("n_refused")
-    assert quality["scanner"] == {"name": "clinic B", "n_images": 24} and shown >= 20
+    written = load_manifest(own).quality
+    shown = 24 - written["scanner"].pop("n_refused")
+    assert written["scanner"] == {"name": "clinic B", "n_images": 24} and shown >= 20
     assert f"clinic B: 24 images, {24 - shown} refused" in done.stdout
     assert f"written: {own.with_suffix('.json')}" in done.stdout
-    assert quality["from"] == {"title": "x"} and not signature_path(own).exists()
-    after = read_limits(quality)
+    assert written["from"] == {"title": "x"} and not signature_path(own).exists()
+    after = read_limits(written)
     assert after is not None and after.bounds == before.bounds and after.interval != before.interval
 
     segmenter = Segmenter.load(own)
@@ -185,6 +187,33 @@ def test_the_command_calibrates_an_artifact(run: Run, own: Path, tmp_path: Path)
     done = run(*call[:-1], few, own)
     assert done.returncode == 2 and " of 12 images are shown" in done.stderr and "Add images" in done.stderr
     assert own.with_suffix(".json").read_bytes() == manifest
+
+
+def test_the_command_records_what_limits_were_derived_from(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(5)
+    bad = [examined(kind="flat", good=False, core=float(rng.normal(-3, 1)), skull=0.1) for _ in range(60)]
+    bad.append(replace(bad[0], figures=None, hc_mm=None, look=None, reason="no image"))
+    cases = {
+        "train": [*drawn(rng, 150), *bad],
+        "val": [*drawn(rng, 80), *(replace(c, kind=COMPOUND) for c in drawn(rng, 60))],
+    }
+    parts = {"train": [], "val": []}
+    monkeypatch.setattr(quality, "parts_of", lambda *_: parts)
+    monkeypatch.setattr(quality, "check_samples", lambda *_: None)
+    monkeypatch.setattr(quality, "gather", lambda _, samples, part: cases[part])
+    record = quality._derived(SimpleNamespace(), SimpleNamespace(title="a set"), None)  # type: ignore[arg-type]
+    limits, found = read_limits(record), record["from"]
+    assert limits is not None and limits.bounds == derive(cases["train"], cases["val"], []).bounds
+    assert (found["title"], found["others"], found["others_sha256"]) == ("a set", {}, None)
+    frames = found["frames"]
+    assert frames["train_bad"] == {"n": 61, "n_refused": 61} and frames["val_good"]["n"] == 60
+    assert frames["train_real"]["n"] == 150 and frames["train_real"]["n_refused"] <= 3 and "val_bad" not in frames
+    said = capsys.readouterr().out
+    assert (
+        "no frames from elsewhere" in said and "61 of    61 refused" in said and "times as wide for an unknown" in said
+    )
 
 
 def test_an_artifact_without_limits_cannot_be_calibrated(run: Run, phantom: Path, tmp_path: Path) -> None:
