@@ -16,7 +16,7 @@ from benchmarks.suite.document import Result, load_document
 from edge_runtime.errors import UsageError
 
 _QUOTED = re.compile(r"<!-- quoted: (\S+) -->.*?<!-- end -->", re.DOTALL)
-_SHIPPED = "amd-epyc-vnni-grouped.json"
+_SHIPPED = "intel-xeon-vnni-grouped.json"
 _SHIPPED_AVX2 = "amd-epyc-2026-11-25-grouped.json"
 
 
