@@ -19,7 +19,7 @@ from train.checkpoint import INFO, NEW, WEIGHTS, load_checkpoint, save_checkpoin
 from train.config import TrainConfig
 from train.data.check import check_samples
 from train.data.hc18 import Dataset, Sample, cache, hash_samples
-from train.data.others import Other, count_kinds, hash_others
+from train.data.others import Other, count_kinds, first_of_kinds, hash_others
 from train.data.score import evaluate, evaluate_paper
 from train.data.splits import Split, draw, make_split
 from train.device import keep_memory
@@ -125,7 +125,7 @@ def _train(
         names["train"] = tuple(draw(split.train, config.train_images))
     parts = {part: dataset.select(chosen[:limit]) for part, chosen in names.items()}
     check_samples(dataset, [sample for part in parts.values() for sample in part])
-    others = [o for o in others if (config.negatives if o.mask is None else config.looks) > 0]
+    others = first_of_kinds([o for o in others if (config.negatives if o.mask is None else config.looks) > 0], limit)
     data = _data_record(dataset, split, parts, limit, others)
     parts["val"] = cache(parts["val"])  # scored after every epoch
     run = Run(strategy, config, device)

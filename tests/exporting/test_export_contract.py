@@ -68,7 +68,7 @@ def exported(run: Run, phantom: Path, tmp_path_factory: pytest.TempPathFactory) 
         "TMPDIR": str(temporary),
     }
     toy = ("--epochs", 1, "--limit", 6, "--image-size", *SIZE)
-    trained = run("train", "--strategy", "all", "--data", data, "--out", checkpoints, *toy)
+    trained = run("train", "--strategy", "all", "--protocol", "leak-free", "--data", data, "--out", checkpoints, *toy)
     assert trained.returncode == 0, trained.stderr
     few = ("--calibration-images", 6, "--verify-images", 4, "--accuracy-images", 3)
     call = ("--checkpoint", checkpoints, "--data", data, "--out", out, "--json", *few)

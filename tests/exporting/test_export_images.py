@@ -25,7 +25,7 @@ from train.checkpoint import load_checkpoint
 from train.config import TrainConfig
 from train.data.hc18 import read_dataset
 from train.data.splits import SPLITS, evenly_spaced, make_split
-from train.loop import load_arrays
+from train.frames.pool import make_pool
 
 SIZE = (64, 96)
 
@@ -56,9 +56,9 @@ def test_images_are_prepared_as_in_training(phantom: Path, rule: ResizeRule) -> 
     dataset = read_dataset(phantom)
     samples = calibration_samples(dataset, make_split(dataset, "grouped"), 3)
     images = load_images(samples, SIZE, rule)
-    settings = TrainConfig(image_size=SIZE, encoder_weights="random", resize_rule=rule)
+    settings = TrainConfig(image_size=SIZE, encoder_weights="random", resize_rule=rule, looks=0, negatives=0.0)
     assert images.inputs.dtype == np.uint8
-    assert np.array_equal(images.inputs, load_arrays(samples, settings)[0])
+    assert np.array_equal(images.inputs, make_pool(samples, [], settings).images)
     assert [one.geometry for one in images.prepared] == [prepare(s.frame(), SIZE, rule=rule).geometry for s in samples]
 
 

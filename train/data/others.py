@@ -121,6 +121,17 @@ def without_kinds(others: Sequence[Other], kinds: Sequence[str]) -> list[Other]:
     return [other for other in others if other.kind not in kinds]
 
 
+def first_of_kinds(others: Sequence[Other], limit: int | None) -> list[Other]:
+    """At most the first ``limit`` frames of each kind; all without a limit."""
+    seen: Counter[str] = Counter()
+    kept = []
+    for other in others:
+        seen[other.kind] += 1
+        if limit is None or seen[other.kind] <= limit:
+            kept.append(other)
+    return kept
+
+
 def count_kinds(others: Sequence[Other]) -> dict[str, int]:
     """Number of frames of each kind."""
     return dict(sorted(Counter(other.kind for other in others).items()))
