@@ -219,7 +219,7 @@ class Segmenter:
     ) -> Measurement:
         """Measure the head circumference, or refuse with a reason.
 
-        With the shipped model, Python allocates up to 1.1 MB for a grey frame of 800x540 (2.2 MB in colour). Only the
+        With the shipped model, Python allocates up to 1.1 MB for a grey frame of 800x540 (3.5 MB in colour). Only the
         mask, 0.43 MB, outlives the call. It is a new array each time and belongs to the caller.
 
         Args:
