@@ -13,17 +13,8 @@ from edge_runtime.common.cli import counted
 from edge_runtime.errors import InputError, UsageError
 from edge_runtime.frame.image_files import read_image
 from edge_runtime.frame.image_folders import SUFFIXES, list_images
-from edge_runtime.head.components import largest_region
 from edge_runtime.head.ellipse import Ellipse, EllipseError, fit_ellipse, outline_points
-
-MASK = "_mask"
-"""The reference of NAME.png is NAME_mask.png."""
-
-HEADS, NOT_HEADS = "heads", "not_heads"
-"""Names of folders that say what all frames below them show."""
-
-MOST_STRAY = 0.01
-"""Share of a mask that may lie beside its largest region. A head is one region; specks are no reason to drop it."""
+from train.data.others import HEADS, MASK, NOT_HEADS, STRAY, head_region
 
 Meaning = Literal["heads", "not heads", "unknown"]
 """What frames show: heads that are to be measured, no head that can be measured, or nobody said which."""
@@ -135,12 +126,10 @@ def read_reference(path: Path, size: tuple[int, int]) -> Reference:
         raise InputError(
             f"{path} has {width} x {height} pixels, its frame {wide} x {high}. Draw it at the frame's size."
         )
-    region, count = largest_region(mask)
-    stray = int(np.count_nonzero(mask & ~region))
-    if stray > MOST_STRAY * np.count_nonzero(mask):
-        share = stray / np.count_nonzero(mask)
+    region, count, stray = head_region(mask)
+    if stray > STRAY:
         raise InputError(
-            f"{path} has {counted(count, 'region')}; {share:.0%} of it lies beside the largest. A reference is one "
+            f"{path} has {counted(count, 'region')}; {stray:.0%} of it lies beside the largest. A reference is one "
             "region, the filled head."
         )
     try:

@@ -22,6 +22,7 @@ from train.frames.bad_frames import KINDS, Scene, make_bad
 from train.frames.looks import LOOKS, make_compound, make_look
 from train.frames.no_frames import Frame
 from train.frames.photographs import photographs
+from train.frames.pool import other_view, sample_view
 from train.frames.view import View
 
 REAL = "real"
@@ -116,15 +117,21 @@ def good_cases(segmenter: Segmenter, samples: Sequence[Sample], looks: int, seed
     """
     kinds = list(LOOKS)
     for number, sample in enumerate(samples):
-        size = (sample.pixel_size_mm, sample.pixel_size_mm)
-        view = View(sample.frame(), sample.ellipse(), size)
-        yield examine(segmenter, view, sample.name, REAL, True)
-        for turn in range(number * looks, (number + 1) * looks):
-            kind = COMPOUND if turn % 2 else kinds[turn // 2 % len(kinds)]
-            at = seed * 100_000 + turn
-            look = make_compound(view, at) if kind == COMPOUND else make_look(kind, view, at)
-            if look is not None:
-                yield examine(segmenter, look, sample.name, kind, True)
+        view = sample_view(sample)
+        chosen = (
+            (COMPOUND if turn % 2 else kinds[turn // 2 % len(kinds)], seed * 100_000 + turn)
+            for turn in range(number * looks, (number + 1) * looks)
+        )
+        yield from _seen_as(segmenter, view, sample.name, chosen)
+
+
+def _seen_as(segmenter: Segmenter, view: View, name: str, looks: Iterable[tuple[str, int]]) -> Iterator[Examined]:
+    """Measure a view unchanged, and in looks given by kind and seed."""
+    yield examine(segmenter, view, name, REAL, True)
+    for kind, seed in looks:
+        look = make_compound(view, seed) if kind == COMPOUND else make_look(kind, view, seed)
+        if look is not None:
+            yield examine(segmenter, look, name, kind, True)
 
 
 def every_look(segmenter: Segmenter, samples: Sequence[Sample], compounds: int, seed: int) -> Iterator[Examined]:
@@ -137,14 +144,9 @@ def every_look(segmenter: Segmenter, samples: Sequence[Sample], compounds: int, 
         seed: Seed for the looks.
     """
     for number, sample in enumerate(samples):
-        view = View(sample.frame(), sample.ellipse(), (sample.pixel_size_mm, sample.pixel_size_mm))
-        yield examine(segmenter, view, sample.name, REAL, True)
         at = seed * 100_000 + number * max(compounds, 1)
-        looks = [(kind, make_look(kind, view, at)) for kind in LOOKS]
-        looks += [(COMPOUND, make_compound(view, at + turn)) for turn in range(compounds)]
-        for kind, look in looks:
-            if look is not None:
-                yield examine(segmenter, look, sample.name, kind, True)
+        chosen = [(kind, at) for kind in LOOKS] + [(COMPOUND, at + turn) for turn in range(compounds)]
+        yield from _seen_as(segmenter, sample_view(sample), sample.name, chosen)
 
 
 def bad_cases(
@@ -163,7 +165,7 @@ def bad_cases(
         photographs: Photographs of other things. If there are none, the kinds that need them are left out.
         each: Number of frames per kind.
         seed: Seed for the draw and the frames.
-        kinds: Kinds from :data:`train.frames.bad_frames.KINDS` or ``DAMAGES``.
+        kinds: Kinds from :data:`train.frames.bad_frames.KINDS`.
     """
     rng = np.random.default_rng(seed)
     for kind in kinds:
@@ -188,16 +190,12 @@ def other_cases(segmenter: Segmenter, others: Sequence[Other], looks: int, seed:
     """
     kinds = list(LOOKS)
     for number, other in enumerate(others):
-        frame, head = other.frame(), other.head()
-        height, width = frame.shape
-        place = head or Ellipse(width / 2, height / 2, 0.3 * min(width, height), 0.24 * min(width, height), 0.0)
-        size = NOMINAL_HC_MM / place.perimeter
-        view = View(frame, place, (size, size))
-        yield examine(segmenter, view, other.path.name, other.kind, head is not None, place)
+        view, good = other_view(other, NOMINAL_HC_MM)
+        yield examine(segmenter, view, other.path.name, other.kind, good, view.head)
         for turn in range(number * looks, (number + 1) * looks):
             look = make_look(kinds[turn % len(kinds)], view, seed * 100_000 + turn)
             if look is not None:
-                yield examine(segmenter, look, other.path.name, other.kind, head is not None, look.head)
+                yield examine(segmenter, look, other.path.name, other.kind, good, look.head)
 
 
 PARTS = ("train", "val", "test")

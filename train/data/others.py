@@ -57,13 +57,27 @@ class Other:
         marked = to_gray(read_image(self.mask)) > 127
         if marked.shape != self.frame().shape:
             raise InputError(f"{self.mask} is {marked.shape[::-1]}, its image {self.frame().shape[::-1]} pixels large.")
-        region, _ = largest_region(marked)
-        if np.count_nonzero(marked & ~region) > STRAY * np.count_nonzero(marked):
+        region, _, stray = head_region(marked)
+        if stray > STRAY:
             return None
         try:
             return fit_ellipse(outline_points(region, 0.5))
         except EllipseError as error:
             raise InputError(f"{self.mask}: no ellipse can be fitted to this mask: {error}.") from error
+
+
+def head_region(marked: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], int, float]:
+    """The region of a mask that is the head.
+
+    Args:
+        marked: bool (H, W).
+
+    Returns:
+        The largest region, bool (H, W); the number of regions; and the share of the mask beside it, 0 to 1. Above
+        :data:`STRAY`, the mask does not outline a head.
+    """
+    region, count = largest_region(marked)
+    return region, count, np.count_nonzero(marked & ~region) / max(1, np.count_nonzero(marked))
 
 
 def read_others(root: Path) -> list[Other]:

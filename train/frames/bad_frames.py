@@ -59,13 +59,10 @@ def _extent(head: Ellipse) -> tuple[float, float]:
     return float(np.hypot(a * np.cos(angle), b * np.sin(angle))), float(np.hypot(a * np.sin(angle), b * np.cos(angle)))
 
 
-def _cut(scene: Scene, rng: Random, least: float = 0.4, most: float = 0.6) -> tuple[slice, slice]:
-    """The rows and columns on one side of a vertical or horizontal line, with a share of the head's extent cut off.
-
-    The share is drawn between ``least`` and ``most``.
-    """
+def _cut(scene: Scene, rng: Random) -> tuple[slice, slice]:
+    """The rows and columns on one side of a line along an axis, with 40 to 60% of the head's extent cut off."""
     height, width = scene.frame.shape
-    reach = 1 - 2 * rng.uniform(least, most)
+    reach = 1 - 2 * rng.uniform(0.4, 0.6)
     half_width, half_height = _extent(scene.head)
     side = rng.integers(4)
     if side < 2:
@@ -220,16 +217,13 @@ def _photograph(scene: Scene, rng: Random) -> Frame:
     return np.ascontiguousarray(part[:, ::-1] if rng.random() < 0.5 else part)
 
 
-def _cover(scene: Scene, rng: Random, fill: Callable[[], Frame], least: float = 0.55, most: float = 0.95) -> Frame:
-    """Put rectangles over the frame until a share of the head's outline is hidden.
-
-    The share is drawn between ``least`` and ``most``.
-    """
+def _cover(scene: Scene, rng: Random, fill: Callable[[], Frame]) -> Frame:
+    """Put rectangles over the frame until 55 to 95% of the head's outline are hidden."""
     height, width = scene.frame.shape
     hidden = np.zeros((height, width), dtype=bool)
     outline = np.clip(np.rint(scene.head.outline(200)), 0, [width - 1, height - 1]).astype(int)
     x, y = outline.T
-    wanted = rng.uniform(least, most)
+    wanted = rng.uniform(0.55, 0.95)
     reach_x, reach_y = _extent(scene.head)
     while hidden[y, x].mean() < wanted:
         at = (
@@ -269,12 +263,12 @@ def _shifted(frame: Frame, dy: int, dx: int) -> Frame:
     return frame[rows][:, columns]
 
 
-def _smear(scene: Scene, rng: Random, least: float = 0.35, most: float = 1.6) -> Frame:
+def _smear(scene: Scene, rng: Random) -> Frame:
     """Average along a line, which makes the outline as wide as the line is long.
 
-    The length, in minor semi-axes of the head, is drawn between ``least`` and ``most``.
+    The length is 0.35 to 1.6 of the head's minor semi-axis.
     """
-    length = rng.uniform(least, most) * scene.head.semi_minor
+    length = rng.uniform(0.35, 1.6) * scene.head.semi_minor
     angle = rng.uniform(0, np.pi)
     out = scene.frame.astype(np.float32)
     step = length / 2
@@ -393,35 +387,15 @@ KINDS: dict[str, Kind] = {
 """Kinds of bad frames, by name."""
 
 
-def _cut_a_little(scene: Scene, rng: Random) -> Frame:
-    return np.ascontiguousarray(scene.frame[_cut(scene, rng, 0.05, 0.3)])
-
-
-def _covered_a_little(scene: Scene, rng: Random) -> Frame:
-    return _cover(scene, rng, lambda: np.zeros_like(scene.frame), 0.05, 0.4)
-
-
-def _smeared_a_little(scene: Scene, rng: Random) -> Frame:
-    return _smear(scene, rng, 0.05, 0.3)
-
-
-DAMAGES: dict[str, Kind] = {
-    "cut": Kind("5 to 30% of the head's extent cropped away", _cut_a_little),
-    "covered": Kind("5 to 40% of the outline covered by boxes", _covered_a_little),
-    "smeared": Kind("moved by 5 to 30% of the head's minor semi-axis", _smeared_a_little),
-}
-"""Kinds of frames between good and bad, by name. They need not be refused, but any measurement must be accurate."""
-
-
 def make_bad(kind: str, scene: Scene, seed: int) -> Frame:
     """Make one bad frame.
 
     Args:
-        kind: One of :data:`KINDS` or :data:`DAMAGES`.
+        kind: One of :data:`KINDS`.
         scene: The material that it is made from.
         seed: The same scene and seed give the same frame.
 
     Returns:
         uint8 (H, W), each side at least 32 pixels.
     """
-    return (KINDS | DAMAGES)[kind].make(scene, np.random.default_rng([seed, *kind.encode()]))
+    return KINDS[kind].make(scene, np.random.default_rng([seed, *kind.encode()]))

@@ -172,23 +172,44 @@ def _make(config: TrainConfig, task: _Task) -> NDArray[np.uint8] | None:
             return None
         scene = Scene(task.source.frame(), task.source.ellipse(), task.other.frame(), pictures)
         return _prepared(config, View(make_bad(task.what, scene, task.seed), scene.head, (1.0, 1.0)), None, 0.0)
-    size = (task.source.pixel_size_mm, task.source.pixel_size_mm)
+    plain = sample_view(task.source)
     if not task.what:
-        view: View | None = View(task.source.frame(), task.source.ellipse(), size)
-        return _prepared(config, view, task.source.mask(config.mask), 0.0)
-    view = _altered(View(task.source.frame(), task.source.ellipse(), size), task)
+        return _prepared(config, plain, task.source.mask(config.mask), 0.0)
+    view = _altered(plain, task)
     return _prepared(config, view, None if view is None else _interior(view), 0.0)
 
 
 def _from_elsewhere(other: Other, task: _Task) -> tuple[View | None, NDArray[np.bool_] | None, float]:
+    view: View | None
+    view, has_head = other_view(other)
+    if task.what:
+        view = _altered(view, task)
+    return view, _interior(view) if has_head and view is not None else None, UNSURE_BAND
+
+
+@lru_cache(maxsize=1)  # the looks of an image are made one after the other
+def sample_view(sample: Sample) -> View:
+    """An image of the data set with its head. The last one is kept: do not write to it."""
+    return View(sample.frame(), sample.ellipse(), (sample.pixel_size_mm, sample.pixel_size_mm))
+
+
+@lru_cache(maxsize=1)
+def other_view(other: Other, hc_mm: float | None = None) -> tuple[View, bool]:
+    """A frame from elsewhere, and whether there is a head in it. The last one is kept: do not write to it.
+
+    Args:
+        other: The frame.
+        hc_mm: The pixel size, which is not known, is chosen so that the head has this circumference; 1 mm without it.
+
+    Returns:
+        The view, and whether there is a head. Without one, the view's stands where a head could be, so that burnt-in
+        calipers and shadows go there.
+    """
     frame, head = other.frame(), other.head()
     height, width = frame.shape
-    # without a head, burnt-in calipers and shadows go where one could be
     place = head or Ellipse(width / 2, height / 2, 0.3 * min(width, height), 0.24 * min(width, height), 0.0)
-    view: View | None = View(frame, place, (1.0, 1.0))
-    if task.what and view is not None:
-        view = _altered(view, task)
-    return view, None if head is None or view is None else _interior(view), UNSURE_BAND
+    size = 1.0 if hc_mm is None else hc_mm / place.perimeter
+    return View(frame, place, (size, size)), head is not None
 
 
 def _altered(view: View, task: _Task) -> View | None:
