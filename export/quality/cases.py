@@ -18,7 +18,8 @@ from edge_runtime.quality.look import look_figures
 from edge_runtime.segmenter import Segmenter
 from train.data.hc18 import Dataset, Sample
 from train.data.others import Other
-from train.frames.bad_frames import KINDS, Scene, make_bad
+from train.frames.bad_frames import KINDS, make_bad
+from train.frames.head_removed import Scene
 from train.frames.looks import LOOKS, make_compound, make_look
 from train.frames.no_frames import Frame
 from train.frames.photographs import photographs

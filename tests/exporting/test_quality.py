@@ -18,7 +18,8 @@ from tests.helpers.places import Run
 from tests.helpers.tiny_model import make_artifact
 from train.data.hc18 import Dataset, Sample, read_dataset
 from train.data.splits import make_split
-from train.frames.bad_frames import KINDS, Scene, make_bad
+from train.frames.bad_frames import KINDS, make_bad
+from train.frames.head_removed import Scene
 from train.frames.looks import FAMILIES, LOOKS, make_look
 from train.frames.photographs import photographs
 from train.frames.view import View

@@ -6,7 +6,8 @@ import numpy as np
 
 from edge_runtime.head.ellipse import Ellipse
 from train.data.phantom import make_phantom
-from train.frames.bad_frames import Scene, make_bad
+from train.frames.bad_frames import make_bad
+from train.frames.head_removed import Scene
 
 
 def scene(seed: int = 0) -> Scene:

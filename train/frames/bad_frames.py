@@ -6,33 +6,16 @@ Frames whose head can still be measured (turned, mirrored, darker, slightly crop
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from edge_runtime.frame.preprocess import MIN_FRAME_SIDE
 from edge_runtime.frame.resize import resize
-from edge_runtime.head.ellipse import Ellipse
 from train.frames import no_frames
+from train.frames.head_removed import Scene, beside, extent, tissue, trunk
 from train.frames.no_frames import Frame, Random, to_bytes
-
-
-@dataclass(frozen=True)
-class Scene:
-    """The material for bad frames.
-
-    Attributes:
-        frame: A real frame, uint8 (H, W).
-        head: The annotated head in it, in pixels.
-        other: Another real frame.
-        photographs: Photographs of anything but ultrasound, uint8 (H, W).
-    """
-
-    frame: Frame
-    head: Ellipse
-    other: Frame
-    photographs: Sequence[Frame]
 
 
 @dataclass(frozen=True)
@@ -52,18 +35,11 @@ def _drawn(draw: Callable[[tuple[int, int], Random], Frame]) -> Callable[[Scene,
     return lambda scene, rng: draw((scene.frame.shape[0], scene.frame.shape[1]), rng)
 
 
-def _extent(head: Ellipse) -> tuple[float, float]:
-    """Half the width and half the height of an ellipse's bounding box."""
-    angle = np.radians(head.angle_deg)
-    a, b = head.semi_major, head.semi_minor
-    return float(np.hypot(a * np.cos(angle), b * np.sin(angle))), float(np.hypot(a * np.sin(angle), b * np.cos(angle)))
-
-
 def _cut(scene: Scene, rng: Random) -> tuple[slice, slice]:
     """The rows and columns on one side of a line along an axis, with 40 to 60% of the head's extent cut off."""
     height, width = scene.frame.shape
     reach = 1 - 2 * rng.uniform(0.4, 0.6)
-    half_width, half_height = _extent(scene.head)
+    half_width, half_height = extent(scene.head)
     side = rng.integers(4)
     if side < 2:
         at = scene.head.center_x + (1 if side else -1) * reach * half_width
@@ -107,7 +83,7 @@ def _half_zoomed(scene: Scene, rng: Random) -> Frame:
 
 def _inside(scene: Scene, rng: Random) -> Frame:
     """Crop a part inside the skull."""
-    half_width, half_height = (rng.uniform(0.35, 0.65) * v for v in _extent(scene.head))
+    half_width, half_height = (rng.uniform(0.35, 0.65) * v for v in extent(scene.head))
     x, y = scene.head.center_x, scene.head.center_y
     height, width = scene.frame.shape
     top, bottom = (int(np.clip(v, 0, height)) for v in (y - half_height, y + half_height))
@@ -180,32 +156,6 @@ def _halves(scene: Scene, rng: Random) -> Frame:
     return out
 
 
-def _tissue(scene: Scene, rng: Random) -> Frame:
-    """Cover the whole frame, or only the head, with patches of the tissue around the head."""
-    height, width = scene.frame.shape
-    head = scene.head
-    wide = Ellipse(head.center_x, head.center_y, head.semi_major * 1.15, head.semi_minor * 1.15, head.angle_deg)
-    blocked = wide.interior((height, width))
-    side = int(rng.integers(24, 90))
-    whole = rng.random() < 0.5
-    out = scene.frame.copy()
-    for top in range(0, height, side):
-        for left in range(0, width, side):
-            place = slice(top, top + side), slice(left, left + side)
-            if not whole and not blocked[place].any():
-                continue
-            for _ in range(60):
-                y, x = (int(rng.integers(0, n - side)) for n in (height, width))
-                patch = scene.frame[y : y + side, x : x + side]
-                if blocked[y : y + side, x : x + side].mean() < 0.02 and patch.max() > 20:
-                    break
-            else:
-                patch = np.zeros((side, side), dtype=np.uint8)
-            part = out[place]
-            part[...] = patch[: part.shape[0], : part.shape[1]]
-    return out
-
-
 def _photograph(scene: Scene, rng: Random) -> Frame:
     """A random part of a photograph, mirrored at random."""
     photograph = scene.photographs[int(rng.integers(len(scene.photographs)))]
@@ -224,7 +174,7 @@ def _cover(scene: Scene, rng: Random, fill: Callable[[], Frame]) -> Frame:
     outline = np.clip(np.rint(scene.head.outline(200)), 0, [width - 1, height - 1]).astype(int)
     x, y = outline.T
     wanted = rng.uniform(0.55, 0.95)
-    reach_x, reach_y = _extent(scene.head)
+    reach_x, reach_y = extent(scene.head)
     while hidden[y, x].mean() < wanted:
         at = (
             outline[int(rng.integers(len(outline)))]
@@ -307,56 +257,6 @@ def _mosaic(scene: Scene, rng: Random) -> Frame:
     return to_bytes(cells[rows][:, columns])
 
 
-def _beside(scene: Scene, rng: Random) -> Frame:
-    """The part of the frame on one side of the head, without the head; tissue if no side has room."""
-    height, width = scene.frame.shape
-    half_width, half_height = (1.04 * v for v in _extent(scene.head))
-    x, y = scene.head.center_x, scene.head.center_y
-    sides = [
-        (slice(None), slice(0, max(0, int(x - half_width)))),
-        (slice(None), slice(min(width, int(x + half_width) + 1), width)),
-        (slice(0, max(0, int(y - half_height))), slice(None)),
-        (slice(min(height, int(y + half_height) + 1), height), slice(None)),
-    ]
-    parts = [part for rows, columns in sides if min((part := scene.frame[rows, columns]).shape) >= 0.18 * height]
-    if not parts:
-        return _tissue(scene, rng)
-    return np.ascontiguousarray(parts[int(rng.integers(len(parts)))])
-
-
-def _trunk(scene: Scene, rng: Random) -> Frame:
-    """Put a trunk in the head's place: even tissue without a skull, with a faint skin line, a stomach and a spine."""
-    height, width = scene.frame.shape
-    head = scene.head
-    y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-    grid = np.stack([x.ravel(), y.ravel()], axis=1).astype(np.float64)
-    bumps = rng.normal(0, 0.03, 4)
-    turn = np.arctan2(y - head.center_y, x - head.center_x)
-    wave = 1 + sum(bumps[k] * np.cos((k + 2) * turn + k) for k in range(4))
-    radius = head.radius(grid).reshape(height, width).astype(np.float32) / (1.14 * wave)  # it covers the skull
-    tissue = scene.frame.astype(np.float32)
-    level = max(12.0, float(np.mean(tissue[radius < 1])))
-    inner = level * rng.uniform(0.5, 1.5) * (0.3 + 1.4 * resize(rng.random((7, 9)), (height, width)))
-    grain = (max(2, height // int(rng.integers(4, 9))), max(2, width // int(rng.integers(5, 12))))
-    grains = resize(rng.rayleigh(0.8, grain), (height, width))
-    inner = inner * (grains + rng.uniform(0, 0.7) * (1 - grains))
-    reach = head.semi_minor
-    for _ in range(int(rng.integers(0, 4))):  # stomach, bladder, vessels: dark
-        far, angle = rng.uniform(0, 0.6) * reach, rng.uniform(0, 2 * np.pi)
-        a, b = rng.uniform(0.08, 0.3, 2) * reach
-        dark = np.hypot((x - head.center_x - far * np.cos(angle)) / a, (y - head.center_y - far * np.sin(angle)) / b)
-        inner *= np.clip(dark - 0.6, 0.1, 1)
-    for _ in range(int(rng.integers(0, 5))):  # spine and ribs: bright spots
-        far, angle = rng.uniform(0.5, 0.9) * reach, rng.uniform(0, 2 * np.pi)
-        spot = np.hypot(x - head.center_x - far * np.cos(angle), y - head.center_y - far * np.sin(angle))
-        inner += rng.uniform(60, 180) * np.exp(-((spot / (rng.uniform(0.03, 0.08) * reach)) ** 2))
-    share = np.clip((1 - radius) / 0.06, 0, 1)
-    out = share * inner + (1 - share) * tissue
-    lit = np.clip(np.cos(turn - rng.uniform(0, 2 * np.pi)) + rng.uniform(-0.6, 1), 0, 1)
-    skin = np.exp(-(((radius - 1) / rng.uniform(0.012, 0.03)) ** 2))
-    return to_bytes(out + rng.uniform(0.2, 1.2) * level * lit * skin)
-
-
 KINDS: dict[str, Kind] = {
     "flat": Kind("almost a single grey level", _drawn(no_frames.flat)),
     "ramp": Kind("a smooth gradient", _drawn(no_frames.ramp)),
@@ -374,9 +274,9 @@ KINDS: dict[str, Kind] = {
     "tiles": Kind("cut into tiles and shuffled", _tiles),
     "strips": Kind("cut into strips, which are shuffled or shifted", _strips),
     "halves": Kind("cut through the head, with the halves joined wrongly", _halves),
-    "tissue": Kind("tissue around a head, without the head", _tissue),
-    "beside": Kind("the part of a frame beside the head", _beside),
-    "trunk": Kind("a trunk in the head's place, without a skull", _trunk),
+    "tissue": Kind("tissue around a head, without the head", tissue),
+    "beside": Kind("the part of a frame beside the head", beside),
+    "trunk": Kind("a trunk in the head's place, without a skull", trunk),
     "boxes": Kind("at least 55% of the outline covered by boxes", _boxes),
     "menus": Kind("at least 55% of the outline covered by menus and pictures", _menus),
     "smear": Kind("moved by at least a third of the head's minor semi-axis during the exposure", _smear),

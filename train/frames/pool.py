@@ -23,7 +23,8 @@ from train.config import TrainConfig
 from train.data.hc18 import Sample
 from train.data.others import Other
 from train.data.score import place_mask
-from train.frames.bad_frames import KINDS, Scene, make_bad
+from train.frames.bad_frames import KINDS, make_bad
+from train.frames.head_removed import Scene
 from train.frames.looks import LOOKS, make_compound, make_look
 from train.frames.photographs import photographs
 from train.frames.view import View
