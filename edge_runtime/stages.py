@@ -83,7 +83,7 @@ def run_stages(
         done("prepare")
         network.invoke()
         done("invoke")
-        logits = network.logits(borrow(3, manifest.size))
+        logits = network.logits(borrow(3, manifest.output_size))
         done("logits")
     logits = logits if answer is None else answer
     head = find_head(logits, prepared.geometry, pixel_size_mm, manifest.threshold, done)

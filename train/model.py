@@ -15,7 +15,9 @@ from torch import Tensor, nn
 from edge_runtime.errors import UsageError
 from edge_runtime.frame.preprocess import to_unit
 from train.data.score import Predict
-from train.fast_decoder import FastDecoderBlock
+from train.networks.fast_decoder import FastDecoderBlock
+from train.networks.patch_unet import PatchUNet
+from train.networks.plain_unet import PlainUNet
 from train.strategies import Strategy
 
 IMAGE_SIZE_STEP = 16
@@ -24,37 +26,8 @@ segmentation-models-pytorch halves five times, but its decoder resizes to the si
 do."""
 
 
-class PlainUNet(nn.Module):
-    """U-Net of Ronneberger et al. (2015) with padding and batch norm: 31,037,633 parameters with three channels in."""
-
-    def __init__(self, in_channels: int) -> None:
-        super().__init__()
-        widths = (64, 128, 256, 512, 1024)
-        self.down = nn.ModuleList(_double(a, b) for a, b in zip((in_channels, *widths[:-1]), widths, strict=True))
-        self.up = nn.ModuleList(nn.ConvTranspose2d(2 * w, w, 2, stride=2) for w in widths[-2::-1])
-        self.merge = nn.ModuleList(_double(2 * w, w) for w in widths[-2::-1])
-        self.head = nn.Conv2d(widths[0], 1, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Logits (N, 1, H, W) of images (N, C, H, W)."""
-        skips = []
-        for i, block in enumerate(self.down):
-            x = block(x if i == 0 else nn.functional.max_pool2d(x, 2))
-            skips.append(x)
-        for up, merge, skip in zip(self.up, self.merge, skips[-2::-1], strict=True):
-            x = merge(torch.cat([skip, up(x)], dim=1))
-        return self.head(x)  # type: ignore[no-any-return]
-
-
-def _double(a: int, b: int) -> nn.Sequential:
-    layers: list[nn.Module] = []
-    for i, o in ((a, b), (b, b)):
-        layers += [nn.Conv2d(i, o, 3, padding=1, bias=False), nn.BatchNorm2d(o), nn.ReLU(inplace=True)]
-    return nn.Sequential(*layers)
-
-
 class HeadNet(nn.Module):
-    """A network behind the project's input contract: one grey channel in [0, 1] in, one logit a pixel out.
+    """A network behind the project's contract: one grey channel in [0, 1] in, logits on a regular grid out.
 
     Attributes:
         strategy: The strategy it was built from.
@@ -67,6 +40,8 @@ class HeadNet(nn.Module):
         self.net: nn.Module
         if strategy.architecture == "plain-unet":
             self.net = PlainUNet(strategy.in_channels)
+        elif strategy.architecture == "patch-unet":
+            self.net = PatchUNet(strategy.in_channels, strategy.decoder_channels)
         else:
             unet = smp.Unet(
                 "mobilenet_v2",
@@ -81,7 +56,7 @@ class HeadNet(nn.Module):
             self.net = unet
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits float32 (N, 1, H, W) of grey images (N, 1, H, W) in [0, 1]."""
+        """Logits float32 (N, 1, H / s, W / s) of grey images (N, 1, H, W) in [0, 1]; s is 1, or 4 for a patch U-Net."""
         if self.strategy.in_channels != 1:
             x = x.expand(-1, self.strategy.in_channels, -1, -1)
         return self.net(x)  # type: ignore[no-any-return]
@@ -91,11 +66,14 @@ class HeadNet(nn.Module):
         if isinstance(self.net, PlainUNet):
             return {"all": self.net}
         net: Any = self.net
-        blocks = list(net.decoder.blocks.children())
-        if len(blocks) != 5:
-            raise RuntimeError(f"segmentation-models-pytorch made {len(blocks)} decoder blocks where 5 are expected")
+        patch = isinstance(net, PatchUNet)
+        decoder, head = (net.decoder, net.head) if patch else (net.decoder.blocks, net.segmentation_head)
+        blocks = list(decoder.children())
+        if len(blocks) != len(self.strategy.decoder_channels):
+            expected = len(self.strategy.decoder_channels)
+            raise RuntimeError(f"there are {len(blocks)} decoder blocks where {expected} are expected")
         named: dict[str, nn.Module] = {f"decoder.{i}": block for i, block in enumerate(blocks)}
-        return named | {"encoder": net.encoder, "decoder": net.decoder, "head": net.segmentation_head, "all": net}
+        return named | {"encoder": net.encoder, "decoder": net.decoder, "head": head, "all": net}
 
 
 def load_encoder(model: HeadNet, tensors: dict[str, Tensor]) -> None:
@@ -114,6 +92,9 @@ def load_encoder(model: HeadNet, tensors: dict[str, Tensor]) -> None:
     first = "features.0.0.weight"
     if model.strategy.in_channels == 1 and first in state:
         state[first] = state[first].sum(dim=1, keepdim=True)
+    if isinstance(model.net, PatchUNet):  # its stem is its own, and it ends earlier
+        own = model.net.encoder.state_dict()
+        state = {k: state.get(k, v) for k, v in own.items() if k in state or k.startswith("stem.")}
     try:
         model.net.encoder.load_state_dict(state)  # type: ignore[union-attr]
     except RuntimeError as error:

@@ -63,6 +63,19 @@ def segmentation_loss(name: str, logits: Tensor, masks: Tensor) -> Tensor:
     return loss
 
 
+def coarsen(masks: Tensor, size: tuple[int, int]) -> Tensor:
+    """Masks (N, 2, H, W) for logits of fewer pixels, (N, 2, h, w).
+
+    A logit learns the share of its pixels that is head, and nothing where nothing is to be learned of one of them.
+    """
+    if masks.shape[2:] == size:
+        return masks
+    kernel = masks.shape[2] // size[0], masks.shape[3] // size[1]
+    head, unsure = masks[:, :1], masks[:, 1:]
+    pool = torch.nn.functional
+    return torch.cat([pool.avg_pool2d(head, kernel), pool.max_pool2d(unsure, kernel)], dim=1)
+
+
 def unpack(masks: NDArray[np.uint8]) -> Tensor:
     """A pool's masks, uint8 (N, h, w), as float32 (N, 2, h, w): head, and where nothing is to be learned."""
     values = torch.from_numpy(masks)[:, None]
@@ -78,7 +91,7 @@ class Run:
         self.config = config
         self.device = device
         self.model = HeadNet(strategy)
-        if config.encoder_weights != "random" and strategy.architecture == "mobilenet_v2-unet":
+        if config.encoder_weights != "random" and strategy.architecture != "plain-unet":
             load_encoder(self.model, find_encoder_weights(config.encoder_weights))
         self.initial_fault = find_not_finite(self.model.state_dict())
         freeze(self.model)
@@ -147,6 +160,7 @@ class Run:
             x = x.to(self.device, memory_format=torch.channels_last)
             with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=config.precision == "bfloat16"):
                 logits = self.model(x)
+            y = coarsen(y, (logits.shape[2], logits.shape[3]))
             loss = segmentation_loss(config.loss, logits.float(), y.to(self.device))
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]

@@ -9,6 +9,7 @@ from edge_runtime.errors import UsageError
 
 PAPER_DECODER = (256, 128, 64, 32, 16)
 NARROW_DECODER = (64, 32, 24, 16, 8)
+PATCH_DECODER = (64, 48, 32)
 
 
 @dataclass(frozen=True)
@@ -20,10 +21,11 @@ class Strategy:
         summary: One line for people.
         trainable: Parts that learn: ``encoder``, ``decoder`` (all of it), ``decoder.0`` to ``decoder.4`` (one block
             each), ``head``, or ``all``. The other parts keep their initial weights.
-        architecture: ``mobilenet_v2-unet`` (segmentation-models-pytorch) or ``plain-unet`` (Ronneberger 2015, with
-            batch norm).
+        architecture: ``mobilenet_v2-unet`` (segmentation-models-pytorch), ``plain-unet`` (Ronneberger 2015, with batch
+            norm) or ``patch-unet`` (:mod:`train.patch_net`).
         encoder_weights: ``imagenet`` or ``random``: what the encoder starts from.
-        decoder_channels: Channels of the five decoder blocks, deepest first; ``plain-unet`` does not use them.
+        decoder_channels: Channels of the decoder blocks, deepest first. ``mobilenet_v2-unet`` has five, ``patch-unet``
+            two or three (its encoder ends earlier with two), and ``plain-unet`` does not use them.
         in_channels: 3 (the grey frame three times, as in the paper) or 1.
         upsampling: ``nearest`` or ``bilinear``, in the decoder.
         frozen_batch_norm: What batch norm of frozen parts does during training. ``track``: its running mean and
@@ -35,9 +37,9 @@ class Strategy:
     name: str
     summary: str
     trainable: tuple[str, ...]
-    architecture: Literal["mobilenet_v2-unet", "plain-unet"] = "mobilenet_v2-unet"
+    architecture: Literal["mobilenet_v2-unet", "plain-unet", "patch-unet"] = "mobilenet_v2-unet"
     encoder_weights: Literal["imagenet", "random"] = "imagenet"
-    decoder_channels: tuple[int, int, int, int, int] = PAPER_DECODER
+    decoder_channels: tuple[int, ...] = PAPER_DECODER
     in_channels: Literal[1, 3] = 3
     upsampling: Literal["nearest", "bilinear"] = "nearest"
     frozen_batch_norm: Literal["track", "fixed"] = "track"
@@ -87,6 +89,16 @@ _ALL = (
         "ours: nothing frozen, a narrow bilinear decoder, one input channel, the frame's aspect",
         ("all",),
         decoder_channels=NARROW_DECODER,
+        in_channels=1,
+        upsampling="bilinear",
+        image_size=(160, 240),
+    ),
+    Strategy(
+        "edge-l",
+        "ours: as edge, but a first convolution of 6x6 pixels and logits at a quarter of the input",
+        ("all",),
+        architecture="patch-unet",
+        decoder_channels=PATCH_DECODER,
         in_channels=1,
         upsampling="bilinear",
         image_size=(160, 240),

@@ -259,7 +259,7 @@ def _make_plain(model: nn.Module, channels_last: bool) -> None:
     import torch
     from segmentation_models_pytorch.decoders.unet.decoder import UnetDecoderBlock
 
-    from train.fast_decoder import FastDecoderBlock
+    from train.networks.fast_decoder import FastDecoderBlock
 
     model.to(memory_format=torch.channels_last if channels_last else torch.contiguous_format)
     for module in model.modules():

@@ -12,6 +12,7 @@ from edge_runtime.artifact.golden import LEAST_DICE, check_golden, golden_input,
 from edge_runtime.artifact.manifest import Manifest
 from edge_runtime.artifact.network import Network
 from edge_runtime.errors import DeviceError
+from edge_runtime.head.mask import positive_at
 from edge_runtime.metrics import overlap
 
 FRAME = 0
@@ -64,7 +65,7 @@ def check_canary(network: Network, manifest: Manifest, canary: Canary) -> None:
         ModelError: The golden frames give another network input here than at export. The package has another version.
     """
     with network.turn:
-        mask = network(canary.frame) > 0
+        mask = positive_at(network(canary.frame), manifest.size)
         sha256 = hashlib.sha256(network.output().tobytes()).hexdigest()
     if sha256 == canary.sha256:
         return

@@ -23,6 +23,7 @@ from edge_runtime.artifact.network import Network
 from edge_runtime.common.files import read_bounded
 from edge_runtime.errors import ModelError
 from edge_runtime.frame.preprocess import prepare
+from edge_runtime.head.mask import positive_at
 from edge_runtime.metrics import overlap
 
 FRAMES = Path(__file__).resolve().parents[1] / "models" / "golden_frames.npy"
@@ -170,6 +171,6 @@ def _ask(network: Network, preprocessing: Preprocessing) -> tuple[NDArray[np.uin
     hashes, masks = [], []
     for frame in inputs:
         with network.turn:
-            masks.append(network(frame) > 0)
+            masks.append(positive_at(network(frame), (frame.shape[0], frame.shape[1])))
             hashes.append(hashlib.sha256(network.output().tobytes()).hexdigest())
     return inputs, hashes, np.stack(masks)

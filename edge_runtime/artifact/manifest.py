@@ -25,6 +25,9 @@ MAX_MODEL_BYTES = 1 << 29
 MAX_SIDE = 4096
 """Maximum side of a network's input in pixels: eight times the paper's."""
 
+OUTPUT_STRIDES = (1, 2, 4)
+"""Sides of the input divided by those of the output."""
+
 DTYPES = ("float32", "uint8", "int8")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
@@ -205,6 +208,11 @@ class Manifest:
         """(height, width) of the network's input, in pixels."""
         return self.preprocessing.height, self.preprocessing.width
 
+    @property
+    def output_size(self) -> tuple[int, int]:
+        """(height, width) of the network's output, in pixels."""
+        return self.output.shape[1:3]
+
     def __post_init__(self) -> None:
         _check_types(self)
         for key in ("name", "strategy", "recipe"):  # some become parts of file names
@@ -218,10 +226,14 @@ class Manifest:
             raise ValueError(f"'model_bytes' is {self.model_bytes}; it must be 1 to {MAX_MODEL_BYTES}")
         if self.schema_version != SCHEMA_VERSION:
             raise ValueError(f"the schema version is {self.schema_version}; it must be {SCHEMA_VERSION}")
-        size = self.size
-        for tensor in (self.input, self.output):
-            if tensor.shape[1:3] != size:
-                raise ValueError(f"tensor '{tensor.name}' has shape {tensor.shape}, but preprocessing makes {size}")
+        size, strides = self.size, OUTPUT_STRIDES
+        if self.input.shape[1:3] != size:
+            raise ValueError(f"tensor '{self.input.name}' has shape {self.input.shape}, but preprocessing makes {size}")
+        if not any(size == (self.output_size[0] * n, self.output_size[1] * n) for n in strides):
+            raise ValueError(
+                f"tensor '{self.output.name}' has shape {self.output.shape}; its sides must be those of the input, "
+                f"{size}, divided by {' or '.join(map(str, strides))}"
+            )
         zero = {"float32": 0, "uint8": 0, "int8": -128}[self.input.dtype]
         if self.input.dtype != "float32" and (
             abs(self.input.scale / self.preprocessing.scale - 1) > 1e-5 or self.input.zero_point != zero

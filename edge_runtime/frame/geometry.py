@@ -67,6 +67,32 @@ class Box:
 
 
 @dataclass(frozen=True)
+class Window:
+    """The samples of a grid over the network's input that show the content, and where they lie in the frame.
+
+    Attributes:
+        box: Which samples: those whose centre is in the content.
+        content: The part of the frame that the network sees.
+        first: (x, y) of the first of them, in pixels of the content. Pixel centres are at integers.
+        step: (x, y), pixels from one to the next.
+    """
+
+    box: Box
+    content: Box
+    first: tuple[float, float]
+    step: tuple[float, float]
+
+    def crop(self, field: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The part of a field (h, w) that shows the content, a view."""
+        return field[self.box.slices]
+
+    def to_frame(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Map points (N, 2), columns x and y in samples of :meth:`crop`, to pixels of the frame, float64 (N, 2)."""
+        corner = self.first[0] + self.content.left, self.first[1] + self.content.top
+        return np.asarray(points * np.array(self.step) + np.array(corner))
+
+
+@dataclass(frozen=True)
 class Geometry:
     """Where a frame lies in the network's input.
 
@@ -82,31 +108,20 @@ class Geometry:
     network: tuple[int, int]
     place: Box
 
-    @property
-    def scale(self) -> tuple[float, float]:
-        """(x, y): frame pixels per network pixel."""
-        (height, width), (h, w) = self.content.size, self.place.size
-        return width / w, height / h
-
-    def crop(self, field: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The part of the network's output that shows the content, a view.
+    def window(self, stride: int = 1) -> Window:
+        """The samples of a grid that show the content.
 
         Args:
-            field: float32 (h, w), the size of the network's input.
+            stride: Network pixels from one sample to the next, at least 1. A sample is at the centre of its pixels.
         """
-        return field[self.place.slices]
+        place, (height, width) = self.place, self.content.size
+        x = _span(stride, place.left, place.right, width)
+        y = _span(stride, place.top, place.bottom, height)
+        return Window(Box(y[0], y[1], x[0], x[1]), self.content, (x[2], y[2]), (x[3], y[3]))
 
-    def to_frame(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Map points of the cropped field to the frame. Pixel centres are at integers.
-
-        Args:
-            points: (N, 2), columns x and y, in pixels of :meth:`crop`.
-
-        Returns:
-            (N, 2) float64, in pixels of the frame.
-        """
-        corner = np.array([self.content.left, self.content.top], dtype=np.float64)
-        return np.asarray((points + 0.5) * np.array(self.scale) - 0.5 + corner)
+    def window_of(self, field: NDArray[np.generic]) -> Window:
+        """The same for the network's output (h, w), whose sides are those of the input or a part of them."""
+        return self.window(self.network[0] // field.shape[0])
 
 
 def find_geometry(
@@ -164,6 +179,21 @@ def find_content(gray: NDArray[np.uint8]) -> Box:
     left, right = _reach(int(start[kept].min()), int(end[kept].max()), side, width)
     found = Box(top, bottom, left, right)
     return found if min(found.size) >= min(LEAST_SIDE, height, width) else whole
+
+
+def _span(stride: int, low: int, high: int, length: int) -> tuple[int, int, float, float]:
+    """A window along one axis: first and last (exclusive) sample; where the first is in the content; and the step.
+
+    Args:
+        stride: As in :meth:`Geometry.window`.
+        low: Where the content starts in the network's input.
+        high: Where it ends there.
+        length: Its length in the frame.
+    """
+    first, last = -((stride // 2 - low) // stride), (high - (stride + 1) // 2) // stride + 1
+    last = max(last, first + 1)  # a content so thin that it has no centre in it is refused later
+    scale = length / (high - low)
+    return first, last, (first * stride + stride / 2 - low) * scale - 0.5, stride * scale
 
 
 def _ranges(sampled: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -48,15 +48,35 @@ def find_taps(n_in: int, n_out: int) -> Taps:
         used = (overlap > 0).any(axis=1)
         index, weight = index[used], np.clip(overlap[used], 0, None)
     else:  # linear interpolation between pixel centres
-        centre = (np.arange(n_out) + 0.5) * scale - 0.5
-        first = np.floor(centre).astype(np.intp)
-        index = first + np.arange(2)[:, None]
-        weight = np.stack([1 - (centre - first), centre - first])
-    weight = (weight / weight.sum(axis=0)).astype(np.float32)
+        index, weight = _between((np.arange(n_out) + 0.5) * scale - 0.5)
+    return _taps(index, weight, n_in)
+
+
+@lru_cache(maxsize=64)
+def linear_taps(n_in: int, n_out: int, first: float, step: float) -> Taps:
+    """The taps that read an axis of ``n_in`` samples at ``n_out`` pixels, linearly.
+
+    Args:
+        n_in: Number of samples.
+        n_out: Number of pixels.
+        first: Where the first sample lies, in pixels.
+        step: Pixels from one sample to the next.
+    """
+    index, weight = _between((np.arange(n_out) - first) / step)
+    return _taps(index, weight, n_in)
+
+
+def _between(centre: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    before = np.floor(centre).astype(np.intp)
+    return before + np.arange(2)[:, None], np.stack([1 - (centre - before), centre - before])
+
+
+def _taps(index: NDArray[np.intp], weight: NDArray[np.float64], n_in: int) -> Taps:
+    rounded = (weight / weight.sum(axis=0)).astype(np.float32)
     index = np.clip(index, 0, n_in - 1)
     index.setflags(write=False)
-    weight.setflags(write=False)
-    return Taps(index, weight, tuple((weight == weight[:, :1]).all(axis=1).tolist()))
+    rounded.setflags(write=False)
+    return Taps(index, rounded, tuple((rounded == rounded[:, :1]).all(axis=1).tolist()))
 
 
 def blend(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.frame.geometry import Geometry
+from edge_runtime.frame.geometry import Geometry, Window
 from edge_runtime.frame.scratch import borrow
 from edge_runtime.head.components import Likeliest, likeliest_region
 from edge_runtime.head.ellipse import Ellipse, EllipseError, fit_ellipse, outline_points
@@ -57,28 +57,39 @@ def find_head(
     The outline is where the interpolated logits cross the threshold, so it is finer than the network's grid.
 
     Args:
-        logits: float32 (h, w), the network's output.
-        geometry: Where the frame lies in it.
+        logits: float32 (h, w), the network's output, of the size of its input or a part of it.
+        geometry: Where the frame lies in the input.
         pixel_size_mm: (x, y). Only their ratio matters: the ellipse is fitted in mm. None for square pixels.
         threshold: Probability above which a pixel is head, between 0 and 1 (exclusive).
         done: Called with the name of each step when it ends: ``region``, ``ellipse``, ``mask``.
     """
-    seen = geometry.crop(logits)
+    window = geometry.window_of(logits)
+    seen = window.crop(logits)
     field, found = find_region(seen, threshold, borrow(2, seen.shape))
     done("region")
     if found.regions == 0:
         return Head(np.zeros(geometry.frame, dtype=bool), None, 0, 0.0, 1.0, 0.0)
-    ellipse, residual = find_ellipse(field, geometry, pixel_size_mm)
+    ellipse, residual = find_ellipse(field, window, pixel_size_mm)
     done("ellipse")
-    mask = find_mask(field, geometry)
+    mask = find_mask(field, geometry, window)
     done("mask")
     area = np.count_nonzero(found.region) / found.region.size
     return Head(mask, ellipse, found.regions, area, residual, border_contact(found.region), found.rival)
 
 
-def find_mask(field: NDArray[np.float32], geometry: Geometry) -> NDArray[np.bool_]:
-    """The region's mask at the frame's size, bool (H, W), from the field that :func:`find_region` returns."""
-    inside = positive_at(field, geometry.content.size)
+def find_mask(field: NDArray[np.float32], geometry: Geometry, window: Window) -> NDArray[np.bool_]:
+    """The region's mask at the frame's size.
+
+    Args:
+        field: The field that :func:`find_region` returns.
+        geometry: Where the frame lies in the network's input.
+        window: Where the field lies in the frame.
+
+    Returns:
+        bool (H, W).
+    """
+    x, y = zip(window.first, window.step, strict=True)
+    inside = positive_at(field, geometry.content.size, (y, x))
     if geometry.content.size == geometry.frame:
         return inside
     mask = np.zeros(geometry.frame, dtype=bool)
@@ -110,20 +121,20 @@ def find_region(
 
 
 def find_ellipse(
-    field: NDArray[np.float32], geometry: Geometry, pixel_size_mm: tuple[float, float] | None = None
+    field: NDArray[np.float32], window: Window, pixel_size_mm: tuple[float, float] | None = None
 ) -> tuple[Ellipse | None, float]:
     """Fit an ellipse to a region's visible outline.
 
     Args:
         field: The field that :func:`find_region` returns.
-        geometry: Where the frame lies in the network's input.
+        window: Where the field lies in the frame.
         pixel_size_mm: (x, y). The fit is made in mm. None for square pixels.
 
     Returns:
         The ellipse in frame pixels, or None if no ellipse fits; and the RMS distance of the outline from it, relative
         to the radius, or 1 without an ellipse.
     """
-    points = geometry.to_frame(outline_points(field, 0.0))
+    points = window.to_frame(outline_points(field, 0.0))
     across, down = pixel_size_mm or (1.0, 1.0)
     stretched = across != down
     if stretched:

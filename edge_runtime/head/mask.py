@@ -11,13 +11,21 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.frame.resize import blend, find_taps, resize
+from edge_runtime.frame.resize import Taps, blend, linear_taps
 from edge_runtime.frame.scratch import blocks, borrow
 from edge_runtime.head.components import find_runs
 
+Axis = tuple[float, float]
+"""Where the first sample along an axis lies in the result, and the pixels from one sample to the next."""
+
+
+def _even(n_in: int, n_out: int) -> Axis:
+    """The axis of samples that share the pixels evenly."""
+    return 0.5 * n_out / n_in - 0.5, n_out / n_in
+
 
 @lru_cache(maxsize=32)
-def _cells(n_in: int, n_out: int) -> tuple[NDArray[np.intp], NDArray[np.float32], NDArray[np.float32]]:
+def _cells(n_in: int, n_out: int, axis: Axis) -> tuple[NDArray[np.intp], NDArray[np.float32], NDArray[np.float32]]:
     """For an axis that grows: which output samples lie between which input samples, and their weights.
 
     Cell c lies between the input samples c - 1 and c. The first and the last cell have the border sample on both sides.
@@ -27,8 +35,9 @@ def _cells(n_in: int, n_out: int) -> tuple[NDArray[np.intp], NDArray[np.float32]
         Then the weights of the samples before and after, (K, n_in + 1) each, where K is the largest number of samples
         in a cell. Unused entries are 0.
     """
-    weight = find_taps(n_in, n_out).weight
-    cell = np.floor((np.arange(n_out) + 0.5) * (n_in / n_out) - 0.5).astype(np.intp) + 1  # as in find_taps
+    weight = linear_taps(n_in, n_out, *axis).weight
+    cell = np.floor((np.arange(n_out) - axis[0]) / axis[1]).astype(np.intp) + 1  # as in linear_taps
+    cell = cell.clip(0, n_in)
     first = np.searchsorted(cell, np.arange(n_in + 2))
     count = first[1:] - first[:-1]
     place = np.arange(count.max())[:, None]
@@ -38,8 +47,10 @@ def _cells(n_in: int, n_out: int) -> tuple[NDArray[np.intp], NDArray[np.float32]
     return first, before, after
 
 
-def positive_at(field: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.bool_]:
-    """Find where a resized field is above 0. The result has the same bytes as ``resize(field, size) > 0``.
+def positive_at(
+    field: NDArray[np.float32], size: tuple[int, int], axes: tuple[Axis, Axis] | None = None
+) -> NDArray[np.bool_]:
+    """Find where a field is above 0 at the pixels of an image, interpolated linearly; beyond its samples it is even.
 
     Between two samples that are both inside or both outside, linear interpolation does not change sign. So the field is
     resized in height only. Along each row, only the pixels between an inside and an outside sample are computed.
@@ -47,6 +58,7 @@ def positive_at(field: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np
     Args:
         field: float32 (h, w), finite.
         size: The wanted (H, W), in pixels.
+        axes: How the samples lie among the pixels: down, then across. None if they share the image evenly.
 
     Returns:
         bool (H, W), a new array that belongs to the caller.
@@ -56,19 +68,22 @@ def positive_at(field: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np
     rows, columns = np.flatnonzero(above.any(axis=1)), np.flatnonzero(above.any(axis=0))
     if len(rows) == 0:
         return np.zeros(size, dtype=bool)
-    if size[1] < width:  # an average over several samples, which may change sign anywhere
-        return np.asarray(resize(field, size) > 0)
+    down, across = axes or (_even(height, size[0]), _even(width, size[1]))
+    taps = linear_taps(height, size[0], *down)
+    if min(down[1], across[1]) < 1:  # there are pixels without a sample beside them
+        return _each(field, size, taps, linear_taps(width, size[1], *across))
     left, right = max(columns[0] - 1, 0), min(columns[-1] + 2, width)  # one sample more: the outline lies between
     seen = np.ascontiguousarray(field[:, left:right])
-    taps = find_taps(height, size[0])
     top, bottom = np.searchsorted(taps.index[-1], rows[0]), np.searchsorted(taps.index[0], rows[-1], side="right")
+    if bottom <= top:  # the region is between two rows of pixels, or beyond them
+        return np.zeros(size, dtype=bool)
     edges = [np.zeros(1, dtype=np.intp)]
     for part in blocks(bottom - top, seen.shape[1]):
         part = slice(top + part.start, top + part.stop)
         shape = (part.stop - part.start, seen.shape[1])
         values, term = borrow(0, shape), borrow(1, shape)
         blend(seen, taps, part, 0, values, term, term)
-        edges.append(_find_edges(values, left, width, size[1]) + part.start * size[1])
+        edges.append(_find_edges(values, left, width, size[1], across) + part.start * size[1])
     edges.append(np.full(1, size[0] * size[1]))
     # The flat mask consists of alternating runs of outside and inside, each from one edge to the next.
     where = np.concatenate(edges)
@@ -77,7 +92,16 @@ def positive_at(field: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np
     return inside.repeat(where[1:] - where[:-1]).reshape(size)
 
 
-def _find_edges(values: NDArray[np.float32], left: int, width: int, width_out: int) -> NDArray[np.intp]:
+def _each(field: NDArray[np.float32], size: tuple[int, int], down: Taps, across: Taps) -> NDArray[np.bool_]:
+    """The same, of every pixel, for images with fewer pixels than samples."""
+    rows, term = np.empty((2, size[0], field.shape[1]), dtype=np.float32)
+    blend(field, down, slice(None), 0, rows, term, term)
+    values, term = np.empty((2, *size), dtype=np.float32)
+    blend(rows, across, slice(None), 1, values, term, term)
+    return np.asarray(values > 0)
+
+
+def _find_edges(values: NDArray[np.float32], left: int, width: int, width_out: int, axis: Axis) -> NDArray[np.intp]:
     """Alternating starts and ends (exclusive) of runs of pixels above 0, as indices into the flat mask of these rows.
 
     Args:
@@ -85,9 +109,10 @@ def _find_edges(values: NDArray[np.float32], left: int, width: int, width_out: i
         left: Index of the first of the c samples among the ``width`` samples of a row.
         width: Number of samples in a row.
         width_out: Number of pixels in a row.
+        axis: How the samples lie among them.
     """
     rows, starts, ends = find_runs(values > 0)
-    first, before, after = _cells(width, width_out)
+    first, before, after = _cells(width, width_out, axis)
     last = values.shape[1] - 1
     row = np.tile(rows * values.shape[1], 2)
     # Count the pixels that are inside, in the cell before each run's first sample and in the cell after its last.

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.frame.geometry import Geometry
+from edge_runtime.frame.geometry import Window
 from edge_runtime.frame.preprocess import Prepared
 from edge_runtime.head.ellipse import Ellipse
 from edge_runtime.head.find_head import Head
@@ -82,15 +82,14 @@ def gather_evidence(head: Head, prepared: Prepared, logits: Floats) -> Evidence 
     """
     if head.ellipse is None:
         return None
-    geometry = prepared.geometry
     seen = np.ascontiguousarray(prepared.seen)
-    logits = np.ascontiguousarray(geometry.crop(logits))
-    ellipse = _to_network(head.ellipse, geometry)
-    spokes = _spokes(ellipse)
+    in_image = _in_samples(head.ellipse, prepared.geometry.window())
+    window = prepared.geometry.window_of(logits)
+    answer, in_answer = np.ascontiguousarray(window.crop(logits)), _in_samples(head.ellipse, window)
     return Evidence(
-        **_outline(ellipse, spokes, logits),
-        **_field(ellipse, logits),
-        **_skull(ellipse, spokes, seen),
+        **_outline(in_answer, _spokes(in_answer), answer),
+        **_field(in_answer, answer, 2 if logits.shape == prepared.image.shape else 1),
+        **_skull(in_image, _spokes(in_image), seen),
         **_grain(seen),
     )
 
@@ -106,13 +105,12 @@ def grey_deviation(image: Bytes) -> float:
     return math.sqrt(max(squares - mean * mean, 0.0))
 
 
-def _to_network(ellipse: Ellipse, geometry: Geometry) -> Ellipse:
-    """The ellipse in pixels of the cropped field."""
-    across, down = geometry.scale
+def _in_samples(ellipse: Ellipse, window: Window) -> Ellipse:
+    """An ellipse in frame pixels as one in a window's samples."""
+    (x, y), (across, down), content = window.first, window.step, window.content
     scaled = ellipse.scaled(1 / across, 1 / down)
-    x = (ellipse.center_x - geometry.content.left + 0.5) / across - 0.5
-    y = (ellipse.center_y - geometry.content.top + 0.5) / down - 0.5
-    return Ellipse(x, y, scaled.semi_major, scaled.semi_minor, scaled.angle_deg)
+    center_x, center_y = (ellipse.center_x - content.left - x) / across, (ellipse.center_y - content.top - y) / down
+    return Ellipse(center_x, center_y, scaled.semi_major, scaled.semi_minor, scaled.angle_deg)
 
 
 def _spokes(ellipse: Ellipse) -> Floats:
@@ -166,17 +164,17 @@ def _outline(ellipse: Ellipse, spokes: Floats, logits: Floats) -> dict[str, floa
     }
 
 
-def _field(ellipse: Ellipse, logits: Floats) -> dict[str, float]:
-    """Figures of the whole field of logits, on every second pixel of every second row."""
-    coarse = np.ascontiguousarray(logits[::2, ::2])
+def _field(ellipse: Ellipse, logits: Floats, step: int) -> dict[str, float]:
+    """Figures of the whole field of logits, on every ``step``-th pixel of every ``step``-th row."""
+    coarse = np.ascontiguousarray(logits[::step, ::step])
     (xx, xy), (_, yy) = ellipse.matrix().astype(np.float32)
-    x = np.arange(0, logits.shape[1], 2, dtype=np.float32) - np.float32(ellipse.center_x)
-    y = (np.arange(0, logits.shape[0], 2, dtype=np.float32) - np.float32(ellipse.center_y))[:, None]
+    x = np.arange(0, logits.shape[1], step, dtype=np.float32) - np.float32(ellipse.center_x)
+    y = (np.arange(0, logits.shape[0], step, dtype=np.float32) - np.float32(ellipse.center_y))[:, None]
     radius = 2 * xy * x * y  # squared
     radius += xx * x * x
     radius += yy * y * y
     core = coarse[radius < 0.85**2]  # well within the skull: the skull itself is often broken
-    area = max(1.0, math.pi * ellipse.semi_major * ellipse.semi_minor / 4)
+    area = max(1.0, math.pi * ellipse.semi_major * ellipse.semi_minor / step**2)
     dull = coarse > -2
     least = len(core) // 100
     return {

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.artifact.manifest import OUTPUT_STRIDES
 from edge_runtime.frame.preprocess import to_unit
 from export.conversion.rewrites import Rewrite
 from export.conversion.to_onnx import INPUT, OUTPUT, PROXY_SIZE
@@ -89,17 +90,17 @@ def _check_contract(network: onnx.ModelProto) -> None:
     """
     weights = {tensor.name for tensor in network.graph.initializer}
     sides = (
-        ("input", [x for x in network.graph.input if x.name not in weights]),
-        ("output", list(network.graph.output)),
+        ("input", (1,), [x for x in network.graph.input if x.name not in weights]),
+        ("output", OUTPUT_STRIDES, list(network.graph.output)),
     )
-    wanted = (1, 1, *PROXY_SIZE)
-    for side, tensors in sides:
+    for side, strides, tensors in sides:
+        wanted = [[1, 1, *(n // stride for n in PROXY_SIZE)] for stride in strides]
         shapes = [[d.dim_value or d.dim_param or "?" for d in x.type.tensor_type.shape.dim] for x in tensors]
-        if len(shapes) != 1 or tuple(shapes[0]) != wanted:
+        if len(shapes) != 1 or shapes[0] not in wanted:
             found = ", ".join(f"{x.name} {shape}" for x, shape in zip(tensors, shapes, strict=True))
             raise ValueError(
                 f"the ONNX network's {side} is {found or 'missing'}; it must be one grey image of the fixed shape "
-                f"{list(wanted)}. Write the network with export.conversion.to_onnx.write_onnx."
+                f"{' or '.join(map(str, wanted))}. Write the network with export.conversion.to_onnx.write_onnx."
             )
 
 

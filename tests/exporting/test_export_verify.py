@@ -41,7 +41,7 @@ def head_logits(images: Images, scale: float = 8.0) -> NDArray[np.float32]:
     for sample, prepared in zip(images.samples, images.prepared, strict=True):
         place = prepared.geometry.place
         y, x = np.mgrid[0 : SIZE[0], 0 : SIZE[1]].astype(np.float64)
-        points = prepared.geometry.to_frame(np.stack([x.ravel() - place.left, y.ravel() - place.top], axis=1))
+        points = prepared.geometry.window().to_frame(np.stack([x.ravel() - place.left, y.ravel() - place.top], axis=1))
         radius = sample.ellipse().radius(points).reshape(SIZE)
         logits.append(scale * np.tanh(20 * (1 - radius)))
     return np.stack(logits).astype(np.float32)

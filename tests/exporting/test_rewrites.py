@@ -16,7 +16,7 @@ from export.tflite.model import Model
 from tests.helpers.places import Run
 from tests.helpers.random_checkpoint import make_checkpoint
 from train.checkpoint import load_checkpoint, save_checkpoint
-from train.fast_decoder import upsampled_convolution
+from train.networks.fast_decoder import upsampled_convolution
 from train.strategies import STRATEGIES
 
 ALIVE = tuple(name for name in REWRITES if name != "subpixel-0")

@@ -36,6 +36,26 @@ def resize(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return resize_rows(resize_rows(values.astype(np.float32), size[0]).T, size[1]).T
 
 
+def read(
+    values: np.ndarray, size: tuple[int, int], axes: tuple[tuple[float, float], tuple[float, float]]
+) -> np.ndarray:
+    """A field at pixels; each axis says where the first sample is and how far apart they are, in pixels."""
+    field = values.astype(np.float32)
+    for n_out, (start, step) in zip(size, axes, strict=True):
+        centre = (np.arange(n_out) - start) / step
+        before = np.floor(centre).astype(np.intp)
+        weight = np.stack([1 - (centre - before), centre - before])
+        weight = (weight / weight.sum(axis=0)).astype(np.float32)
+        low, high = (np.clip(before + k, 0, len(field) - 1) for k in (0, 1))
+        field = (field[low] * weight[0][:, None] + field[high] * weight[1][:, None]).T
+    return field
+
+
+def even(n_in: int, n_out: int) -> tuple[float, float]:
+    """The axis of samples that share the pixels evenly."""
+    return 0.5 * n_out / n_in - 0.5, n_out / n_in
+
+
 def gray(frame: np.ndarray) -> np.ndarray:
     if frame.ndim == 2:
         return frame
@@ -109,11 +129,12 @@ def groups(cells: set[tuple[int, int]]) -> list[set[tuple[int, int]]]:
     return found
 
 
-def to_frame(points: np.ndarray, geometry: Geometry) -> np.ndarray:
-    """Points of the cropped field, in pixels of the frame: pixel centres are at integers, borders half a pixel out."""
+def to_frame(points: np.ndarray, geometry: Geometry, stride: int = 1) -> np.ndarray:
+    """Points (x, y) of the whole output, in pixels of the frame. Their centres are at integers."""
     content, place = geometry.content, geometry.place
-    x = content.left - 0.5 + (points[:, 0] + 0.5) * (content.right - content.left) / (place.right - place.left)
-    y = content.top - 0.5 + (points[:, 1] + 0.5) * (content.bottom - content.top) / (place.bottom - place.top)
+    x, y = ((points + 0.5) * stride).T
+    x = content.left - 0.5 + (x - place.left) * (content.right - content.left) / (place.right - place.left)
+    y = content.top - 0.5 + (y - place.top) * (content.bottom - content.top) / (place.bottom - place.top)
     return np.stack([x, y], axis=1)
 
 

@@ -37,13 +37,14 @@ def find(scene: Scene, rule: ResizeRule = LETTERBOX) -> tuple[Prepared, Head]:
 
 def check_way_back(geometry: Geometry, seed: int) -> None:
     content, (h, w) = geometry.content, geometry.place.size
-    ends = geometry.to_frame(np.array([[-0.5, -0.5], [w - 0.5, h - 0.5]]))
+    window = geometry.window()
+    ends = window.to_frame(np.array([[-0.5, -0.5], [w - 0.5, h - 0.5]]))
     wanted = [[content.left - 0.5, content.top - 0.5], [content.right - 0.5, content.bottom - 0.5]]
     assert np.allclose(ends, wanted, rtol=0, atol=1e-9)
     height, width = content.size
     points = np.random.default_rng(seed).uniform([0, 0], [width, height], (50, 2)) + wanted[0]
     there = (points - wanted[0]) * [w / width, h / height] - 0.5
-    assert np.allclose(geometry.to_frame(there), points, rtol=0, atol=1e-9)
+    assert np.allclose(window.to_frame(there), points, rtol=0, atol=1e-9)
 
 
 def check_letterbox(geometry: Geometry, pixel_size_mm: tuple[float, float]) -> None:

@@ -33,7 +33,7 @@ def test_a_ramp_stays_where_it_is_within_a_tenth_of_a_pixel() -> None:
     ramp = np.tile(np.arange(100, dtype=np.float32), (50, 1))
     small = resize(ramp, (50, 40))
     whole = Geometry((50, 100), Box(0, 50, 0, 100), (50, 40), Box(0, 50, 0, 40))
-    x = whole.to_frame(np.stack([np.arange(40.0), np.zeros(40)], axis=1))[:, 0]
+    x = whole.window().to_frame(np.stack([np.arange(40.0), np.zeros(40)], axis=1))[:, 0]
     assert np.allclose(small[0], x, atol=0.1)
     grown = resize(small, (50, 100))
     assert np.allclose(grown[:, 5:-5], ramp[:, 5:-5], atol=0.1)

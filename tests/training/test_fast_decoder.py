@@ -4,13 +4,13 @@ import copy
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from segmentation_models_pytorch.decoders.unet.decoder import UnetDecoderBlock
 from torch import nn
 
-from train.fast_decoder import FastDecoderBlock, upsampled_convolution
 from train.model import HeadNet
+from train.networks.fast_decoder import FastDecoderBlock, upsampled_convolution
 from train.strategies import get_strategy
 
 
@@ -22,6 +22,7 @@ def block(skip: int) -> tuple[nn.Module, nn.Module]:
     return library, fast
 
 
+@settings(deadline=None)
 @given(height=st.integers(1, 6), width=st.integers(1, 6), inputs=st.integers(1, 4), outputs=st.integers(1, 4))
 def test_a_transposed_convolution_is_that_of_the_enlarged_map(
     height: int, width: int, inputs: int, outputs: int
@@ -65,7 +66,7 @@ def test_under_autocast_the_fast_block_is_as_near_to_float32_as_the_librarys() -
 
 def test_sizes_that_do_not_double_and_evaluation_take_the_librarys_way(monkeypatch: pytest.MonkeyPatch) -> None:
     library, fast = block(3)
-    monkeypatch.setattr("train.fast_decoder.upsampled_convolution", None)  # calling it would fail
+    monkeypatch.setattr("train.networks.fast_decoder.upsampled_convolution", None)  # calling it would fail
     x, other = torch.randn(2, 8, 5, 7), torch.randn(2, 3, 9, 14)
     torch.testing.assert_close(fast(x, 9, 14, other), library(x, 9, 14, other))
     other = torch.randn(2, 3, 10, 14)

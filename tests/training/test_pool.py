@@ -85,7 +85,7 @@ def test_a_pool_holds_heads_looks_and_generated_frames(samples: list[Sample], po
     for sample, looks in zip(samples, pool.heads, strict=True):
         plain = prepare(sample.frame(), SIZE, (sample.pixel_size_mm,) * 2)
         assert np.array_equal(pool.images[looks[0]], plain.image) and 1 <= len(looks) <= 3
-        area = pool.masks[looks[0]].sum() / (UNSURE - 1) * np.prod(plain.geometry.scale)
+        area = pool.masks[looks[0]].sum() / (UNSURE - 1) * np.prod(plain.geometry.window().step)
         assert area == pytest.approx(sample.mask().sum(), rel=5e-3)
         for look in looks[1:]:
             assert pool.masks[look].any() and not np.array_equal(pool.images[look], plain.image)
@@ -142,9 +142,9 @@ def test_frames_from_elsewhere_have_an_unsure_band_or_no_head(samples: list[Samp
         mask = pool.masks[looks[0]]
         y, x = np.mgrid[: SIZE[0], : SIZE[1]].astype(np.float64)
         place = prepared.geometry.place
-        points = prepared.geometry.to_frame(np.stack([x.ravel() - place.left, y.ravel() - place.top], axis=1))
+        points = prepared.geometry.window().to_frame(np.stack([x.ravel() - place.left, y.ravel() - place.top], axis=1))
         radius = truth.radius(points).reshape(SIZE)
-        pixel = 1 / np.sqrt(truth.semi_major * truth.semi_minor / np.prod(prepared.geometry.scale))
+        pixel = 1 / np.sqrt(truth.semi_major * truth.semi_minor / np.prod(prepared.geometry.window().step))
         band = mask == UNSURE
         assert band.any() and (np.abs(radius[band] - 1) < 0.05 + pixel).all()
         assert band[np.abs(radius - 1) < 0.05 - pixel].all() if pixel < 0.05 else band.sum() > 20

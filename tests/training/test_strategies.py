@@ -21,17 +21,18 @@ TRAINABLE = {
     "encoder-only-random": 2_223_872,
     "full": 6_628_945,
     "edge": 3_117_321,
+    "edge-l": 2_108_065,
 }
 
 
 @pytest.mark.parametrize("name", TRAINABLE)
-def test_trainable_parameters_are_exactly_the_papers(name: str) -> None:
+def test_trainable_parameters_are_exactly_the_papers_and_ours(name: str) -> None:
     model = HeadNet(STRATEGIES[name])
     freeze(model)
     assert count_trainable(model) == TRAINABLE[name]
 
 
-def test_there_are_twelve_and_a_wrong_name_lists_them() -> None:
+def test_there_are_these_and_a_wrong_name_lists_them() -> None:
     assert set(STRATEGIES) == set(TRAINABLE)
     with pytest.raises(UsageError) as error:
         get_strategy("decoder-9")

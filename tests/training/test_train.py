@@ -231,7 +231,7 @@ def test_training_frames_hold_the_runtimes_bytes_and_the_masks_coverage(phantom:
     pool = make_pool([sample], [], config(resize_rule=rule))
     prepared = prepare(sample.frame(), (64, 96), rule=rule)
     assert np.array_equal(pool.images[0], prepared.image)
-    covered = pool.masks[0].sum() / (UNSURE - 1) * math.prod(prepared.geometry.scale)
+    covered = pool.masks[0].sum() / (UNSURE - 1) * math.prod(prepared.geometry.window().step)
     assert covered == pytest.approx(sample.mask().sum(), rel=2e-3)
 
 

@@ -11,12 +11,13 @@ from edge_runtime.frame.geometry import LETTERBOX, Geometry, ResizeRule
 from edge_runtime.frame.preprocess import Prepared, prepare
 from edge_runtime.frame.resize import resize
 from edge_runtime.head.find_head import find_head
+from edge_runtime.head.mask import positive_at
 from edge_runtime.metrics import ImageScore, paper_pooled, score_image
 from edge_runtime.quality.verdict import measure_head
 from train.data.hc18 import Sample
 
 Predict = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
-"""From a prepared frame uint8 (h, w) to logits float32 (h, w)."""
+"""From a prepared frame uint8 (h, w) to logits float32, of the same size or a part of it."""
 
 
 def score_sample(
@@ -109,6 +110,6 @@ def evaluate_paper(
     predicted, reference = [], []
     for sample in samples:
         prepared = prepare(sample.frame(), size, rule=rule)
-        predicted.append(predict(prepared.image) > 0)
+        predicted.append(positive_at(predict(prepared.image), size))
         reference.append(place_mask(sample.mask("contour"), prepared.geometry) > 0.5)
     return paper_pooled(np.stack(predicted), np.stack(reference))

@@ -42,11 +42,14 @@ OTHER_HEAD_LOOKS, NOT_HEAD_LOOKS = 6, 3
 OTHER_HEAD_TURNS = 2
 """How often an epoch takes each head from elsewhere."""
 
-BAD_EACH = 40
+BAD_EACH = 120
 """Largest number of generated bad frames of each kind."""
 
-BAD_PER_IMAGE = 1.5
+BAD_PER_IMAGE = 4.5
 """Generated bad frames of all kinds, relative to the images."""
+
+HARD = ("half-cropped", "half-shifted", "half-zoomed", "tiles", "strips", "halves", "smear", "ghosts", "lost-sync")
+"""Generated bad frames that come twice as often as others: parts of a head can be seen in them."""
 
 PLAIN_SHARE = 0.4
 """Share of the epochs in which an image comes as it is."""
@@ -87,10 +90,10 @@ class Pool:
             for looks, turns in zip(self.heads, self.turns, strict=True)
             for _ in range(turns)
         ]
-        sources = [kinds for kinds in self.empty if kinds]
+        sources = [(kinds, [*kinds, *(kind for kind in HARD if kind in kinds)]) for kinds in self.empty if kinds]
         for number in range(round(share * len(drawn)) if sources else 0):
-            kinds = sources[number % len(sources)]
-            of = kinds[list(kinds)[int(rng.integers(len(kinds)))]]
+            kinds, names = sources[number % len(sources)]
+            of = kinds[names[int(rng.integers(len(names)))]]
             drawn.append(of[int(rng.integers(len(of)))])
         return rng.permutation(np.array(drawn, dtype=np.intp))
 

@@ -40,26 +40,54 @@ FIELDS = st.builds(
 @settings(deadline=None, max_examples=300)
 @given(FIELDS, st.integers(1, 300), st.integers(1, 300))
 def test_the_mask_has_the_pixels_of_the_interpolated_field(field: np.ndarray, height: int, width: int) -> None:
-    assert np.array_equal(positive_at(field, (height, width)), slow_reference.resize(field, (height, width)) > 0)
+    axes = slow_reference.even(field.shape[0], height), slow_reference.even(field.shape[1], width)
+    assert np.array_equal(positive_at(field, (height, width)), slow_reference.read(field, (height, width), axes) > 0)
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    FIELDS,
+    *[st.integers(1, 300)] * 2,
+    *[st.floats(0, 1)] * 2,
+    *[st.floats(0.3, 14)] * 2,
+)
+def test_samples_may_lie_anywhere_among_the_pixels(
+    field: np.ndarray, height: int, width: int, down: float, across: float, tall: float, wide: float
+) -> None:
+    """As in a window, the first sample is at most a step from the first pixel."""
+    axes = (down * tall, tall), (across * wide, wide)
+    assert np.array_equal(
+        positive_at(field, (height, width), axes), slow_reference.read(field, (height, width), axes) > 0
+    )
 
 
 @pytest.mark.parametrize("size", [(540, 800), (160, 240), (32, 32), (16384, 240), (40, 16384), (159, 241)])
 def test_masks_of_every_frame_size(size: tuple[int, int]) -> None:
     field = smooth(3, (160, 240), 30)
-    assert np.array_equal(positive_at(field, size), slow_reference.resize(field, size) > 0)
+    axes = slow_reference.even(160, size[0]), slow_reference.even(240, size[1])
+    assert np.array_equal(positive_at(field, size), slow_reference.read(field, size, axes) > 0)
 
 
 def check(logits: np.ndarray, geometry: Geometry, threshold: float) -> None:
     head = find_head(logits, geometry, threshold=threshold)
+    stride = geometry.network[0] // logits.shape[0]
     content, place = geometry.content, geometry.place
-    field = logits[place.top : place.bottom, place.left : place.right] - np.float32(np.log(threshold / (1 - threshold)))
+    rows, columns = (
+        [k for k in range(n) if low <= (k + 0.5) * stride <= high]
+        for n, low, high in zip(logits.shape, (place.top, place.left), (place.bottom, place.right), strict=True)
+    )
+    corner = np.array([[columns[0], rows[0]]])
+    field = logits[np.ix_(rows, columns)] - np.float32(np.log(threshold / (1 - threshold)))
     found = likeliest_region(field)
     region, count = found.region, found.regions
     tiny = np.float32(1e-3)
     field = np.where(region, np.maximum(field, tiny), np.minimum(field, -tiny))
     assert head.regions == count
     mask = np.zeros(geometry.frame, dtype=bool)
-    seen = slow_reference.resize(field, (content.bottom - content.top, content.right - content.left)) > 0
+    scales = [side / part for side, part in zip(content.size, place.size, strict=True)]
+    starts = [(rows[0] + 0.5) * stride - place.top, (columns[0] + 0.5) * stride - place.left]
+    down, across = ((start * scale - 0.5, stride * scale) for start, scale in zip(starts, scales, strict=True))
+    seen = slow_reference.read(field, content.size, (down, across)) > 0
     mask[content.top : content.bottom, content.left : content.right] = seen
     assert np.array_equal(head.mask, mask)
     assert head.area_fraction == region.mean()
@@ -71,7 +99,7 @@ def check(logits: np.ndarray, geometry: Geometry, threshold: float) -> None:
     assert head.border_contact == (outer & border).sum() / max(1, outer.sum())
     if head.ellipse is None or head.ellipse.semi_minor < 0.4 * head.ellipse.semi_major:
         return  # no head's shape: refused, and its ellipse hangs on the last digits
-    slow = slow_reference.fit_ellipse(slow_reference.to_frame(outline_points(field, 0.0), geometry))
+    slow = slow_reference.fit_ellipse(slow_reference.to_frame(outline_points(field, 0.0) + corner, geometry, stride))
     assert head.ellipse.perimeter == pytest.approx(slow.perimeter, rel=1e-9)
     assert head.ellipse.semi_minor == pytest.approx(slow.semi_minor, rel=1e-7)
 
@@ -101,6 +129,24 @@ def test_blobs_holes_and_speckle_give_the_slow_ways_head(
     frame, network = (content.bottom + left, content.right + top), (h + 2 * above, w + before)
     place = Box(above, above + h, before, before + w)
     check(smooth(seed, network, grain), Geometry(frame, content, network, place), 0.5)
+
+
+@settings(deadline=None)
+@given(
+    st.integers(0, 10**6),
+    st.integers(2, 20),
+    st.tuples(st.integers(4, 160), st.integers(4, 240)),
+    st.tuples(st.integers(0, 40), st.integers(0, 40)),
+)
+def test_logits_at_a_quarter_give_the_slow_ways_head(
+    seed: int, grain: int, size: tuple[int, int], corner: tuple[int, int]
+) -> None:
+    (h, w), (top, left) = size, corner
+    content = Box(top, top + 3 * h + 1, left, left + 4 * w)
+    above, before = (160 - h) // 2, (240 - w) // 2
+    place = Box(above, above + h, before, before + w)
+    geometry = Geometry((content.bottom + left, content.right + top), content, (160, 240), place)
+    check(smooth(seed, (40, 60), grain), geometry, 0.5)
 
 
 def whole(frame: np.ndarray) -> Geometry:

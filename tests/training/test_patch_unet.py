@@ -1,0 +1,46 @@
+"""The fast networks: their shapes, the weights they keep, and what their coarser logits learn."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from train.model import HeadNet, freeze, load_encoder
+from train.run import coarsen
+from train.strategies import get_strategy
+from train.weights import find_encoder_weights
+
+PATCH = get_strategy("edge-l")
+
+
+@pytest.mark.parametrize("channels", [(64, 48, 32), (48, 32)])
+@pytest.mark.parametrize("size", [(160, 240), (128, 192), (64, 80)])
+def test_there_is_a_logit_for_each_4x4_pixels(channels: tuple[int, ...], size: tuple[int, int]) -> None:
+    model = HeadNet(replace(PATCH, decoder_channels=channels)).eval()
+    with torch.inference_mode():
+        assert model(torch.rand(2, 1, *size)).shape == (2, 1, size[0] // 4, size[1] // 4)
+    assert set(model.parts()) == {*(f"decoder.{i}" for i in range(len(channels))), "encoder", "decoder", "head", "all"}
+    freeze(HeadNet(replace(PATCH, trainable=("decoder.1",))))
+
+
+def test_the_blocks_behind_the_stem_keep_their_imagenet_weights() -> None:
+    model = HeadNet(PATCH)
+    stem = model.net.encoder.stem[0].weight.clone()  # type: ignore[union-attr,index]
+    tensors = find_encoder_weights("imagenet")
+    load_encoder(model, tensors)
+    state = model.net.encoder.state_dict()  # type: ignore[union-attr]
+    kept = [name for name in state if name in tensors]
+    assert len(kept) > 200 and all(torch.equal(state[name], tensors[name]) for name in kept)
+    assert torch.equal(state["stem.0.weight"], stem)
+    assert {name for name in state if name not in tensors} == {n for n in state if n.startswith("stem.")}
+
+
+def test_a_coarse_logit_learns_the_share_of_its_pixels_and_nothing_where_one_is_unsure() -> None:
+    masks = torch.zeros(1, 2, 8, 8)
+    masks[0, 0, :, :6] = 1
+    masks[0, 1, 0, 7] = 1
+    coarse = coarsen(masks, (2, 2))
+    assert coarse[0, 0].tolist() == [[1.0, 0.5], [1.0, 0.5]] and coarse[0, 1].tolist() == [[0.0, 1.0], [0.0, 0.0]]
+    assert coarsen(masks, (8, 8)) is masks

@@ -1,0 +1,1 @@
+"""The networks that are not those of segmentation-models-pytorch as they are."""
