@@ -63,17 +63,15 @@ def segmentation_loss(name: str, logits: Tensor, masks: Tensor) -> Tensor:
     return loss
 
 
-def coarsen(masks: Tensor, size: tuple[int, int]) -> Tensor:
-    """Masks (N, 2, H, W) for logits of fewer pixels, (N, 2, h, w).
+def at_size(logits: Tensor, size: tuple[int, int]) -> Tensor:
+    """Logits (N, 1, h, w) at the size of the masks, (N, 1, H, W), float32.
 
-    A logit learns the share of its pixels that is head, and nothing where nothing is to be learned of one of them.
+    They are interpolated linearly, as the runtime does to find the outline between them.
     """
-    if masks.shape[2:] == size:
-        return masks
-    kernel = masks.shape[2] // size[0], masks.shape[3] // size[1]
-    head, unsure = masks[:, :1], masks[:, 1:]
-    pool = torch.nn.functional
-    return torch.cat([pool.avg_pool2d(head, kernel), pool.max_pool2d(unsure, kernel)], dim=1)
+    logits = logits.float()
+    if logits.shape[2:] == size:
+        return logits
+    return torch.nn.functional.interpolate(logits, size=size, mode="bilinear", align_corners=False)
 
 
 def unpack(masks: NDArray[np.uint8]) -> Tensor:
@@ -160,8 +158,7 @@ class Run:
             x = x.to(self.device, memory_format=torch.channels_last)
             with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=config.precision == "bfloat16"):
                 logits = self.model(x)
-            y = coarsen(y, (logits.shape[2], logits.shape[3]))
-            loss = segmentation_loss(config.loss, logits.float(), y.to(self.device))
+            loss = segmentation_loss(config.loss, at_size(logits, (y.shape[2], y.shape[3])), y.to(self.device))
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             self.optimizer.step()

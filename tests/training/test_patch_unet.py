@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
+from edge_runtime.head.mask import positive_at
 from train.model import HeadNet, freeze, load_encoder
-from train.run import coarsen
+from train.run import at_size
 from train.strategies import get_strategy
 from train.weights import find_encoder_weights
 
@@ -37,10 +39,9 @@ def test_the_blocks_behind_the_stem_keep_their_imagenet_weights() -> None:
     assert {name for name in state if name not in tensors} == {n for n in state if n.startswith("stem.")}
 
 
-def test_a_coarse_logit_learns_the_share_of_its_pixels_and_nothing_where_one_is_unsure() -> None:
-    masks = torch.zeros(1, 2, 8, 8)
-    masks[0, 0, :, :6] = 1
-    masks[0, 1, 0, 7] = 1
-    coarse = coarsen(masks, (2, 2))
-    assert coarse[0, 0].tolist() == [[1.0, 0.5], [1.0, 0.5]] and coarse[0, 1].tolist() == [[0.0, 1.0], [0.0, 0.0]]
-    assert coarsen(masks, (8, 8)) is masks
+def test_coarse_logits_are_judged_where_the_runtime_finds_the_outline() -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(40, 60)).astype(np.float32)
+    fine = at_size(torch.from_numpy(logits)[None, None], (160, 240))
+    assert np.array_equal(fine[0, 0].numpy() > 0, positive_at(logits, (160, 240)))
+    assert at_size(fine, (160, 240)) is fine
