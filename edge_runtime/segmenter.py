@@ -25,7 +25,7 @@ from edge_runtime.quality.limits import Limits, read_limits
 from edge_runtime.quality.verdict import NO_PIXEL_SIZE
 from edge_runtime.stages import Stages, run_stages
 
-DEFAULT_MODEL = Path(__file__).resolve().parent / "models" / "edge-full_int8.tflite"
+DEFAULT_MODEL = Path(__file__).resolve().parent / "models" / "edge-l-full_int8.tflite"
 """The model in the wheel."""
 
 MAX_THREADS = 64

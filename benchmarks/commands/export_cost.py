@@ -18,8 +18,8 @@ from train.data.hc18 import find_data
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument(
-        "checkpoints", nargs="*", type=Path, default=[Path("checkpoints/edge")], metavar="DIR",
-        help="folders of checkpoints, exported one after the other (default: checkpoints/edge)",
+        "checkpoints", nargs="*", type=Path, default=[Path("checkpoints/edge-l")], metavar="DIR",
+        help="folders of checkpoints, exported one after the other (default: checkpoints/edge-l)",
     )  # fmt: skip
     add_data(parser)
     add_out(parser)

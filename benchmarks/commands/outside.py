@@ -12,7 +12,8 @@ from benchmarks.pages.outside_report import TITLE, build
 from benchmarks.pictures.thumbnails import draw_thumbnail
 from benchmarks.runtime.outside import Looked, count, measure
 from benchmarks.runtime.outside_document import SCHEMA_VERSION, OutsideDocument, table
-from benchmarks.runtime.outside_kinds import Kind, find_kinds
+from benchmarks.runtime.outside_kinds import Kind, find_kinds, unseen
+from edge_runtime.artifact.manifest import load_manifest
 from edge_runtime.commands.measure import add_image_options, pixel_size_source
 from edge_runtime.common.arguments import add_model, add_out, at_least, checked_out
 from edge_runtime.common.cli import counted, printable, say
@@ -21,7 +22,7 @@ from edge_runtime.common.optional import require
 from edge_runtime.common.record import to_json
 from edge_runtime.errors import UsageError
 from edge_runtime.frame.image_folders import canonical_name
-from edge_runtime.segmenter import Segmenter
+from edge_runtime.segmenter import DEFAULT_MODEL, Segmenter
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,6 +37,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_image_options(parser)
     parser.add_argument(
         "--limit", type=at_least(1), metavar="N", help="most frames of a kind, spread evenly over them (default: all)"
+    )
+    parser.add_argument(
+        "--unseen",
+        action="store_true",
+        help="only kinds that the network was not trained on and the limits not derived from, as its manifest tells",
     )
     add_out(parser)
     parser.add_argument(
@@ -53,6 +59,8 @@ def run(args: argparse.Namespace) -> int:
     checked_out(args.out, args.overwrite)
     checked_out(args.report, args.overwrite, option="--report")
     kinds = find_kinds(args.folder, args.limit)
+    if args.unseen:
+        kinds = unseen(kinds, load_manifest(args.model or DEFAULT_MODEL))
     args.images = [frame for kind in kinds for frame in kind.frames]
     if args.pixel_size_csv is not None:
         _check_names(kinds)

@@ -8,7 +8,7 @@ from benchmarks.common.render import Block, Figure, Heading, Paragraph, Table, c
 from benchmarks.common.tables import number
 from benchmarks.pages.measured import measured_on
 from benchmarks.pages.quality.limits import known_look, limits
-from benchmarks.pages.quality.tried import OUTSIDE, QUALITY, elsewhere, looks_of
+from benchmarks.pages.quality.tried import LEFT_OUT, OUTSIDE, QUALITY, elsewhere, left_out, looks_of
 from benchmarks.pages.quality.trust import PARTS, SHORT, interval, trust
 from benchmarks.pictures.quality_plots import error_by_look, refusal_and_interval
 from benchmarks.runtime.quality_document import (
@@ -24,12 +24,13 @@ from train.frames.bad_frames import KINDS
 from train.frames.looks import FAMILIES
 
 
-def build(path: Path = QUALITY, outside: Path = OUTSIDE) -> list[Block]:
+def build(path: Path = QUALITY, outside: Path = OUTSIDE, unseen: Path = LEFT_OUT) -> list[Block]:
     """The page's blocks; none without a result.
 
     Args:
         path: Result of ``python -m benchmarks quality``.
         outside: Result of ``python -m benchmarks outside``. The part about it is left out if there is none.
+        unseen: Folder of such results, of networks that were trained without the kinds that they measure.
     """
     if not path.is_file():
         return []
@@ -60,6 +61,7 @@ def build(path: Path = QUALITY, outside: Path = OUTSIDE) -> list[Block]:
         *limits(document),
         *known_look(document),
         *elsewhere(outside),
+        *left_out(unseen),
     ]
 
 
@@ -80,21 +82,19 @@ def _refused(document: QualityDocument) -> list[Block]:
     text = (
         "Other looks are the images themselves, altered as another scanner, program or camera would. Their head can "
         "still be measured. Bad frames cannot be measured. They are made from the images of the same part, from "
-        "photographs and at random. Each part has its own seeds, but the same kinds: the network was trained on frames "
-        "of these kinds, and the limits and the trust were derived from them. Bad frames made by somebody else would "
-        "be a fairer test."
+        "photographs and at random. Each part has its own seeds, but the same kinds, and the network was trained on "
+        "frames of these kinds: bad frames made by somebody else would be a fairer test. The bounds and the largest "
+        "doubt know good frames only."
     )
     more = (
-        f"The limits alone refuse {document.refused_by_limits_alone} of the {bad.n} bad frames of the test part, and "
-        f"with the trust {bad.n_refused} are refused. For the last column the trust was fitted again, without frames "
-        "of that kind."
+        f"The general limits and the bounds alone refuse {document.refused_without_doubt} of the {bad.n} bad frames of "
+        f"the test part. With the doubt {bad.n_refused} are refused."
     )
     kinds = [
         [
             code(kind),
             KINDS[kind].why if kind in KINDS else "-",
             _refused_of(count),
-            _refused_of(document.left_out_kinds[kind]),
         ]
         for kind, count in bad.kinds.items()
     ]
@@ -105,7 +105,7 @@ def _refused(document: QualityDocument) -> list[Block]:
         Paragraph(text),
         Table(("images of", "real images refused", "other looks refused", "bad frames refused"), parts),
         Paragraph(more),
-        Table(("kind", "why no head can be measured", "refused", "refused, kind left out"), kinds, facts=True),
+        Table(("kind", "why no head can be measured", "refused"), kinds, facts=True),
         Paragraph("The reasons given for these bad frames:"),
         Table(("reason", "frames"), reasons),
         Figure(

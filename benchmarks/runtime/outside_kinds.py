@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -9,6 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.artifact.manifest import Manifest
 from edge_runtime.common.cli import counted
 from edge_runtime.errors import InputError, UsageError
 from edge_runtime.frame.image_files import read_image
@@ -75,6 +77,23 @@ def find_kinds(folder: Path, limit: int | None = None) -> list[Kind]:
     if not any(kind.frames for kind in kinds):
         raise UsageError(f"{folder} and the folders below it have no images ({', '.join(SUFFIXES)}).")
     return [kind for kind in kinds if kind.frames or kind.lone_masks]
+
+
+def unseen(kinds: Sequence[Kind], manifest: Manifest) -> list[Kind]:
+    """The kinds that an artifact's network was not trained on, nor its limits derived from.
+
+    Raises:
+        UsageError: There are none.
+    """
+    records = manifest.checkpoint.get("data", {}), manifest.quality.get("from", {})
+    known = {name for record in records for name in record.get("others", {})}
+    found = [kind for kind in kinds if kind.name not in known]
+    if not any(kind.frames for kind in found):
+        raise UsageError(
+            f"{manifest.name} was trained on all these kinds ({', '.join(kind.name for kind in kinds)}), or its limits "
+            "were derived from them. Measure them without --unseen, or train with --leave-out KIND."
+        )
+    return found
 
 
 def _kind(place: Path, folder: Path, limit: int | None) -> Kind:

@@ -82,7 +82,7 @@ def make_subjects(
     ]
     limits = read_limits(manifest.quality)
     return [
-        Subject(path, network, own, [resize(x, own.input.shape[1:3]) for x in logits], limits)
+        Subject(path, network, own, [resize(x, own.output_size) for x in logits], limits)
         for path, network, own in loaded
     ]
 

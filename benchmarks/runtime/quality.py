@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections import Counter
@@ -31,8 +32,18 @@ from benchmarks.runtime.quality_document import (
 from edge_runtime.quality.evidence import gather_evidence
 from edge_runtime.quality.limits import Limits
 from edge_runtime.segmenter import Segmenter
-from export.quality.cases import COMPOUND, REAL, Examined, gather, gather_others, parts_of, refused
-from export.quality.derive_limits import LESS_IS_BETTER, MORE_IS_BETTER, fit_trust, within
+from export.quality.cases import (
+    COMPOUND,
+    REAL,
+    Examined,
+    gather,
+    gather_others,
+    is_shown,
+    looks_unlike,
+    parts_of,
+    refused,
+)
+from export.quality.derive_limits import LESS_IS_BETTER, MORE_IS_BETTER
 from train.data.check import check_samples
 from train.data.hc18 import Dataset, Sample
 from train.data.others import Other
@@ -74,9 +85,9 @@ def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def look_found(cases: Sequence[Examined], limits: Limits) -> LookFound:
     """Count what an artifact shows of frames of one look, and how wrong it is."""
-    shown = [c for c, out in zip(cases, refused(cases, limits), strict=True) if not out and c.look is not None]
+    shown = [c for c in cases if is_shown(c, limits)]
     errors = [abs(c.error_mm) for c in shown]
-    far = [c.look is not None and limits.known.distance(c.look) > limits.known.most for c in shown]
+    far = [looks_unlike(c, limits) for c in shown]
     held = [holds(c, limits) for c in shown]
     return LookFound(
         n=len(cases),
@@ -91,8 +102,7 @@ def look_found(cases: Sequence[Examined], limits: Limits) -> LookFound:
 
 def interval_of(case: Examined, limits: Limits) -> tuple[float, float]:
     """The interval that is shown beside a circumference, in mm."""
-    far = case.look is not None and limits.known.distance(case.look) > limits.known.most
-    return limits.interval_mm(case.hc_mm or 0.0, case.blur_mm, far)
+    return limits.interval_mm(case.hc_mm or 0.0, case.blur_mm, looks_unlike(case, limits))
 
 
 def holds(case: Examined, limits: Limits) -> bool:
@@ -161,25 +171,8 @@ def refusals(cases: Sequence[Examined], limits: Limits) -> Refusals:
 
 
 def _reason(case: Examined, limits: Limits) -> str:
-    text = case.reason or (limits.refusal(case.figures) if case.figures else None) or "-"
+    text = case.reason or (limits.refusal(case.figures, looks_unlike(case, limits)) if case.figures else None) or "-"
     return without_figures(text)
-
-
-def left_out_kinds(fitted: Sequence[Examined], test: Sequence[Examined], limits: Limits) -> dict[str, Count]:
-    """Each kind of bad frames of the test part, under a trust that was fitted without this kind.
-
-    Args:
-        fitted: The frames that the trust was fitted to.
-        test: The frames of the test part.
-        limits: The artifact's.
-    """
-    found = {}
-    for kind in dict.fromkeys(c.kind for c in test if not c.good):
-        weights, bias = fit_trust(within([c for c in fitted if c.kind != kind], limits))
-        other = replace(limits, weights=weights, bias=bias)
-        of = [c for c in test if c.kind == kind]
-        found[kind] = Count(len(of), sum(refused(of, other)))
-    return found
 
 
 def earned(cases: Sequence[Examined]) -> tuple[dict[str, Earned], tuple[int, int, int]]:
@@ -223,14 +216,10 @@ def measure(segmenter: Segmenter, dataset: Dataset, others: Sequence[Other], lim
     looks = [c for c in cases["test"] if c.good and c.kind != REAL]
     kinds = [kind for kind in dict.fromkeys(c.kind for c in looks) if kind != COMPOUND]
     elsewhere = gather_others(segmenter, others)
-    fitted = [*cases["train"], *cases["val"], *elsewhere]
-    figures, n_earned = earned([*fitted, *cases["test"]])
+    figures, n_earned = earned([*cases["train"], *cases["val"], *elsewhere, *cases["test"]])
     return Findings(
         refused={part: refusals(of, limits) for part, of in cases.items()},
-        refused_by_limits_alone=refusals(
-            cases["test"], replace(limits, weights={}, bias=0.0, least_trust=0.0)
-        ).bad.n_refused,
-        left_out_kinds=left_out_kinds(fitted, cases["test"], limits),
+        refused_without_doubt=refusals(cases["test"], replace(limits, most_doubt=(math.inf, math.inf))).bad.n_refused,
         looks={kind: look_found([c for c in looks if c.kind == kind], limits) for kind in kinds},
         compounds=look_found([c for c in looks if c.kind == COMPOUND], limits),
         adf_mm={part: shown_adf(of, limits) for part, of in real.items()},

@@ -203,8 +203,7 @@ class Findings:
 
     Attributes:
         refused: By part.
-        refused_by_limits_alone: Bad frames of the test part that the limits refuse without trust.
-        left_out_kinds: Each kind of bad frames of the test part, under a trust that was fitted without this kind.
+        refused_without_doubt: Bad frames of the test part that the bounds refuse alone.
         looks: Each kind of look of the images of the test part.
         compounds: Compounds of looks of the same images.
         risk: Real images, by part, and under ``looks`` all looks and compounds of the test part.
@@ -217,8 +216,7 @@ class Findings:
     """
 
     refused: dict[str, Refusals]
-    refused_by_limits_alone: int
-    left_out_kinds: dict[str, Count]
+    refused_without_doubt: int
     looks: dict[str, LookFound]
     compounds: LookFound
     adf_mm: dict[str, float]

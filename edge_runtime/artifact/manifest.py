@@ -199,7 +199,7 @@ class Manifest:
     git_commit: str | None = None
     tools: dict[str, str] = field(default_factory=dict)
     intended_use: str = "Research on fetal head circumference from 2-D ultrasound in the standard plane."
-    limits: str = "Not a medical device. Not for diagnosis. Trained on HC18: one hospital, two scanner types."
+    limits: str = "Not a medical device. Not for diagnosis. Circumferences were validated in one hospital alone."
     request_sha256: str | None = None
     schema_version: int = SCHEMA_VERSION
 

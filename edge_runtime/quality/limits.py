@@ -1,8 +1,9 @@
 """A model's own limits, trust and interval, which its manifest holds under ``quality``.
 
-``python -m export quality`` derives them. Each limit is the most extreme value that good frames gave, with a margin.
-``trust`` is a logistic function of the figures. The interval is conformal. It is wider if the outline is blurred, and
-if the frame looks unlike those that it was measured on.
+``python -m export quality`` derives them. Each bound is the most extreme value that good frames gave, with a margin.
+Doubt says how far all figures together are from those of good frames, on the bad side: a single figure may be within
+its bound where several at once are not usual. ``trust`` falls with doubt. The interval is conformal. It is wider if the
+outline is blurred, and if the frame looks unlike those that it was measured on.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ REASONS = {
     "unsure": "it is not clear where the head ends",
     "stray": "a large area outside the outline also looks like a head",
 }
-"""What to say if a figure breaks its limit or lowers the trust most. Figures are checked in this order."""
+"""What to say if a figure breaks its bound or is the most doubtful. Figures are checked in this order."""
 
 BLURRED = "the outline is blurred: the circumference is less certain than usual"
 NOT_VALIDATED = "not validated on this scanner: the image looks unlike those that the interval was measured on"
@@ -49,9 +50,10 @@ class Limits:
 
     Attributes:
         bounds: Smallest and largest allowed value of each figure, by its name in :data:`REASONS`.
-        weights: (centre, scale, weight) of each figure in ``trust``, by its name.
-        bias: Constant term of the logistic function.
-        least_trust: Minimum trust, 0 to 1. A frame below it is refused.
+        usual: (median, spread) of each figure in the doubt, by its name, over rightly measured heads. The spread is
+            that of the bad side, and negative where less is worse.
+        most_doubt: Maximum doubt of a frame of known and of unknown look. A frame above it is refused.
+        trust_line: (without doubt, slope) of the logit of ``trust`` over doubt.
         error_mm: (value without blur, slope per mm of blur, minimum) of the expected |error|, in mm.
         caution_mm: Expected |error| in mm above which a result gets a caution.
         interval: (below, above): bounds of the true minus the measured circumference, in units of the expected |error|.
@@ -60,9 +62,9 @@ class Limits:
     """
 
     bounds: Mapping[str, Bounds]
-    weights: Mapping[str, tuple[float, float, float]]
-    bias: float
-    least_trust: float
+    usual: Mapping[str, tuple[float, float]]
+    most_doubt: tuple[float, float]
+    trust_line: tuple[float, float]
     error_mm: tuple[float, float, float]
     caution_mm: float
     interval: tuple[float, float]
@@ -82,25 +84,40 @@ class Limits:
                 return f"{text} ({name} {value:.2f}, at most {high:.2f} is allowed)"
         return None
 
-    def refusal(self, figures: Mapping[str, float]) -> str | None:
-        """Why a frame with these figures is refused: a figure is outside its bounds, or trust is too low. Else None."""
+    def refusal(self, figures: Mapping[str, float], unlike: bool) -> str | None:
+        """Why a frame with these figures is refused: a figure is outside its bounds, or there is too much doubt.
+
+        Args:
+            figures: The frame's.
+            unlike: Whether it looks unlike the frames that the interval was measured on.
+
+        Returns:
+            None if it is not refused.
+        """
         broken = self.violation(figures)
         if broken is not None:
             return broken
-        trust = self.trust(figures)
-        if trust >= self.least_trust:
+        doubt, most = self.doubt(figures), self.most_doubt[unlike]
+        if doubt <= most:
             return None
-        worst = min(self.weights, key=lambda name: self._part(name, figures))
-        return f"{REASONS[worst]} (trust {trust:.2f}, at least {self.least_trust:.2f} is needed)"
+        worst = max(self.usual, key=lambda name: self._excess(name, figures))
+        where = " for a look that was not validated" if unlike else ""
+        return f"{REASONS[worst]} (doubt {doubt:.2f}, at most {most:.2f} is allowed{where})"
 
-    def _part(self, name: str, figures: Mapping[str, float]) -> float:
-        """What a figure adds to the logit of the trust."""
-        centre, scale, weight = self.weights[name]
-        return weight * (figures[name] - centre) / scale
+    def _excess(self, name: str, figures: Mapping[str, float]) -> float:
+        """How far a figure is from its median, on the bad side, in spreads; not below 0. NaN stays: it is refused."""
+        median, spread = self.usual[name]
+        over = (figures[name] - median) / spread
+        return 0.0 if over < 0 else over
+
+    def doubt(self, figures: Mapping[str, float]) -> float:
+        """The root mean square of how far the figures are on the bad side, in spreads; 0 or more."""
+        return math.sqrt(sum(self._excess(name, figures) ** 2 for name in self.usual) / max(1, len(self.usual)))
 
     def trust(self, figures: Mapping[str, float]) -> float:
         """Probability that a head is measured to within :data:`TRUST_WITHIN_MM`, 0 to 1."""
-        total = self.bias + sum(self._part(name, figures) for name in self.weights)
+        start, slope = self.trust_line
+        total = start + slope * self.doubt(figures)
         return 1 / (1 + math.exp(-min(max(total, -50.0), 50.0)))
 
     def expected_error_mm(self, blur_mm: float) -> float:
@@ -123,9 +140,9 @@ class Limits:
         """Convert to a plain dictionary, ready for JSON."""
         return {
             "bounds": {name: list(pair) for name, pair in self.bounds.items()},
-            "weights": {name: list(triple) for name, triple in self.weights.items()},
-            "bias": self.bias,
-            "least_trust": self.least_trust,
+            "usual": {name: list(pair) for name, pair in self.usual.items()},
+            "most_doubt": list(self.most_doubt),
+            "trust_line": list(self.trust_line),
             "error_mm": list(self.error_mm),
             "caution_mm": self.caution_mm,
             "interval": list(self.interval),
@@ -153,20 +170,20 @@ def read_limits(quality: Mapping[str, Any]) -> Limits | None:
         values = quality["limits"]
         limits = Limits(
             {str(name): _bounds(*pair) for name, pair in values["bounds"].items()},
-            {str(n): (_number(c), _number(s), _number(w)) for n, (c, s, w) in values["weights"].items()},
-            _number(values["bias"]),
-            _number(values["least_trust"]),
+            {str(name): (_number(median), _number(spread)) for name, (median, spread) in values["usual"].items()},
+            (_number(values["most_doubt"][0]), _number(values["most_doubt"][1])),
+            (_number(values["trust_line"][0]), _number(values["trust_line"][1])),
             (_number(values["error_mm"][0]), _number(values["error_mm"][1]), _number(values["error_mm"][2])),
             _number(values["caution_mm"]),
             (_number(values["interval"][0]), _number(values["interval"][1])),
             _known_look(values["known"]),
             _number(values["unlike"]),
         )
-        unknown = {*limits.bounds, *limits.weights} - set(REASONS)
-        if unknown or any(scale <= 0 for _, scale, _ in limits.weights.values()) or limits.error_mm[2] <= 0:
-            raise ValueError(f"there are unknown figures {sorted(unknown)}, or a scale or an error is not above 0")
-        if limits.least_trust > 0 and not limits.weights:
-            raise ValueError("there is a least trust without a weight")
+        unknown = {*limits.bounds, *limits.usual} - set(REASONS)
+        if unknown or any(spread == 0 for _, spread in limits.usual.values()) or limits.error_mm[2] <= 0:
+            raise ValueError(f"there are unknown figures {sorted(unknown)}, a spread is 0, or an error is not above 0")
+        if limits.trust_line[1] > 0:
+            raise ValueError("trust would rise with doubt")
         if limits.unlike < 1:
             raise ValueError(f"'unlike' is {limits.unlike}; it must be at least 1")
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:

@@ -182,14 +182,14 @@ def weigh(
     look = limits.known.distance(look_figures(prepared.seen, evidence.fine_x, evidence.fine_y))
     quality = replace(quality, evidence=evidence, look_distance=look)
     figures = quality.figures()
-    refusal = limits.refusal(figures)
+    unlike = look > limits.known.most
+    refusal = limits.refusal(figures, unlike)
     if refusal is not None:
         return Verdict(quality, None, refusal, trust=0.0)
     trust = limits.trust(figures)
     if hc_mm is None:
         return Verdict(quality, None, reason, trust=trust)
     blur = evidence.softness * hc_mm
-    unlike = look > limits.known.most
     interval = limits.interval_mm(hc_mm, blur, unlike)
     if unlike:
         caution: str | None = f"{NOT_VALIDATED} (distance {look:.1f}, at most {limits.known.most:.1f})"

@@ -27,7 +27,7 @@ def add_checkpoint(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--checkpoint",
         type=Path,
-        default=Path("checkpoints/edge"),
+        default=Path("checkpoints/edge-l"),
         metavar="DIR",
         help="folder of the checkpoint (default: %(default)s)",
     )

@@ -38,7 +38,7 @@ def build_parser(subcommands: str = "") -> argparse.ArgumentParser:
         parser,
         "Convert checkpoints to TensorFlow Lite artifacts. Each is compared with torch on real images before it is "
         "written.",
-        "python -m export --checkpoint checkpoints/edge --recipes full_int8",
+        "python -m export --checkpoint checkpoints/edge-l --recipes full_int8",
         "python -m export --data phantom --recipes float32,full_int8 --out try",
         notes=f"recipes:\n{listing}\n\n{subcommands}".rstrip(),
     )
@@ -72,7 +72,7 @@ def build_parser(subcommands: str = "") -> argparse.ArgumentParser:
     add_rewrites(parser)
     parser.add_argument("--force", action="store_true", help="export even if artifacts are up to date")
     parser.add_argument(
-        "--ship", action="store_true", help="copy edge-full_int8 to edge_runtime/models, which the wheel includes"
+        "--ship", action="store_true", help="copy edge-l-full_int8 to edge_runtime/models, which the wheel includes"
     )
     add_json(parser)
     return parser
@@ -175,7 +175,7 @@ def main(argv: list[str], subcommands: str = "") -> int:
     rewrite_names(args.rewrite)
     check_folder(args.out)
     if args.ship and RECIPES["full_int8"] not in recipes:
-        raise UsageError("--ship is for edge-full_int8: add full_int8 to --recipes.")
+        raise UsageError("--ship is for edge-l-full_int8: add full_int8 to --recipes.")
     if not args.json:
         return export(args, recipes, folders)[0]
     with contextlib.redirect_stdout(sys.stderr):

@@ -18,7 +18,7 @@ from edge_runtime.errors import UsageError
 from edge_runtime.quality.limits import Limits, read_limits
 from edge_runtime.segmenter import DEFAULT_MODEL, Segmenter
 from export.artifact import sign_again
-from export.quality.cases import REAL, Examined, gather, gather_others, good_cases, parts_of, refused
+from export.quality.cases import REAL, Examined, gather, gather_others, good_cases, others_of, parts_of, refused
 from export.quality.derive_limits import COVERAGE, MARGIN, derive
 from export.quality.scanner import Calibration, calibrate
 from train.data.check import check_samples
@@ -39,8 +39,8 @@ def build_parser() -> argparse.ArgumentParser:
         "in HC18's layout; the interval and the known look are taken from them, the rest stays. If FILE is given, the "
         "result is written into its manifest. Without FILE the shipped model is measured, and nothing is written "
         "unless --write is given. A signature of the earlier manifest is removed: sign again.",
-        "python -m export quality artifacts/edge/edge-full_int8.tflite",
-        "python -m export quality --scanner 'clinic B, probe C' --data clinic-b own/edge-full_int8.tflite",
+        "python -m export quality artifacts/edge-l/edge-l-full_int8.tflite",
+        "python -m export quality --scanner 'clinic B, probe C' --data clinic-b own/edge-l-full_int8.tflite",
     )
     parser.add_argument("model", nargs="?", type=Path, metavar="FILE", help=".tflite file (default: the shipped one)")
     add_data(parser)
@@ -70,7 +70,7 @@ def main(argv: list[str]) -> int:
 
 
 def _derived(segmenter: Segmenter, dataset: Dataset, place: Path | None) -> dict[str, Any]:
-    others = read_others(place) if place else []
+    others = others_of(segmenter, read_others(place) if place else [])
     if not others:
         say("no frames from elsewhere: the limits and the trust know other organs from generated frames alone")
     parts = parts_of(segmenter, dataset)

@@ -201,10 +201,8 @@ def other_cases(segmenter: Segmenter, others: Sequence[Other], looks: int, seed:
 
 PARTS = ("train", "val", "test")
 
-
 BAD_EACH = {"train": 40, "val": 25, "test": 25}
 """Bad frames per kind."""
-
 
 LOOKS_EACH = {"train": 2, "val": 20}
 """Looks per image. The test part is seen in every kind of look, and in some compounds."""
@@ -229,6 +227,15 @@ def parts_of(segmenter: Segmenter, dataset: Dataset) -> dict[str, list[Sample]]:
             "is not known which of these images were used for training. Pass the folder it was trained on with --data."
         )
     return {part: [dataset.samples[n] for n in data["files"][part] if n in dataset.samples] for part in PARTS}
+
+
+def others_of(segmenter: Segmenter, others: Sequence[Other]) -> list[Other]:
+    """The frames from elsewhere of the kinds that an artifact's network was trained on; all if it knows none.
+
+    A kind that was left out of its training stays unknown to its limits, too, so that it can test both.
+    """
+    trained = segmenter.manifest.checkpoint.get("data", {}).get("others")
+    return [other for other in others if other.kind in trained] if trained else list(others)
 
 
 def gather(segmenter: Segmenter, samples: Sequence[Sample], part: str) -> list[Examined]:
@@ -262,4 +269,16 @@ def _told(cases: Iterable[Examined], what: str) -> Iterator[Examined]:
 
 def refused(cases: Sequence[Examined], limits: Limits) -> list[bool]:
     """For each frame, whether an artifact with these limits refuses it."""
-    return [c.figures is None or limits.refusal(c.figures) is not None for c in cases]
+    return [not is_shown(c, limits) for c in cases]
+
+
+def is_shown(case: Examined, limits: Limits) -> bool:
+    """Whether an artifact with these limits shows a number for a frame."""
+    if case.figures is None or case.look is None:
+        return False
+    return limits.refusal(case.figures, looks_unlike(case, limits)) is None
+
+
+def looks_unlike(case: Examined, limits: Limits) -> bool:
+    """Whether a frame looks unlike those that the interval was measured on."""
+    return case.look is not None and limits.known.distance(case.look) > limits.known.most

@@ -1,8 +1,10 @@
 """Derive a model's own limits, trust, interval and known look from good and bad frames.
 
-- Limits: the most extreme values of good frames that were measured rightly, plus a margin.
-- Trust: a logistic function, the probability that a head is there and is measured to within 5 mm. It is fitted to real
-  images, other looks of them, frames from elsewhere and generated bad frames.
+- Bounds: the most extreme values of good frames that were measured rightly, plus a margin.
+- Doubt: how far several figures are, together, from those of good frames. Bad frames have no part in it: nobody knows
+  all the ways in which a frame can be bad. Few good frames may be refused, which gives the largest doubt.
+- Trust: a logistic function of doubt, the probability that a head is there and is measured to within 5 mm. It is fitted
+  to real images, other looks of them, frames from elsewhere and generated bad frames.
 - Interval: order statistics of the errors of the validation part. Each error is divided by the error to be expected
   from the blur of the outline. This is a normalized conformal interval.
 - Known look: mean and covariance of the real images' looks.
@@ -13,6 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,13 +23,19 @@ from numpy.typing import NDArray
 from edge_runtime.errors import UsageError
 from edge_runtime.quality.limits import TRUST_WITHIN_MM, Bounds, Limits
 from edge_runtime.quality.look import KnownLook
-from export.quality.cases import COMPOUND, REAL, Examined
+from export.quality.cases import REAL, Examined, is_shown, looks_unlike
 
 MORE_IS_BETTER = ("sharpness", "core", "skull", "skull_contrast", "axis_ratio")
 LESS_IS_BETTER = ("softness", "unsure", "stray", "outside", "ellipse_residual", "border_contact")
 
-TRUST_FIGURES = ("sharpness", "core", "softness", "unsure", "skull", "skull_contrast", "ellipse_residual")
-"""Figures that differ within the limits between right and wrong measurements."""
+DOUBTED = ("sharpness", "core", "softness", "unsure", "skull", "skull_contrast", "ellipse_residual")
+"""Figures that differ between right and wrong measurements little by little: they are judged together."""
+
+BOUNDED = ("axis_ratio", "outside", "border_contact", "stray")
+"""Figures that are judged alone: beyond a bound, nothing else makes up for them."""
+
+TAIL = 0.99
+"""Quantile of a figure, on its bad side, that gives its spread."""
 
 RIGHT_MM = 10.0
 """A frame whose circumference is off by more does not widen the limits."""
@@ -37,8 +46,8 @@ MARGIN = 0.1
 RIDGE = 3.0
 """Penalty on the squared weights."""
 
-REFUSED_REAL, REFUSED_COMPOUND = 0.004, 0.05
-"""Shares of real images and of compounds that are measured rightly and that the threshold of trust may refuse."""
+REFUSED_KNOWN, REFUSED_UNKNOWN = 0.008, 0.05
+"""Shares of real images and of heads of unknown look that are measured rightly and that doubt may refuse."""
 
 SHRINK = 0.5
 """Factor on the slope of the expected error over blur. The fit uses training images, so it is only half trusted."""
@@ -73,10 +82,14 @@ def derive(train: Sequence[Examined], validation: Sequence[Examined], others: Se
     every = [*train, *validation, *others]
     known = known_look([c for c in (*train, *validation) if c.kind == REAL])
     error = fit_error([c for c in train if c.kind == REAL and c.figures is not None])
-    limits = Limits(bounds_of(every), {}, 0.0, 0.0, error, math.inf, (0.0, 0.0), known, 1.0)
-    weights, bias = fit_trust(within(every, limits))
-    limits = replace(limits, weights=weights, bias=bias)
-    limits = replace(limits, least_trust=least_trust(limits, validation))
+    limits = Limits(
+        bounds_of(every), usual_of(every), (math.inf, math.inf), (0.0, 0.0), error, math.inf, (0.0, 0.0), known, 1.0
+    )
+    real = [c for c in (*train, *validation) if c.kind == REAL]
+    looks = [c for c in (*validation, *others) if c.good and c.kind != REAL]
+    limits = replace(
+        limits, most_doubt=most_doubt(real, looks, limits), trust_line=fit_trust(within(every, limits), limits)
+    )
     expected = np.array([limits.expected_error_mm(c.blur_mm) for c in shown])
     limits = replace(
         limits,
@@ -87,10 +100,10 @@ def derive(train: Sequence[Examined], validation: Sequence[Examined], others: Se
 
 
 def bounds_of(cases: Sequence[Examined]) -> dict[str, Bounds]:
-    """Limits of each figure: the most extreme value of a rightly measured frame plus the margin."""
+    """Bound of each figure in :data:`BOUNDED`: the most extreme value of a rightly measured frame plus the margin."""
     good = [c for c in cases if c.figures is not None and c.is_right(RIGHT_MM)]
     bounds: dict[str, Bounds] = {}
-    for name in (*MORE_IS_BETTER, *LESS_IS_BETTER):
+    for name in BOUNDED:
         values = np.array([c.figures[name] for c in good if c.figures is not None])
         worst = values.min() if name in MORE_IS_BETTER else values.max()
         limit = float(worst + MARGIN * (worst - np.median(values)))
@@ -98,31 +111,39 @@ def bounds_of(cases: Sequence[Examined]) -> dict[str, Bounds]:
     return bounds
 
 
+def usual_of(cases: Sequence[Examined]) -> dict[str, tuple[float, float]]:
+    """Median and spread of each figure in :data:`DOUBTED`, over rightly measured heads.
+
+    The spread is a standard deviation of the bad side: the distance from the median to the quantile :data:`TAIL` there,
+    divided by that of a normal distribution. It is negative where less is worse.
+    """
+    good = [c for c in cases if c.figures is not None and c.is_right(RIGHT_MM)]
+    usual = {}
+    for name in DOUBTED:
+        values = np.array([c.figures[name] for c in good if c.figures is not None])
+        median = float(np.median(values))
+        tail = float(np.quantile(values, 1 - TAIL if name in MORE_IS_BETTER else TAIL))
+        spread = (tail - median) / NormalDist().inv_cdf(TAIL)
+        usual[name] = median, spread or (-1e-9 if name in MORE_IS_BETTER else 1e-9)
+    return usual
+
+
 def within(cases: Sequence[Examined], limits: Limits) -> list[Examined]:
     """The frames that are within the wide limits and the bounds of ``limits``."""
     return [c for c in cases if c.figures is not None and limits.violation(c.figures) is None]
 
 
-def fit_trust(cases: Sequence[Examined]) -> tuple[dict[str, tuple[float, float, float]], float]:
-    """Logistic regression of right measurements against all others.
+def fit_trust(cases: Sequence[Examined], limits: Limits) -> tuple[float, float]:
+    """Logistic regression of right measurements over doubt: its value without doubt, and its slope, at most 0.
 
-    A figure with a weight of the wrong sign is left out: its weight can only come from the way the frames were made.
-
-    Returns:
-        (centre, scale, weight) by figure, and the bias.
+    Args:
+        cases: Frames within the bounds.
+        limits: Their medians and spreads are used.
     """
-    right = np.array([c.is_right(TRUST_WITHIN_MM) for c in cases])
-    names = list(TRUST_FIGURES)
-    while True:
-        values = np.array([[c.figures[n] for n in names] for c in cases if c.figures is not None])
-        centre, scale = values.mean(axis=0), values.std(axis=0) + 1e-9
-        weights = _logistic((values - centre) / scale, right.astype(np.float64))
-        wrong = [w if n in LESS_IS_BETTER else -w for n, w in zip(names, weights[:-1], strict=True)]
-        if max(wrong) <= 0:
-            break
-        names.pop(int(np.argmax(wrong)))
-    triples = zip(centre.tolist(), scale.tolist(), weights[:-1].tolist(), strict=True)
-    return dict(zip(names, triples, strict=True)), float(weights[-1])
+    doubt = np.array([limits.doubt(c.figures) for c in cases if c.figures is not None])
+    right = np.array([c.is_right(TRUST_WITHIN_MM) for c in cases], dtype=np.float64)
+    slope, start = _logistic(doubt[:, None], right).tolist()
+    return start, min(0.0, slope)
 
 
 def _logistic(values: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -140,13 +161,21 @@ def _logistic(values: NDArray[np.float64], wanted: NDArray[np.float64]) -> NDArr
     return weights
 
 
-def least_trust(limits: Limits, validation: Sequence[Examined]) -> float:
-    """The smallest trust that is shown: few rightly measured real images and compounds lie below it."""
-    least = []
-    for kind, share in ((REAL, REFUSED_REAL), (COMPOUND, REFUSED_COMPOUND)):
-        of = within([c for c in validation if c.kind == kind and c.is_right(RIGHT_MM)], limits)
-        least.append(float(np.quantile([limits.trust(c.figures) for c in of if c.figures], share)))
-    return min(least)
+def most_doubt(real: Sequence[Examined], others: Sequence[Examined], limits: Limits) -> tuple[float, float]:
+    """The largest doubt that is shown, for frames of known and of unknown look.
+
+    Args:
+        real: Real images.
+        others: Other heads: other looks of them, and heads from elsewhere. Those of unknown look are used.
+        limits: Their bounds, medians and spreads are used.
+    """
+    most = []
+    unlike = [c for c in others if looks_unlike(c, limits)]
+    for cases, share in ((real, REFUSED_KNOWN), (unlike, REFUSED_UNKNOWN)):
+        of = [c for c in within(cases, limits) if c.is_right(RIGHT_MM)]
+        doubts = [limits.doubt(c.figures) for c in of if c.figures is not None]
+        most.append(float(np.quantile(doubts, 1 - share)) if doubts else math.inf)
+    return most[0], min(most)
 
 
 def fit_error(real: Sequence[Examined]) -> tuple[float, float, float]:
@@ -194,8 +223,7 @@ def known_look(real: Sequence[Examined]) -> KnownLook:
 
 def unlike_factor(limits: Limits, good: Sequence[Examined]) -> float:
     """Factor on the interval that holds the same share of frames of unknown look as of known look, at least 1."""
-    shown = [c for c in good if c.figures is not None and c.look is not None and limits.refusal(c.figures) is None]
-    far = [c for c in shown if c.look is not None and limits.known.distance(c.look) > limits.known.most]
+    far = [c for c in good if is_shown(c, limits) and looks_unlike(c, limits) and not np.isnan(c.error_mm)]
     if not far:
         return 1.0
     low, high = limits.interval

@@ -14,7 +14,7 @@ import numpy as np
 from edge_runtime.errors import UsageError
 from edge_runtime.quality.limits import Limits
 from edge_runtime.quality.look import KnownLook
-from export.quality.cases import Examined
+from export.quality.cases import Examined, is_shown
 from export.quality.derive_limits import prediction_interval, scores_of
 
 COVERAGE = 0.9
@@ -61,7 +61,7 @@ def calibrate(limits: Limits, images: Sequence[Examined]) -> Calibration:
     Raises:
         UsageError: There are too few that the limits do not refuse.
     """
-    shown = [c for c in images if c.figures is not None and limits.refusal(c.figures) is None]
+    shown = [c for c in images if is_shown(c, limits)]
     if len(shown) < LEAST_IMAGES:
         raise UsageError(
             f"{len(shown)} of {len(images)} images are shown with this artifact's limits; an interval needs "

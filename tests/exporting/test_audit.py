@@ -168,7 +168,7 @@ def test_an_output_that_uses_few_levels_is_reported(tiny: dict[str, Path], capsy
 @pytest.mark.parametrize(
     ("name", "recipe"),
     [
-        ("edge-full_int8", "full_int8"),
+        ("edge-l-full_int8", "full_int8"),
         ("model_full_integer_quant", "full_int8"),
         ("net_dynamic_range_quant", "dynamic_int8"),
         ("A_Float16", "float16"),

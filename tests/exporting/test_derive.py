@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -18,14 +20,23 @@ from edge_runtime.quality.look import FIGURES
 from edge_runtime.segmenter import Segmenter
 from export.commands import quality
 from export.commands.quality import describe
-from export.quality.cases import COMPOUND, Examined, good_cases
-from export.quality.derive_limits import LEAST_IMAGES, derive, fit_trust, known_look, prediction_interval
+from export.quality.cases import COMPOUND, Examined, good_cases, is_shown, others_of
+from export.quality.derive_limits import (
+    LEAST_IMAGES,
+    TAIL,
+    derive,
+    fit_trust,
+    known_look,
+    prediction_interval,
+    usual_of,
+)
 from export.quality.scanner import LEAST_IMAGES as LEAST_OF_SCANNER
 from export.quality.scanner import calibrate
 from tests.helpers.places import Run
-from tests.helpers.some_limits import NAMES, examined, make_limits
+from tests.helpers.some_limits import examined, make_limits
 from tests.helpers.tiny_model import make_artifact
 from train.data.hc18 import read_dataset
+from train.data.others import Other
 from train.data.phantom import make_dataset
 
 
@@ -59,8 +70,9 @@ def test_derived_limits_let_rightly_measured_frames_through() -> None:
     bad = [examined(kind="flat", good=False, core=float(rng.normal(-3, 1)), softness=0.3, skull=0.1) for _ in range(60)]
     limits = derive([*train, *bad], validation, [])
     assert all(limits.violation(case.figures or {}) is None for case in (*train, *validation))
-    assert np.mean([limits.refusal(case.figures or {}) is None for case in train]) > 0.98
-    assert all(limits.refusal(case.figures or {}) for case in bad)
+    assert np.mean([is_shown(case, limits) for case in train]) > 0.98
+    assert not any(is_shown(case, limits) for case in bad)
+    assert limits.most_doubt[1] <= limits.most_doubt[0] < math.inf
     assert limits.interval[0] < 0 < limits.interval[1] and limits.unlike >= 1 and limits.error_mm[1] > 0
     inside = [
         low <= case.true_hc_mm <= high
@@ -85,18 +97,38 @@ def test_frames_of_unknown_look_get_the_interval_that_they_need() -> None:
     assert derive(train, [*validation, *[replace(case, kind=COMPOUND) for case in drawn(rng, 60)]], []).unlike < 2
 
 
-def test_trust_learns_only_what_can_be_so() -> None:
-    """A figure that would make a frame better by being worse is left out."""
+def test_a_spread_is_that_of_the_bad_side() -> None:
     rng = np.random.default_rng(0)
+    core = np.concatenate([4 - np.abs(rng.normal(0, 2, 2000)), 4 + np.abs(rng.normal(0, 0.1, 2000))])
+    cases = [examined(core=float(c), softness=float(s)) for c, s in zip(core, rng.normal(1, 0.2, 4000), strict=True)]
+    bad = [examined(good=False, core=-50.0, softness=9.0)] * 2000  # bad frames have no part in it
+    usual = usual_of([*cases, *bad])
+    assert usual["core"] == pytest.approx((4, -np.quantile(np.abs(rng.normal(0, 2, 10**6)), 0.98) / 2.326), rel=0.1)
+    assert usual["softness"] == pytest.approx((1, 0.2), rel=0.1) and TAIL == 0.99
+    assert usual["skull"][1] < 0, "a figure that never varies allows no change for the worse"
+
+
+def test_trust_is_the_share_of_right_measurements_at_a_doubt() -> None:
+    rng = np.random.default_rng(0)
+    limits = make_limits(usual={"core": (4.0, -1.0)})
     cases = []
-    for i in range(400):
-        good = i % 2 == 0
-        figures = {name: float(rng.normal()) for name in NAMES}
-        figures["sharpness"] += 2 if good else 0  # right way
-        figures["unsure"] += 2 if good else 0  # wrong way: of a good frame, the network is sure
-        cases.append(examined(good=good, **figures))
-    weights, _ = fit_trust(cases)
-    assert weights["sharpness"][2] > 0 and "unsure" not in weights
+    for doubt in rng.uniform(0, 4, 3000):
+        right = rng.random() < 1 / (1 + math.exp(-(4 - 2 * doubt)))
+        cases.append(examined(error_mm=0.0 if right else 9.0, core=4 - doubt))
+    assert fit_trust(cases, limits) == pytest.approx((4, -2), rel=0.1)
+    upside_down = [replace(case, good=bool(case.figures and case.figures["core"] < 2)) for case in cases]
+    assert fit_trust(upside_down, limits)[1] == 0, "trust never rises with doubt"
+
+
+def test_limits_know_no_kind_that_the_network_does_not_know() -> None:
+    others = [Other(Path("a.png"), kind, None) for kind in ("not_heads/lung", "not_heads/breast")]
+
+    def taken(data: dict[str, object]) -> list[str]:
+        segmenter = SimpleNamespace(manifest=SimpleNamespace(checkpoint={"data": data}))
+        return [other.kind for other in others_of(cast(Segmenter, segmenter), others)]
+
+    assert taken({"others": {"not_heads/lung": 3}}) == ["not_heads/lung"]
+    assert taken({"others": {}}) == taken({}) == ["not_heads/lung", "not_heads/breast"]
 
 
 def test_the_known_look_holds_99_of_100_images() -> None:
@@ -126,8 +158,8 @@ def test_a_scanner_gets_its_own_interval_and_look() -> None:
         for low, high in [own.interval_mm(case.hc_mm or 0.0, case.blur_mm, unlike=False)]
     ]
     assert 0.85 < np.mean(inside) < 0.99 and own.interval[1] < 0, "the interval lies where the truth is"
-    assert (own.bounds, own.weights, own.least_trust, own.error_mm) == (
-        limits.bounds, limits.weights, limits.least_trust, limits.error_mm,
+    assert (own.bounds, own.usual, own.most_doubt, own.error_mm) == (
+        limits.bounds, limits.usual, limits.most_doubt, limits.error_mm,
     )  # fmt: skip
     said = describe(found, "clinic B")
     assert (
@@ -150,7 +182,7 @@ def test_too_few_images_of_a_scanner_are_refused_with_the_next_step() -> None:
 def own(tmp_path: Path) -> Path:
     """A tiny artifact with limits that refuse no phantom."""
     model = make_artifact(tmp_path / "own", of_phantoms=True)
-    limits = make_limits(bounds={}, bias=50.0)
+    limits = make_limits(bounds={}, most_doubt=(1e9, 1e9))
     write_manifest(model, replace(load_manifest(model), quality={"limits": limits.to_json(), "from": {"title": "x"}}))
     return model
 
@@ -203,7 +235,8 @@ def test_the_command_records_what_limits_were_derived_from(
     monkeypatch.setattr(quality, "parts_of", lambda *_: parts)
     monkeypatch.setattr(quality, "check_samples", lambda *_: None)
     monkeypatch.setattr(quality, "gather", lambda _, samples, part: cases[part])
-    record = quality._derived(SimpleNamespace(), SimpleNamespace(title="a set"), None)  # type: ignore[arg-type]
+    segmenter = SimpleNamespace(manifest=SimpleNamespace(checkpoint={}))
+    record = quality._derived(segmenter, SimpleNamespace(title="a set"), None)  # type: ignore[arg-type]
     limits, found = read_limits(record), record["from"]
     assert limits is not None and limits.bounds == derive(cases["train"], cases["val"], []).bounds
     assert (found["title"], found["others"], found["others_sha256"]) == ("a set", {}, None)

@@ -16,7 +16,7 @@ from train.data.hc18 import read_dataset
 from train.data.splits import evenly_spaced, make_split
 from train.model import HeadNet
 
-SHIPPED = ROOT / "checkpoints" / "edge"
+SHIPPED = ROOT / "checkpoints" / "edge-l"
 
 
 def answer(model: torch.nn.Module, frames: np.ndarray) -> torch.Tensor:

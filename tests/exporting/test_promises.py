@@ -116,7 +116,7 @@ def test_nothing_is_written_into_the_shipped_model_unasked(
 
 def test_an_artifact_made_with_other_released_settings_is_not_up_to_date(phantom: Path, tmp_path: Path) -> None:
     """On data that the shipped checkpoint was not trained on, its released settings are taken over."""
-    checkpoint = load_checkpoint(ROOT / "checkpoints" / "edge")
+    checkpoint = load_checkpoint(ROOT / "checkpoints" / "edge-l")
     job = plan(checkpoint, read_dataset(phantom), replace(Options((FULL_INT8,), tmp_path), rewrites=()))
     released = job.released()
     assert released is not None

@@ -13,7 +13,7 @@ from edge_runtime.artifact.manifest import load_manifest
 from edge_runtime.quality.limits import NOT_VALIDATED, REASONS, read_limits
 from edge_runtime.segmenter import DEFAULT_MODEL
 from export.artifact import kept_limits
-from export.quality.derive_limits import LESS_IS_BETTER, MORE_IS_BETTER
+from export.quality.derive_limits import BOUNDED, DOUBTED, LESS_IS_BETTER, MORE_IS_BETTER
 from tests.helpers.places import Run
 from tests.helpers.tiny_model import make_artifact
 from train.data.hc18 import Dataset, Sample, read_dataset
@@ -161,7 +161,7 @@ def test_a_manifest_without_quality_keeps_the_wide_limits(tmp_path: Path) -> Non
 def test_the_shipped_limits_name_what_broke_them() -> None:
     limits = read_limits(load_manifest(DEFAULT_MODEL).quality)
     assert limits is not None and read_limits({"limits": limits.to_json()}) == limits
-    assert set(limits.bounds) == {*MORE_IS_BETTER, *LESS_IS_BETTER} == set(REASONS)
+    assert {*limits.bounds, *limits.usual} == {*MORE_IS_BETTER, *LESS_IS_BETTER} == set(REASONS)
     fine = {name: low if low is not None else high for name, (low, high) in limits.bounds.items()}
     assert limits.violation(fine) is None
     for name, (low, high) in limits.bounds.items():
@@ -175,8 +175,9 @@ def test_an_export_of_the_shipped_network_keeps_its_limits(tmp_path: Path) -> No
     assert kept_limits("0" * 64, tmp_path / "new.tflite") == {}
 
 
-def test_the_shipped_trust_lowers_with_what_is_worse(segmenter: Segmenter) -> None:
+def test_the_shipped_doubt_grows_with_what_is_worse(segmenter: Segmenter) -> None:
     limits = read_limits(segmenter.manifest.quality)
-    assert limits is not None and limits.weights
-    for name, (_, _, weight) in limits.weights.items():
-        assert weight >= 0 if name in MORE_IS_BETTER else weight <= 0, name
+    assert limits is not None and set(limits.usual) == set(DOUBTED) and set(limits.bounds) == set(BOUNDED)
+    for name, (_, spread) in limits.usual.items():
+        assert spread < 0 if name in MORE_IS_BETTER else spread > 0, name
+    assert limits.trust_line[1] < 0 and limits.most_doubt[1] <= limits.most_doubt[0]

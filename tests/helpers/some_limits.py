@@ -20,9 +20,9 @@ def make_limits(**changes: Any) -> Limits:
     count = len(FIGURES)
     plain: dict[str, Any] = {
         "bounds": {"core": (0.0, None), "softness": (None, 0.2)},
-        "weights": {"core": (4.0, 2.0, 1.5), "softness": (0.1, 0.05, -1.0)},
-        "bias": 3.0,
-        "least_trust": 0.3,
+        "usual": {"core": (4.0, -1.0), "softness": (0.1, 0.05)},
+        "most_doubt": (2.0, 1.0),
+        "trust_line": (3.0, -2.0),
         "error_mm": (1.0, 0.1, 0.5),
         "caution_mm": 3.0,
         "interval": (-2.0, 2.5),

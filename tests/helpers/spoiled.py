@@ -9,16 +9,16 @@ import torch
 from tests.helpers.places import ROOT
 from train.checkpoint import load_checkpoint, save_checkpoint
 
-SHIPPED = ROOT / "checkpoints" / "edge"
+SHIPPED = ROOT / "checkpoints" / "edge-l"
 
 
 def spoil(folder: Path) -> Path:
     """One channel of one layer 1,000 times as loud, and the next layer as much deafer to it."""
     checkpoint = load_checkpoint(SHIPPED)
-    block = checkpoint.model.net.decoder.blocks[3]  # type: ignore[union-attr, index]
+    (_, loud, _), (deaf, *_) = checkpoint.model.net.decoder[1:]  # type: ignore[union-attr, index]
     with torch.no_grad():
-        for parameter in (block.conv1[1].weight, block.conv1[1].bias):
+        for parameter in (loud.weight, loud.bias):
             parameter[0] *= 1000
-        block.conv2[0].weight[:, 0] /= 1000
+        deaf.weight[:, 0] /= 1000
     save_checkpoint(folder, checkpoint.model, checkpoint.config, {"data": checkpoint.info["data"]})
     return folder

@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks.runtime.quality import earned, intervals, left_out_kinds, look_found, refusals, risk, shown_adf
+from benchmarks.runtime.quality import earned, intervals, look_found, refusals, risk, shown_adf
 from edge_runtime.quality.look import FIGURES
 from export.quality.cases import Examined
 from tests.helpers.some_limits import NAMES, examined, make_limits
 
-LIMITS = make_limits(weights={}, bias=0.0, least_trust=0.0)
+LIMITS = make_limits(usual={})
 """At a blur of 10 mm, the interval is from 4 mm below to 5 mm above."""
 
 
@@ -46,7 +46,7 @@ def test_refusals_are_counted_by_kind_and_reason() -> None:
 
 def test_errors_are_ordered_by_what_is_expected() -> None:
     cases = [case(float(k), softness=0.05 + 0.01 * k) for k in range(10)] + [REFUSED]
-    found = risk(cases, replace(LIMITS, weights={"softness": (0.1, 0.05, -1.0)}))
+    found = risk(cases, replace(LIMITS, usual={"softness": (0.05, 0.05)}))
     assert (found.n, found.n_above_5_mm, found.auroc, found.auroc_trust) == (10, 4, 1.0, 1.0)
     assert found.rank_correlation == pytest.approx(-1)
     assert found.kept(0.5).n == 5 and found.kept(0.5).p95_mm == found.kept(0.5).p95_perfect_mm < found.kept(1.0).p95_mm
@@ -70,14 +70,3 @@ def test_a_figure_earns_what_it_tells() -> None:
     assert counts == (50, 20, 10) and set(found) == set(NAMES)
     assert (found["core"].wrong, found["core"].no_head) == (1.0, 1.0)
     assert found["skull"].wrong == pytest.approx(0.5, abs=0.2)
-
-
-def test_a_kind_is_judged_by_a_trust_that_never_saw_it() -> None:
-    rng = np.random.default_rng(1)
-
-    def bad(kind: str, count: int, core: float) -> list[Examined]:
-        return [replace(case(0, core=float(rng.normal(core, 0.3))), kind=kind, good=False) for _ in range(count)]
-
-    fitted = [case(0, core=float(rng.normal(6, 0.3))) for _ in range(100)] + bad("one", 50, 2.0) + bad("two", 50, 2.0)
-    found = left_out_kinds(fitted, bad("one", 20, 2.0), make_limits(bounds={}, least_trust=0.5))
-    assert (found["one"].n, found["one"].n_refused) == (20, 20)

@@ -18,9 +18,11 @@ from benchmarks.common.goals import Goal
 from benchmarks.common.reasons import without_figures
 from benchmarks.common.render import Figure, Sheet, markdown_files, to_html
 from benchmarks.runtime.outside_document import KindFound, OutsideDocument, goals, read_outside
-from benchmarks.runtime.outside_kinds import find_kinds, read_reference
+from benchmarks.runtime.outside_kinds import find_kinds, read_reference, unseen
+from edge_runtime.artifact.manifest import load_manifest
 from edge_runtime.common.record import to_json
 from edge_runtime.errors import InputError, UsageError
+from edge_runtime.segmenter import DEFAULT_MODEL
 from train.data.phantom import make_phantom
 from train.frames.no_frames import speckle
 
@@ -194,6 +196,19 @@ def test_frames_are_taken_evenly_and_masks_follow_them(folder: Path) -> None:
     assert [path.name for path in heads.frames] == ["secret0.png", "secret2.png"]
     assert [path.name for path in heads.masks.values()] == ["secret0_mask.png", "secret2_mask.png"]
     assert [path.name for path in heads.lone_masks] == ["gone_mask.png"]
+
+
+def test_unseen_kinds_are_those_that_the_manifest_does_not_name(folder: Path) -> None:
+    shipped = load_manifest(DEFAULT_MODEL)
+    kinds = find_kinds(folder)
+    data = {"data": {"others": {"not_heads/lung": 60}}}
+    limits = {"from": {"others": {"heads/there": 3}}}
+    manifest = replace(shipped, checkpoint=data, quality={**shipped.quality, **limits})
+    assert {kind.name for kind in unseen(kinds, manifest)} == {"not_heads/fetal_abdomen", "new"}
+    knows_all = replace(manifest, checkpoint={"data": {"others": {kind.name: 1 for kind in kinds}}})
+    with pytest.raises(UsageError, match=r"was trained on all these kinds.*--leave-out KIND"):
+        unseen(kinds, knows_all)
+    assert unseen(kinds, replace(shipped, checkpoint={}, quality={})) == kinds
 
 
 def test_what_is_no_reference_is_named(tmp_path: Path) -> None:

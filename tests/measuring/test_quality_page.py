@@ -75,8 +75,8 @@ def test_every_figure_is_explained_and_shows_what_it_earned(places: tuple[Path, 
     assert set(EVIDENCE) == set(REASONS) and tuple(LOOK) == FIGURES
     blocks = quality_page.build(*places)
     rows = {row[0]: row[1:] for row in table(blocks, "`core`").rows}
-    assert rows["`core`"] == [EVIDENCE["core"], "at least 0.000", "+1.50", "0.88", "-"]
-    assert rows["`softness`"] == [EVIDENCE["softness"], "at most 0.200", "-1.00", "0.88", "-"]
+    assert rows["`core`"] == [EVIDENCE["core"], "at least 0.000", "4.000", "-1.000", "0.88", "-"]
+    assert rows["`softness`"] == [EVIDENCE["softness"], "at most 0.200", "0.100", "0.050", "0.88", "-"]
     assert set(rows) == {"`core`", "`softness`"}, "the figures that these limits use"
     text = " ".join(block.text for block in blocks if isinstance(block, Paragraph))
     assert "(34 frames)" in text and "(56)" in text and "1,200 heads" in text and "71.25 ms" in text
@@ -97,11 +97,15 @@ def test_goals_are_met_or_missed(places: tuple[Path, Path]) -> None:
 
 
 def test_the_page_says_nothing_of_what_was_not_measured(places: tuple[Path, Path], tmp_path: Path) -> None:
-    without = to_markdown(quality_page.build(places[0], tmp_path / "none.json"))
+    without = to_markdown(quality_page.build(places[0], tmp_path / "none.json", tmp_path / "unseen"))
     assert "## Frames from elsewhere" not in without and quality_page.build(tmp_path / "none.json") == []
-    both = to_markdown(quality_page.build(*places))
+    both = to_markdown(quality_page.build(*places, tmp_path / "unseen"))
+    assert "never saw" not in both
+    (tmp_path / "unseen").mkdir()
+    (tmp_path / "unseen" / "a.json").write_text(places[1].read_text())
+    assert "## Kinds that a network never saw" in to_markdown(quality_page.build(*places, tmp_path / "unseen"))
     assert "## Frames from elsewhere" in both and "226 in all" in both and "without pixel sizes" in both
-    assert "edge-full_int8" not in both and "HC18" not in without
+    assert "edge-l-full_int8" not in both and "HC18" not in without
 
 
 def test_the_readme_has_a_row_for_each_group(places: tuple[Path, Path]) -> None:

@@ -16,7 +16,7 @@ from tests.helpers.places import ROOT, Run
 from tests.helpers.random_checkpoint import make_checkpoint
 from tests.helpers.rich_model import SIZE, convert
 
-SHIPPED = ROOT / "edge_runtime" / "models" / "edge-full_int8.tflite"
+SHIPPED = ROOT / "edge_runtime" / "models" / "edge-l-full_int8.tflite"
 
 
 def test_multiplications_are_counted() -> None:

@@ -54,7 +54,7 @@ def test_the_wheel_ships_the_runtime_alone_typed_and_with_its_model(wheel: Path)
     assert packages == {"edge_runtime", next(p for p in packages if p.endswith(".dist-info"))}
     listed = subprocess.run(["git", "ls-files", "edge_runtime"], cwd=ROOT, capture_output=True, text=True, check=True)
     assert {name for name in listed.stdout.split() if (ROOT / name).exists()} <= set(names)
-    assert {"edge_runtime/py.typed", "edge_runtime/models/edge-full_int8.tflite"} <= set(names)
+    assert {"edge_runtime/py.typed", "edge_runtime/models/edge-l-full_int8.tflite"} <= set(names)
     assert wheel.stat().st_size < 8_000_000
 
 

@@ -39,13 +39,15 @@ LOOK = {
 
 
 def limits(document: QualityDocument) -> list[Block]:
-    """The figures, their bounds and their weights in the trust."""
+    """The figures, their bounds and their part in the doubt."""
     of, cost = document.limits, document.evidence_ms
     text = (
-        f"Each bound is the most extreme value of the frames that were measured to within {RIGHT_MM:g} mm, or whose "
-        "outline was right, of the training and validation parts, their other looks and the frames from elsewhere. It "
-        f"is moved away from their median by {MARGIN:.0%} of its distance. A frame is refused if a figure is beyond "
-        f"its bound, or if the trust is below {number(of.least_trust, 3)}. All figures are computed in "
+        "Figures that must not be passed, whatever the others say, have a bound. It is the most extreme value of the "
+        f"frames that were measured to within {RIGHT_MM:g} mm, or whose outline was right, of the training and "
+        "validation parts, their other looks and the frames from elsewhere, moved away from their median by "
+        f"{MARGIN:.0%} of its distance. The other figures are judged together, by the doubt: a figure adds to it as "
+        "soon as it is on the bad side of the median of these frames, in units of their spread there. All figures are "
+        "computed in "
         f"{number(cost.least, 2)} ms per frame at best, and {number(cost.median, 2)} ms in the median. "
         "`edge_runtime/quality/evidence.py` describes them in full."
     )
@@ -56,19 +58,19 @@ def limits(document: QualityDocument) -> list[Block]:
         f"({no_head:,}), both against {right:,} heads that are measured rightly: 1 is perfect, 0.5 is chance. These "
         "are the frames of all parts and from elsewhere that the general limits let through."
     )
-    names = dict.fromkeys([*EVIDENCE, *of.bounds, *of.weights])
+    names = dict.fromkeys([*EVIDENCE, *of.bounds, *of.usual])
     rows = [
         [
             code(name),
             EVIDENCE.get(name, "-"),
             _allowed(of.bounds.get(name, (None, None))),
-            number(of.weights[name][2], 2, sign=True) if name in of.weights else "-",
+            *([number(value, 3) for value in of.usual[name]] if name in of.usual else ["-", "-"]),
             *_earned(document.earned.get(name)),
         ]
         for name in names
-        if name in of.bounds or name in of.weights
+        if name in of.bounds or name in of.usual
     ]
-    header = ("figure", "what it is", "allowed", "weight in the trust, per SD", "AUROC, wrong", "AUROC, no head")
+    header = ("figure", "what it is", "allowed", "median", "spread, bad side", "AUROC, wrong", "AUROC, no head")
     return [Heading("The limits"), Paragraph(text), Paragraph(earned), Table(header, rows, facts=True)]
 
 

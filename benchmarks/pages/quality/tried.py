@@ -18,6 +18,9 @@ from train.frames.looks import FAMILIES, LOOKS
 
 QUALITY, OUTSIDE = RESULTS / "runtime" / "quality.json", RESULTS / "runtime" / "outside.json"
 
+LEFT_OUT = RESULTS / "left-out"
+"""Results of networks that were trained without the kinds that they measure."""
+
 HEADER = ("what", "frames", "shown", "refused", "of those shown")
 
 LABOUR = "intrapartum"
@@ -93,6 +96,24 @@ def elsewhere(path: Path = OUTSIDE) -> list[Block]:
         Paragraph(_learned(document), warning=True),
         Paragraph(NOT_TRIED),
     ]
+
+
+def left_out(folder: Path = LEFT_OUT) -> list[Block]:
+    """The part of the quality page about kinds that a network never saw; nothing without results."""
+    documents = [read_outside(path) for path in sorted(folder.glob("*.json"))]
+    kinds = sorted((kind for document in documents for kind in document.kinds), key=lambda kind: kind.name)
+    if not kinds:
+        return []
+    text = (
+        f"How right is a model on a kind of frames that it was never shown? For this table, {len(documents)} networks "
+        "were trained as the shipped one is, but more briefly and each without some kinds (`python -m train "
+        "--leave-out KIND`), and their limits were derived without them. Each kind was then measured by the network "
+        "that does not know it (`python -m benchmarks outside FOLDER --unseen`). The shipped network knows them all, "
+        "so it should do better than this on further frames of these kinds, and no better on kinds that nobody thought "
+        "of."
+    )
+    rows = [[code(printable(kind.name)), *_kind(kind).cells()] for kind in kinds]
+    return [Heading("Kinds that a network never saw"), Paragraph(text), Table(("kind", *HEADER), rows, facts=True)]
 
 
 def _sizes(document: OutsideDocument) -> str:

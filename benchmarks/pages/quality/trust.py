@@ -9,10 +9,10 @@ from benchmarks.common.tables import number
 from benchmarks.pictures.quality_plots import risk_coverage
 from benchmarks.runtime.quality_document import COVERAGES, LARGE_MM, LookFound, QualityDocument, Risk
 from edge_runtime.quality.limits import TRUST_WITHIN_MM
-from export.quality.derive_limits import CAUTION_SHARE, COVERAGE
+from export.quality.derive_limits import CAUTION_SHARE, COVERAGE, REFUSED_KNOWN, REFUSED_UNKNOWN
 
 PARTS = {
-    "val": "validation part (interval, least trust and known look are derived from it)",
+    "val": "validation part (interval, largest doubt and known look are derived from it)",
     "test": "test part (no exam seen before)",
     "train": "training part (the network, the limits and the trust are derived from it)",
 }
@@ -23,15 +23,18 @@ SHORT = {"val": "validation part", "test": "test part", "looks": "other looks of
 def trust(document: QualityDocument) -> list[Block]:
     """What the trust means, and how well it and the expected error order the errors."""
     risks = {title: document.risk[part] for part, title in SHORT.items() if part in document.risk}
-    least = number(document.limits.least_trust, 3)
+    known, unknown = (number(most, 2) for most in document.limits.most_doubt)
     text = (
-        f"The trust is the probability that there is a head and that it is measured to within {TRUST_WITHIN_MM:g} mm: "
-        "a logistic function of the figures below. It is fitted to real images, other looks of them, bad frames and "
-        "frames from elsewhere. So it tells heads from other things, more than small errors from large ones. A frame "
-        f"whose trust is below {least} is refused. AUROC says how well a score tells frames with an |HC error| above "
-        f"{LARGE_MM:g} mm from the others: 1 is perfect, 0.5 is chance. The rank correlation is Spearman's, of trust "
-        "and |HC error|. It is -1 if less trust always goes with more error, and 0 if the two are unrelated. The "
-        "expected error grows with the blur of the outline in mm. All frames count that the general limits let through."
+        "Doubt is the root mean square of how far the figures below are on the bad side of those of rightly measured "
+        f"heads, in their spreads. A frame whose doubt is above {known} is refused, and one of unknown look already "
+        f"above {unknown}: so few heads have more ({REFUSED_KNOWN:.1%} of the real images, {REFUSED_UNKNOWN:.0%} of "
+        "heads of unknown look). The trust is the probability that there is a head and that it is measured to within "
+        f"{TRUST_WITHIN_MM:g} mm: a logistic function of doubt, fitted to real images, other looks of them, bad frames "
+        "and frames from elsewhere. So it tells heads from other things, more than small errors from large ones. AUROC "
+        f"says how well a score tells frames with an |HC error| above {LARGE_MM:g} mm from the others: 1 is perfect, "
+        "0.5 is chance. The rank correlation is Spearman's, of trust and |HC error|. It is -1 if less trust always "
+        "goes with more error, and 0 if the two are unrelated. The expected error grows with the blur of the outline "
+        "in mm. All frames count that the general limits let through."
     )
     rows = [
         [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -30,20 +31,40 @@ def test_the_interval_is_wider_where_the_look_is_unlike() -> None:
 
 def test_a_refusal_names_the_figure_and_the_bound() -> None:
     limits = make_limits()
-    assert limits.refusal(GOOD) is None
-    assert limits.refusal(GOOD | {"core": -1.25}) == f"{REASONS['core']} (core -1.25, at least 0.00 is needed)"
-    assert limits.refusal(GOOD | {"softness": 0.3}) == f"{REASONS['softness']} (softness 0.30, at most 0.20 is allowed)"
-    assert "softness nan" in str(limits.refusal(GOOD | {"softness": float("nan")}))
+    assert limits.refusal(GOOD, unlike=False) is limits.refusal(GOOD, unlike=True) is None
+    for changed, said in (
+        ({"core": -1.25}, f"{REASONS['core']} (core -1.25, at least 0.00 is needed)"),
+        ({"softness": 0.3}, f"{REASONS['softness']} (softness 0.30, at most 0.20 is allowed)"),
+    ):
+        assert limits.refusal(GOOD | changed, unlike=False) == said
+    assert "softness nan" in str(limits.refusal(GOOD | {"softness": float("nan")}, unlike=False))
+    boundless = make_limits(bounds={})
+    assert "doubt nan" in str(boundless.refusal(GOOD | {"softness": float("nan")}, unlike=False))
 
 
-def test_low_trust_is_refused_for_the_figure_that_lowers_it_most() -> None:
-    limits = make_limits(bias=-1.0)
-    trust = limits.trust(GOOD | {"core": 2.0})
-    assert trust == pytest.approx(1 / (1 + 2.718281828**2.5))
-    said = limits.refusal(GOOD | {"core": 2.0})
-    assert said == f"{REASONS['core']} (trust 0.08, at least 0.30 is needed)"
-    said = limits.refusal(GOOD | {"softness": 0.19})
-    assert said == f"{REASONS['softness']} (trust 0.06, at least 0.30 is needed)"
+def test_doubt_counts_what_is_worse_than_usual_and_nothing_else() -> None:
+    limits = make_limits(bounds={})
+    assert limits.doubt(GOOD) == limits.doubt({"core": 9.0, "softness": 0.0}) == 0
+    assert limits.doubt({"core": 2.0, "softness": 0.15}) == pytest.approx(math.sqrt((2**2 + 1**2) / 2))
+    assert make_limits(usual={}).doubt(GOOD) == 0
+
+
+def test_too_much_doubt_is_refused_for_the_most_doubtful_figure_and_sooner_where_the_look_is_unlike() -> None:
+    limits = make_limits()
+    dull = GOOD | {"core": 2.0}
+    assert limits.refusal(dull, unlike=False) is None
+    where = "at most 1.00 is allowed for a look that was not validated"
+    assert limits.refusal(dull, unlike=True) == f"{REASONS['core']} (doubt 1.41, {where})"
+    said = limits.refusal({"core": 1.0, "softness": 0.2}, unlike=False)
+    assert said == f"{REASONS['core']} (doubt 2.55, at most 2.00 is allowed)"
+    assert limits.refusal({"core": 3.5, "softness": 0.19}, unlike=True) is not None
+    assert str(limits.refusal({"core": 3.5, "softness": 0.19}, unlike=True)).startswith(REASONS["softness"])
+
+
+def test_trust_falls_with_doubt() -> None:
+    limits = make_limits()
+    assert limits.trust(GOOD) == pytest.approx(1 / (1 + math.exp(-3)))
+    assert limits.trust(GOOD | {"core": 2.0}) == pytest.approx(1 / (1 + math.exp(-3 + 2 * math.sqrt(2))))
     assert 0 <= limits.trust({"core": -1e9, "softness": 1e9}) < limits.trust({"core": 1e9, "softness": -1e9}) <= 1
 
 
@@ -56,11 +77,14 @@ def test_limits_survive_json() -> None:
 DAMAGES: list[Callable[[dict[str, Any]], object]] = [
     lambda q: q["limits"].pop("interval"),
     lambda q: q["limits"].pop("known"),
-    lambda q: q["limits"].update(bias="high"),
+    lambda q: q["limits"].update(trust_line=["high", 0]),
+    lambda q: q["limits"].update(trust_line=[1.0, 0.5]),
     lambda q: q["limits"]["bounds"].update(luck=[0, 1]),
     lambda q: q["limits"]["bounds"].update(core=[[1], None]),
     lambda q: q["limits"].update(error_mm=[1.0, 0.1, 0.0]),
-    lambda q: q["limits"].update(weights={}),
+    lambda q: q["limits"].pop("usual"),
+    lambda q: q["limits"]["usual"].update(core=[4.0, 0.0]),
+    lambda q: q["limits"].update(most_doubt=[2.0]),
     lambda q: q["limits"].update(unlike=0.9),
     lambda q: q["limits"]["known"].update(centre=[0.0]),
     lambda q: q["limits"]["known"]["whitening"].pop(),
