@@ -41,10 +41,10 @@ def test_operators_are_timed_and_sum_to_the_model(run: Run, tmp_path: Path) -> N
     done = run("benchmarks", "operators", SHIPPED, "--runs", 3, "--most", 4, "--out", out)
     assert done.returncode == 0, done.stderr
     found = json.loads(out.read_text())
-    assert 0.5 < found["gmac"] < 0.6 and found["arithmetic"] == "int8" and found["share_of_peak"] > 0
+    assert 0.25 < found["gmac"] < 0.35 and found["arithmetic"] == "int8" and found["share_of_peak"] > 0
     kinds = [operator["kind"] for operator in found["operators"]]
     assert "+".join(kinds).replace(" ", "").split("+") == [o.kind for o in Model(SHIPPED.read_bytes()).operators]
-    assert "PAD + CONV_2D" in kinds and "PAD" not in kinds
+    assert "DEPTHWISE_CONV_2D" in kinds and "PAD" not in kinds
     assert "GMAC/s" in done.stdout and "conv_2d" in done.stdout
 
 

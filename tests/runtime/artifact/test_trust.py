@@ -322,7 +322,7 @@ def test_small_order_keys_are_those_of_the_curve() -> None:
 def test_the_commands_of_the_page_on_trust(run: Run, tmp_path: Path) -> None:
     """Those of docs/trust.md, in its order, in a folder with artifacts."""
     page = (ROOT / "docs" / "trust.md").read_text()
-    model = tmp_path / "artifacts" / "edge" / "edge-full_int8.tflite"
+    model = tmp_path / "artifacts" / "edge-l" / "edge-l-full_int8.tflite"
     model.parent.mkdir(parents=True)
     model.write_bytes(MODEL.read_bytes())
     manifest_path(model).write_bytes(manifest_path(MODEL).read_bytes())
