@@ -182,7 +182,7 @@ COMMANDS: dict[str, Command] = {
         "Time what the runtime does around the network, step by step, and a fresh process from its first import to its "
         "result. The shipped model is measured first, then those given. All take the shipped model's output, resized "
         "to their own size, because a network with untrained weights finds no head.",
-        ("overhead", "overhead artifacts/edge-l/edge-float32.tflite --data phantom --rounds 20"),
+        ("overhead", "overhead artifacts/edge-l/edge-l-float32.tflite --data phantom --rounds 20"),
     ),
     "ladder": Command(
         ladder.add_arguments,

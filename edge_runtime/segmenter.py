@@ -189,7 +189,7 @@ class Segmenter:
                 self._frames_since_canary = 1
 
     def logits(self, frame: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """The network's logits for a frame, float32 (h, w) at network resolution.
+        """The network's logits for a frame, float32 (h, w), of the size ``manifest.output_size``.
 
         Raises:
             InputError: The frame is not valid (see :func:`edge_runtime.frame.preprocess.check_frame`).

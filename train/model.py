@@ -79,7 +79,8 @@ class HeadNet(nn.Module):
 def load_encoder(model: HeadNet, tensors: dict[str, Tensor]) -> None:
     """Load encoder weights trained for RGB; a one-channel encoder gets the sum over the three colours.
 
-    The sum makes a grey image give exactly what the RGB network gives for three equal channels.
+    The sum makes a grey image give exactly what the RGB network gives for three equal channels. Of a patch U-Net, the
+    stem keeps its random weights.
 
     Args:
         model: Not a plain U-Net.

@@ -66,7 +66,8 @@ def segmentation_loss(name: str, logits: Tensor, masks: Tensor) -> Tensor:
 def at_size(logits: Tensor, size: tuple[int, int]) -> Tensor:
     """Logits (N, 1, h, w) at the size of the masks, (N, 1, H, W), float32.
 
-    They are interpolated linearly, as the runtime does to find the outline between them.
+    They are interpolated linearly, as the runtime does to find the outline between them. Only beside the content do the
+    two differ: the runtime does not look beyond it.
     """
     logits = logits.float()
     if logits.shape[2:] == size:

@@ -22,12 +22,12 @@ class Strategy:
         trainable: Parts that learn: ``encoder``, ``decoder`` (all of it), ``decoder.0`` to ``decoder.4`` (one block
             each), ``head``, or ``all``. The other parts keep their initial weights.
         architecture: ``mobilenet_v2-unet`` (segmentation-models-pytorch), ``plain-unet`` (Ronneberger 2015, with batch
-            norm) or ``patch-unet`` (:mod:`train.patch_net`).
+            norm) or ``patch-unet`` (:mod:`train.networks.patch_unet`).
         encoder_weights: ``imagenet`` or ``random``: what the encoder starts from.
         decoder_channels: Channels of the decoder blocks, deepest first. ``mobilenet_v2-unet`` has five, ``patch-unet``
             two or three (its encoder ends earlier with two), and ``plain-unet`` does not use them.
         in_channels: 3 (the grey frame three times, as in the paper) or 1.
-        upsampling: ``nearest`` or ``bilinear``, in the decoder.
+        upsampling: ``nearest`` or ``bilinear``, in the decoder. That of ``patch-unet`` is always bilinear.
         frozen_batch_norm: What batch norm of frozen parts does during training. ``track``: its running mean and
             variance follow the data, as in the paper, which only sets ``requires_grad=False``. ``fixed``: they stay.
         image_size: Default (height, width) of the network's input in pixels, multiples of 16.

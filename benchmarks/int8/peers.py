@@ -22,6 +22,7 @@ from edge_runtime.common.optional import require
 from edge_runtime.common.record import LEFT_OUT
 from edge_runtime.errors import FetalHeadError
 from edge_runtime.frame.preprocess import to_unit
+from edge_runtime.head.mask import positive_at
 from edge_runtime.metrics import overlap
 from export.recipes import RECIPES
 
@@ -187,6 +188,10 @@ def _openvino(path: Path, calibration: NDArray[np.uint8]) -> dict[str, Run]:
     return {"OpenVINO float32": runner(model), "OpenVINO int8 (NNCF)": runner(quantized)}
 
 
+def _mask(run: Run, frame: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    return positive_at(run(frame), (frame.shape[0], frame.shape[1]))
+
+
 def measure(peers: Mapping[str, Run], frames: NDArray[np.uint8], rounds: int) -> tuple[Engine, ...]:
     """Run all engines in turns, frame by frame.
 
@@ -195,7 +200,7 @@ def measure(peers: Mapping[str, Run], frames: NDArray[np.uint8], rounds: int) ->
         frames: uint8 (N, h, w), prepared.
         rounds: Times each engine is run.
     """
-    masks = {name: np.stack([run(frame) > 0 for frame in frames]) for name, run in peers.items()}  # and warms up
+    masks = {name: np.stack([_mask(run, frame) for frame in frames]) for name, run in peers.items()}  # and warms up
     spent: dict[str, list[float]] = {name: [] for name in peers}
     for turn in range(rounds):
         frame = frames[turn % len(frames)]

@@ -86,8 +86,10 @@ def unseen(kinds: Sequence[Kind], manifest: Manifest) -> list[Kind]:
         UsageError: There are none.
     """
     records = manifest.checkpoint.get("data", {}), manifest.quality.get("from", {})
-    known = {name for record in records for name in record.get("others", {})}
-    found = [kind for kind in kinds if kind.name not in known]
+    known = {name for record in records for name in record.get("others") or {}}
+    # A kind's name depends on the folder that was asked for: it is "lung" below "not_heads".
+    ends = known | {name.split("/")[-1] for name in known}
+    found = [kind for kind in kinds if kind.name not in ends]
     if not any(kind.frames for kind in found):
         raise UsageError(
             f"{manifest.name} was trained on all these kinds ({', '.join(kind.name for kind in kinds)}), or its limits "

@@ -30,7 +30,7 @@ from benchmarks.runtime.quality_document import (
     Times,
 )
 from edge_runtime.quality.evidence import gather_evidence
-from edge_runtime.quality.limits import Limits
+from edge_runtime.quality.limits import MORE_IS_BETTER, Limits
 from edge_runtime.segmenter import Segmenter
 from export.quality.cases import (
     COMPOUND,
@@ -43,7 +43,7 @@ from export.quality.cases import (
     parts_of,
     refused,
 )
-from export.quality.derive_limits import LESS_IS_BETTER, MORE_IS_BETTER
+from export.quality.derive_limits import LESS_IS_BETTER
 from train.data.check import check_samples
 from train.data.hc18 import Dataset, Sample
 from train.data.others import Other

@@ -157,7 +157,7 @@ class Manifest:
         model_sha256: sha256 of the .tflite file.
         model_bytes: Size of the .tflite file.
         input: The input tensor.
-        output: The output tensor: one logit per pixel.
+        output: The output tensor: one logit for each pixel of the input, or for each 2x2 or 4x4 of them.
         preprocessing: How a frame becomes the input.
         threshold: Probability above which a pixel is head.
         calibration: The data set's title, and the number and file hashes of the calibration images. Empty if none were

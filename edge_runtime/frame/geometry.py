@@ -67,7 +67,7 @@ class Box:
 
 
 @dataclass(frozen=True)
-class Window:
+class GridWindow:
     """The samples of a grid over the network's input that show the content, and where they lie in the frame.
 
     Attributes:
@@ -108,7 +108,7 @@ class Geometry:
     network: tuple[int, int]
     place: Box
 
-    def window(self, stride: int = 1) -> Window:
+    def window(self, stride: int = 1) -> GridWindow:
         """The samples of a grid that show the content.
 
         Args:
@@ -117,9 +117,9 @@ class Geometry:
         place, (height, width) = self.place, self.content.size
         x = _span(stride, place.left, place.right, width)
         y = _span(stride, place.top, place.bottom, height)
-        return Window(Box(y[0], y[1], x[0], x[1]), self.content, (x[2], y[2]), (x[3], y[3]))
+        return GridWindow(Box(y[0], y[1], x[0], x[1]), self.content, (x[2], y[2]), (x[3], y[3]))
 
-    def window_of(self, field: NDArray[np.generic]) -> Window:
+    def window_of(self, field: NDArray[np.generic]) -> GridWindow:
         """The same for the network's output (h, w), whose sides are those of the input or a part of them."""
         return self.window(self.network[0] // field.shape[0])
 

@@ -34,7 +34,7 @@ class Taps:
         return Taps(self.index[:-1], self.weight[:-1], self.uniform[:-1])
 
 
-# Each size of a content needs four entries, and contents change by whole cells. An entry takes 0.1 ms to compute.
+# Each size of a content needs two entries, and contents change by whole cells. An entry takes 0.1 ms to compute.
 @lru_cache(maxsize=64)
 def find_taps(n_in: int, n_out: int) -> Taps:
     """The taps that resize an axis from ``n_in`` samples to ``n_out``."""
@@ -52,7 +52,7 @@ def find_taps(n_in: int, n_out: int) -> Taps:
     return _taps(index, weight, n_in)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=64)  # two entries for each size of a content, too
 def linear_taps(n_in: int, n_out: int, first: float, step: float) -> Taps:
     """The taps that read an axis of ``n_in`` samples at ``n_out`` pixels, linearly.
 

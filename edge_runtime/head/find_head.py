@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.frame.geometry import Geometry, Window
+from edge_runtime.frame.geometry import Geometry, GridWindow
 from edge_runtime.frame.scratch import borrow
 from edge_runtime.head.components import Likeliest, likeliest_region
 from edge_runtime.head.ellipse import Ellipse, EllipseError, fit_ellipse, outline_points
@@ -77,7 +77,7 @@ def find_head(
     return Head(mask, ellipse, found.regions, area, residual, border_contact(found.region), found.rival)
 
 
-def find_mask(field: NDArray[np.float32], geometry: Geometry, window: Window) -> NDArray[np.bool_]:
+def find_mask(field: NDArray[np.float32], geometry: Geometry, window: GridWindow) -> NDArray[np.bool_]:
     """The region's mask at the frame's size.
 
     Args:
@@ -121,7 +121,7 @@ def find_region(
 
 
 def find_ellipse(
-    field: NDArray[np.float32], window: Window, pixel_size_mm: tuple[float, float] | None = None
+    field: NDArray[np.float32], window: GridWindow, pixel_size_mm: tuple[float, float] | None = None
 ) -> tuple[Ellipse | None, float]:
     """Fit an ellipse to a region's visible outline.
 

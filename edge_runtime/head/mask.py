@@ -1,7 +1,7 @@
 """The head's mask at the size of the frame, without interpolating every pixel.
 
-A frame has 430,000 pixels, and the network's output 38,000. Interpolating every pixel would take longer than the
-network itself, and is needed only beside the outline.
+A frame has 430,000 pixels, and the network's output 2,400. Interpolating every pixel would take longer than the network
+itself, and is needed only beside the outline.
 """
 
 from __future__ import annotations

@@ -34,6 +34,12 @@ REASONS = {
 }
 """What to say if a figure breaks its bound or is the most doubtful. Figures are checked in this order."""
 
+MORE_IS_BETTER = ("sharpness", "core", "skull", "skull_contrast", "axis_ratio")
+"""Figures whose bad side is the lower one. That of all others is the upper one."""
+
+LEAST_SPREAD = 1e-9
+"""Smallest distance that a spread can be, on the bad side. A figure that never varied gets it."""
+
 BLURRED = "the outline is blurred: the circumference is less certain than usual"
 NOT_VALIDATED = "not validated on this scanner: the image looks unlike those that the interval was measured on"
 
@@ -112,7 +118,8 @@ class Limits:
 
     def doubt(self, figures: Mapping[str, float]) -> float:
         """The root mean square of how far the figures are on the bad side, in spreads; 0 or more."""
-        return math.sqrt(sum(self._excess(name, figures) ** 2 for name in self.usual) / max(1, len(self.usual)))
+        excess = [self._excess(name, figures) for name in self.usual]
+        return math.sqrt(sum(one * one for one in excess) / max(1, len(excess)))
 
     def trust(self, figures: Mapping[str, float]) -> float:
         """Probability that a head is measured to within :data:`TRUST_WITHIN_MM`, 0 to 1."""
@@ -180,8 +187,13 @@ def read_limits(quality: Mapping[str, Any]) -> Limits | None:
             _number(values["unlike"]),
         )
         unknown = {*limits.bounds, *limits.usual} - set(REASONS)
-        if unknown or any(spread == 0 for _, spread in limits.usual.values()) or limits.error_mm[2] <= 0:
-            raise ValueError(f"there are unknown figures {sorted(unknown)}, a spread is 0, or an error is not above 0")
+        if unknown or limits.error_mm[2] <= 0:
+            raise ValueError(f"there are unknown figures {sorted(unknown)}, or an error is not above 0")
+        turned = [name for name, (_, spread) in limits.usual.items() if not spread * _worse(name) >= LEAST_SPREAD]
+        if turned or not limits.usual:
+            raise ValueError(f"'usual' is empty, or a spread is too small or has the wrong sign: {turned}")
+        if not 0 <= limits.most_doubt[1] <= limits.most_doubt[0]:
+            raise ValueError(f"'most_doubt' is {limits.most_doubt}: the second must be 0 to the first")
         if limits.trust_line[1] > 0:
             raise ValueError("trust would rise with doubt")
         if limits.unlike < 1:
@@ -192,6 +204,11 @@ def read_limits(quality: Mapping[str, Any]) -> Limits | None:
             "the section anew with: python -m export quality"
         ) from error
     return limits
+
+
+def _worse(name: str) -> int:
+    """1 if more of a figure is worse, -1 if less is."""
+    return -1 if name in MORE_IS_BETTER else 1
 
 
 def _known_look(values: Mapping[str, Any]) -> KnownLook:

@@ -230,12 +230,12 @@ def parts_of(segmenter: Segmenter, dataset: Dataset) -> dict[str, list[Sample]]:
 
 
 def others_of(segmenter: Segmenter, others: Sequence[Other]) -> list[Other]:
-    """The frames from elsewhere of the kinds that an artifact's network was trained on; all if it knows none.
+    """The frames from elsewhere of the kinds that an artifact's network was trained on; all if that is not recorded.
 
     A kind that was left out of its training stays unknown to its limits, too, so that it can test both.
     """
     trained = segmenter.manifest.checkpoint.get("data", {}).get("others")
-    return [other for other in others if other.kind in trained] if trained else list(others)
+    return [other for other in others if trained is None or other.kind in trained]
 
 
 def gather(segmenter: Segmenter, samples: Sequence[Sample], part: str) -> list[Examined]:

@@ -21,11 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.errors import UsageError
-from edge_runtime.quality.limits import TRUST_WITHIN_MM, Bounds, Limits
+from edge_runtime.quality.limits import LEAST_SPREAD, MORE_IS_BETTER, TRUST_WITHIN_MM, Bounds, Limits
 from edge_runtime.quality.look import KnownLook
 from export.quality.cases import REAL, Examined, is_shown, looks_unlike
 
-MORE_IS_BETTER = ("sharpness", "core", "skull", "skull_contrast", "axis_ratio")
 LESS_IS_BETTER = ("softness", "unsure", "stray", "outside", "ellipse_residual", "border_contact")
 
 DOUBTED = ("sharpness", "core", "softness", "unsure", "skull", "skull_contrast", "ellipse_residual")
@@ -124,7 +123,7 @@ def usual_of(cases: Sequence[Examined]) -> dict[str, tuple[float, float]]:
         median = float(np.median(values))
         tail = float(np.quantile(values, 1 - TAIL if name in MORE_IS_BETTER else TAIL))
         spread = (tail - median) / NormalDist().inv_cdf(TAIL)
-        usual[name] = median, spread or (-1e-9 if name in MORE_IS_BETTER else 1e-9)
+        usual[name] = median, spread or (-LEAST_SPREAD if name in MORE_IS_BETTER else LEAST_SPREAD)
     return usual
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from edge_runtime.errors import UsageError
 from edge_runtime.quality.limits import Limits
 from edge_runtime.quality.look import KnownLook
-from export.quality.cases import Examined, is_shown
+from export.quality.cases import Examined, is_shown, looks_unlike
 from export.quality.derive_limits import prediction_interval, scores_of
 
 COVERAGE = 0.9
@@ -37,7 +37,7 @@ class Calibration:
     Attributes:
         limits: The limits with this scanner's interval and look.
         n_images: Images.
-        n_refused: Images that the limits refuse.
+        n_refused: Images that the limits refuse, also where their look is known.
         n_unlike: Images that looked unlike the earlier known look.
         bias_mm: Mean of the measured minus the true circumference, over images that are shown, in mm.
         n_inside_before: Images whose true circumference lies in the earlier interval.
@@ -61,27 +61,27 @@ def calibrate(limits: Limits, images: Sequence[Examined]) -> Calibration:
     Raises:
         UsageError: There are too few that the limits do not refuse.
     """
-    shown = [c for c in images if is_shown(c, limits)]
-    if len(shown) < LEAST_IMAGES:
+    candidates = [c for c in images if is_shown(c, replace(limits, known=replace(limits.known, most=math.inf)))]
+    if len(candidates) < LEAST_IMAGES:
         raise UsageError(
-            f"{len(shown)} of {len(images)} images are shown with this artifact's limits; an interval needs "
+            f"{len(candidates)} of {len(images)} images are shown with this artifact's limits; an interval needs "
             f"{LEAST_IMAGES}. Add images of this scanner. If most are refused, the network does not suit it: train it "
             "with frames of this scanner (--others)."
         )
-    looks = np.array([c.look for c in shown if c.look is not None])
-    unlike = [limits.known.distance(look) > limits.known.most for look in looks]
+    looks = np.array([c.look for c in candidates if c.look is not None])
+    unlike = [looks_unlike(c, limits) for c in candidates]
     held = 0
-    for case, far in zip(shown, unlike, strict=True):
+    for case, far in zip(candidates, unlike, strict=True):
         low, high = limits.interval_mm(case.hc_mm or 0.0, case.blur_mm, far)
         held += low <= case.true_hc_mm <= high
+    # Their look is the known one from now on, so the runtime will show all of them.
     own = replace(
         limits,
-        interval=prediction_interval(scores_of(shown, limits), COVERAGE),
+        interval=prediction_interval(scores_of(candidates, limits), COVERAGE),
         known=_look(limits.known, looks),
     )
-    return Calibration(
-        own, len(images), len(images) - len(shown), sum(unlike), float(np.mean([c.error_mm for c in shown])), held
-    )
+    bias = float(np.mean([c.error_mm for c in candidates]))
+    return Calibration(own, len(images), len(images) - len(candidates), sum(unlike), bias, held)
 
 
 def _look(before: KnownLook, looks: np.ndarray) -> KnownLook:  # type: ignore[type-arg]

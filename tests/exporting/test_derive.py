@@ -128,7 +128,8 @@ def test_limits_know_no_kind_that_the_network_does_not_know() -> None:
         return [other.kind for other in others_of(cast(Segmenter, segmenter), others)]
 
     assert taken({"others": {"not_heads/lung": 3}}) == ["not_heads/lung"]
-    assert taken({"others": {}}) == taken({}) == ["not_heads/lung", "not_heads/breast"]
+    assert taken({"others": {}}) == []
+    assert taken({}) == ["not_heads/lung", "not_heads/breast"]
 
 
 def test_the_known_look_holds_99_of_100_images() -> None:

@@ -64,7 +64,7 @@ def test_where_no_rung_holds_nothing_is_written_and_the_table_says_why(run: Run,
     assert code == 1 and not list((folder / "out").rglob("*.tflite"))
     assert document["artifacts"] == []
     (failure,) = document["failures"]
-    assert "edge-full_int8 costs more than its budget" in failure["error"]
+    assert "edge-l-full_int8 costs more than its budget" in failure["error"]
     quantization = failure["manifest"]["quantization"]
     assert quantization["method"].startswith("bias-corrected") and failure["manifest"]["recipe"] == "full_int8"
     names = [rung["name"] for rung in quantization["rungs"]]

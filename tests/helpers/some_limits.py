@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.quality.limits import Limits
+from edge_runtime.quality.limits import MORE_IS_BETTER, Limits
 from edge_runtime.quality.look import FIGURES, KnownLook
 from export.quality.cases import REAL, Examined
-from export.quality.derive_limits import LESS_IS_BETTER, MORE_IS_BETTER
+from export.quality.derive_limits import LESS_IS_BETTER
 
 NAMES = (*MORE_IS_BETTER, *LESS_IS_BETTER)
 

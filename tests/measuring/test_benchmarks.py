@@ -380,7 +380,7 @@ def test_the_table_of_the_shipped_model_has_a_row_for_each_recipe_and_keeps_its_
     assert [row.split("`")[1] for row in rows] == ["float32", "float16", "full_int8", "dynamic_int8"]
     assert all(row.count("|") == 7 for row in rows) and "old" not in page
     epochs = shipped_manifest().checkpoint["config"]["epochs"]
-    assert f"`edge` as shipped ({epochs} epochs)" in page
+    assert f"`edge-l` as shipped ({epochs} epochs)" in page
     assert fill(page, shipped_results(RESULTS), {}) == page
 
 

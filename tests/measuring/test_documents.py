@@ -109,7 +109,7 @@ def test_a_page_says_what_its_document_says(tmp_path: Path) -> None:
         assert text in after and text not in before
     for text in ("`other-full_int8` on another set", "71.25 ms", "72.50 ms"):
         assert text in after and text not in before
-    for gone in ("EPYC", "Xeon", "HC18", "edge-l-full_int8"):
+    for gone in ("EPYC", "Xeon", "HC18", "edge-l-full_int8", "edge-full_int8"):
         assert gone not in after
 
 

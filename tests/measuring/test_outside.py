@@ -205,6 +205,7 @@ def test_unseen_kinds_are_those_that_the_manifest_does_not_name(folder: Path) ->
     limits = {"from": {"others": {"heads/there": 3}}}
     manifest = replace(shipped, checkpoint=data, quality={**shipped.quality, **limits})
     assert {kind.name for kind in unseen(kinds, manifest)} == {"not_heads/fetal_abdomen", "new"}
+    assert not {"lung", "there"} & {kind.name for kind in unseen(find_kinds(folder / "not_heads"), manifest)}
     knows_all = replace(manifest, checkpoint={"data": {"others": {kind.name: 1 for kind in kinds}}})
     with pytest.raises(UsageError, match=r"was trained on all these kinds.*--leave-out KIND"):
         unseen(kinds, knows_all)

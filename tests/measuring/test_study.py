@@ -16,7 +16,7 @@ from PIL import Image
 from benchmarks.__main__ import main
 from benchmarks.common.render import Figure, Heading, Paragraph, Table, markdown_files, to_html
 from benchmarks.common.tables import NOT_MEASURED
-from benchmarks.pages import results_page
+from benchmarks.pages import results_leak_free, results_page, scores
 from benchmarks.pages.command import RESULTS_JSON, RESULTS_PAGE
 from benchmarks.pages.results_speed import training_speed
 from benchmarks.pages.scores import shipped_epochs
@@ -301,7 +301,10 @@ def test_what_was_called_honest_is_called_leak_free() -> None:
         assert "honest" not in page.read_text()
 
 
-def test_every_table_names_its_machine_and_the_shipped_edge_is_told_apart() -> None:
+def test_every_table_names_its_machine_and_the_shipped_network_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    shipped = replace(scores.shipped_manifest(), strategy="edge")
+    for module in (scores, results_leak_free):
+        monkeypatch.setattr(module, "shipped_manifest", lambda: shipped)
     documents = {
         name: replace(run, machine=replace(DEVICE, cpu="Cortex-A76", machine="aarch64"))
         for name, run in make_all().items()
@@ -317,3 +320,5 @@ def test_every_table_names_its_machine_and_the_shipped_edge_is_told_apart() -> N
         assert all("(30 epochs)" in cell for cell in cells if cell.startswith("`edge") and "runs/" not in cell)
     assert f"The shipped `edge` is another run of the same strategy, over {shipped_epochs()} epochs" in str(blocks)
     assert "`edge` (30 epochs)" in results_page.overview(documents)
+    monkeypatch.undo()
+    assert "The shipped" not in str(results_page.build(documents)), "its strategy is not in the study"

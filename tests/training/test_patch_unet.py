@@ -24,7 +24,10 @@ def test_there_is_a_logit_for_each_4x4_pixels(channels: tuple[int, ...], size: t
     with torch.inference_mode():
         assert model(torch.rand(2, 1, *size)).shape == (2, 1, size[0] // 4, size[1] // 4)
     assert set(model.parts()) == {*(f"decoder.{i}" for i in range(len(channels))), "encoder", "decoder", "head", "all"}
-    freeze(HeadNet(replace(PATCH, trainable=("decoder.1",))))
+    one = HeadNet(replace(PATCH, decoder_channels=channels, trainable=("decoder.1",)))
+    freeze(one)
+    learning = {name for name, parameter in one.named_parameters() if parameter.requires_grad}
+    assert learning and all(name.startswith("net.decoder.1.") for name in learning)
 
 
 def test_the_blocks_behind_the_stem_keep_their_imagenet_weights() -> None:

@@ -202,7 +202,7 @@ def test_make_train_trains_something() -> None:
         ["make", "-n", "--no-print-directory", "train"], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines()[-1].split()[1:] == [
-        *("-m", "train", "--strategy", "edge", "--out"),
+        *("-m", "train", "--strategy", "edge-l", "--out"),
         *('"runs"', "--resume"),
     ]
 

@@ -2,7 +2,7 @@
 
 The first two stages of a MobileNetV2 are most of its time, because they run at half of the input's resolution. Here one
 6x6 convolution of stride 4 replaces them, and the blocks after them keep their ImageNet weights. The decoder stops at a
-quarter of the input: the outline is found between the logits, so finer ones add time and no accuracy.
+quarter of the input: the outline is found between the logits.
 """
 
 from __future__ import annotations

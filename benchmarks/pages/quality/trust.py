@@ -12,9 +12,9 @@ from edge_runtime.quality.limits import TRUST_WITHIN_MM
 from export.quality.derive_limits import CAUTION_SHARE, COVERAGE, REFUSED_KNOWN, REFUSED_UNKNOWN
 
 PARTS = {
-    "val": "validation part (interval, largest doubt and known look are derived from it)",
+    "val": "validation part (chose the network's epoch; the interval is derived from it, the limits partly)",
     "test": "test part (no exam seen before)",
-    "train": "training part (the network, the limits and the trust are derived from it)",
+    "train": "training part (the network learned it; the limits and the trust are partly derived from it)",
 }
 SHORT = {"val": "validation part", "test": "test part", "looks": "other looks of the test part"}
 """For the legends of pictures, and for the tables of trust."""

@@ -47,6 +47,8 @@ def test_doubt_counts_what_is_worse_than_usual_and_nothing_else() -> None:
     assert limits.doubt(GOOD) == limits.doubt({"core": 9.0, "softness": 0.0}) == 0
     assert limits.doubt({"core": 2.0, "softness": 0.15}) == pytest.approx(math.sqrt((2**2 + 1**2) / 2))
     assert make_limits(usual={}).doubt(GOOD) == 0
+    assert limits.doubt(GOOD | {"core": -1e200}) == math.inf
+    assert limits.refusal(GOOD | {"core": -1e200}, unlike=False) is not None
 
 
 def test_too_much_doubt_is_refused_for_the_most_doubtful_figure_and_sooner_where_the_look_is_unlike() -> None:
@@ -83,7 +85,12 @@ DAMAGES: list[Callable[[dict[str, Any]], object]] = [
     lambda q: q["limits"]["bounds"].update(core=[[1], None]),
     lambda q: q["limits"].update(error_mm=[1.0, 0.1, 0.0]),
     lambda q: q["limits"].pop("usual"),
+    lambda q: q["limits"].update(usual={}),
     lambda q: q["limits"]["usual"].update(core=[4.0, 0.0]),
+    lambda q: q["limits"]["usual"].update(core=[4.0, -1e-200]),
+    lambda q: q["limits"]["usual"].update(core=[4.0, 1.0]),
+    lambda q: q["limits"].update(most_doubt=[1.0, 2.0]),
+    lambda q: q["limits"].update(most_doubt=[1.0, -1.0]),
     lambda q: q["limits"].update(most_doubt=[2.0]),
     lambda q: q["limits"].update(unlike=0.9),
     lambda q: q["limits"]["known"].update(centre=[0.0]),
