@@ -14,6 +14,7 @@ from edge_runtime.common.record import to_json
 from edge_runtime.errors import UsageError
 from edge_runtime.quality.limits import read_limits
 from edge_runtime.segmenter import DEFAULT_MODEL, Segmenter
+from export.quality.cases import others_of
 from train.data.hc18 import find_data
 from train.data.others import find_others, read_others
 
@@ -43,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
         )
     dataset = find_data(args.data)
     place = args.others or find_others()
-    others = read_others(place) if place else []
+    others = others_of(segmenter, read_others(place) if place else [])
     found = measure(segmenter, dataset, others, limits)
     say(table(found))
     if args.out:

@@ -189,7 +189,7 @@ def read_limits(quality: Mapping[str, Any]) -> Limits | None:
         unknown = {*limits.bounds, *limits.usual} - set(REASONS)
         if unknown or limits.error_mm[2] <= 0:
             raise ValueError(f"there are unknown figures {sorted(unknown)}, or an error is not above 0")
-        turned = [name for name, (_, spread) in limits.usual.items() if not spread * _worse(name) >= LEAST_SPREAD]
+        turned = [name for name, (_, spread) in limits.usual.items() if not spread * bad_side(name) >= LEAST_SPREAD]
         if turned or not limits.usual:
             raise ValueError(f"'usual' is empty, or a spread is too small or has the wrong sign: {turned}")
         if not 0 <= limits.most_doubt[1] <= limits.most_doubt[0]:
@@ -206,7 +206,7 @@ def read_limits(quality: Mapping[str, Any]) -> Limits | None:
     return limits
 
 
-def _worse(name: str) -> int:
+def bad_side(name: str) -> int:
     """1 if more of a figure is worse, -1 if less is."""
     return -1 if name in MORE_IS_BETTER else 1
 

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.errors import UsageError
-from edge_runtime.quality.limits import LEAST_SPREAD, MORE_IS_BETTER, TRUST_WITHIN_MM, Bounds, Limits
+from edge_runtime.quality.limits import LEAST_SPREAD, MORE_IS_BETTER, TRUST_WITHIN_MM, Bounds, Limits, bad_side
 from edge_runtime.quality.look import KnownLook
 from export.quality.cases import REAL, Examined, is_shown, looks_unlike
 
@@ -120,10 +120,9 @@ def usual_of(cases: Sequence[Examined]) -> dict[str, tuple[float, float]]:
     usual = {}
     for name in DOUBTED:
         values = np.array([c.figures[name] for c in good if c.figures is not None])
-        median = float(np.median(values))
-        tail = float(np.quantile(values, 1 - TAIL if name in MORE_IS_BETTER else TAIL))
-        spread = (tail - median) / NormalDist().inv_cdf(TAIL)
-        usual[name] = median, spread or (-LEAST_SPREAD if name in MORE_IS_BETTER else LEAST_SPREAD)
+        side, median = bad_side(name), float(np.median(values))
+        tail = float(np.quantile(values, TAIL if side > 0 else 1 - TAIL))
+        usual[name] = median, side * max(side * (tail - median) / NormalDist().inv_cdf(TAIL), LEAST_SPREAD)
     return usual
 
 
