@@ -33,7 +33,7 @@ from train.checkpoint import Checkpoint
 from train.data.check import check_samples
 from train.data.hc18 import Dataset
 from train.divergence import DivergenceError
-from train.model import make_predictor
+from train.networks.model import make_predictor
 
 FLOAT32 = RECIPES["float32"]
 WRONG = "Report it with the checkpoint. python -m export sizes shows whether its architecture converts correctly."

@@ -12,6 +12,7 @@ from edge_runtime.common.optional import require
 from train.config import MAX_BATCH, MAX_EPOCHS, MAX_LR, MAX_SEED, PROTOCOLS, TrainConfig
 from train.data.hc18 import find_data
 from train.data.others import find_others, read_others, without_kinds
+from train.data.pseudo_labels import read_pseudo_labels
 from train.protocols import ANY_SCANNER, protocol_name
 from train.strategies import STRATEGIES, Strategy, get_strategy
 
@@ -30,7 +31,8 @@ def build_parser() -> argparse.ArgumentParser:
         "python -m train --strategy edge --data phantom --epochs 1 --limit 8 --out try",
         notes=f"strategies:\n{listing}\n\nother commands (--help shows their options):\n"
         "  python -m train.data.download   download HC18 from Zenodo\n"
-        "  python -m train.weights         download the encoder's ImageNet weights",
+        "  python -m train.weights         download the encoder's ImageNet weights\n"
+        "  python -m train.pseudo_label    outline images that nobody annotated",
     )
     parser.add_argument("--strategy", required=True, metavar="NAME", help="a strategy listed below, or 'all'")
     parser.add_argument(
@@ -45,6 +47,12 @@ def build_parser() -> argparse.ArgumentParser:
         default=[],
         metavar="KIND",
         help="kinds of frames from elsewhere not to train on, such as not_heads/fetal_abdomen, to test on them",
+    )
+    parser.add_argument(
+        "--pseudo-labels",
+        type=Path,
+        metavar="FILE.csv",
+        help="train on these outlines of HC18's test_set too, as python -m train.pseudo_label writes them",
     )
     parser.add_argument(
         "--out",
@@ -102,6 +110,7 @@ def main(argv: list[str]) -> int:
     say(f"data: {dataset.summary}")
     place = args.others or (None if dataset.is_phantom else find_others())
     others = without_kinds(read_others(place) if place else [], args.leave_out)
+    pseudo = read_pseudo_labels(args.pseudo_labels, dataset.root) if args.pseudo_labels else []
     for strategy in strategies:
         train(
             strategy,
@@ -113,6 +122,7 @@ def main(argv: list[str]) -> int:
             overwrite=args.overwrite,
             limit=args.limit,
             others=others,
+            pseudo=pseudo,
         )
     return 0
 
@@ -124,7 +134,7 @@ def make_config(args: argparse.Namespace, strategy: Strategy, device: torch.devi
         UsageError: A setting is out of its range.
     """
     from train.device import pick_precision
-    from train.model import check_image_size
+    from train.networks.model import check_image_size
 
     size = check_image_size(tuple(args.image_size) if args.image_size else strategy.image_size)
     asked = ("epochs", "batch_size", "lr", "encoder_weights", "seed", "train_images")

@@ -17,7 +17,7 @@ from edge_runtime.common.record import from_json
 from edge_runtime.errors import ModelError, UsageError
 from train.config import TrainConfig
 from train.divergence import find_not_finite
-from train.model import HeadNet, load_safetensors
+from train.networks.model import HeadNet, load_safetensors
 from train.strategies import Strategy
 
 SCHEMA_VERSION = 1

@@ -20,13 +20,14 @@ from train.config import TrainConfig
 from train.data.check import check_samples
 from train.data.hc18 import Dataset, Sample, cache, hash_samples
 from train.data.others import Other, count_kinds, first_of_kinds, hash_others
+from train.data.pseudo_labels import PseudoSample, hash_pseudo_labels
 from train.data.score import evaluate, evaluate_paper
 from train.data.splits import Split, draw, make_split
 from train.device import keep_memory
 from train.divergence import find_not_finite
 from train.frames.pool import make_pool
 from train.lock import locked
-from train.model import count_trainable
+from train.networks.model import count_trainable
 from train.progress import Progress
 from train.run import Run
 from train.state import STATE, DataRecord, Epoch, Identity, write_failed
@@ -66,6 +67,7 @@ def train(
     overwrite: bool = False,
     limit: int | None = None,
     others: Sequence[Other] = (),
+    pseudo: Sequence[PseudoSample] = (),
 ) -> None:
     """Train one strategy and write its checkpoint.
 
@@ -79,6 +81,7 @@ def train(
         overwrite: Replace what the folder holds.
         limit: Use only the first this many images of each part, to try things out; recorded.
         others: Frames from elsewhere. Only used if the settings ask for looks or negatives.
+        pseudo: Images that networks outlined, to train on as on the annotated ones.
 
     Raises:
         UsageError: The folder is refused (see :func:`check_folder`), or ``resume.pt`` is of another run.
@@ -98,7 +101,7 @@ def train(
         _remove_leftovers(folder)
         if overwrite:
             state.unlink(missing_ok=True)  # else an interruption now and --resume would go on with the old run
-        _train(strategy, config, dataset, folder, device, limit, others)
+        _train(strategy, config, dataset, folder, device, limit, others, pseudo)
 
 
 def _remove_leftovers(folder: Path) -> None:
@@ -116,6 +119,7 @@ def _train(
     device: torch.device,
     limit: int | None,
     others: Sequence[Other],
+    pseudo: Sequence[PseudoSample],
 ) -> None:
     keep_memory()
     commit = git_commit()  # now: the source tree can change before the end
@@ -126,12 +130,15 @@ def _train(
     parts = {part: dataset.select(chosen[:limit]) for part, chosen in names.items()}
     check_samples(dataset, [sample for part in parts.values() for sample in part])
     others = first_of_kinds([o for o in others if (config.negatives if o.mask is None else config.looks) > 0], limit)
-    data = _data_record(dataset, split, parts, limit, others)
+    pseudo = pseudo[:limit]
+    data = _data_record(dataset, split, parts, limit, others, pseudo)
     parts["val"] = cache(parts["val"])  # scored after every epoch
     run = Run(strategy, config, device)
     count = sum(p.numel() for p in run.model.parameters())
     if others:
         say(f"from elsewhere: {', '.join(f'{count} of {kind}' for kind, count in data.others.items())}")
+    if pseudo:
+        say(f"outlined by networks: {counted(len(pseudo), 'image')}")
     say(
         f"{strategy.name}: {count_trainable(run.model):,} of {count:,} parameters are trained; "
         f"{len(parts['train'])} images to train, {len(parts['val'])} to validate, {len(parts['test'])} to test "
@@ -142,7 +149,7 @@ def _train(
     if (folder / STATE).exists():
         run.restore(folder / STATE, identity)
         say(f"resumed after epoch {len(run.history)}")
-    _fit(run, parts, others, folder / STATE, identity)
+    _fit(run, parts["val"], [*parts["train"], *pseudo], others, folder / STATE, identity)
     _finish(run, parts, folder, data, commit)
 
 
@@ -152,6 +159,7 @@ def _data_record(
     parts: Mapping[str, Sequence[Sample]],
     limit: int | None,
     others: Sequence[Other],
+    pseudo: Sequence[PseudoSample],
 ) -> DataRecord:
     return DataRecord(
         title=dataset.title,
@@ -163,21 +171,28 @@ def _data_record(
         limit=limit,
         others=count_kinds(others),
         others_sha256=hash_others(others) if others else None,
+        pseudo_labels=len(pseudo),
+        pseudo_labels_sha256=hash_pseudo_labels(pseudo) if pseudo else None,
     )
 
 
 def _fit(
-    run: Run, parts: Mapping[str, Sequence[Sample]], others: Sequence[Other], state: Path, identity: Identity
+    run: Run,
+    val: Sequence[Sample],
+    samples: Sequence[Sample],
+    others: Sequence[Other],
+    state: Path,
+    identity: Identity,
 ) -> None:
     config = run.config
-    pool = make_pool(parts["train"], others, config)
+    pool = make_pool(samples, others, config)
     count = len(pool.draw(config.seed, 0, config.negatives))
-    val_images = [prepare(s.frame(), config.image_size, rule=config.resize_rule) for s in parts["val"]]
+    val_images = [prepare(s.frame(), config.image_size, rule=config.resize_rule) for s in val]
     progress = Progress(config.epochs, count, done=len(run.history))
     while len(run.history) < config.epochs:
         started = time.monotonic()
         loss = run.epoch(pool, progress)
-        scores = run.validate(parts["val"], val_images) if parts["val"] else {}
+        scores = run.validate(val, val_images) if val else {}
         seconds = time.monotonic() - started
         run.seconds += seconds
         speed = round(count / seconds, 2)

@@ -20,7 +20,7 @@ from train.data.hc18 import Sample
 from train.data.score import Predict, score_sample
 from train.divergence import DivergenceError, find_fault, find_not_finite
 from train.frames.pool import UNSURE, Pool
-from train.model import HeadNet, freeze, load_encoder, make_predictor, set_train_mode
+from train.networks.model import HeadNet, freeze, load_encoder, make_predictor, set_train_mode
 from train.progress import Progress
 from train.state import STATE, Epoch, Identity, State, load_state, save_state, unusable
 from train.strategies import Strategy

@@ -67,6 +67,8 @@ class DataRecord:
         limit: The cap on each part, or None.
         others: Number of frames from elsewhere, by kind.
         others_sha256: Hash of these frames; None if there are none.
+        pseudo_labels: Number of images that networks outlined.
+        pseudo_labels_sha256: Hash of these images and outlines; None if there are none.
     """
 
     title: str
@@ -78,6 +80,8 @@ class DataRecord:
     limit: int | None
     others: dict[str, int] = field(default_factory=dict)
     others_sha256: str | None = None
+    pseudo_labels: int = 0
+    pseudo_labels_sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -92,7 +96,7 @@ class Identity:
         """What ``other`` has otherwise, each as ``name: other's value, then this one's``."""
         pairs = [("strategy", other.strategy, self.strategy)]
         pairs += [(f.name, getattr(other.config, f.name), getattr(self.config, f.name)) for f in fields(TrainConfig)]
-        names = ("limit", "images", "split_sha256", "sha256", "others", "others_sha256")
+        names = [f.name for f in fields(DataRecord) if f.name not in ("title", "split", "files")]
         pairs += [(f"data {name}", getattr(other.data, name), getattr(self.data, name)) for name in names]
         return [f"{name}: {_short(a)}, now {_short(b)}" for name, a, b in pairs if a != b]
 

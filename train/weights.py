@@ -39,7 +39,7 @@ def find_encoder_weights(source: str) -> dict[str, Tensor]:
     Raises:
         UsageError: There is no such file, or there is none on the disk and no network.
     """
-    from train.model import load_safetensors
+    from train.networks.model import load_safetensors
 
     if source != "imagenet":
         return load_safetensors(Path(source))

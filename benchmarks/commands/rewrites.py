@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     checked_out(args.out, args.overwrite)
     strategy = get_strategy(args.strategy)
     require("torch")
-    from train.model import check_image_size
+    from train.networks.model import check_image_size
 
     size = (args.size[0], args.size[1]) if args.size else strategy.image_size
     check_image_size(size)

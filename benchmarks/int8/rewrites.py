@@ -91,7 +91,7 @@ def measure(strategy: Strategy, size: tuple[int, int], rounds: int) -> tuple[Tim
     import torch
 
     from export.tflite.interpreter import load_interpreter
-    from train.model import HeadNet, make_predictor
+    from train.networks.model import HeadNet, make_predictor
 
     torch.manual_seed(0)
     model = HeadNet(strategy).eval()

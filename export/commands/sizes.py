@@ -62,7 +62,7 @@ def measure(strategy: Strategy, sizes: Sequence[Size]) -> Iterator[tuple[Size, f
     import torch
 
     from export.conversion.steps import to_graph, to_saved_model
-    from train.model import HeadNet, check_image_size, make_predictor
+    from train.networks.model import HeadNet, check_image_size, make_predictor
 
     for size in sizes:
         check_image_size(size)

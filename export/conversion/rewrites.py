@@ -18,7 +18,7 @@ from edge_runtime.errors import UsageError
 from train.strategies import Strategy
 
 if TYPE_CHECKING:
-    from train.model import HeadNet
+    from train.networks.model import HeadNet
 
 MOST_AMPLIFIED = 10.0
 """A network whose :func:`amplification` is at least this is exported with ``direct-expansion``."""

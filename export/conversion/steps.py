@@ -14,7 +14,7 @@ from export.conversion.process import run_apart
 from export.conversion.rewrites import Rewrite
 from export.conversion.to_onnx import PROXY_SIZE, write_onnx
 from export.recipes import Recipe
-from train.model import HeadNet
+from train.networks.model import HeadNet
 
 ONNX = "network.onnx"
 GRAPH = "graph.pb"

@@ -13,7 +13,7 @@ from edge_runtime.common.optional import require
 from edge_runtime.frame.preprocess import to_unit
 from export.conversion.process import ConversionError
 from train.data.score import Predict
-from train.model import HeadNet, single_channel
+from train.networks.model import HeadNet, single_channel
 
 OPSET = 17  # the newest opset that torch's TorchScript exporter writes and onnx2tf 1.29.24 reads without rewriting it
 PROXY_SIZE = (352, 480)

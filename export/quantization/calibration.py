@@ -127,7 +127,7 @@ def measure(job: Job, counts: Sequence[int], seeds: int, folder: Path) -> Iterat
     from export.quantization.ladder import Judge, candidates
     from export.tflite.model import Model
     from export.verification.parity import ask_torch, compare, run_on
-    from train.model import make_predictor
+    from train.networks.model import make_predictor
 
     samples = cache(job.dataset.select(job.split.train))
     check_samples(job.dataset, samples)

@@ -24,7 +24,7 @@ from export.recipes import RECIPES
 from export.tflite.model import Model, Operator
 from export.verification.figures import Parity
 from export.verification.parity import ask_torch, compare, run_on, sqnr_db
-from train.model import HeadNet, make_predictor
+from train.networks.model import HeadNet, make_predictor
 
 TINY_VARIANCE = 1e-6
 """A batch-norm channel with a smaller running variance makes its weights outliers when it is folded into them."""

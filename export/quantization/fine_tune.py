@@ -18,7 +18,7 @@ from torch.nn.utils import parametrize
 
 from edge_runtime.common.cli import say
 from train.divergence import DivergenceError
-from train.model import HeadNet
+from train.networks.model import HeadNet
 from train.progress import Progress
 
 BATCH = 8

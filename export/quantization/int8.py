@@ -20,7 +20,7 @@ from export.recipes import RECIPES, Recipe
 from export.tflite.model import Model
 from export.verification.parity import ask_torch, run_on
 from train.data.hc18 import cache
-from train.model import make_predictor
+from train.networks.model import make_predictor
 
 
 @dataclass(frozen=True)

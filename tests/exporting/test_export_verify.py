@@ -24,7 +24,7 @@ from tests.helpers.random_checkpoint import make_checkpoint
 from train.checkpoint import load_checkpoint, save_checkpoint
 from train.data.hc18 import read_dataset
 from train.divergence import DivergenceError
-from train.model import HeadNet, make_predictor
+from train.networks.model import HeadNet, make_predictor
 from train.strategies import STRATEGIES, Strategy
 
 SIZE = (96, 144)

@@ -14,7 +14,7 @@ from tests.helpers.spoiled import spoil
 from train.checkpoint import load_checkpoint
 from train.data.hc18 import read_dataset
 from train.data.splits import evenly_spaced, make_split
-from train.model import HeadNet
+from train.networks.model import HeadNet
 
 
 def answer(model: torch.nn.Module, frames: np.ndarray) -> torch.Tensor:

@@ -8,7 +8,7 @@ import torch
 
 from train.checkpoint import save_checkpoint
 from train.config import TrainConfig
-from train.model import HeadNet
+from train.networks.model import HeadNet
 from train.strategies import STRATEGIES
 
 

@@ -18,8 +18,8 @@ ORDER = {
         "streaming timing output commands __main__"
     ),
     "train": (
-        "protocols strategies data config frames augment divergence networks model weights progress "
-        "checkpoint state lock device run loop __main__"
+        "protocols strategies data config frames augment divergence networks weights progress "
+        "checkpoint pseudo_label state lock device run loop __main__"
     ),
     "export": (
         "recipes images tflite conversion verification artifact job quantization quality pipeline commands __main__"

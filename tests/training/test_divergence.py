@@ -19,7 +19,7 @@ from train import run as run_module
 from train.checkpoint import load_checkpoint
 from train.data.hc18 import Dataset
 from train.divergence import DivergenceError, find_not_finite
-from train.model import HeadNet
+from train.networks.model import HeadNet
 from train.run import Run as TrainingRun
 from train.strategies import STRATEGIES
 

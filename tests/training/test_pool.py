@@ -17,7 +17,7 @@ from train.data.others import read_others
 from train.data.phantom import make_phantom
 from train.frames.bad_frames import KINDS
 from train.frames.no_frames import clouds, noise
-from train.frames.pool import BAD_EACH, BAD_PER_IMAGE, OTHER_HEAD_TURNS, PLAIN_SHARE, UNSURE, Pool, make_pool
+from train.frames.pool import BAD_PER_IMAGE, FRAMES_EACH, OTHER_HEAD_TURNS, PLAIN_SHARE, UNSURE, Pool, make_pool
 
 SIZE = (64, 96)
 
@@ -79,7 +79,7 @@ def test_frames_without_a_head_are_drawn_by_source_and_kind() -> None:
 def test_a_pool_holds_heads_looks_and_generated_frames(samples: list[Sample], pool: Pool) -> None:
     assert len(pool.heads) == 6 and pool.turns == (1,) * 6 and set(pool.empty[1]) <= set(KINDS) and not pool.empty[0]
     assert {"flat", "beside", "trunk", "halves"} <= set(pool.empty[1])
-    each = min(BAD_EACH, max(1, round(BAD_PER_IMAGE * 6 / len(KINDS))))
+    each = min(FRAMES_EACH, max(1, round(BAD_PER_IMAGE * 6 / len(KINDS))))
     assert {len(of) for of in pool.empty[1].values()} == {each}
     assert pool.images.shape == pool.masks.shape and pool.images.shape[1:] == SIZE and pool.images.dtype == np.uint8
     for sample, looks in zip(samples, pool.heads, strict=True):

@@ -4,7 +4,15 @@ import pytest
 import torch
 
 from edge_runtime.errors import UsageError
-from train.model import HeadNet, check_image_size, count_trainable, freeze, load_encoder, set_train_mode, single_channel
+from train.networks.model import (
+    HeadNet,
+    check_image_size,
+    count_trainable,
+    freeze,
+    load_encoder,
+    set_train_mode,
+    single_channel,
+)
 from train.strategies import STRATEGIES, get_strategy
 from train.weights import find_encoder_weights, rename_key
 

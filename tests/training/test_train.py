@@ -125,7 +125,7 @@ def test_frozen_parts_keep_their_weights(phantom: Path, tmp_path: Path) -> None:
     dataset, strategy = read_dataset(phantom), STRATEGIES["decoder-4"]
     settings = config(epochs=2, keep="last", lr=0.01)
     torch.manual_seed(settings.seed)
-    from train.model import HeadNet
+    from train.networks.model import HeadNet
 
     start = HeadNet(strategy).net.state_dict()
     train(strategy, settings, dataset, tmp_path, device=torch.device("cpu"), limit=4)

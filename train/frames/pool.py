@@ -6,6 +6,7 @@ drawn by kind, so that a kind of few frames counts as much as one of many. Free 
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -21,7 +22,7 @@ from edge_runtime.frame.preprocess import prepare
 from edge_runtime.head.ellipse import Ellipse
 from train.config import TrainConfig
 from train.data.hc18 import Sample
-from train.data.others import Other
+from train.data.others import Other, count_kinds
 from train.data.score import place_mask
 from train.frames.bad_frames import KINDS, make_bad
 from train.frames.head_removed import Scene
@@ -37,13 +38,13 @@ UNSURE_BAND = 0.05
 radius. Masks and landmarks of other hospitals disagree about the circumference by 4 %."""
 
 OTHER_HEAD_LOOKS, NOT_HEAD_LOOKS = 6, 3
-"""Altered looks of each frame from elsewhere."""
+"""Altered looks of each frame from elsewhere, at least: of kinds without a head that have few frames, each has more."""
 
 OTHER_HEAD_TURNS = 2
 """How often an epoch takes each head from elsewhere."""
 
-BAD_EACH = 120
-"""Largest number of generated bad frames of each kind."""
+FRAMES_EACH = 120
+"""Generated bad frames of each kind, at most; frames of each kind without a head from elsewhere, at least."""
 
 BAD_PER_IMAGE = 4.5
 """Generated bad frames of all kinds, relative to the images."""
@@ -125,11 +126,14 @@ def make_pool(samples: Sequence[Sample], others: Sequence[Other], config: TrainC
         heads.append([_Task(source, "", 0), *(_Task(source, _look(k), number * 100 + k) for k in range(count))])
     empty: tuple[dict[str, list[_Task]], ...] = ({}, {})
     if config.negatives:
-        for number, other in enumerate(o for o in others if o.mask is None):
-            tasks = [_Task(other, "", 0), *(_Task(other, _look(k), number * 100 + k) for k in range(NOT_HEAD_LOOKS))]
-            empty[0].setdefault(other.kind, []).extend(tasks)
         rng = np.random.default_rng([config.seed, 1])
-        each = min(BAD_EACH, max(1, round(BAD_PER_IMAGE * len(samples) / len(KINDS))))
+        each = min(FRAMES_EACH, max(1, round(BAD_PER_IMAGE * len(samples) / len(KINDS))))
+        without = [other for other in others if other.mask is None]
+        counts = count_kinds(without)
+        for number, other in enumerate(without):
+            count = max(NOT_HEAD_LOOKS, math.ceil(each / counts[other.kind]) - 1)
+            tasks = [_Task(other, "", 0), *(_Task(other, _look(k), number * 100 + k) for k in range(count))]
+            empty[0].setdefault(other.kind, []).extend(tasks)
         for kind in KINDS:
             pairs = [[samples[i] for i in rng.choice(len(samples), 2)] for _ in range(each)]
             empty[1][kind] = [_Task(one, kind, n, other) for n, (one, other) in enumerate(pairs)]

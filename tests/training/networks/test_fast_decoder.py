@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from segmentation_models_pytorch.decoders.unet.decoder import UnetDecoderBlock
 from torch import nn
 
-from train.model import HeadNet
 from train.networks.fast_decoder import FastDecoderBlock, upsampled_convolution
+from train.networks.model import HeadNet
 from train.strategies import get_strategy
 
 

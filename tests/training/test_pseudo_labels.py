@@ -1,0 +1,139 @@
+"""Images that networks outline, and training on them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edge_runtime.errors import InputError, UsageError
+from edge_runtime.head.ellipse import Ellipse
+from tests.helpers.places import ROOT
+from tests.helpers.short_run import go
+from train.checkpoint import load_checkpoint
+from train.config import TrainConfig
+from train.data.hc18 import read_dataset
+from train.data.phantom import make_phantom
+from train.data.pseudo_labels import mean_ellipse, read_pseudo_labels
+from train.frames.pool import UNSURE, make_pool
+from train.pseudo_label import main, outlines, spread_of
+
+TEACHER = ROOT / "checkpoints" / "edge-l"
+
+
+@pytest.fixture(scope="module")
+def root(phantom: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A phantom data set with two images that have no annotations, and one without a head."""
+    root = Path(shutil.copytree(phantom, tmp_path_factory.mktemp("data") / "set"))
+    (root / "test_set").mkdir()
+    rows = ["filename,pixel size(mm)"]
+    for seed in (70, 71):
+        frame, _, size = make_phantom(seed)
+        Image.fromarray(frame).save(root / "test_set" / f"{seed}_HC.png")
+        rows.append(f"{seed}_HC.png,{size}")
+    Image.fromarray(np.zeros((540, 800), np.uint8)).save(root / "test_set" / "72_HC.png")
+    (root / "test_set_pixel_size.csv").write_text("\n".join([*rows, "72_HC.png,0.2"]))
+    return root
+
+
+@pytest.fixture(scope="module")
+def table(root: Path) -> Path:
+    """Their outlines, by the shipped network."""
+    out = root / "outlined.csv"
+    assert main([str(TEACHER), "--data", str(root), "--out", str(out)]) == 0
+    return out
+
+
+def test_the_mean_of_ellipses_lies_between_them() -> None:
+    one = Ellipse(10, 20, 8, 5, 30)
+    same = mean_ellipse([one] * 3)
+    assert (same.center_x, same.center_y, same.semi_major, same.semi_minor, same.angle_deg) == pytest.approx(
+        (10, 20, 8, 5, 30)
+    )
+    between = mean_ellipse([Ellipse(0, 0, 8, 5, 170), Ellipse(2, 4, 10, 7, 10)])
+    assert (between.center_x, between.center_y) == pytest.approx((1, 2))
+    assert min(between.angle_deg, 180 - between.angle_deg) < 2, "170 and 10 degrees: 180, and not 90"
+    assert 8.5 < between.semi_major < 9.1 and 5.9 < between.semi_minor < 6.5
+    assert spread_of([Ellipse(0, 0, 9, 9, 0), Ellipse(0, 0, 11, 11, 0)]) == pytest.approx(0.1)
+
+
+def test_a_network_outlines_a_frame_and_its_mirror_image_alike() -> None:
+    frame, head, _ = make_phantom(70)
+    one, mirrored = outlines([load_checkpoint(TEACHER)], frame) or []
+    assert one != mirrored
+    for found in (one, mirrored):
+        assert (found.center_x, found.center_y) == pytest.approx((head.center_x, head.center_y), abs=6)
+        assert found.perimeter == pytest.approx(head.perimeter, rel=0.05)
+
+
+def test_the_command_writes_outlines_and_how_they_were_made(root: Path, table: Path) -> None:
+    samples = read_pseudo_labels(table, root)
+    assert [sample.name for sample in samples] == ["70_HC.png", "71_HC.png"]
+    for sample in samples:
+        _, head, size = make_phantom(int(sample.exam))
+        assert sample.hc_mm == pytest.approx(head.perimeter * size, rel=0.05)
+        assert sample.mask().sum() == pytest.approx(np.pi * head.semi_major * head.semi_minor, rel=0.08)
+    record = json.loads(table.with_suffix(".json").read_text())
+    assert record["left_out"] == ["72_HC.png"] and record["images"] == 2
+    assert record["validation"]["dice"] > 0.9 and record["teachers"][0]["strategy"] == "edge-l"
+    assert record["teachers"][0]["weights_sha256"] == load_checkpoint(TEACHER).sha256
+
+
+def test_nothing_is_overwritten(root: Path, table: Path) -> None:
+    with pytest.raises(UsageError, match="--overwrite"):
+        main([str(TEACHER), "--data", str(root), "--out", str(table)])
+    with pytest.raises(UsageError, match=r"end with \.csv"):
+        main([str(TEACHER), "--data", str(root), "--out", str(root / "outlined.txt")])
+
+
+def test_a_teacher_that_saw_what_judges_is_refused(root: Path, tmp_path: Path) -> None:
+    seen = Path(shutil.copytree(TEACHER, tmp_path / "seen"))
+    info = json.loads((seen / "checkpoint.json").read_text())
+    dataset = read_dataset(root)
+    info["data"] |= {"title": dataset.title, "files": {"train": sorted(dataset.samples)}}
+    (seen / "checkpoint.json").write_text(json.dumps(info))
+    with pytest.raises(UsageError, match=r"was trained on .* of the parts that judge"):
+        main([str(seen), "--data", str(root), "--out", str(tmp_path / "labels.csv")])
+    assert not (tmp_path / "labels.csv").exists()
+
+
+def test_outlined_images_train_as_annotated_ones_do(root: Path, table: Path, tmp_path: Path) -> None:
+    pseudo = read_pseudo_labels(table, root)
+    pool = make_pool(pseudo, [], TrainConfig((64, 96), looks=2, negatives=0))
+    assert len(pool.heads) == 2 and all((pool.masks[looks] == UNSURE - 1).any() for looks in pool.heads)
+    go(tmp_path / "edge", read_dataset(root), pseudo=pseudo)
+    info = json.loads((tmp_path / "edge" / "checkpoint.json").read_text())
+    assert info["data"]["pseudo_labels"] == 2 and len(info["data"]["pseudo_labels_sha256"]) == 64
+    go(tmp_path / "without" / "edge", read_dataset(root))
+    weights = [load_checkpoint(tmp_path / name / "edge").sha256 for name in ("", "without")]
+    assert weights[0] != weights[1]
+
+
+def test_a_run_does_not_go_on_with_other_outlines(root: Path, table: Path, half: Path) -> None:
+    with pytest.raises(UsageError, match="pseudo_labels: 0, now 2"):
+        go(half, read_dataset(root), pseudo=read_pseudo_labels(table, root), resume=True)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("semi_major", "long", "'semi_major' of 70_HC.png is None; a number is needed"),
+        ("71_HC.png", "99_HC.png", r"99_HC\.png, but there is no .*HC18's test_set is needed"),
+    ],
+)
+def test_a_table_that_does_not_fit_is_refused(
+    root: Path, table: Path, tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    changed = tmp_path / "changed.csv"
+    changed.write_text(table.read_text().replace(old, new))
+    with pytest.raises(InputError, match=message):
+        read_pseudo_labels(changed, root)
+
+
+def test_a_data_set_without_such_images_is_refused(phantom: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"There is no folder .*test_set"):
+        main([str(TEACHER), "--data", str(phantom), "--out", str(tmp_path / "labels.csv")])
