@@ -32,7 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
         notes=f"strategies:\n{listing}\n\nother commands (--help shows their options):\n"
         "  python -m train.data.download   download HC18 from Zenodo\n"
         "  python -m train.weights         download the encoder's ImageNet weights\n"
-        "  python -m train.pseudo_label    outline images that nobody annotated",
+        "  python -m train.pseudo_label    let networks outline images that nobody annotated",
     )
     parser.add_argument("--strategy", required=True, metavar="NAME", help="a strategy listed below, or 'all'")
     parser.add_argument(
@@ -52,7 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--pseudo-labels",
         type=Path,
         metavar="FILE.csv",
-        help="train on these outlines of HC18's test_set too, as python -m train.pseudo_label writes them",
+        help="train on outlines by networks too, as python -m train.pseudo_label writes them",
     )
     parser.add_argument(
         "--out",

@@ -20,7 +20,7 @@ from train.config import TrainConfig
 from train.data.check import check_samples
 from train.data.hc18 import Dataset, Sample, cache, hash_samples
 from train.data.others import Other, count_kinds, first_of_kinds, hash_others
-from train.data.pseudo_labels import PseudoSample, hash_pseudo_labels
+from train.data.pseudo_labels import PseudoSample, hash_pseudo_labels, learn_from
 from train.data.score import evaluate, evaluate_paper
 from train.data.splits import Split, draw, make_split
 from train.device import keep_memory
@@ -81,7 +81,7 @@ def train(
         overwrite: Replace what the folder holds.
         limit: Use only the first this many images of each part, to try things out; recorded.
         others: Frames from elsewhere. Only used if the settings ask for looks or negatives.
-        pseudo: Images that networks outlined, to train on as on the annotated ones.
+        pseudo: Outlines by networks, see :func:`train.data.pseudo_labels.learn_from`.
 
     Raises:
         UsageError: The folder is refused (see :func:`check_folder`), or ``resume.pt`` is of another run.
@@ -130,7 +130,6 @@ def _train(
     parts = {part: dataset.select(chosen[:limit]) for part, chosen in names.items()}
     check_samples(dataset, [sample for part in parts.values() for sample in part])
     others = first_of_kinds([o for o in others if (config.negatives if o.mask is None else config.looks) > 0], limit)
-    pseudo = pseudo[:limit]
     data = _data_record(dataset, split, parts, limit, others, pseudo)
     parts["val"] = cache(parts["val"])  # scored after every epoch
     run = Run(strategy, config, device)
@@ -149,7 +148,7 @@ def _train(
     if (folder / STATE).exists():
         run.restore(folder / STATE, identity)
         say(f"resumed after epoch {len(run.history)}")
-    _fit(run, parts["val"], [*parts["train"], *pseudo], others, folder / STATE, identity)
+    _fit(run, parts["val"], learn_from(parts["train"], pseudo), others, folder / STATE, identity)
     _finish(run, parts, folder, data, commit)
 
 

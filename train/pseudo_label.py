@@ -1,10 +1,10 @@
-"""``python -m train.pseudo_label``: let trained networks outline the heads of images that nobody annotated."""
+"""``python -m train.pseudo_label``: let trained networks outline heads, in images that nobody annotated above all."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,8 +21,15 @@ from edge_runtime.frame.preprocess import prepare
 from edge_runtime.head.ellipse import Ellipse
 from edge_runtime.head.find_head import find_head
 from edge_runtime.metrics import overlap
-from train.data.hc18 import Dataset, Sample, find_data
-from train.data.pseudo_labels import IMAGES, PseudoSample, mean_ellipse, unlabelled_images, write_pseudo_labels
+from train.data.hc18 import IMAGES, Dataset, Sample, find_data
+from train.data.pseudo_labels import (
+    UNLABELLED,
+    PseudoSample,
+    blank,
+    mean_ellipse,
+    unlabelled_images,
+    write_pseudo_labels,
+)
 from train.data.splits import Split, make_split
 
 if TYPE_CHECKING:
@@ -69,27 +76,25 @@ def spread_of(ellipses: Sequence[Ellipse]) -> float:
     return float(lengths.std() / lengths.mean())
 
 
-def label(teachers: Sequence[Checkpoint], root: Path) -> tuple[list[PseudoSample], list[str]]:
-    """Outline all images without annotations.
+def label(teachers: Sequence[Checkpoint], images: Sequence[PseudoSample]) -> tuple[list[PseudoSample], list[str]]:
+    """Outline images.
 
     Args:
         teachers: The networks.
-        root: Folder in HC18's layout.
+        images: Not outlined yet.
 
     Returns:
         The images that the networks agree on; the names of the others.
     """
     kept, left_out = [], []
-    images = unlabelled_images(root)
-    for number, (name, (path, size)) in enumerate(images.items(), 1):
-        sample = PseudoSample(name, path, path, size, 0.0, Ellipse(0.0, 0.0, 1.0, 1.0, 0.0), 0.0)
-        found = outlines(teachers, sample.frame())
-        if found is None or spread_of(found) > MOST_SPREAD:
-            left_out.append(name)
+    for number, image in enumerate(images, 1):
+        found = outlines(teachers, image.frame())
+        if found is None or (spread := spread_of(found)) > MOST_SPREAD:
+            left_out.append(image.name)
         else:
             mean = mean_ellipse(found)
-            kept.append(PseudoSample(name, path, path, size, mean.perimeter * size, mean, spread_of(found)))
-        if number % 50 == 0 or number == len(images):
+            kept.append(replace(image, outline=mean, hc_mm=mean.perimeter * image.pixel_size_mm, spread=spread))
+        if number % 100 == 0 or number == len(images):
             say(f"  images outlined: {number} of {len(images)}")
     return kept, left_out
 
@@ -159,9 +164,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser = CommandParser(prog="python -m train.pseudo_label")
     add_help(
         parser,
-        f"Let trained networks outline the heads of HC18's {IMAGES}, whose annotations are not published. Each network "
-        "outlines every image and its mirror image, and the mean of all outlines is written. Train on them with "
-        "python -m train --pseudo-labels FILE.",
+        f"Let trained networks outline the heads of HC18's {UNLABELLED}, whose annotations are not published, and of "
+        "the images that train. Each network outlines every image and its mirror image, and the mean of all outlines "
+        "is written. Train on them with python -m train --pseudo-labels FILE.",
         "python -m train.pseudo_label checkpoints/edge-l teachers/1/edge-l teachers/2/edge-l",
     )
     parser.add_argument("teachers", nargs="+", type=Path, metavar="CHECKPOINT", help="folder of a trained network")
@@ -189,12 +194,14 @@ def main(argv: list[str]) -> int:
     dataset = find_data(args.data)
     split = make_split(dataset, "grouped")
     check_teachers(teachers, dataset, split)
+    unlabelled = unlabelled_images(dataset.root)
     validation = validate(teachers, dataset.select(split.val))
     say(
         f"{counted(len(teachers), 'network')}, mean outline of {validation['images']} validation images: "
         f"Dice {validation['dice']:.2%}, ADF {validation['hc_absolute_difference_mm']:.2f} mm"
     )
-    samples, left_out = label(teachers, dataset.root)
+    annotated = [blank(f"{IMAGES}/{s.name}", s.path, s.pixel_size_mm) for s in dataset.select(split.train)]
+    samples, left_out = label(teachers, [*unlabelled, *annotated])
     write_pseudo_labels(args.out, samples)
     facts = {
         "images": len(samples),

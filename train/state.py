@@ -67,7 +67,7 @@ class DataRecord:
         limit: The cap on each part, or None.
         others: Number of frames from elsewhere, by kind.
         others_sha256: Hash of these frames; None if there are none.
-        pseudo_labels: Number of images that networks outlined.
+        pseudo_labels: Number of outlines by networks.
         pseudo_labels_sha256: Hash of these images and outlines; None if there are none.
     """
 

@@ -18,7 +18,8 @@ from train.checkpoint import load_checkpoint
 from train.config import TrainConfig
 from train.data.hc18 import read_dataset
 from train.data.phantom import make_phantom
-from train.data.pseudo_labels import mean_ellipse, read_pseudo_labels
+from train.data.pseudo_labels import learn_from, mean_ellipse, read_pseudo_labels
+from train.data.splits import make_split
 from train.frames.pool import UNSURE, make_pool
 from train.pseudo_label import main, outlines, spread_of
 
@@ -72,13 +73,16 @@ def test_a_network_outlines_a_frame_and_its_mirror_image_alike() -> None:
 
 def test_the_command_writes_outlines_and_how_they_were_made(root: Path, table: Path) -> None:
     samples = read_pseudo_labels(table, root)
-    assert [sample.name for sample in samples] == ["70_HC.png", "71_HC.png"]
-    for sample in samples:
-        _, head, size = make_phantom(int(sample.exam))
+    train = make_split(read_dataset(root), "grouped").train
+    assert [sample.name for sample in samples[:2]] == ["test_set/70_HC.png", "test_set/71_HC.png"]
+    assert {sample.name for sample in samples[2:]} <= {f"training_set/{name}" for name in train}
+    assert len(samples) > 0.9 * len(train)
+    for sample in samples[:2]:
+        _, head, size = make_phantom(int(sample.path.name.split("_")[0]))
         assert sample.hc_mm == pytest.approx(head.perimeter * size, rel=0.05)
         assert sample.mask().sum() == pytest.approx(np.pi * head.semi_major * head.semi_minor, rel=0.08)
     record = json.loads(table.with_suffix(".json").read_text())
-    assert record["left_out"] == ["72_HC.png"] and record["images"] == 2
+    assert "test_set/72_HC.png" in record["left_out"] and record["images"] == len(samples)
     assert record["validation"]["dice"] > 0.9 and record["teachers"][0]["strategy"] == "edge-l"
     assert record["teachers"][0]["weights_sha256"] == load_checkpoint(TEACHER).sha256
 
@@ -101,27 +105,40 @@ def test_a_teacher_that_saw_what_judges_is_refused(root: Path, tmp_path: Path) -
     assert not (tmp_path / "labels.csv").exists()
 
 
+def test_annotated_images_are_learned_with_the_mean_of_both_outlines(root: Path, table: Path) -> None:
+    dataset, pseudo = read_dataset(root), read_pseudo_labels(table, root)
+    outlined = {one.name: one for one in pseudo}
+    part = dataset.select(sorted(one.path.name for one in pseudo[2:5]))
+    learned = learn_from(part, pseudo)
+    assert [one.name for one in learned[3:]] == ["test_set/70_HC.png", "test_set/71_HC.png"], "no other annotated image"
+    for sample, one in zip(part, learned[:3], strict=True):
+        drawn, seen = sample.ellipse(), outlined[f"training_set/{sample.name}"].outline
+        assert one.ellipse() == mean_ellipse([drawn, seen]) and one.path == sample.path
+        assert one.ellipse().semi_major == pytest.approx((drawn.semi_major + seen.semi_major) / 2, rel=1e-2)
+    assert learn_from(part, pseudo[:2])[:3] == part, "where networks disagreed, the annotation"
+
+
 def test_outlined_images_train_as_annotated_ones_do(root: Path, table: Path, tmp_path: Path) -> None:
-    pseudo = read_pseudo_labels(table, root)
+    pseudo = read_pseudo_labels(table, root)[:2]
     pool = make_pool(pseudo, [], TrainConfig((64, 96), looks=2, negatives=0))
     assert len(pool.heads) == 2 and all((pool.masks[looks] == UNSURE - 1).any() for looks in pool.heads)
-    go(tmp_path / "edge", read_dataset(root), pseudo=pseudo)
+    go(tmp_path / "edge", read_dataset(root), pseudo=pseudo, epochs=1)
     info = json.loads((tmp_path / "edge" / "checkpoint.json").read_text())
     assert info["data"]["pseudo_labels"] == 2 and len(info["data"]["pseudo_labels_sha256"]) == 64
-    go(tmp_path / "without" / "edge", read_dataset(root))
+    go(tmp_path / "without" / "edge", read_dataset(root), epochs=1)
     weights = [load_checkpoint(tmp_path / name / "edge").sha256 for name in ("", "without")]
     assert weights[0] != weights[1]
 
 
 def test_a_run_does_not_go_on_with_other_outlines(root: Path, table: Path, half: Path) -> None:
     with pytest.raises(UsageError, match="pseudo_labels: 0, now 2"):
-        go(half, read_dataset(root), pseudo=read_pseudo_labels(table, root), resume=True)
+        go(half, read_dataset(root), pseudo=read_pseudo_labels(table, root)[:2], resume=True)
 
 
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("semi_major", "long", "'semi_major' of 70_HC.png is None; a number is needed"),
+        ("semi_major", "long", "'semi_major' of test_set/70_HC.png is None; a number is needed"),
         ("71_HC.png", "99_HC.png", r"99_HC\.png, but there is no .*HC18's test_set is needed"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Pseudo-labels: the head as networks outline it in images that nobody annotated. Free of torch."""
+"""Pseudo-labels: the head as networks outline it, in images without annotations and beside those. Free of torch."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import csv
 import hashlib
 import io
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +16,11 @@ from edge_runtime.common.files import write_bytes
 from edge_runtime.errors import InputError, UsageError
 from edge_runtime.frame.pixel_sizes import NAME_COLUMN, PIXEL_SIZE_COLUMN, pixel_size_of, read_csv, to_number
 from edge_runtime.head.ellipse import Ellipse
-from train.data.hc18 import HC_COLUMN, MaskKind, Sample
+from train.data.hc18 import HC_COLUMN, IMAGES, MaskKind, Sample
 
-IMAGES = "test_set"
+UNLABELLED = "test_set"
 """HC18's challenge images, whose annotations are not published."""
-TABLE = "test_set_pixel_size.csv"
+UNLABELLED_TABLE = "test_set_pixel_size.csv"
 
 SPREAD_COLUMN = "spread"
 _ELLIPSE = tuple(field.name for field in fields(Ellipse))
@@ -28,7 +28,10 @@ _ELLIPSE = tuple(field.name for field in fields(Ellipse))
 
 @dataclass(frozen=True)
 class PseudoSample(Sample):
-    """An image with an outline that networks agreed on. ``annotation`` is the table that it stands in.
+    """An image with an outline that networks agreed on.
+
+    Its ``name`` is its path within the data set, such as ``test_set/000_HC.png``: a file of this name is in
+    ``training_set`` too. ``annotation`` is the table that it stands in.
 
     Attributes:
         outline: The ellipse in pixels.
@@ -81,7 +84,7 @@ def read_pseudo_labels(path: Path, root: Path) -> list[PseudoSample]:
 
     Args:
         path: The table.
-        root: Folder in HC18's layout; the images are in its ``test_set``.
+        root: Folder in HC18's layout.
 
     Raises:
         UsageError: The table cannot be read.
@@ -96,28 +99,58 @@ def read_pseudo_labels(path: Path, root: Path) -> list[PseudoSample]:
         outline = Ellipse(*(numbers[column] for column in _ELLIPSE))
         if not outline.semi_major >= outline.semi_minor > 0:
             raise InputError(f"{path}: the semi-axes of {name} are {outline.semi_major:g} and {outline.semi_minor:g}.")
-        image = root / IMAGES / name
+        image = root / name
         if not image.is_file():
-            raise InputError(f"{path} has a row for {name}, but there is no {image}. HC18's {IMAGES} is needed.")
+            raise InputError(f"{path} has a row for {name}, but there is no {image}. HC18's {UNLABELLED} is needed.")
         size = pixel_size_of({name: row}, name, path)
         samples.append(PseudoSample(name, image, path, size, numbers[HC_COLUMN], outline, numbers[SPREAD_COLUMN]))
     return samples
 
 
-def unlabelled_images(root: Path) -> dict[str, tuple[Path, float]]:
-    """The images without annotations of a folder in HC18's layout, with their pixel sizes in mm, by name.
+def learn_from(samples: Sequence[Sample], pseudo: Sequence[PseudoSample]) -> list[Sample]:
+    """What to train on: the annotated images, then those that only networks have outlined.
+
+    An annotated image that networks have outlined too gets the mean of both: it has less of the sonographer's chance.
+    Outlines of other annotated images are not used, because these may judge.
+
+    Args:
+        samples: The training part.
+        pseudo: Outlines of unlabelled images and of annotated ones.
+    """
+    outlined = {one.name: one for one in pseudo}
+    both = [(sample, outlined.get(f"{IMAGES}/{sample.name}")) for sample in samples]
+    learned = [
+        sample if one is None else replace(one, outline=mean_ellipse([sample.ellipse(), one.outline]))
+        for sample, one in both
+    ]
+    return [*learned, *(one for one in pseudo if one.name.startswith(f"{UNLABELLED}/"))]
+
+
+def unlabelled_images(root: Path) -> list[PseudoSample]:
+    """The images without annotations of a folder in HC18's layout, not outlined yet.
 
     Raises:
         UsageError: There are none, or their table is missing or lacks one.
     """
-    folder, table = root / IMAGES, root / TABLE
+    folder, table = root / UNLABELLED, root / UNLABELLED_TABLE
     if not folder.is_dir():
-        raise UsageError(f"There is no folder {folder}. HC18 has it: give --data the folder that holds {IMAGES}/.")
+        raise UsageError(f"There is no folder {folder}. HC18 has it: give --data the folder that holds {UNLABELLED}/.")
     rows = read_csv(table)
     paths = sorted(folder.glob("*.png"))
     if not paths:
         raise UsageError(f"{folder} holds no images.")
-    return {path.name: (path, pixel_size_of(rows, path.name, table)) for path in paths}
+    return [blank(f"{UNLABELLED}/{path.name}", path, pixel_size_of(rows, path.name, table)) for path in paths]
+
+
+def blank(name: str, path: Path, pixel_size_mm: float) -> PseudoSample:
+    """An image that is not outlined yet.
+
+    Args:
+        name: Its path within the data set.
+        path: Where it is.
+        pixel_size_mm: Side of a pixel in mm.
+    """
+    return PseudoSample(name, path, path, pixel_size_mm, 0.0, Ellipse(0.0, 0.0, 1.0, 1.0, 0.0), 0.0)
 
 
 def hash_pseudo_labels(samples: Sequence[PseudoSample]) -> str:
