@@ -45,7 +45,7 @@ MARGIN = 0.1
 RIDGE = 3.0
 """Penalty on the squared weights."""
 
-REFUSED_KNOWN, REFUSED_UNKNOWN = 0.008, 0.05
+REFUSED_KNOWN, REFUSED_UNKNOWN = 0.008, 0.08
 """Shares of real images and of heads of unknown look that are measured rightly and that doubt may refuse."""
 
 SHRINK = 0.5

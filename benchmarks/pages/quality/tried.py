@@ -106,12 +106,12 @@ def left_out(folder: Path = LEFT_OUT) -> list[Block]:
         return []
     text = (
         "How right is a model on a kind of frames that it was never shown? For this table, networks were trained as "
-        "the shipped one is, but for 20 epochs and each without some kinds (`python -m train --leave-out KIND`), and "
-        "their limits were derived without them. Each kind was then measured by the network that does not know it "
-        "(`python -m benchmarks outside FOLDER --unseen`). The shipped network knows them all, so it should do better "
-        "than this on further frames of these kinds, and no better on kinds that nobody thought of. Some kinds are "
-        "from one set (FETAL_PLANES), so their scanners were not all new to the networks: one knew `heads/planes`, "
-        "cervix and femur, the other `heads/spain`, abdomen and thorax."
+        "the shipped one is, but for 20 epochs, without outlines by networks, and each without some kinds (`python -m"
+        " train --leave-out KIND`); their limits were derived without them. Each kind was then measured by the "
+        "network that does not know it (`python -m benchmarks outside FOLDER --unseen`). The shipped network knows "
+        "them all, so it should do better than this on further frames of these kinds, and no better on kinds that "
+        "nobody thought of. Some kinds are from one set (FETAL_PLANES), so their scanners were not all new to the "
+        "networks: one knew `heads/planes`, cervix and femur, the other `heads/spain`, abdomen and thorax."
     )
     rows = [[code(printable(kind.name)), *_kind(kind).cells()] for kind in kinds]
     return [Heading("Kinds that a network never saw"), Paragraph(text), Table(("kind", *HEADER), rows, facts=True)]
