@@ -39,7 +39,7 @@ class Goal:
     @property
     def measured(self) -> str:
         """What was measured, in words."""
-        return self._said(self.value, ".1f" if self.unit == "%" else ".2f")
+        return self._said(self.value, ".1f" if self.unit == "%" and self.value >= 0.01 else ".2f")
 
     def _said(self, value: float, form: str) -> str:
         return f"{100 * value:{form}}%" if self.unit == "%" else f"{value:{form}} {self.unit}"
