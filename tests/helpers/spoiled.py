@@ -16,9 +16,10 @@ def spoil(folder: Path) -> Path:
     """One channel of one layer 1,000 times as loud, and the next layer as much deafer to it."""
     checkpoint = load_checkpoint(SHIPPED)
     (_, loud, _), (deaf, *_) = checkpoint.model.net.decoder[1:]  # type: ignore[union-attr, index]
+    channel = int((loud.bias + 2 * loud.weight.abs()).argmax())  # one that is active, whatever was trained
     with torch.no_grad():
         for parameter in (loud.weight, loud.bias):
-            parameter[0] *= 1000
-        deaf.weight[:, 0] /= 1000
+            parameter[channel] *= 1000
+        deaf.weight[:, channel] /= 1000
     save_checkpoint(folder, checkpoint.model, checkpoint.config, {"data": checkpoint.info["data"]})
     return folder
