@@ -148,7 +148,7 @@ def _train(
     if (folder / STATE).exists():
         run.restore(folder / STATE, identity)
         say(f"resumed after epoch {len(run.history)}")
-    _fit(run, parts["val"], learn_from(parts["train"], pseudo), others, folder / STATE, identity)
+    _fit(run, parts["val"], learn_from(parts["train"], pseudo, limit), others, folder / STATE, identity)
     _finish(run, parts, folder, data, commit)
 
 

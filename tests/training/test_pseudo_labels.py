@@ -115,6 +115,7 @@ def test_annotated_images_are_learned_with_the_mean_of_both_outlines(root: Path,
         drawn, seen = sample.ellipse(), outlined[f"training_set/{sample.name}"].outline
         assert one.ellipse() == mean_ellipse([drawn, seen]) and one.path == sample.path
         assert one.ellipse().semi_major == pytest.approx((drawn.semi_major + seen.semi_major) / 2, rel=1e-2)
+    assert [one.name for one in learn_from(part, pseudo, limit=1)[3:]] == ["test_set/70_HC.png"]
     assert learn_from(part, pseudo[:2])[:3] == part, "where networks disagreed, the annotation"
 
 

@@ -107,7 +107,7 @@ def read_pseudo_labels(path: Path, root: Path) -> list[PseudoSample]:
     return samples
 
 
-def learn_from(samples: Sequence[Sample], pseudo: Sequence[PseudoSample]) -> list[Sample]:
+def learn_from(samples: Sequence[Sample], pseudo: Sequence[PseudoSample], limit: int | None = None) -> list[Sample]:
     """What to train on: the annotated images, then those that only networks have outlined.
 
     An annotated image that networks have outlined too gets the mean of both: it has less of the sonographer's chance.
@@ -116,6 +116,7 @@ def learn_from(samples: Sequence[Sample], pseudo: Sequence[PseudoSample]) -> lis
     Args:
         samples: The training part.
         pseudo: Outlines of unlabelled images and of annotated ones.
+        limit: Use only the first this many unlabelled images; None for all.
     """
     outlined = {one.name: one for one in pseudo}
     both = [(sample, outlined.get(f"{IMAGES}/{sample.name}")) for sample in samples]
@@ -123,7 +124,8 @@ def learn_from(samples: Sequence[Sample], pseudo: Sequence[PseudoSample]) -> lis
         sample if one is None else replace(one, outline=mean_ellipse([sample.ellipse(), one.outline]))
         for sample, one in both
     ]
-    return [*learned, *(one for one in pseudo if one.name.startswith(f"{UNLABELLED}/"))]
+    unlabelled = [one for one in pseudo if one.name.startswith(f"{UNLABELLED}/")]
+    return [*learned, *unlabelled[:limit]]
 
 
 def unlabelled_images(root: Path) -> list[PseudoSample]:
