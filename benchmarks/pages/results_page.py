@@ -177,7 +177,8 @@ def _others(documents: Documents) -> list[Block]:
         rows.append([name, protocol, mean(scores.dice, 2, 100), mean(scores.hc_absolute_difference_mm, 2)])
     text = (
         "The figures of others are quoted, each under its own protocol: other images, other splits, other ways to "
-        "average. They do not rank the methods. HC18's official test set is hidden and was not used here. Sonographers "
+        "average. They do not rank the methods. The annotations of HC18's official test set are "
+        "hidden, and no figure here is measured on it. Sonographers "
         f"who repeat a measurement agree within about {REPEATABILITY_PERCENT}% of HC (95% limits of agreement)."
     )
     if runs:
