@@ -20,7 +20,7 @@ from train.config import TrainConfig
 from train.data.check import check_samples
 from train.data.hc18 import Dataset, Sample, cache, hash_samples
 from train.data.others import Other, count_kinds, first_of_kinds, hash_others
-from train.data.pseudo_labels import PseudoSample, hash_pseudo_labels, learn_from
+from train.data.pseudo_labels import PseudoSample, check_unseen, hash_pseudo_labels, learn_from
 from train.data.score import evaluate, evaluate_paper
 from train.data.splits import Split, draw, make_split
 from train.device import keep_memory
@@ -124,6 +124,8 @@ def _train(
     keep_memory()
     commit = git_commit()  # now: the source tree can change before the end
     split = make_split(dataset, config.split)
+    if pseudo:
+        check_unseen(pseudo[0].annotation, (*split.val, *split.test))
     names = {"train": split.train, "val": split.val, "test": split.test}
     if config.train_images is not None:
         names["train"] = tuple(draw(split.train, config.train_images))

@@ -23,19 +23,21 @@ from edge_runtime.head.find_head import find_head
 from edge_runtime.metrics import overlap
 from train.data.hc18 import IMAGES, Dataset, Sample, find_data
 from train.data.pseudo_labels import (
+    TRAINED_ON,
     UNLABELLED,
     PseudoSample,
     blank,
     mean_ellipse,
+    refuse_seen,
     unlabelled_images,
     write_pseudo_labels,
 )
-from train.data.splits import Split, make_split
+from train.data.splits import make_split
 
 if TYPE_CHECKING:
     from train.checkpoint import Checkpoint
 
-DEFAULT_OUT = Path("checkpoints/pseudo-labels.csv")
+DEFAULT_OUT = Path("pseudo-labels.csv")
 
 MOST_SPREAD = 0.03
 """Spread of the circumferences, relative, above which an image is left out: the networks do not agree on its head. A
@@ -124,27 +126,10 @@ def validate(teachers: Sequence[Checkpoint], samples: Sequence[Sample]) -> dict[
     }
 
 
-def check_teachers(teachers: Sequence[Checkpoint], dataset: Dataset, split: Split) -> None:
-    """Refuse networks that have seen images that are to judge what is trained on their outlines.
-
-    Args:
-        teachers: The networks.
-        dataset: What they are to be judged on.
-        split: Its parts.
-
-    Raises:
-        UsageError: One of them has.
-    """
-    for teacher in teachers:
-        data = teacher.info["data"]
-        if data["title"] != dataset.title:
-            continue
-        seen = sorted(set(data["files"]["train"]) & {*split.val, *split.test})
-        if seen:
-            raise UsageError(
-                f"{teacher.folder} was trained on {counted(len(seen), 'image')} of the parts that judge, the first is "
-                f"{seen[0]}. Take networks that were trained on the split 'grouped'."
-            )
+def images_seen(teacher: Checkpoint, dataset: Dataset) -> set[str]:
+    """Names of the images of a data set that a network was trained on; none of another data set."""
+    data = teacher.info["data"]
+    return set(data["files"]["train"]) if data["title"] == dataset.title else set()
 
 
 def describe(teacher: Checkpoint) -> dict[str, object]:
@@ -193,7 +178,8 @@ def main(argv: list[str]) -> int:
     teachers = [load_checkpoint(folder) for folder in args.teachers]
     dataset = find_data(args.data)
     split = make_split(dataset, "grouped")
-    check_teachers(teachers, dataset, split)
+    for teacher in teachers:
+        refuse_seen(str(teacher.folder), images_seen(teacher, dataset), (*split.val, *split.test))
     unlabelled = unlabelled_images(dataset.root)
     validation = validate(teachers, dataset.select(split.val))
     say(
@@ -208,6 +194,7 @@ def main(argv: list[str]) -> int:
         "left_out": left_out,
         "most_spread": MOST_SPREAD,
         "validation": validation,
+        TRAINED_ON: sorted(set().union(*(images_seen(teacher, dataset) for teacher in teachers))),
         "teachers": [describe(teacher) for teacher in teachers],
         "git_commit": git_commit(),
     }

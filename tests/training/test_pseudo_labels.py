@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from train.checkpoint import load_checkpoint
 from train.config import TrainConfig
 from train.data.hc18 import read_dataset
 from train.data.phantom import make_phantom
-from train.data.pseudo_labels import learn_from, mean_ellipse, read_pseudo_labels
+from train.data.pseudo_labels import learn_from, mean_ellipse, read_pseudo_labels, unlabelled_images
 from train.data.splits import make_split
 from train.frames.pool import UNSURE, make_pool
 from train.pseudo_label import main, outlines, spread_of
@@ -136,10 +137,32 @@ def test_a_run_does_not_go_on_with_other_outlines(root: Path, table: Path, half:
         go(half, read_dataset(root), pseudo=read_pseudo_labels(table, root)[:2], resume=True)
 
 
+def test_outlines_by_networks_that_saw_what_judges_do_not_train(root: Path, table: Path, tmp_path: Path) -> None:
+    dataset, pseudo = read_dataset(root), read_pseudo_labels(table, root)
+    copy = tmp_path / "outlined.csv"
+    there = [replace(one, annotation=copy) for one in pseudo]
+    with pytest.raises(UsageError, match=r"outlined\.json does not say .*Keep both files together"):
+        go(tmp_path / "edge", dataset, pseudo=there)
+    seen = make_split(dataset, "grouped").test[0]
+    copy.with_suffix(".json").write_text(json.dumps({"trained_on": [seen]}))
+    with pytest.raises(UsageError, match=rf"was trained on 1 image of the parts that judge, the first is {seen}"):
+        go(tmp_path / "edge", dataset, pseudo=there)
+    assert not list((tmp_path / "edge").glob("*.safetensors"))
+
+
+def test_files_in_capitals_are_found(root: Path, table: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(root, tmp_path / "set"))
+    (copy / "test_set" / "70_HC.png").rename(copy / "test_set" / "70_HC.PNG")
+    (copy / "test_set" / "._70_HC.png").touch()
+    assert [one.name for one in unlabelled_images(copy)] == [f"test_set/{n}_HC.png" for n in (70, 71, 72)]
+    assert read_pseudo_labels(table, copy)[0].path == copy / "test_set" / "70_HC.PNG"
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
         ("semi_major", "long", "'semi_major' of test_set/70_HC.png is None; a number is needed"),
+        ("test_set/70_HC.png", "test_set/../test_set/70_HC.png", r"there is no .*HC18's test_set is needed"),
         ("71_HC.png", "99_HC.png", r"99_HC\.png, but there is no .*HC18's test_set is needed"),
     ],
 )
@@ -150,6 +173,15 @@ def test_a_table_that_does_not_fit_is_refused(
     changed.write_text(table.read_text().replace(old, new))
     with pytest.raises(InputError, match=message):
         read_pseudo_labels(changed, root)
+
+
+def test_an_infinite_outline_is_refused(root: Path, table: Path, tmp_path: Path) -> None:
+    header, row, *_ = table.read_text().splitlines()
+    values = row.split(",")
+    values[header.split(",").index("semi_major")] = "1e999"
+    (tmp_path / "changed.csv").write_text("\n".join([header, ",".join(values)]))
+    with pytest.raises(InputError, match=r"'semi_major' of test_set/70_HC\.png is '1e999'; a number is needed"):
+        read_pseudo_labels(tmp_path / "changed.csv", root)
 
 
 def test_a_data_set_without_such_images_is_refused(phantom: Path, tmp_path: Path) -> None:

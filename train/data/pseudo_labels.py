@@ -5,15 +5,20 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from collections.abc import Sequence
+import json
+import math
+from collections.abc import Collection, Sequence
 from dataclasses import astuple, dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.common.cli import counted
 from edge_runtime.common.files import write_bytes
+from edge_runtime.common.text import read_text
 from edge_runtime.errors import InputError, UsageError
+from edge_runtime.frame.image_folders import canonical_name, list_images
 from edge_runtime.frame.pixel_sizes import NAME_COLUMN, PIXEL_SIZE_COLUMN, pixel_size_of, read_csv, to_number
 from edge_runtime.head.ellipse import Ellipse
 from train.data.hc18 import HC_COLUMN, IMAGES, MaskKind, Sample
@@ -23,6 +28,9 @@ UNLABELLED = "test_set"
 UNLABELLED_TABLE = "test_set_pixel_size.csv"
 
 SPREAD_COLUMN = "spread"
+TRAINED_ON = "trained_on"
+"""In the record beside a table: the images that its networks were trained on."""
+
 _ELLIPSE = tuple(field.name for field in fields(Ellipse))
 
 
@@ -91,20 +99,31 @@ def read_pseudo_labels(path: Path, root: Path) -> list[PseudoSample]:
         InputError: A number is missing or cannot be, or an image is not there.
     """
     samples = []
-    for name, row in read_csv(path).items():
-        values = {column: to_number(row.get(column) or "") for column in (*_ELLIPSE, HC_COLUMN, SPREAD_COLUMN)}
-        if bad := [column for column, value in values.items() if value is None]:
-            raise InputError(f"{path}: '{bad[0]}' of {name} is {row.get(bad[0])!r:.60}; a number is needed.")
-        numbers = {column: value for column, value in values.items() if value is not None}
-        outline = Ellipse(*(numbers[column] for column in _ELLIPSE))
+    places = {f"{folder}/{name}": image for folder in (IMAGES, UNLABELLED) for name, image in _images(root / folder)}
+    rows = read_csv(path)
+    for name, row in rows.items():
+        outline = Ellipse(*(_number(row, column, path) for column in _ELLIPSE))
+        hc_mm, spread = (_number(row, column, path) for column in (HC_COLUMN, SPREAD_COLUMN))
         if not outline.semi_major >= outline.semi_minor > 0:
             raise InputError(f"{path}: the semi-axes of {name} are {outline.semi_major:g} and {outline.semi_minor:g}.")
-        image = root / name
-        if not image.is_file():
-            raise InputError(f"{path} has a row for {name}, but there is no {image}. HC18's {UNLABELLED} is needed.")
-        size = pixel_size_of({name: row}, name, path)
-        samples.append(PseudoSample(name, image, path, size, numbers[HC_COLUMN], outline, numbers[SPREAD_COLUMN]))
+        if name not in places:
+            raise InputError(
+                f"{path} has a row for {name}, but there is no {root / name}. HC18's {UNLABELLED} is needed."
+            )
+        samples.append(PseudoSample(name, places[name], path, pixel_size_of(rows, name, path), hc_mm, outline, spread))
     return samples
+
+
+def _images(folder: Path) -> list[tuple[str, Path]]:
+    """Name and place of each image in a folder; none if there is no folder."""
+    return [(canonical_name(path.name), path) for path in list_images(folder).images] if folder.is_dir() else []
+
+
+def _number(row: dict[str, str], column: str, path: Path) -> float:
+    value = to_number(row.get(column) or "")
+    if value is None or not math.isfinite(value):
+        raise InputError(f"{path}: '{column}' of {row[NAME_COLUMN]} is {row.get(column)!r:.60}; a number is needed.")
+    return value
 
 
 def learn_from(samples: Sequence[Sample], pseudo: Sequence[PseudoSample], limit: int | None = None) -> list[Sample]:
@@ -128,6 +147,45 @@ def learn_from(samples: Sequence[Sample], pseudo: Sequence[PseudoSample], limit:
     return [*learned, *unlabelled[:limit]]
 
 
+def check_unseen(table: Path, judging: Collection[str]) -> None:
+    """Refuse outlines by networks that were trained on images that are to judge.
+
+    Args:
+        table: The outlines. The record beside it names the images that the networks were trained on.
+        judging: Names of the images of the validation and test parts.
+
+    Raises:
+        UsageError: There is no such record, or one of these images is in it.
+    """
+    record = table.with_suffix(".json")
+    try:
+        trained_on = set(json.loads(read_text(record))[TRAINED_ON])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"{record} does not say which images the networks of {table.name} were trained on: {type(error).__name__}. "
+            "Keep both files together, or make them anew: python -m train.pseudo_label --help"
+        ) from error
+    refuse_seen(f"a network of {table}", trained_on, judging)
+
+
+def refuse_seen(networks: str, trained_on: Collection[str], judging: Collection[str]) -> None:
+    """Refuse networks that have seen images that are to judge what is trained on their outlines.
+
+    Args:
+        networks: Which, for the message.
+        trained_on: Names of the images that they were trained on.
+        judging: Names of the images of the validation and test parts.
+
+    Raises:
+        UsageError: An image is in both.
+    """
+    if seen := sorted(set(trained_on) & set(judging)):
+        raise UsageError(
+            f"{networks} was trained on {counted(len(seen), 'image')} of the parts that judge, the first is {seen[0]}. "
+            "Take networks that were trained on this division of the data: the same split, with the same lists."
+        )
+
+
 def unlabelled_images(root: Path) -> list[PseudoSample]:
     """The images without annotations of a folder in HC18's layout, not outlined yet.
 
@@ -138,10 +196,10 @@ def unlabelled_images(root: Path) -> list[PseudoSample]:
     if not folder.is_dir():
         raise UsageError(f"There is no folder {folder}. HC18 has it: give --data the folder that holds {UNLABELLED}/.")
     rows = read_csv(table)
-    paths = sorted(folder.glob("*.png"))
-    if not paths:
+    images = _images(folder)
+    if not images:
         raise UsageError(f"{folder} holds no images.")
-    return [blank(f"{UNLABELLED}/{path.name}", path, pixel_size_of(rows, path.name, table)) for path in paths]
+    return [blank(f"{UNLABELLED}/{name}", path, pixel_size_of(rows, name, table)) for name, path in images]
 
 
 def blank(name: str, path: Path, pixel_size_mm: float) -> PseudoSample:
