@@ -12,14 +12,14 @@ from train.checkpoint import load_checkpoint, save_checkpoint
 SHIPPED = ROOT / "checkpoints" / "edge-l"
 
 
-def spoil(folder: Path) -> Path:
-    """One channel of one layer 1,000 times as loud, and the next layer as much deafer to it."""
+def spoil(folder: Path, times: int = 1000) -> Path:
+    """One channel of one layer so many times as loud, and the next layer as much deafer to it."""
     checkpoint = load_checkpoint(SHIPPED)
     (_, loud, _), (deaf, *_) = checkpoint.model.net.decoder[1:]  # type: ignore[union-attr, index]
-    channel = int((loud.bias + 2 * loud.weight.abs()).argmax())  # one that is active, whatever was trained
+    channel = int((loud.bias + 2 * loud.weight.abs()).median(0).indices)  # an ordinary one, whatever was trained
     with torch.no_grad():
         for parameter in (loud.weight, loud.bias):
-            parameter[channel] *= 1000
-        deaf.weight[:, channel] /= 1000
+            parameter[channel] *= times
+        deaf.weight[:, channel] /= times
     save_checkpoint(folder, checkpoint.model, checkpoint.config, {"data": checkpoint.info["data"]})
     return folder
