@@ -10,6 +10,7 @@ from edge_runtime.errors import UsageError
 PAPER_DECODER = (256, 128, 64, 32, 16)
 NARROW_DECODER = (64, 32, 24, 16, 8)
 PATCH_DECODER = (64, 48, 32)
+SHALLOW_DECODER = (48, 32)
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,26 @@ _ALL = (
         in_channels=1,
         upsampling="bilinear",
         image_size=(160, 240),
+    ),
+    Strategy(
+        "edge-m",
+        "ours: as edge-l, at 128x192, with an encoder that ends at a 16th of the input",
+        ("all",),
+        architecture="patch-unet",
+        decoder_channels=SHALLOW_DECODER,
+        in_channels=1,
+        upsampling="bilinear",
+        image_size=(128, 192),
+    ),
+    Strategy(
+        "edge-s",
+        "ours: as edge-m, at 96x144",
+        ("all",),
+        architecture="patch-unet",
+        decoder_channels=SHALLOW_DECODER,
+        in_channels=1,
+        upsampling="bilinear",
+        image_size=(96, 144),
     ),
 )
 
