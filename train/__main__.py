@@ -13,6 +13,7 @@ from train.config import MAX_BATCH, MAX_EPOCHS, MAX_LR, MAX_SEED, PROTOCOLS, Tra
 from train.data.hc18 import find_data
 from train.data.others import find_others, read_others, without_kinds
 from train.data.pseudo_labels import read_pseudo_labels
+from train.data.splits import FOLDS, SPLITS
 from train.protocols import ANY_SCANNER, protocol_name
 from train.strategies import STRATEGIES, Strategy, get_strategy
 
@@ -76,6 +77,12 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--seed", type=at_least(0, MAX_SEED), metavar="N", help="default: 0")
     parser.add_argument(
+        "--split",
+        choices=(*SPLITS, *FOLDS),
+        help="fold-1 to fold-5: cross-validation on all exams but those of the grouped test part; default: the "
+        "protocol's",
+    )
+    parser.add_argument(
         "--train-images", type=at_least(2), metavar="N", help="train on N images of the training part; default: all"
     )
     parser.add_argument(
@@ -137,7 +144,7 @@ def make_config(args: argparse.Namespace, strategy: Strategy, device: torch.devi
     from train.networks.model import check_image_size
 
     size = check_image_size(tuple(args.image_size) if args.image_size else strategy.image_size)
-    asked = ("epochs", "batch_size", "lr", "encoder_weights", "seed", "train_images")
+    asked = ("split", "epochs", "batch_size", "lr", "encoder_weights", "seed", "train_images")
     settings = {
         "encoder_weights": strategy.encoder_weights,
         "precision": pick_precision(args.precision, device),

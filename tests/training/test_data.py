@@ -13,7 +13,7 @@ from edge_runtime.head.ellipse import fit_ellipse, outline_points
 from tests.helpers.places import Run
 from train.data.hc18 import TABLE, find_data, find_local, read_dataset
 from train.data.phantom import MARKER, make_dataset, make_phantom
-from train.data.splits import make_split
+from train.data.splits import FOLDS, make_split
 
 LEAVE_THE_FRAME = ("186_HC.png", "346_HC.png", "628_2HC.png", "787_HC.png")
 
@@ -216,6 +216,17 @@ def test_the_splits_of_hc18_are_the_lists(hc18: Path) -> None:
     assert len(grouped.test) == 69 and set(grouped.test) < set(test)
     assert make_split(dataset, "grouped") == grouped
     assert make_split(dataset, "grouped", seed=1).val != grouped.val
+
+
+def test_folds_test_every_exam_once_but_those_that_judge(hc18: Path, phantom: Path) -> None:
+    for dataset in (read_dataset(hc18), read_dataset(phantom)):
+        held_out = set(make_split(dataset, "grouped").test)
+        folds = [make_split(dataset, name) for name in FOLDS]
+        assert sorted(n for fold in folds for n in fold.test) == sorted(dataset.samples.keys() - held_out)
+        for fold in folds:
+            exams = [{name.split("_")[0] for name in part} for part in (fold.train, fold.test)]
+            assert not exams[0] & exams[1] and fold.val == () and not held_out & {*fold.train, *fold.test}
+            assert 0.15 < len(exams[1]) / len(exams[0] | exams[1]) < 0.25
 
 
 def test_a_list_that_names_a_missing_image_is_an_error(copy: Path) -> None:

@@ -16,8 +16,13 @@ from edge_runtime.errors import InputError, UsageError
 from edge_runtime.frame.image_folders import canonical_name
 from train.data.hc18 import Dataset, Sample
 
-SplitName = Literal["paper", "grouped"]
+SplitName = Literal["paper", "grouped", "fold-1", "fold-2", "fold-3", "fold-4", "fold-5"]
 SPLITS: tuple[SplitName, ...] = ("paper", "grouped")
+"""Those that a network is reported on."""
+
+FOLDS: tuple[SplitName, ...] = ("fold-1", "fold-2", "fold-3", "fold-4", "fold-5")
+"""Cross-validation, to choose between ways of training without the test part of ``grouped``."""
+
 VAL_SHARE = 0.1
 """Share of exams (of the training list) that ``grouped`` sets aside to choose the epoch on."""
 
@@ -27,9 +32,9 @@ class Split:
     """Names of the images of each part, each sorted.
 
     Attributes:
-        name: ``paper`` or ``grouped``.
+        name: ``paper``, ``grouped`` or ``fold-1`` to ``fold-5``.
         train: Trained on.
-        val: The epoch is chosen on these; empty for ``paper``, which keeps the last.
+        val: The epoch is chosen on these; empty for ``paper`` and folds, which keep the last.
         test: Reported.
     """
 
@@ -51,12 +56,16 @@ def make_split(dataset: Dataset, name: SplitName, seed: int = 0) -> Split:
     ``paper`` is the lists ``splits/paper_train.txt`` and ``paper_test.txt`` where present, else a seeded 80/20 over
     images. ``grouped`` has no exam on two sides: its test part is what ``paper_test.txt`` holds of exams that
     ``paper_train.txt`` lacks; train and val are ``paper_train.txt`` divided by exam. Without lists, 80/10/10 by exam.
+    ``fold-K`` leaves the test part of ``grouped`` out, divides the other exams in five, tests on the K-th fifth and
+    trains on the others.
 
     Args:
         dataset: What to divide.
-        name: ``paper`` or ``grouped``.
+        name: One of :data:`SPLITS` or :data:`FOLDS`.
         seed: Of the random divisions.
     """
+    if name in FOLDS:
+        return _fold(dataset, name, seed)
     lists = _paper_lists(dataset)
     if name == "paper":
         train, test = lists or _take(sorted(dataset.samples), 0.2, seed)
@@ -73,6 +82,15 @@ def make_split(dataset: Dataset, name: SplitName, seed: int = 0) -> Split:
         test = [n for n in test if _exam(n) in set(test_exams)]
     parts = [tuple(sorted(n for n in train if _exam(n) in set(exams))) for exams in (train_exams, val_exams)]
     return Split(name, parts[0], parts[1], tuple(sorted(test)))
+
+
+def _fold(dataset: Dataset, name: SplitName, seed: int) -> Split:
+    test_exams = {_exam(n) for n in make_split(dataset, "grouped", seed).test}
+    names = sorted(n for n in dataset.samples if _exam(n) not in test_exams)
+    exams = sorted({_exam(n) for n in names})
+    chosen = set(random.Random(seed).sample(exams, len(exams))[FOLDS.index(name) :: len(FOLDS)])
+    parts = [tuple(n for n in names if (_exam(n) in chosen) == inside) for inside in (False, True)]
+    return Split(name, parts[0], (), parts[1])
 
 
 def draw(names: Sequence[str], count: int) -> list[str]:
