@@ -15,6 +15,7 @@ from benchmarks.commands import (
     operators,
     outside,
     overhead,
+    pareto,
     peers,
     quality,
     rewrites,
@@ -153,6 +154,15 @@ COMMANDS: dict[str, Command] = {
         "measure images per second of the training loop",
         "Measure how many images per second the training loop does, step by step from a plain loop to this project's.",
         ("train-speed --strategies edge --steps 2 --rounds 3",),
+    ),
+    "pareto": Command(
+        pareto.add_arguments,
+        "search for networks that are fast and accurate",
+        "Train the networks of the search, quantize and score them, and write one result file for each. They are "
+        "trained on four fifths of the images that do not judge, and scored on the fifth; the test part is not looked "
+        "at. What is already done is skipped, and an interrupted training goes on. Ends with a table of speed and "
+        "accuracy. --latency measures the speeds, on an idle machine.",
+        ("pareto --list", "pareto --latency", "pareto --jobs 2 --minutes 60", "pareto --table"),
     ),
     "operators": Command(
         operators.add_arguments,

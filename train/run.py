@@ -90,8 +90,8 @@ class Run:
         self.config = config
         self.device = device
         self.model = HeadNet(strategy)
-        if config.encoder_weights != "random" and strategy.architecture != "plain-unet":
-            load_encoder(self.model, find_encoder_weights(config.encoder_weights))
+        if config.encoder_weights != "random" and strategy.encoder:
+            load_encoder(self.model, find_encoder_weights(config.encoder_weights, strategy.encoder))
         self.initial_fault = find_not_finite(self.model.state_dict())
         freeze(self.model)
         self.model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from edge_runtime.errors import UsageError
+from train.networks.patch_shape import PatchShape
 
 PAPER_DECODER = (256, 128, 64, 32, 16)
 NARROW_DECODER = (64, 32, 24, 16, 8)
 PATCH_DECODER = (64, 48, 32)
 SHALLOW_DECODER = (48, 32)
+SHALLOW = PatchShape(blocks=tuple(range(3, 14)))
 
 
 @dataclass(frozen=True)
@@ -26,13 +28,14 @@ class Strategy:
             norm) or ``patch-unet`` (:mod:`train.networks.patch_unet`).
         encoder_weights: ``imagenet`` or ``random``: what the encoder starts from.
         decoder_channels: Channels of the decoder blocks, deepest first. ``mobilenet_v2-unet`` has five, ``patch-unet``
-            two or three (its encoder ends earlier with two), and ``plain-unet`` does not use them.
+            at most as many as its encoder halves the resolution, and ``plain-unet`` does not use them.
         in_channels: 3 (the grey frame three times, as in the paper) or 1.
         upsampling: ``nearest`` or ``bilinear``, in the decoder. That of ``patch-unet`` is always bilinear.
         frozen_batch_norm: What batch norm of frozen parts does during training. ``track``: its running mean and
             variance follow the data, as in the paper, which only sets ``requires_grad=False``. ``fixed``: they stay.
         image_size: Default (height, width) of the network's input in pixels, multiples of 16.
         paper_row: The row of the paper's table that it reproduces, or None.
+        patch: Stem and encoder of ``patch-unet``.
     """
 
     name: str
@@ -46,12 +49,29 @@ class Strategy:
     frozen_batch_norm: Literal["track", "fixed"] = "track"
     image_size: tuple[int, int] = (256, 256)
     paper_row: str | None = None
+    patch: PatchShape = field(default_factory=PatchShape)
 
     def __post_init__(self) -> None:
         allowed = {"all", "encoder", "decoder", "head", *(f"decoder.{i}" for i in range(5))}
         unknown = set(self.trainable) - allowed
         if unknown or not self.trainable:
             raise ValueError(f"{self.name}: trainable parts {sorted(unknown)} are not among {sorted(allowed)}")
+        if self.architecture == "patch-unet":
+            self.patch.logits_stride(len(self.decoder_channels))
+
+    @property
+    def encoder(self) -> str | None:
+        """Name of the encoder that ImageNet weights are for; None if the network has no such encoder."""
+        if self.architecture == "patch-unet":
+            return None if self.patch.encoder == "residual" else self.patch.encoder
+        return None if self.architecture == "plain-unet" else "mobilenet_v2"
+
+    @property
+    def logits_stride(self) -> int:
+        """Pixels of the input to a logit, along each side."""
+        if self.architecture != "patch-unet":
+            return 1
+        return self.patch.logits_stride(len(self.decoder_channels))
 
 
 _ALL = (
@@ -113,6 +133,7 @@ _ALL = (
         in_channels=1,
         upsampling="bilinear",
         image_size=(128, 192),
+        patch=SHALLOW,
     ),
     Strategy(
         "edge-s",
@@ -123,6 +144,7 @@ _ALL = (
         in_channels=1,
         upsampling="bilinear",
         image_size=(96, 144),
+        patch=SHALLOW,
     ),
 )
 

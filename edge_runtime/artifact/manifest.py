@@ -25,7 +25,7 @@ MAX_MODEL_BYTES = 1 << 29
 MAX_SIDE = 4096
 """Maximum side of a network's input in pixels: eight times the paper's."""
 
-OUTPUT_STRIDES = (1, 2, 4)
+OUTPUT_STRIDES = (1, 2, 4, 8)
 """Sides of the input divided by those of the output."""
 
 DTYPES = ("float32", "uint8", "int8")

@@ -41,7 +41,7 @@ class HeadNet(nn.Module):
         if strategy.architecture == "plain-unet":
             self.net = PlainUNet(strategy.in_channels)
         elif strategy.architecture == "patch-unet":
-            self.net = PatchUNet(strategy.in_channels, strategy.decoder_channels)
+            self.net = PatchUNet(strategy.in_channels, strategy.decoder_channels, strategy.patch)
         else:
             unet = smp.Unet(
                 "mobilenet_v2",
@@ -56,7 +56,7 @@ class HeadNet(nn.Module):
             self.net = unet
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits float32 (N, 1, H / s, W / s) of grey images (N, 1, H, W) in [0, 1]; s is 1, or 4 for a patch U-Net."""
+        """Logits float32 (N, 1, H / s, W / s) of grey images (N, 1, H, W) in [0, 1]; s is the logits_stride."""
         if self.strategy.in_channels != 1:
             x = x.expand(-1, self.strategy.in_channels, -1, -1)
         return self.net(x)  # type: ignore[no-any-return]
@@ -83,8 +83,8 @@ def load_encoder(model: HeadNet, tensors: dict[str, Tensor]) -> None:
     stem keeps its random weights.
 
     Args:
-        model: Not a plain U-Net.
-        tensors: State of smp's ``mobilenet_v2`` encoder with three input channels.
+        model: A network whose strategy names a pretrained encoder.
+        tensors: State of that encoder with three input channels.
 
     Raises:
         UsageError: The tensors are not those of this encoder.
@@ -101,7 +101,7 @@ def load_encoder(model: HeadNet, tensors: dict[str, Tensor]) -> None:
     except RuntimeError as error:
         detail = str(error).splitlines()[1].strip()
         raise UsageError(
-            f"These are not weights of a mobilenet_v2 encoder: {detail} "
+            f"These are not weights of a {model.strategy.encoder} encoder: {detail} "
             "Make a fitting file with: python -m train.weights --help"
         ) from error
 

@@ -1,0 +1,123 @@
+"""``python -m benchmarks pareto``."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.common.result_files import RESULTS
+from benchmarks.search.front import table
+from benchmarks.search.points import POINTS
+from benchmarks.search.runner import Runner
+from benchmarks.search.trial import Trial, read_trial
+from edge_runtime.common.arguments import above, add_data, at_least, check_folder, checked_out
+from edge_runtime.common.cli import say
+from edge_runtime.common.files import write_json
+from edge_runtime.common.optional import require
+from edge_runtime.common.record import to_json
+from edge_runtime.errors import UsageError
+
+PARETO = RESULTS / "pareto"
+"""One file for each point, and one with all speeds."""
+
+LATENCY = "latency.json"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("names", nargs="*", metavar="POINT", help="a point that --list shows (default: all)")
+    parser.add_argument("--list", action="store_true", help="show the points, and which are done")
+    parser.add_argument(
+        "--latency", action="store_true", help=f"time all points untrained, write {LATENCY}, and train nothing"
+    )
+    parser.add_argument(
+        "--table", action="store_true", help="print what has been measured, the fastest first, and train nothing"
+    )
+    parser.add_argument(
+        "--rounds", type=at_least(2), default=60, metavar="N", help="runs of each network (default: %(default)s)"
+    )
+    parser.add_argument("--overwrite", action="store_true", help=f"replace {LATENCY}")
+    add_trials(parser, PARETO)
+    parser.set_defaults(action=run)
+
+
+def add_trials(parser: argparse.ArgumentParser, results: Path) -> None:
+    """Add the arguments of commands that train networks of a search."""
+    parser.add_argument(
+        "--jobs", type=at_least(1), default=1, metavar="N", help="trials at a time (default: %(default)s)"
+    )
+    parser.add_argument("--minutes", type=above(0), metavar="N", help="start nothing after this time")
+    add_data(parser)
+    parser.add_argument(
+        "--runs", type=Path, default=Path("runs"), metavar="DIR", help="checkpoints and logs (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--results",
+        type=Path,
+        default=results,
+        metavar="DIR",
+        help=f"result files (default: benchmarks/results/{results.name})",
+    )
+    parser.add_argument(
+        "--epochs", type=at_least(1), metavar="N", help="train for N epochs, to try things out; default: the trial's"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """List, time, train or print the points of the search."""
+    trials = [_point(name) for name in args.names] or list(POINTS.values())
+    if args.list:
+        for trial in trials:
+            done = (args.results / f"{trial.name}.json").exists()
+            size = "x".join(map(str, trial.strategy.image_size))
+            say(f"{'done' if done else 'open'}  {trial.name:<44} {size}")
+        return 0
+    if args.latency:
+        return _time(args, trials)
+    if not args.table:
+        run_trials(args, trials)
+    results = [read_trial(path) for trial in trials if (path := args.results / f"{trial.name}.json").exists()]
+    latency = args.results / LATENCY
+    if results and latency.exists():
+        from benchmarks.search.latency import read_latency
+
+        say(table(results, read_latency(latency)))
+    elif results:
+        say(f"{len(results)} points are trained. Times are missing: python -m benchmarks pareto --latency")
+    return 0
+
+
+def run_trials(args: argparse.Namespace, trials: list[Trial]) -> None:
+    """Train and measure those trials that have no result yet.
+
+    Raises:
+        UsageError: Shortened trials would be written beside the committed ones.
+        FetalHeadError: A trial failed.
+    """
+    require("torch")
+    if (args.epochs or args.data == "phantom") and args.results.resolve().is_relative_to(RESULTS):
+        raise UsageError("Trials with --epochs or phantoms do not belong beside the real ones: give another --results.")
+    check_folder(args.results, "--results")
+    if args.epochs:
+        trials = [replace(trial, settings={**trial.settings, "epochs": args.epochs}) for trial in trials]
+    Runner(args.data, args.runs, args.results, args.jobs, args.minutes).run(trials)
+
+
+def _time(args: argparse.Namespace, trials: list[Trial]) -> int:
+    from benchmarks.search.latency import measure, speed_table
+
+    out = args.results / LATENCY
+    checked_out(out, args.overwrite, "--results")
+    require("torch")
+    found = measure({trial.name: trial.strategy for trial in trials}, args.rounds, args.jobs)
+    say(speed_table(found))
+    write_json(out, to_json(found))
+    say(f"written: {out}")
+    return 0
+
+
+def _point(name: str) -> Trial:
+    if name not in POINTS:
+        raise UsageError(f"The search has no point '{name}'. Its points are:\n" + "\n".join(f"  {n}" for n in POINTS))
+    return POINTS[name]

@@ -1,0 +1,53 @@
+"""Which networks are worth their time: the table of all points, and the front of those that nothing beats."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchmarks.common.tables import Columns, cells, number, text_table
+from benchmarks.search.latency import LatencyDocument, Speed
+from benchmarks.search.trial import TrialResult
+
+Row = tuple[TrialResult, Speed]
+
+
+def rows(results: Sequence[TrialResult], latency: LatencyDocument) -> list[Row]:
+    """The results whose speed is known, the fastest first."""
+    speeds = latency.by_name()
+    found = [(result, speeds[result.name]) for result in results if result.name in speeds]
+    return sorted(found, key=lambda row: -row[1].times_faster)
+
+
+def front(found: Sequence[Row]) -> set[str]:
+    """Names of the points that no faster point equals in Dice and in ADF, both in int8."""
+    kept: set[str] = set()
+    best_dice, best_adf = 0.0, float("inf")
+    for result, _ in found:
+        if result.int8.mean_dice > best_dice or result.int8.adf_mm < best_adf:
+            kept.add(result.name)
+        best_dice, best_adf = max(best_dice, result.int8.mean_dice), min(best_adf, result.int8.adf_mm)
+    return kept
+
+
+COLUMNS: Columns[Row] = (
+    ("network", lambda row: row[0].name),
+    ("times faster", lambda row: f"{row[1].times_faster:.1f}"),
+    ("ms", lambda row: f"{row[1].ms:.2f}"),
+    ("GMAC", lambda row: f"{row[1].gmac:.3f}"),
+    ("MB", lambda row: f"{row[1].size_bytes / 1e6:.2f}"),
+    ("Dice (%)", lambda row: f"{row[0].int8.mean_dice:.2%}".rstrip("%")),
+    ("ADF (mm)", lambda row: f"{row[0].int8.adf_mm:.2f}"),
+    ("int8 costs (points)", lambda row: f"{max(0.0, -row[0].int8_dice_points):.3f}"),
+    ("int8 shifts HC (mm)", lambda row: number(row[0].int8_hc_shift_mm, 3)),
+    ("train (s)", lambda row: f"{row[0].seconds:.0f}"),
+)
+
+
+def table(results: Sequence[TrialResult], latency: LatencyDocument) -> str:
+    """The points that are trained and timed, for a terminal; those of the front are marked."""
+    found = rows(results, latency)
+    best = front(found)
+    header, body = cells(found, COLUMNS)
+    marked = [[f"{'*' if row[0] in best else ' '} {row[0]}", *row[1:]] for row in body]
+    note = f"* nothing faster is as good in Dice or in ADF. Accuracy: full int8, {len(results[0].images)} images."
+    return f"{text_table([f'  {header[0]}', *header[1:]], marked)}\n{note}"

@@ -1,0 +1,217 @@
+"""One trained network of a search: what is recorded of it, and how it is trained and measured."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.common.measured import Measured, here_and_now
+from benchmarks.common.result_files import read_record
+from edge_runtime.common.files import write_json
+from edge_runtime.common.record import to_json
+from edge_runtime.frame.geometry import LETTERBOX
+from edge_runtime.metrics import ImageScore, paired_shifts
+from train.config import PROTOCOLS, TrainConfig
+from train.data.hc18 import Dataset, find_data
+from train.data.splits import FOLDS, SplitName, evenly_spaced, make_split
+from train.protocols import LEAK_FREE
+from train.strategies import Strategy
+
+SCHEMA_VERSION = 1
+
+CALIBRATION = 100
+"""Training images that the ranges of int8 are taken from."""
+
+SETTINGS: dict[str, Any] = {
+    **PROTOCOLS[LEAK_FREE],
+    "protocol": LEAK_FREE,
+    "resize_rule": LETTERBOX,
+    "epochs": 30,
+    "lr": 2e-3,
+    "keep": "last",
+    "precision": "bfloat16",
+}
+"""How every network of a search is trained, unless its trial says otherwise: on HC18 alone, without frames from
+elsewhere, which would take four times as long."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A network to train.
+
+    Attributes:
+        name: Unique; the name of its result file.
+        strategy: The network.
+        split: The fold whose fifth judges it.
+        settings: What differs from :data:`SETTINGS`.
+    """
+
+    name: str
+    strategy: Strategy
+    split: SplitName = FOLDS[0]
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def config(self) -> TrainConfig:
+        """All settings of its training."""
+        weights = "imagenet" if self.strategy.encoder else "random"
+        start = {"image_size": self.strategy.image_size, "split": self.split, "encoder_weights": weights}
+        return TrainConfig(**{**SETTINGS, **start, **self.settings})
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A network's scores on the images that judge it, in the order of the result's ``images``.
+
+    Attributes:
+        dice: Dice of each image, 0 to 1.
+        hc_difference_mm: Measured minus reference circumference of each; None where it was refused.
+    """
+
+    dice: tuple[float, ...]
+    hc_difference_mm: tuple[float | None, ...]
+
+    @property
+    def mean_dice(self) -> float:
+        """Mean Dice, 0 to 1."""
+        return float(np.mean(self.dice))
+
+    @property
+    def adf_mm(self) -> float:
+        """Mean absolute difference of the circumference in mm, over the images measured; infinite if there are none."""
+        measured = [abs(mm) for mm in self.hc_difference_mm if mm is not None]
+        return float(np.mean(measured)) if measured else math.inf
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialResult(Measured):
+    """A trained network of a search.
+
+    Attributes:
+        name: Name of the trial.
+        strategy: The network.
+        config: Settings of its training; :class:`train.config.TrainConfig` explains them.
+        data: Title of the data set.
+        parameters: Number of parameters.
+        seconds: Time of its training.
+        size_bytes: Size of its full-int8 file.
+        images: Names of the images that judge it.
+        float32: Scores of the network as trained.
+        int8: Scores in full int8, by minimum and maximum.
+        int8_dice_points: Mean change of Dice by int8, in points of 100.
+        int8_hc_shift_mm: Mean absolute change of the circumference by int8; None if no image was measured by both.
+    """
+
+    name: str
+    strategy: Strategy
+    config: dict[str, Any]
+    data: str
+    parameters: int
+    seconds: float
+    size_bytes: int
+    images: tuple[str, ...]
+    float32: Judged
+    int8: Judged
+    int8_dice_points: float
+    int8_hc_shift_mm: float | None
+
+
+def read_trial(path: Path) -> TrialResult:
+    """Read a result file.
+
+    Raises:
+        UsageError: There is no such file.
+        ModelError: It is not such a document.
+    """
+    return read_record(path, TrialResult, SCHEMA_VERSION, "python -m benchmarks pareto")
+
+
+def run_trial(trial: Trial, data: str | None, folder: Path, results: Path, threads: int) -> None:
+    """Train a network, quantize it, score both, and write the result file. Goes on with an interrupted training.
+
+    Args:
+        trial: The network.
+        data: As ``--data`` takes it.
+        folder: Folder for its checkpoint.
+        results: Folder for its result file.
+        threads: CPU threads.
+
+    Raises:
+        FetalHeadError: A step failed.
+    """
+    import torch
+
+    from train.loop import train
+
+    torch.set_num_threads(threads)
+    dataset = find_data(data)
+    train(trial.strategy, trial.config, dataset, folder, device=torch.device("cpu"), resume=True)
+    write_json(results / f"{trial.name}.json", to_json(judge(trial, dataset, folder)))
+
+
+def judge(trial: Trial, dataset: Dataset, folder: Path) -> TrialResult:
+    """Score a trained network as trained and in full int8.
+
+    Args:
+        trial: The network.
+        dataset: The images.
+        folder: Its checkpoint.
+    """
+    import torch
+
+    from benchmarks.search.convert import to_full_int8
+    from export.images import load_images
+    from export.verification.accuracy import make_exam, take
+    from train.checkpoint import load_checkpoint
+    from train.networks.model import make_predictor
+
+    checkpoint = load_checkpoint(folder)
+    split, size, rule = make_split(dataset, trial.split), trial.config.image_size, trial.config.resize_rule
+    calibration = load_images(evenly_spaced(dataset.select(split.train), CALIBRATION), size, rule)
+    data = to_full_int8(checkpoint.model, calibration.inputs)
+    exam = make_exam(dataset, {"test": dataset.select(split.test)}, size, rule, None)
+    plain = list(take(make_predictor(checkpoint.model, torch.device("cpu")), exam).values())
+    int8 = list(take(int8_predictor(data), exam).values())
+    shifts = paired_shifts(int8, plain)
+    return TrialResult(
+        **here_and_now(SCHEMA_VERSION, ("torch", "tensorflow", "onnx2tf", "ai-edge-litert"), threads=None),
+        name=trial.name,
+        strategy=trial.strategy,
+        config=trial.config.to_json(),
+        data=dataset.title,
+        parameters=sum(p.numel() for p in checkpoint.model.parameters()),
+        seconds=checkpoint.info["seconds"],
+        size_bytes=len(data),
+        images=tuple(score.image for score in plain),
+        float32=_judged(plain),
+        int8=_judged(int8),
+        int8_dice_points=float(np.mean(shifts.dice_points)),
+        int8_hc_shift_mm=float(np.mean(shifts.hc_absolute_mm)) if shifts.hc_mm else None,
+    )
+
+
+def _judged(scores: Sequence[ImageScore]) -> Judged:
+    differences = [None if s.hc_difference_mm is None else round(s.hc_difference_mm, 4) for s in scores]
+    return Judged(tuple(round(s.dice, 6) for s in scores), tuple(differences))
+
+
+def int8_predictor(data: bytes) -> Any:
+    """A function from a prepared frame uint8 (h, w) to the logits, float32, of a full-int8 file."""
+    from export.tflite.interpreter import load_interpreter
+
+    interpreter = load_interpreter(data)
+    (given,), (answer,) = interpreter.get_input_details(), interpreter.get_output_details()
+    scale, zero_point = answer["quantization"]
+
+    def predict(frame: Any) -> Any:
+        interpreter.set_tensor(given["index"], frame[None, :, :, None])
+        interpreter.invoke()
+        stored = interpreter.get_tensor(answer["index"])[0, :, :, 0]
+        return (stored.astype(np.float32) - np.float32(zero_point)) * np.float32(scale)
+
+    return predict
