@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from export.conversion.rewrites import advised, pick_rewrites
 from export.conversion.steps import to_graph, to_saved_model, to_tflite
 from export.quantization.ladder import candidates
 from export.recipes import get_recipe
@@ -31,7 +32,7 @@ def to_full_int8(model: HeadNet, images: NDArray[np.uint8]) -> bytes:
     """
     size = (images.shape[1], images.shape[2])
     with tempfile.TemporaryDirectory(prefix="fetal-head-edge-") as folder:
-        to_graph(model, Path(folder))
+        to_graph(model, Path(folder), pick_rewrites(advised(model), model.strategy, size))
         to_saved_model(size, images[:1], Path(folder))
         plain = to_tflite(Path(folder), get_recipe("float32"))
     return next(iter(candidates(Model(plain), images))).data

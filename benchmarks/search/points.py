@@ -55,6 +55,11 @@ def _mobilenets() -> list[Trial]:
         _point(f"{base}-relu", MIDDLE, (48, 32), replace(flat, activation="relu")),
         _point(f"{base}-fewer-blocks", MIDDLE, (48, 32), replace(flat, blocks=FEWER["mobilenet_v2"])),
     ]
+    shuffled = replace(flat, shuffle=2), replace(deep, shuffle=2)
+    found += [
+        _point(f"{base}-shuffle", MIDDLE, (48,), shuffled[0]),
+        _point(f"mobilenet-32-{_text(LARGE)}-shuffle", LARGE, (64, 48), shuffled[1]),
+    ]
     coarse = PatchShape(stem=EIGHTH, blocks=TO_16["mobilenet_v2"][2:])
     found += [_point(f"mobilenet-16-{_text(s)}-stem-8x8-by-8", s, (48,), coarse) for s in (MIDDLE, LARGE)]
     coarse = PatchShape(stem=EIGHTH, blocks=TO_32["mobilenet_v2"][2:])
@@ -72,31 +77,48 @@ def _efficientnets() -> list[Trial]:
     ]
 
 
+def _residual(*stages: tuple[int, int], stem: tuple[int, int] = (6, 4), shuffle: int = 1) -> PatchShape:
+    """A residual encoder of (channels, pairs of convolutions) behind a stem of (kernel, stride)."""
+    return PatchShape(((*stem, stages[0][0]),), "residual", blocks=(), stages=stages, shuffle=shuffle)
+
+
 def _residuals() -> list[Trial]:
-    """Names say the channels of each resolution, with the pairs of convolutions where there is more than one."""
-
-    def shape(*stages: tuple[int, int], kernel: int = 6, stride: int = 4) -> PatchShape:
-        return PatchShape(stem=((kernel, stride, stages[0][0]),), encoder="residual", blocks=(), stages=stages)
-
-    middle = shape((32, 1), (64, 2), (128, 2))
-    found = [_point(f"residual-16-{_text(s)}", s, (64, 32), middle) for s in (SMALL, MIDDLE, LARGE, LARGEST)]
+    """Encoders of 3x3 convolutions, which start at random."""
+    stages = (32, 1), (64, 2), (128, 2)
+    plain = _residual(*stages)
     base = f"residual-16-{_text(MIDDLE)}"
-    variants = {
-        "narrow": shape((32, 1), (48, 2), (64, 2)),
-        "wide": shape((48, 1), (96, 2), (160, 2)),
-        "fewer-pairs": shape((32, 1), (64, 1), (96, 2)),
-        "more-pairs": shape((32, 2), (64, 3), (128, 4)),
-        "stem-4x4": shape((32, 1), (64, 2), (128, 2), kernel=4),
-    }
-    found += [_point(f"{base}-{k}", MIDDLE, (64, 32), each) for k, each in variants.items()]
-    found += [
-        _point(f"{base}-relu", MIDDLE, (64, 32), replace(middle, activation="relu")),
-        _point(f"residual-32-{_text(MIDDLE)}", MIDDLE, (64, 48, 32), shape((32, 1), (64, 1), (96, 2), (128, 2))),
-        _point(f"residual-32-{_text(LARGE)}", LARGE, (64, 48, 32), shape((32, 1), (64, 2), (96, 2), (128, 2))),
+    coarse = _residual((64, 2), (128, 2), (192, 2), stem=(8, 8))
+    return [
+        *(_point(f"residual-16-{_text(s)}", s, (64, 32), plain) for s in (SMALL, MIDDLE, LARGE)),
+        _point(f"{base}-relu", MIDDLE, (64, 32), replace(plain, activation="relu")),
+        _point(f"{base}-head-1x1", MIDDLE, (64, 32), replace(plain, head_kernel=1)),
+        _point(f"{base}-shuffle", MIDDLE, (64,), replace(plain, shuffle=2)),
+        _point(f"{base}-stem-12x12", MIDDLE, (64, 32), _residual(*stages, stem=(12, 4))),
+        _point(f"residual-32-{_text(LARGE)}-stem-8x8-by-8", LARGE, (96, 64), coarse),
     ]
-    coarse = shape((64, 2), (128, 2), (192, 2), kernel=8, stride=8)
-    found += [_point(f"residual-32-{_text(s)}-stem-8x8-by-8", s, (96, 64), coarse) for s in (LARGE, LARGEST)]
-    return found
+
+
+def _leans() -> list[Trial]:
+    """The same with all that saved time: stems of whole patches, and logits of 2x2 places at once."""
+
+    def lean(*stages: tuple[int, int]) -> PatchShape:
+        return _residual(*stages, stem=(12, 4), shuffle=2)
+
+    flat, deep = lean((32, 1), (64, 2), (128, 2)), lean((32, 1), (64, 2), (96, 2), (128, 2))
+    sizes = SMALL, MIDDLE, LARGE, LARGEST
+    base = f"lean-16-{_text(LARGE)}"
+    variants = {
+        "narrow": lean((32, 1), (48, 2), (64, 2)),
+        "wide": lean((48, 1), (96, 2), (160, 2)),
+        "more-pairs": lean((32, 2), (64, 3), (128, 4)),
+    }
+    coarse = _residual((64, 2), (128, 2), (192, 2), stem=(24, 8), shuffle=2)
+    return [
+        *(_point(f"lean-16-{_text(s)}", s, (64,), flat) for s in sizes),
+        *(_point(f"lean-32-{_text(s)}", s, (64, 64), deep) for s in sizes[1:]),
+        *(_point(f"{base}-{k}", LARGE, (64,), each) for k, each in variants.items()),
+        *(_point(f"lean-32-{_text(s)}-stem-24x24-by-8", s, (96, 64), coarse) for s in (LARGE, LARGEST)),
+    ]
 
 
 def _text(size: Size) -> str:
@@ -105,7 +127,7 @@ def _text(size: Size) -> str:
 
 def _all() -> dict[str, Trial]:
     edge = Trial("edge", get_strategy("edge"))
-    return {trial.name: trial for trial in (edge, *_mobilenets(), *_efficientnets(), *_residuals())}
+    return {trial.name: trial for trial in (edge, *_mobilenets(), *_efficientnets(), *_residuals(), *_leans())}
 
 
 POINTS = _all()

@@ -1,7 +1,8 @@
 """Exact rewrites of a network: the rewritten network computes the same.
 
 Most are for speed and off by default; time them on the device first (``python -m benchmarks rewrites``).
-``direct-expansion`` is for accuracy, and is on by default for networks that need it. ``python -m export --rewrite
+``direct-expansion`` is for accuracy, and is on by default for networks that need it. ``patches-first`` is on by default
+for patch U-Nets: it more than halves the time of their first convolution. ``python -m export --rewrite
 NAME...`` applies the named rewrites and no others.
 """
 
@@ -34,6 +35,7 @@ class Rewrite:
         block: Decoder block, 0 to 4, whose upsampling is rewritten; None for none.
         pads: TensorFlow operation that takes over the padding before it; None for none.
         expands: Whether the encoder's first expansion is merged with the projection before it.
+        patches: Whether the first convolution reads patches of its input as channels.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Rewrite:
     block: int | None = None
     pads: str | None = None
     expands: bool = False
+    patches: bool = False
 
 
 _SUBPIXEL = (
@@ -51,6 +54,7 @@ _ALL = (
     Rewrite("pad-first", "the first convolution pads its input itself, with a 4x4 kernel", pads="Conv2D"),
     Rewrite("pad-depthwise", "the strided depthwise convolutions pad their input, too", pads="DepthwiseConv2dNative"),
     Rewrite("direct-expansion", "the encoder's first expansion is merged with the projection before it", expands=True),
+    Rewrite("patches-first", "the first convolution reads patches of its input as channels", patches=True),
 )
 
 REWRITES: dict[str, Rewrite] = {rewrite.name: rewrite for rewrite in _ALL}
@@ -88,8 +92,11 @@ def pick_rewrites(names: Sequence[str], strategy: Strategy, size: tuple[int, int
 
 def unfit(rewrite: Rewrite, strategy: Strategy, size: tuple[int, int]) -> str | None:
     """Why a rewrite would change the result, or would change nothing; None if it fits."""
-    if strategy.architecture != "mobilenet_v2-unet":
-        return f"it is for mobilenet_v2-unet, not {strategy.architecture}"
+    wanted = "patch-unet" if rewrite.patches else "mobilenet_v2-unet"
+    if strategy.architecture != wanted:
+        return f"it is for {wanted}, not {strategy.architecture}"
+    if rewrite.patches:
+        return None if strategy.patch.stem[0][1] > 2 else "its first convolution has a stride of 1 or 2"
     if rewrite.block is None:
         return None
     if strategy.upsampling != "nearest":
@@ -100,7 +107,9 @@ def unfit(rewrite: Rewrite, strategy: Strategy, size: tuple[int, int]) -> str | 
 
 
 def advised(model: HeadNet) -> tuple[str, ...]:
-    """Names of the rewrites without which a network would lose accuracy to rounding, on any device."""
+    """Names of the rewrites that a network should have on any device, for accuracy or because they only save time."""
+    if model.strategy.architecture == "patch-unet":
+        return tuple(r.name for r in _ALL if r.patches and unfit(r, model.strategy, model.strategy.image_size) is None)
     suits = model.strategy.architecture == "mobilenet_v2-unet"
     return ("direct-expansion",) if suits and amplification(model) >= MOST_AMPLIFIED else ()
 

@@ -57,6 +57,24 @@ def write_onnx(model: HeadNet, size: tuple[int, int], path: Path) -> None:
             )
     except Exception as error:  # the exporter's own errors have no common base
         raise ConversionError(f"torch could not write {model.strategy.name} as ONNX: {error}") from error
+    _order_depth_first(path)
+
+
+def _order_depth_first(path: Path) -> None:
+    """Let DepthToSpace take its channels in TensorFlow's order.
+
+    torch's order (CRD) differs from it (DCR) only if several channels come out. Here it is always one, the logits, and
+    onnx2tf writes CRD as reshapes to fixed sizes.
+    """
+    onnx = require("onnx")
+    network = onnx.load(path)
+    shuffles = [node for node in network.graph.node if node.op_type == "DepthToSpace"]
+    for node in shuffles:
+        for attribute in node.attribute:
+            if attribute.name == "mode":
+                attribute.s = b"DCR"
+    if shuffles:
+        onnx.save(network, path)
 
 
 def onnx_predictor(path: Path) -> Predict:

@@ -20,7 +20,10 @@ Range = tuple[float, float]
 INPUT_RANGE: Range = (0.0, 1.0)
 """Range of the input, whatever was observed: the scale is then 1/255, and a frame's bytes are the input tensor."""
 
-SAME_SCALE = ("AVERAGE_POOL_2D", "CONCATENATION", "MAX_POOL_2D", "PAD", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR")
+SAME_SCALE = (
+    "AVERAGE_POOL_2D", "CONCATENATION", "MAX_POOL_2D", "PAD", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR",
+    "SPACE_TO_DEPTH", "DEPTH_TO_SPACE",
+)  # fmt: skip
 """Operators whose int8 kernels need the same scale for inputs and output."""
 
 BINS = 4096

@@ -25,7 +25,8 @@ from export.tflite.schema import MAX_OLD_CODE, pack, parse, schema, stored
 
 _VERSIONS = {
     "ADD": 2, "AVERAGE_POOL_2D": 2, "CONCATENATION": 2, "CONV_2D": 3, "DEPTHWISE_CONV_2D": 3, "MAX_POOL_2D": 2,
-    "PAD": 2, "RELU": 2, "RESIZE_BILINEAR": 2, "RESIZE_NEAREST_NEIGHBOR": 2, "TRANSPOSE_CONV": 3,
+    "PAD": 2, "RELU": 2, "RESIZE_BILINEAR": 2, "RESIZE_NEAREST_NEIGHBOR": 2, "SPACE_TO_DEPTH": 2,
+    "TRANSPOSE_CONV": 3, "DEPTH_TO_SPACE": 2,
 }  # fmt: skip
 """Operators that can be quantized here, with the first version that supports int8."""
 

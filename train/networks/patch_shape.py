@@ -64,6 +64,9 @@ class PatchShape:
         stages: Of a residual encoder, (channels, pairs of convolutions) of each resolution, the stem's first.
         activation: ``relu6`` or ``relu``, in the blocks.
         separable: Decoder blocks are a depthwise and a 1x1 convolution in place of one 3x3 convolution.
+        head_kernel: Side of the last convolution's kernel.
+        shuffle: The last convolution gives the logits of so many places along each side at once (Shi et al. 2016,
+            "Real-time single image and video super-resolution using an efficient sub-pixel convolutional network").
     """
 
     stem: tuple[tuple[int, int, int], ...] = ((6, 4, 24),)
@@ -72,6 +75,8 @@ class PatchShape:
     stages: tuple[tuple[int, int], ...] = ()
     activation: Literal["relu6", "relu"] = "relu6"
     separable: bool = False
+    head_kernel: int = 3
+    shuffle: int = 1
 
     def __post_init__(self) -> None:
         if not self.stem:
@@ -116,4 +121,4 @@ class PatchShape:
         skips = len(self.levels) - 1
         if not 0 < decoder_blocks <= skips:
             raise ValueError(f"there are {decoder_blocks} decoder blocks; this encoder allows 1 to {skips}")
-        return int(self.stem_stride * 2 ** (skips - decoder_blocks))
+        return int(self.stem_stride * 2 ** (skips - decoder_blocks)) // self.shuffle

@@ -117,7 +117,9 @@ class PatchUNet(nn.Module):
             _decoder_block(before + skip, after, shape.separable)
             for (before, after), skip in zip(pairwise(inputs), skips, strict=False)
         )
-        self.head = nn.Conv2d(decoder_channels[-1], 1, 3, padding=1)
+        kernel = shape.head_kernel
+        self.head = nn.Conv2d(decoder_channels[-1], shape.shuffle**2, kernel, padding=kernel // 2)
+        self.shuffle = shape.shuffle
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits (N, 1, H / s, W / s) of images (N, C, H, W), with the shape's ``logits_stride`` s."""
@@ -125,7 +127,8 @@ class PatchUNet(nn.Module):
         for block, skip in zip(self.decoder, reversed(skips), strict=False):
             x = nn.functional.interpolate(x, size=skip.shape[2:], mode="bilinear", align_corners=False)
             x = block(torch.cat([x, skip], dim=1))
-        return self.head(x)  # type: ignore[no-any-return]
+        x = self.head(x)
+        return nn.functional.pixel_shuffle(x, self.shuffle) if self.shuffle > 1 else x
 
 
 def _decoder_block(inputs: int, outputs: int, separable: bool) -> nn.Sequential:
