@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.head.ellipse import Ellipse
+from edge_runtime.head.find_head import Region
 from edge_runtime.quality.verdict import Quality
 
 
@@ -33,7 +34,7 @@ class Measurement:
         head_circumference_mm: None if the measurement is refused; ``reason`` then says why. Never 0.
         reason: Why there is no circumference. None if there is one.
         ellipse: The fitted ellipse, in frame pixels. None if the measurement is refused.
-        mask: bool (H, W) at the frame's size: what the network found, even if the measurement is refused.
+        region: What the network found, even if the measurement is refused; :attr:`mask` is its mask.
         quality: The figures behind the decision.
         latency_ms: The time spent.
         pixel_size_mm: The (x, y) used. None if none was given, or if the one given may not hold for this frame.
@@ -48,13 +49,21 @@ class Measurement:
     head_circumference_mm: float | None
     reason: str | None
     ellipse: Ellipse | None
-    mask: NDArray[np.bool_]
+    region: Region
     quality: Quality
     latency_ms: Latency
     pixel_size_mm: tuple[float, float] | None
     interval_mm: tuple[float, float] | None = None
     trust: float | None = None
     caution: str | None = None
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """bool (H, W) at the frame's size: what the network found, even if the measurement is refused.
+
+        It is computed when it is first asked for, and then kept. It belongs to the caller.
+        """
+        return self.region.mask
 
 
 def withhold(measurement: Measurement, reason: str) -> Measurement:

@@ -20,7 +20,7 @@ from edge_runtime.head.find_head import Head, find_head
 from edge_runtime.quality.limits import Limits
 from edge_runtime.quality.verdict import Verdict, weigh
 
-STEPS = ("prepare", "invoke", "logits", "region", "ellipse", "mask", "quality")
+STEPS = ("prepare", "invoke", "logits", "region", "ellipse", "quality")
 """The steps a frame goes through, in order."""
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from edge_runtime.common.record import LEFT_OUT
 from edge_runtime.errors import UsageError
 from train.networks.patch_shape import PatchShape
 
 PAPER_DECODER = (256, 128, 64, 32, 16)
 NARROW_DECODER = (64, 32, 24, 16, 8)
 PATCH_DECODER = (64, 48, 32)
-SHALLOW_DECODER = (48, 32)
-SHALLOW = PatchShape(blocks=tuple(range(3, 14)))
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Strategy:
             variance follow the data, as in the paper, which only sets ``requires_grad=False``. ``fixed``: they stay.
         image_size: Default (height, width) of the network's input in pixels, multiples of 16.
         paper_row: The row of the paper's table that it reproduces, or None.
-        patch: Stem and encoder of ``patch-unet``.
+        patch: Stem and encoder of ``patch-unet``; None for the standard one.
     """
 
     name: str
@@ -49,7 +48,7 @@ class Strategy:
     frozen_batch_norm: Literal["track", "fixed"] = "track"
     image_size: tuple[int, int] = (256, 256)
     paper_row: str | None = None
-    patch: PatchShape = field(default_factory=PatchShape)
+    patch: PatchShape | None = field(default=None, metadata=LEFT_OUT)
 
     def __post_init__(self) -> None:
         allowed = {"all", "encoder", "decoder", "head", *(f"decoder.{i}" for i in range(5))}
@@ -57,13 +56,18 @@ class Strategy:
         if unknown or not self.trainable:
             raise ValueError(f"{self.name}: trainable parts {sorted(unknown)} are not among {sorted(allowed)}")
         if self.architecture == "patch-unet":
-            self.patch.logits_stride(len(self.decoder_channels))
+            self.shape.logits_stride(len(self.decoder_channels))
+
+    @property
+    def shape(self) -> PatchShape:
+        """Stem and encoder of a ``patch-unet``."""
+        return self.patch or PatchShape()
 
     @property
     def encoder(self) -> str | None:
         """Name of the encoder that ImageNet weights are for; None if the network has no such encoder."""
         if self.architecture == "patch-unet":
-            return None if self.patch.encoder == "residual" else self.patch.encoder
+            return None if self.shape.encoder == "residual" else self.shape.encoder
         return None if self.architecture == "plain-unet" else "mobilenet_v2"
 
     @property
@@ -71,7 +75,7 @@ class Strategy:
         """Pixels of the input to a logit, along each side."""
         if self.architecture != "patch-unet":
             return 1
-        return self.patch.logits_stride(len(self.decoder_channels))
+        return self.shape.logits_stride(len(self.decoder_channels))
 
 
 _ALL = (
@@ -123,28 +127,6 @@ _ALL = (
         in_channels=1,
         upsampling="bilinear",
         image_size=(160, 240),
-    ),
-    Strategy(
-        "edge-m",
-        "ours: as edge-l, at 128x192, with an encoder that ends at a 16th of the input",
-        ("all",),
-        architecture="patch-unet",
-        decoder_channels=SHALLOW_DECODER,
-        in_channels=1,
-        upsampling="bilinear",
-        image_size=(128, 192),
-        patch=SHALLOW,
-    ),
-    Strategy(
-        "edge-s",
-        "ours: as edge-m, at 96x144",
-        ("all",),
-        architecture="patch-unet",
-        decoder_channels=SHALLOW_DECODER,
-        in_channels=1,
-        upsampling="bilinear",
-        image_size=(96, 144),
-        patch=SHALLOW,
     ),
 )
 

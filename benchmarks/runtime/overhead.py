@@ -114,19 +114,25 @@ def measure(
         FetalHeadError: A fresh process failed.
     """
     spent: list[list[dict[str, float]]] = [[] for _ in subjects]
+    masks: list[list[float]] = [[] for _ in subjects]
     for turn in range(-2, rounds):  # two to warm up
-        for subject, row in zip(subjects, spent, strict=True):
+        for subject, row, drawn in zip(subjects, spent, masks, strict=True):
             k = turn % len(frames)
             stages = run_stages(
                 subject.network, subject.manifest, frames[k], (0.1, 0.1), subject.limits, answer=subject.logits[k]
             )
+            started = time.perf_counter()
+            _ = stages.head.mask
             if turn >= 0:
                 row.append(stages.step_ms)
+                drawn.append((time.perf_counter() - started) * 1e3)
     fresh = measure_fresh([subject.path for subject in subjects], frames[0], processes)
-    return tuple(sum_up(*each) for each in zip(subjects, spent, fresh, strict=True))
+    return tuple(sum_up(*each) for each in zip(subjects, spent, masks, fresh, strict=True))
 
 
-def sum_up(subject: Subject, spent: Sequence[Mapping[str, float]], fresh: dict[str, FreshStep]) -> Overhead:
+def sum_up(
+    subject: Subject, spent: Sequence[Mapping[str, float]], masks: Sequence[float], fresh: dict[str, FreshStep]
+) -> Overhead:
     """An artifact's medians over its rounds, with the steps of its fresh processes."""
     around = [sum(times[step] for step in AROUND) for times in spent]
     return Overhead(
@@ -142,6 +148,7 @@ def sum_up(subject: Subject, spent: Sequence[Mapping[str, float]], fresh: dict[s
         fresh=fresh,
         start_ms=start_ms(fresh),
         peak_memory_bytes=max(step.peak for step in fresh.values()),
+        mask_ms=float(np.median(masks)),
     )
 
 

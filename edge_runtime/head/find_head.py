@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +19,36 @@ from edge_runtime.head.mask import positive_at
 _TINY = np.float32(1e-3)
 
 
+class Region:
+    """The head's region. Its mask is computed when it is first asked for: a circumference does not need it.
+
+    Args:
+        geometry: Where the frame lies in the network's input.
+        field: The field that :func:`find_region` returns; it is copied. None if nothing was found.
+        window: Where the field lies in the frame.
+    """
+
+    def __init__(
+        self, geometry: Geometry, field: NDArray[np.float32] | None = None, window: GridWindow | None = None
+    ) -> None:
+        self._geometry = geometry
+        self._field = None if field is None else field.copy()
+        self._window = window
+
+    @cached_property
+    def mask(self) -> NDArray[np.bool_]:
+        """bool (H, W) at the frame's size, with holes filled. Empty if nothing was found."""
+        if self._field is None or self._window is None:
+            return np.zeros(self._geometry.frame, dtype=bool)
+        return find_mask(self._field, self._geometry, self._window)
+
+
 @dataclass(frozen=True)
 class Head:
     """The head found in one frame.
 
     Attributes:
-        mask: bool (H, W) at the frame's size: the head's region, with its holes filled. Empty if nothing was found.
+        region: Where it is.
         ellipse: The ellipse fitted to the region's visible outline, in frame pixels. None if no ellipse fits.
         regions: Number of separate regions above the threshold, at network resolution.
         rival: How certain the network is of the next region, relative to this one, 0 to 1. 0 if there is none of size.
@@ -32,13 +57,18 @@ class Head:
         border_contact: Share of the region's outer pixels that lie on the border of the frame's content, 0 to 1.
     """
 
-    mask: NDArray[np.bool_]
+    region: Region
     ellipse: Ellipse | None
     regions: int
     area_fraction: float
     ellipse_residual: float
     border_contact: float
     rival: float = 0.0
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """bool (H, W) at the frame's size: the head's region, with its holes filled. Empty if nothing was found."""
+        return self.region.mask
 
 
 def _not_timed(step: str) -> None:
@@ -61,20 +91,27 @@ def find_head(
         geometry: Where the frame lies in the input.
         pixel_size_mm: (x, y). Only their ratio matters: the ellipse is fitted in mm. None for square pixels.
         threshold: Probability above which a pixel is head, between 0 and 1 (exclusive).
-        done: Called with the name of each step when it ends: ``region``, ``ellipse``, ``mask``.
+        done: Called with the name of each step when it ends: ``region``, ``ellipse``.
     """
     window = geometry.window_of(logits)
     seen = window.crop(logits)
     field, found = find_region(seen, threshold, borrow(2, seen.shape))
     done("region")
     if found.regions == 0:
-        return Head(np.zeros(geometry.frame, dtype=bool), None, 0, 0.0, 1.0, 0.0)
+        return Head(Region(geometry), None, 0, 0.0, 1.0, 0.0)
     ellipse, residual = find_ellipse(field, window, pixel_size_mm)
-    done("ellipse")
-    mask = find_mask(field, geometry, window)
-    done("mask")
     area = np.count_nonzero(found.region) / found.region.size
-    return Head(mask, ellipse, found.regions, area, residual, border_contact(found.region), found.rival)
+    head = Head(
+        Region(geometry, field, window),
+        ellipse,
+        found.regions,
+        area,
+        residual,
+        border_contact(found.region),
+        found.rival,
+    )
+    done("ellipse")
+    return head
 
 
 def find_mask(field: NDArray[np.float32], geometry: Geometry, window: GridWindow) -> NDArray[np.bool_]:

@@ -96,7 +96,7 @@ def unfit(rewrite: Rewrite, strategy: Strategy, size: tuple[int, int]) -> str | 
     if strategy.architecture != wanted:
         return f"it is for {wanted}, not {strategy.architecture}"
     if rewrite.patches:
-        return None if strategy.patch.stem[0][1] > 2 else "its first convolution has a stride of 1 or 2"
+        return None if strategy.shape.stem[0][1] > 2 else "its first convolution has a stride of 1 or 2"
     if rewrite.block is None:
         return None
     if strategy.upsampling != "nearest":

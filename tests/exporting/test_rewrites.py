@@ -19,7 +19,7 @@ from train.checkpoint import load_checkpoint, save_checkpoint
 from train.networks.fast_decoder import upsampled_convolution
 from train.strategies import STRATEGIES
 
-ALIVE = tuple(name for name in REWRITES if name != "subpixel-0")
+ALIVE = tuple(name for name, rewrite in REWRITES.items() if name != "subpixel-0" and not rewrite.patches)
 """Before training next to nothing reaches the deepest block, and LiteRT takes no scale that far from the next."""
 
 
@@ -122,8 +122,44 @@ def test_the_transposed_kernel_is_that_of_training() -> None:
         ("subpixel-0", "edge", (160, 256), "for nearest"),
         ("subpixel-0", "decoder-all", (160, 240), "multiples of 32"),
         ("pad-first", "unet-scratch", (128, 128), "not plain-unet"),
+        ("patches-first", "edge", (160, 240), "not mobilenet_v2-unet"),
     ],
 )
 def test_what_would_not_be_exact_is_refused(name: str, strategy: str, size: tuple[int, int], said: str) -> None:
     with pytest.raises(UsageError, match=said):
         pick_rewrites([name], STRATEGIES[strategy], size)
+
+
+@pytest.mark.parametrize(("kernel", "stride"), [(6, 4), (4, 4), (8, 4), (12, 4), (8, 8), (24, 8), (7, 4)])
+def test_a_convolution_of_patches_is_that_of_their_pixels(kernel: int, stride: int) -> None:
+    from export.conversion.rewrite_graph import patch_kernel
+
+    rng = np.random.default_rng(0)
+    pad = (kernel - stride + 1) // 2
+    weight = rng.normal(size=(kernel, kernel, 1, 5)).astype(np.float32)
+    x = torch.from_numpy(rng.normal(size=(1, 1, 6 * stride, 9 * stride)).astype(np.float32))
+    wanted = torch.nn.functional.conv2d(x, torch.from_numpy(weight).permute(3, 2, 0, 1), stride=stride, padding=pad)
+    if (kernel - 1 - pad) // stride != -(-pad // stride):
+        with pytest.raises(ValueError, match=f"a kernel of {kernel} padded by {pad}"):
+            patch_kernel(weight, stride, pad)
+        return
+    patches = torch.nn.functional.pixel_unshuffle(x, stride)
+    other = torch.from_numpy(patch_kernel(weight, stride, pad)).permute(3, 2, 0, 1)
+    found = torch.nn.functional.conv2d(patches, other, padding=other.shape[2] // 2)
+    assert found.shape == wanted.shape and torch.allclose(found, wanted, atol=1e-4)
+
+
+@pytest.mark.slow
+def test_a_patch_unet_reads_patches_and_loses_nothing(run: Run, phantom: Path, tmp_path: Path) -> None:
+    checkpoint = make_checkpoint(tmp_path / "edge-l", "edge-l", (64, 96))
+    call = ("export", "--checkpoint", checkpoint, "--recipes", "float32", "full_int8", "--data", phantom)
+    call += ("--accuracy-images", 2, "--calibration-images", 4, "--fine-tune-epochs", 0, "--max-hc-shift-mm", "inf")
+    for title, asked in (("patches", ()), ("pixels", ("--rewrite", "none"))):
+        done = run(*call, "--out", tmp_path / title, *asked)  # held to torch, as every export
+        assert done.returncode == 0, done.stderr
+    for recipe in ("float32", "full_int8"):
+        name = f"edge-l/edge-l-{recipe}.tflite"
+        assert "SPACE_TO_DEPTH" in kinds(tmp_path / "patches" / name)
+        assert "SPACE_TO_DEPTH" not in kinds(tmp_path / "pixels" / name)
+        assert load_manifest(tmp_path / "patches" / name).rewrites == ("patches-first",)
+    assert run("export", "audit", tmp_path / "patches" / "edge-l").returncode == 0

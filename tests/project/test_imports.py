@@ -18,13 +18,13 @@ ORDER = {
         "streaming timing output commands __main__"
     ),
     "train": (
-        "protocols strategies data config frames augment divergence networks weights progress "
+        "protocols networks.patch_shape strategies data config frames augment divergence networks weights progress "
         "checkpoint pseudo_label state lock device run loop __main__"
     ),
     "export": (
         "recipes images tflite conversion verification artifact job quantization quality pipeline commands __main__"
     ),
-    "benchmarks": "common suite study int8 runtime fuzz pictures pages commands __main__",
+    "benchmarks": "common suite study int8 search runtime fuzz pictures pages commands __main__",
 }
 """Modules and rooms, each of which may import those before it, and no other.
 

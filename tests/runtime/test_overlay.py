@@ -14,6 +14,7 @@ from edge_runtime import Measurement, Segmenter
 from edge_runtime.output import overlay
 from edge_runtime.output.overlay import CAUTION, GOOD, REFUSED, draw_overlay
 from tests.helpers.places import Run
+from tests.helpers.regions import region_of
 from train.data.phantom import make_phantom
 
 FRAME, _, PIXEL_MM = make_phantom(0)
@@ -95,7 +96,7 @@ def test_a_refused_frame_has_its_reason_and_nothing_like_a_result(
 @pytest.mark.parametrize("level", [0, 128, 255])
 def test_the_text_has_a_ground_of_its_own(measured: Measurement, level: int) -> None:
     frame = np.full_like(FRAME, level)
-    blank = replace(measured, mask=np.zeros(FRAME.shape, bool), ellipse=None)
+    blank = replace(measured, region=region_of(np.zeros(FRAME.shape, bool)), ellipse=None)
     corner = drawn(frame, blank)[:60, :200].astype(int)
     assert corner.max() - corner.min() > 150
 
@@ -107,8 +108,10 @@ def test_a_picture_has_the_frames_size(measured: Measurement, size: tuple[int, i
     mask = np.asarray(Image.fromarray(measured.mask).resize(size[::-1]))
     frame = grey if channels == 0 else np.repeat(grey[..., None], channels, axis=2)
     for result in (
-        replace(measured, mask=mask),
-        replace(measured, mask=mask, head_circumference_mm=None, ellipse=None, reason="a long reason " * 8),
+        replace(measured, region=region_of(mask)),
+        replace(
+            measured, region=region_of(mask), head_circumference_mm=None, ellipse=None, reason="a long reason " * 8
+        ),
     ):
         picture = drawn(frame, result)
         assert picture.shape == (*size, 3)
@@ -116,16 +119,16 @@ def test_a_picture_has_the_frames_size(measured: Measurement, size: tuple[int, i
 
 
 def test_a_small_frame_is_enlarged(measured: Measurement) -> None:
-    small = replace(measured, mask=np.zeros((40, 50), bool), ellipse=None)
+    small = replace(measured, region=region_of(np.zeros((40, 50), bool)), ellipse=None)
     assert drawn(np.zeros((40, 50), np.uint8), small).shape == (200, 250, 3)
-    strip = replace(measured, mask=np.zeros((32, 4000), bool), ellipse=None)
+    strip = replace(measured, region=region_of(np.zeros((32, 4000), bool)), ellipse=None)
     assert drawn(np.zeros((32, 4000), np.uint8), strip).shape == (32, 4000, 3)
 
 
 def test_the_text_leaves_the_head_free(measured: Measurement) -> None:
     mask = np.zeros(FRAME.shape, bool)
     mask[:300] = True
-    picture = drawn(np.full_like(FRAME, 128), replace(measured, mask=mask, ellipse=None))
+    picture = drawn(np.full_like(FRAME, 128), replace(measured, region=region_of(mask), ellipse=None))
     assert (picture[50:250, 50:-50] == 128).all() and (picture[-60:-20] != 128).any()
 
 

@@ -41,7 +41,7 @@ class HeadNet(nn.Module):
         if strategy.architecture == "plain-unet":
             self.net = PlainUNet(strategy.in_channels)
         elif strategy.architecture == "patch-unet":
-            self.net = PatchUNet(strategy.in_channels, strategy.decoder_channels, strategy.patch)
+            self.net = PatchUNet(strategy.in_channels, strategy.decoder_channels, strategy.shape)
         else:
             unet = smp.Unet(
                 "mobilenet_v2",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ import torch
 
 from edge_runtime.head.mask import positive_at
 from train.networks.model import HeadNet, freeze, load_encoder
+from train.networks.patch_shape import PatchShape
 from train.run import at_size
 from train.strategies import get_strategy
 from train.weights import find_encoder_weights
@@ -17,17 +19,53 @@ from train.weights import find_encoder_weights
 PATCH = get_strategy("edge-l")
 
 
-@pytest.mark.parametrize("channels", [(64, 48, 32), (48, 32)])
+RESIDUAL = PatchShape(((12, 4, 32),), "residual", blocks=(), stages=((32, 1), (48, 2), (64, 1)), shuffle=2)
+SHAPES = {
+    "deep": (PATCH.shape, (64, 48, 32), 4),
+    "fewer decoder blocks": (PATCH.shape, (64, 48), 8),
+    "shallow": (PatchShape(blocks=tuple(range(3, 14))), (48, 32), 4),
+    "8x8 stem": (PatchShape(((8, 8, 32),), blocks=tuple(range(5, 14))), (48,), 8),
+    "two 3x3 stems": (PatchShape(((3, 2, 16), (3, 2, 24)), separable=True, activation="relu"), (64, 48, 32), 4),
+    "EfficientNet": (PatchShape(encoder="efficientnet_lite0", blocks=tuple(range(2, 11))), (48, 32), 4),
+    "residual": (RESIDUAL, (48,), 4),
+    "residual, fine": (replace(RESIDUAL, head_kernel=1), (48, 32), 2),
+}
+
+
+@pytest.mark.parametrize("name", SHAPES)
 @pytest.mark.parametrize("size", [(160, 240), (128, 192), (64, 80)])
-def test_there_is_a_logit_for_each_4x4_pixels(channels: tuple[int, ...], size: tuple[int, int]) -> None:
-    model = HeadNet(replace(PATCH, decoder_channels=channels)).eval()
+def test_logits_have_the_stride_that_the_shape_says(name: str, size: tuple[int, int]) -> None:
+    shape, channels, stride = SHAPES[name]
+    strategy = replace(PATCH, decoder_channels=channels, patch=shape)
+    model = HeadNet(strategy).eval()
+    assert strategy.logits_stride == stride
     with torch.inference_mode():
-        assert model(torch.rand(2, 1, *size)).shape == (2, 1, size[0] // 4, size[1] // 4)
+        assert model(torch.rand(2, 1, *size)).shape == (2, 1, size[0] // stride, size[1] // stride)
     assert set(model.parts()) == {*(f"decoder.{i}" for i in range(len(channels))), "encoder", "decoder", "head", "all"}
-    one = HeadNet(replace(PATCH, decoder_channels=channels, trainable=("decoder.1",)))
+    one = HeadNet(replace(strategy, trainable=("decoder.0",)))
     freeze(one)
     learning = {name for name, parameter in one.named_parameters() if parameter.requires_grad}
-    assert learning and all(name.startswith("net.decoder.1.") for name in learning)
+    assert learning and all(name.startswith("net.decoder.0.") for name in learning)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"stem": ()}, "no convolution"),
+        ({"blocks": (1, 2)}, "no block 1"),
+        ({"blocks": (3, 7)}, "block 7 takes 32 channels, not 24"),
+        ({"stem": ((8, 8, 40),)}, "block 3 takes 24 channels, not 40"),
+        ({"encoder": "residual", "stages": ((32, 1),)}, "the stem's 24 channels"),
+    ],
+)
+def test_a_shape_that_does_not_fit_together_is_refused(values: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        PatchShape(**values)
+
+
+def test_more_decoder_blocks_than_skips_are_refused() -> None:
+    with pytest.raises(ValueError, match="4 decoder blocks; this encoder allows 1 to 3"):
+        replace(PATCH, decoder_channels=(64, 48, 32, 16))
 
 
 def test_the_blocks_behind_the_stem_keep_their_imagenet_weights() -> None:
