@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.errors import InputError
 from edge_runtime.frame.geometry import LETTERBOX, Geometry, ResizeRule, find_geometry
-from edge_runtime.frame.resize import blend, find_taps
+from edge_runtime.frame.resize import blend, find_taps, mean_of_samples, sample_places
 from edge_runtime.frame.scratch import blocks, borrow, scratch
 
 MIN_FRAME_SIDE = 32
@@ -124,18 +124,38 @@ def prepare(
 
 
 def place(gray: NDArray[np.uint8], geometry: Geometry) -> Prepared:
-    """Make the network's input from a grey frame whose geometry is known. Each axis is resized by area average if it
-    shrinks, linearly if it grows.
+    """Make the network's input from a grey frame whose geometry is known.
 
     Args:
         gray: uint8 (H, W).
         geometry: Of this frame.
     """
     seen = np.ascontiguousarray(gray[geometry.content.slices])
-    (height, width), (out_height, out_width) = geometry.content.size, geometry.place.size
-    down, across = find_taps(height, out_height), find_taps(width, out_width).without_noise()
     image = np.zeros(geometry.network, dtype=np.uint8)
     out = image[geometry.place.slices]
+    shrinks = all(many >= few for many, few in zip(seen.shape, out.shape, strict=True))
+    if geometry.sampled and shrinks:
+        _by_samples(seen, out)
+    else:
+        _by_area(seen, out)
+    return Prepared(image, geometry)
+
+
+def _by_samples(seen: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
+    """Shrink a frame's content into ``out`` by the mean of samples."""
+    (height, width), (out_height, out_width) = seen.shape, out.shape
+    down, across = sample_places(height, out_height), sample_places(width, out_width)
+    for part in blocks(out_height, width):
+        shape = (part.stop - part.start, width)
+        gathered = scratch()[0].view(np.uint8)[: shape[0] * width].reshape(shape)
+        rows = scratch()[1].view(np.uint16)[: shape[0] * width].reshape(shape)
+        out[part] = mean_of_samples(seen, down[:, part], across, gathered, rows)
+
+
+def _by_area(seen: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
+    """Resize a frame's content into ``out``: each axis by area average if it shrinks, linearly if it grows."""
+    (height, width), (out_height, out_width) = seen.shape, out.shape
+    down, across = find_taps(height, out_height), find_taps(width, out_width).without_noise()
     for part in blocks(out_height, max(width, out_width)):
         tall, small = (part.stop - part.start, width), (part.stop - part.start, out_width)
         # The frame's bytes, gathered for one tap. They share an array with `sums` below, which is written after them.
@@ -144,7 +164,6 @@ def place(gray: NDArray[np.uint8], geometry: Geometry) -> Prepared:
         blend(seen, down, part, 0, rows, borrow(1, tall), grey_rows)
         blend(rows, across, slice(None), 1, sums, borrow(2, small), borrow(2, small))
         out[part] = np.rint(sums, out=sums)
-    return Prepared(image, geometry)
 
 
 def to_unit(frame: NDArray[np.uint8]) -> NDArray[np.float32]:

@@ -108,6 +108,61 @@ def blend(
             np.add(out, term, out=out)
 
 
+MOST_SAMPLES = 16
+"""Samples of a pixel along each axis, at most: the sum of 16 x 16 bytes still fits 16 bits."""
+
+
+@lru_cache(maxsize=64)
+def sample_places(n_in: int, n_out: int) -> NDArray[np.intp]:
+    """Where the samples of each output pixel lie along an axis that shrinks or stays.
+
+    Returns:
+        (K, n_out), K from 2 to :data:`MOST_SAMPLES`: the factor by which the axis shrinks, rounded. They are the
+        pixels that hold the middles of K equal parts of the output pixel.
+    """
+    count = min(max(2, (2 * n_in + n_out) // (2 * n_out)), MOST_SAMPLES)
+    part = np.arange(n_out) * count + np.arange(count)[:, None]
+    places = (2 * part + 1) * n_in // (2 * n_out * count)
+    places.setflags(write=False)
+    return places
+
+
+def mean_of_samples(
+    values: NDArray[np.uint8],
+    down: NDArray[np.intp],
+    across: NDArray[np.intp],
+    gathered: NDArray[np.uint8],
+    rows: NDArray[np.uint16],
+) -> NDArray[np.uint16]:
+    """Shrink a field along both axes: the mean of samples, rounded half up. All arithmetic is of integers.
+
+    Args:
+        values: uint8 (H, W), C-contiguous.
+        down: (K, h), rows of the samples, from :func:`sample_places`.
+        across: (L, w), their columns.
+        gathered: Working memory, (h, W).
+        rows: Working memory, (h, W).
+
+    Returns:
+        uint16 (h, w), a new array of values 0 to 255.
+    """
+    for k, places in enumerate(down):
+        np.take(values, places, axis=0, out=gathered, mode="clip")
+        if k:
+            np.add(rows, gathered, out=rows)
+        else:
+            np.copyto(rows, gathered)
+    total, term = np.empty((2, len(rows), across.shape[1]), dtype=np.uint16)
+    for k, places in enumerate(across):
+        np.take(rows, places, axis=1, out=term if k else total, mode="clip")
+        if k:
+            np.add(total, term, out=total)
+    count = len(down) * len(across)
+    total += np.uint16(count // 2)
+    total //= np.uint16(count)
+    return np.asarray(total)
+
+
 def resize(values: NDArray[np.generic], size: tuple[int, int]) -> NDArray[np.float32]:
     """Resize a 2-D field. Pixel centres are at half-integers, so the field's border stays where it is.
 

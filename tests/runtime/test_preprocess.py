@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_runtime.errors import InputError
-from edge_runtime.frame.geometry import STRETCH, Box, Geometry
+from edge_runtime.frame.geometry import LETTERBOX, SAMPLED, STRETCH, Box, Geometry
 from edge_runtime.frame.preprocess import prepare, to_gray
-from edge_runtime.frame.resize import resize
+from edge_runtime.frame.resize import MOST_SAMPLES, resize, sample_places
 from tests.helpers import slow_reference
 
 
@@ -37,6 +37,38 @@ def test_a_ramp_stays_where_it_is_within_a_tenth_of_a_pixel() -> None:
     assert np.allclose(small[0], x, atol=0.1)
     grown = resize(small, (50, 100))
     assert np.allclose(grown[:, 5:-5], ramp[:, 5:-5], atol=0.1)
+
+
+@settings(deadline=None)
+@given(st.integers(32, 700), st.integers(32, 700), st.integers(0, 999))
+def test_the_mean_of_samples_is_that_of_the_slow_way(h: int, w: int, seed: int) -> None:
+    frame = np.random.default_rng(seed).integers(0, 256, (h, w)).astype(np.uint8)
+    found = prepare(frame, (64, 96), rule=SAMPLED)
+    area = prepare(frame, (64, 96), rule=LETTERBOX)
+    assert (found.geometry.content, found.geometry.place) == (area.geometry.content, area.geometry.place)
+    seen, place = frame[found.geometry.content.slices], found.geometry.place
+    if min(h_in - h_out for h_in, h_out in zip(seen.shape, place.size, strict=True)) < 0:
+        assert np.array_equal(found.image, area.image)
+        return
+    places = []
+    for n_in, n_out in zip(seen.shape, place.size, strict=True):
+        count = min(max(2, int(n_in / n_out + 0.5)), MOST_SAMPLES)
+        middle = (np.arange(n_out)[:, None] + (np.arange(count) + 0.5) / count) * n_in / n_out
+        places.append(np.floor(middle + 1e-9).astype(int))
+    for y in (0, place.size[0] // 2, place.size[0] - 1):
+        for x in (0, place.size[1] // 3, place.size[1] - 1):
+            mean = seen[np.ix_(places[0][y], places[1][x])].mean()
+            assert found.seen[y, x] == int(mean + 0.5 + 1e-9)
+
+
+def test_samples_are_spread_over_their_pixel_and_stay_inside() -> None:
+    assert sample_places(540, 160).tolist()[0][:3] == [0, 3, 7] and len(sample_places(540, 160)) == 3
+    for n_in, n_out in ((160, 160), (161, 160), (300, 160), (16384, 96), (97, 96)):
+        places = sample_places(n_in, n_out)
+        assert 2 <= len(places) <= MOST_SAMPLES and places.min() >= 0 and places.max() < n_in
+        assert (np.diff(places, axis=0) >= 0).all() and (np.diff(places, axis=1) >= 0).all()
+    bright = np.full((4000, 6000), 255, np.uint8)
+    assert (prepare(bright, (160, 240), rule=SAMPLED).seen == 255).all()
 
 
 def test_equal_channels_give_their_own_value_and_alpha_is_ignored() -> None:
