@@ -110,7 +110,8 @@ def _time(args: argparse.Namespace, trials: list[Trial]) -> int:
     out = args.results / LATENCY
     checked_out(out, args.overwrite, "--results")
     require("torch")
-    found = measure({trial.name: trial.strategy for trial in trials}, args.rounds, args.jobs)
+    strategies = {trial.strategy.name: trial.strategy for trial in trials}  # one for those that differ in training
+    found = measure(strategies, args.rounds, args.jobs)
     say(speed_table(found))
     write_json(out, to_json(found))
     say(f"written: {out}")

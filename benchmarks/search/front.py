@@ -14,7 +14,7 @@ Row = tuple[TrialResult, Speed]
 def rows(results: Sequence[TrialResult], latency: LatencyDocument) -> list[Row]:
     """The results whose speed is known, the fastest first."""
     speeds = latency.by_name()
-    found = [(result, speeds[result.name]) for result in results if result.name in speeds]
+    found = [(r, speeds[r.strategy.name]) for r in results if r.strategy.name in speeds]
     return sorted(found, key=lambda row: -row[1].times_faster)
 
 

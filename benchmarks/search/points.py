@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from benchmarks.search.trial import Trial
+from benchmarks.search.trial import SETTINGS, Trial
 from train.networks.patch_shape import Encoder, PatchShape
 from train.strategies import Strategy, get_strategy
 
@@ -112,13 +112,23 @@ def _leans() -> list[Trial]:
         "wide": lean((48, 1), (96, 2), (160, 2)),
         "more-pairs": lean((32, 2), (64, 3), (128, 4)),
     }
+    large = lean((48, 2), (96, 3), (192, 3))
     coarse = _residual((64, 2), (128, 2), (192, 2), stem=(24, 8), shuffle=2)
     return [
         *(_point(f"lean-16-{_text(s)}", s, (64,), flat) for s in sizes),
         *(_point(f"lean-32-{_text(s)}", s, (64, 64), deep) for s in sizes[1:]),
         *(_point(f"{base}-{k}", LARGE, (64,), each) for k, each in variants.items()),
         *(_point(f"lean-32-{_text(s)}-stem-24x24-by-8", s, (96, 64), coarse) for s in (LARGE, LARGEST)),
+        _point(f"lean-16-{_text(LARGEST)}-large", LARGEST, (96,), large),
     ]
+
+
+LONG = (
+    "lean-16-96x144", "lean-16-128x192", "lean-16-160x240", "lean-16-192x288", "lean-32-192x288",
+    "lean-16-160x240-narrow", "lean-16-160x240-wide", "lean-16-192x288-large", "mobilenet-16-128x192",
+    "lite0-16-128x192",
+)  # fmt: skip
+"""Points that are trained for four times as many epochs, too: an encoder that starts at random needs them."""
 
 
 def _text(size: Size) -> str:
@@ -127,7 +137,10 @@ def _text(size: Size) -> str:
 
 def _all() -> dict[str, Trial]:
     edge = Trial("edge", get_strategy("edge"))
-    return {trial.name: trial for trial in (edge, *_mobilenets(), *_efficientnets(), *_residuals(), *_leans())}
+    found = {trial.name: trial for trial in (edge, *_mobilenets(), *_efficientnets(), *_residuals(), *_leans())}
+    settings = {"epochs": 4 * SETTINGS["epochs"]}
+    longer = [replace(found[name], name=f"{name}-long", settings=settings) for name in LONG]
+    return found | {trial.name: trial for trial in longer}
 
 
 POINTS = _all()

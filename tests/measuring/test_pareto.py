@@ -20,11 +20,12 @@ RESULTS = sorted(path for path in (ROOT / "benchmarks/results/pareto").glob("*.j
 
 def test_the_points_differ_and_none_is_judged_by_the_test_part() -> None:
     assert len(POINTS) >= 30
-    networks = {json.dumps([vars(t.strategy) | {"name": ""}], default=vars) for t in POINTS.values()}
+    networks = {json.dumps([vars(t.strategy) | {"name": ""}, t.config.epochs], default=vars) for t in POINTS.values()}
     assert len(networks) == len(POINTS)
     for trial in POINTS.values():
         assert trial.config.split == "fold-1" and trial.config.keep == "last"
-        assert trial.config.epochs == SETTINGS["epochs"] and trial.config.looks == 0
+        assert trial.config.epochs == SETTINGS["epochs"] * (4 if trial.name.endswith("-long") else 1)
+        assert trial.config.looks == 0
         assert (trial.config.encoder_weights == "random") == (trial.strategy.encoder is None)
 
 
@@ -67,7 +68,7 @@ def make_result(name: str, dice: float, error_mm: float) -> TrialResult:
         device=None,  # type: ignore[arg-type]
         git_commit=None,
         name=name,
-        strategy=trial.strategy,
+        strategy=replace(trial.strategy, name=name),
         config={},
         data="phantom",
         parameters=1,
