@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
-from pathlib import Path
 
+from benchmarks.common.arguments import add_trainings
 from benchmarks.common.result_files import RESULTS
 from benchmarks.search.front import table
 from benchmarks.search.points import POINTS
 from benchmarks.search.runner import Runner
 from benchmarks.search.trial import Trial, read_trial
-from edge_runtime.common.arguments import above, add_data, at_least, check_folder, checked_out
+from edge_runtime.common.arguments import above, at_least, check_folder, checked_out
 from edge_runtime.common.cli import say
 from edge_runtime.common.files import write_json
 from edge_runtime.common.optional import require
@@ -38,30 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--rounds", type=at_least(2), default=60, metavar="N", help="runs of each network (default: %(default)s)"
     )
     parser.add_argument("--overwrite", action="store_true", help=f"replace {LATENCY}")
-    add_trials(parser, PARETO)
-    parser.set_defaults(action=run)
-
-
-def add_trials(parser: argparse.ArgumentParser, results: Path) -> None:
-    """Add the arguments of commands that train networks of a search."""
-    parser.add_argument(
-        "--jobs", type=at_least(1), default=1, metavar="N", help="trials at a time (default: %(default)s)"
-    )
     parser.add_argument("--minutes", type=above(0), metavar="N", help="start nothing after this time")
-    add_data(parser)
-    parser.add_argument(
-        "--runs", type=Path, default=Path("runs"), metavar="DIR", help="checkpoints and logs (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--results",
-        type=Path,
-        default=results,
-        metavar="DIR",
-        help=f"result files (default: benchmarks/results/{results.name})",
-    )
-    parser.add_argument(
-        "--epochs", type=at_least(1), metavar="N", help="train for N epochs, to try things out; default: the trial's"
-    )
+    add_trainings(parser, PARETO)
+    parser.set_defaults(action=run)
 
 
 def run(args: argparse.Namespace) -> int:

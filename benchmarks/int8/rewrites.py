@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ import numpy as np
 from benchmarks.common.measured import Measured
 from benchmarks.common.result_files import read_record
 from edge_runtime.common.cli import say
-from export.conversion.rewrites import REWRITES, Rewrite, unfit
+from export.conversion.rewrites import REWRITES, unfit
 from train.strategies import Strategy
 
 SCHEMA_VERSION = 1
@@ -90,6 +89,7 @@ def measure(strategy: Strategy, size: tuple[int, int], rounds: int) -> tuple[Tim
     """
     import torch
 
+    from benchmarks.int8.convert import convert
     from export.tflite.interpreter import load_interpreter
     from train.networks.model import HeadNet, make_predictor
 
@@ -102,10 +102,10 @@ def measure(strategy: Strategy, size: tuple[int, int], rounds: int) -> tuple[Tim
     runners: dict[tuple[str, str], Any] = {}
     for rewrite in (None, *chosen):
         name = rewrite.name if rewrite else ""
-        files, answer = _convert(model, size, images, rewrite)
-        differences[name] = float(np.abs(answer - expected).max() / expected.std())
-        for recipe, data in files.items():
-            interpreter = load_interpreter(data)
+        found = convert(model, images, (rewrite,) if rewrite else ())
+        differences[name] = float(np.abs(found.answer - expected).max() / expected.std())
+        for recipe in RECIPES:
+            interpreter = load_interpreter(getattr(found, recipe))
             (details,) = interpreter.get_input_details()
             frame = images[:1, :, :, None]
             interpreter.set_tensor(details["index"], frame if recipe == "full_int8" else frame.astype(np.float32) / 255)
@@ -137,20 +137,6 @@ def timing(name: str, recipe: str, ratios: Sequence[float], difference: float) -
     else:
         verdict = "faster" if high < 1 else "slower" if low > 1 else "not decided"
     return Timing(name, recipe, statistics.median(ratios), low, high, difference, verdict)
-
-
-def _convert(model: Any, size: tuple[int, int], images: Any, rewrite: Rewrite | None) -> tuple[dict[str, bytes], Any]:
-    """The network in both recipes, and the converted graph's logits (h, w) for the first image."""
-    from export.conversion.steps import to_graph, to_saved_model, to_tflite
-    from export.quantization.ladder import candidates
-    from export.recipes import get_recipe
-    from export.tflite.model import Model
-
-    with tempfile.TemporaryDirectory(prefix="fetal-head-edge-") as folder:
-        to_graph(model, Path(folder), (rewrite,) if rewrite else ())
-        answer = to_saved_model(size, images[:1], Path(folder))[0]
-        plain = to_tflite(Path(folder), get_recipe("float32"))
-        return {"float32": plain, "full_int8": next(iter(candidates(Model(plain), images))).data}, answer
 
 
 def table(timings: Sequence[Timing]) -> str:

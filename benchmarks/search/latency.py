@@ -9,7 +9,7 @@ import statistics
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -34,8 +34,8 @@ UNIT = "paper"
 
 
 def unit() -> Strategy:
-    """The paper's network at 256x256."""
-    return replace(get_strategy("decoder-all"), image_size=(256, 256))
+    """The paper's network, at 256x256."""
+    return get_strategy("decoder-all")
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from multiprocessing import get_context
 from pathlib import Path
 
+from benchmarks.common.arguments import cores_each
 from benchmarks.search.trial import Trial, run_trial
 from edge_runtime.common.cli import clock, ending_text, say
-from edge_runtime.device.fingerprint import usable_cores
-from edge_runtime.errors import FetalHeadError, UsageError
+from edge_runtime.errors import FetalHeadError
 
 LOG = "log.txt"
 
@@ -45,14 +45,12 @@ class Runner:
             UsageError: There are not so many cores.
             FetalHeadError: A trial failed.
         """
-        cores = usable_cores()
-        if not 1 <= self.jobs <= cores:
-            raise UsageError(f"--jobs is {self.jobs}; it must be between 1 and the number of cores, {cores}.")
+        threads = cores_each(self.jobs)
         todo = [trial for trial in trials if not (self.results / f"{trial.name}.json").exists()]
         say(f"{len(todo)} of {len(trials)} trials to do, {self.jobs} at a time, to {self.results}")
         end = None if self.minutes is None else time.monotonic() + 60 * self.minutes
         with ThreadPoolExecutor(self.jobs) as pool:
-            left = sum(pool.map(lambda trial: self._one(trial, cores // self.jobs, end), todo))
+            left = sum(pool.map(lambda trial: self._one(trial, threads, end), todo))
         if left:
             say(f"{left} trials were not started: --minutes is over. Call it again to go on.")
         if self.failed:

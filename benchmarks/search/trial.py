@@ -165,7 +165,9 @@ def judge(trial: Trial, dataset: Dataset, folder: Path) -> TrialResult:
     import torch
 
     from benchmarks.search.convert import to_full_int8
+    from export.artifact import new_artifact
     from export.images import load_images
+    from export.recipes import RECIPES
     from export.verification.accuracy import make_exam, take
     from train.checkpoint import load_checkpoint
     from train.networks.model import make_predictor
@@ -174,9 +176,10 @@ def judge(trial: Trial, dataset: Dataset, folder: Path) -> TrialResult:
     split, size, rule = make_split(dataset, trial.split), trial.config.image_size, trial.config.resize_rule
     calibration = load_images(evenly_spaced(dataset.select(split.train), CALIBRATION), size, rule)
     data = to_full_int8(checkpoint.model, calibration.inputs)
+    network = new_artifact(data, checkpoint, RECIPES["full_int8"]).network(1)
     exam = make_exam(dataset, {"test": dataset.select(split.test)}, size, rule, None)
     plain = list(take(make_predictor(checkpoint.model, torch.device("cpu")), exam).values())
-    int8 = list(take(int8_predictor(data), exam).values())
+    int8 = list(take(network, exam).values())
     shifts = paired_shifts(int8, plain)
     return TrialResult(
         **here_and_now(SCHEMA_VERSION, ("torch", "tensorflow", "onnx2tf", "ai-edge-litert"), threads=None),
@@ -198,20 +201,3 @@ def judge(trial: Trial, dataset: Dataset, folder: Path) -> TrialResult:
 def _judged(scores: Sequence[ImageScore]) -> Judged:
     differences = [None if s.hc_difference_mm is None else round(s.hc_difference_mm, 4) for s in scores]
     return Judged(tuple(round(s.dice, 6) for s in scores), tuple(differences))
-
-
-def int8_predictor(data: bytes) -> Any:
-    """A function from a prepared frame uint8 (h, w) to the logits, float32, of a full-int8 file."""
-    from export.tflite.interpreter import load_interpreter
-
-    interpreter = load_interpreter(data)
-    (given,), (answer,) = interpreter.get_input_details(), interpreter.get_output_details()
-    scale, zero_point = answer["quantization"]
-
-    def predict(frame: Any) -> Any:
-        interpreter.set_tensor(given["index"], frame[None, :, :, None])
-        interpreter.invoke()
-        stored = interpreter.get_tensor(answer["index"])[0, :, :, 0]
-        return (stored.astype(np.float32) - np.float32(zero_point)) * np.float32(scale)
-
-    return predict

@@ -14,14 +14,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from benchmarks.common.arguments import add_trainings, cores_each
 from benchmarks.common.device import this_device
 from benchmarks.study.results import SCHEMA_VERSION, TRAINING, TrainingResult, result_path
 from benchmarks.study.runs import STUDY, StudyRun, get_run
-from edge_runtime.common.arguments import add_data, at_least
+from edge_runtime.common.arguments import at_least
 from edge_runtime.common.cli import clock, ending_text, say
 from edge_runtime.common.files import write_json
 from edge_runtime.common.record import from_json, to_json
-from edge_runtime.device.fingerprint import usable_cores
 from edge_runtime.errors import FetalHeadError, UsageError
 from train.data.hc18 import Dataset, find_data
 
@@ -40,9 +40,7 @@ def run(args: argparse.Namespace) -> int:
                 f"{'done' if result_path(each.name, args.results).exists() else 'open'}  {each.name:<32} {each.command}"
             )
         return 0
-    cores = usable_cores()
-    if not 1 <= args.jobs <= cores:
-        raise UsageError(f"--jobs is {args.jobs}; it must be between 1 and the number of cores, {cores}.")
+    threads = cores_each(args.jobs)
     dataset = find_data(args.data)
     shortened = args.epochs or args.limit or dataset.is_phantom
     if shortened and args.results.resolve() == TRAINING.resolve():
@@ -56,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
 
     def one(each: StudyRun) -> None:
         try:
-            _do(each, dataset, args, threads=cores // args.jobs)
+            _do(each, dataset, args, threads=threads)
         except FetalHeadError as error:
             failed.append(each.name)
             say(f"{each.name}: failed: {error}")
@@ -168,26 +166,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``study``."""
     parser.add_argument("names", nargs="*", metavar="RUN", help="a run that --list shows (default: all)")
     parser.add_argument("--list", action="store_true", help="show the runs, which are done, and the command of each")
-    parser.add_argument(
-        "--jobs",
-        type=at_least(1),
-        default=1,
-        metavar="N",
-        help="runs at a time, which share the cores (default: %(default)s)",
-    )
-    add_data(parser)
-    parser.add_argument(
-        "--runs", type=Path, default=Path("runs"), metavar="DIR", help="checkpoints and logs (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--results",
-        type=Path,
-        default=TRAINING,
-        metavar="DIR",
-        help="result files (default: benchmarks/results/training)",
-    )
-    parser.add_argument(
-        "--epochs", type=at_least(1), metavar="N", help="train for N epochs, to try things out; default: the protocol's"
-    )
+    add_trainings(parser, TRAINING)
     parser.add_argument("--limit", type=at_least(1), metavar="N", help="only N images of each part, to try things out")
     parser.set_defaults(action=run)
