@@ -145,9 +145,10 @@ def rewrites() -> list[Block]:
         f"(within {TOLERANCE:g} standard deviations of its logits). The weights are random, because the time does not "
         "depend on them. Relative time is the time with the rewrite over the time without it, measured in turns on one "
         "thread: the median over rounds, and its quartiles. A rewrite is called faster or slower if both quartiles "
-        "are. Which ones are faster depends on the device, so an export applies none of those below for speed unless "
-        "asked: measure on the device, then use `python -m export --rewrite NAME`. `direct-expansion` is for accuracy "
-        "(see above). `subpixel-N` makes one transposed convolution of the upsampling in decoder block N and the "
+        "are. Which ones are faster depends on the device, so an export applies only `patches-first` for speed unless "
+        "asked: measure on the device, then use `python -m export --rewrite NAME`. With `patches-first`, the first "
+        "convolution of a patch U-Net reads patches of pixels as channels. `direct-expansion` is for accuracy (see "
+        "above). `subpixel-N` makes one transposed convolution of the upsampling in decoder block N and the "
         "convolution after it. With `pad-first` and `pad-depthwise`, strided convolutions pad their own input."
     )
     blocks: list[Block] = [Heading("Exact rewrites of the graph"), Paragraph(text)]

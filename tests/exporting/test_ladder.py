@@ -60,7 +60,8 @@ def test_a_spoiled_network_is_brought_within_its_budget(run: Run, hc18: Path, tm
 @pytest.mark.slow
 def test_where_no_rung_holds_nothing_is_written_and_the_table_says_why(run: Run, hc18: Path, tmp_path: Path) -> None:
     folder = spoil(tmp_path)
-    code, document, text = export(run, folder, hc18, "--max-hc-shift-mm", 0)
+    # reading patches first, two ways lose the same to the last digits, and another is the best
+    code, document, text = export(run, folder, hc18, "--max-hc-shift-mm", 0, "--rewrite", "none")
     assert code == 1 and not list((folder / "out").rglob("*.tflite"))
     assert document["artifacts"] == []
     (failure,) = document["failures"]
