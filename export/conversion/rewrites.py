@@ -2,8 +2,8 @@
 
 Most are for speed and off by default; time them on the device first (``python -m benchmarks rewrites``).
 ``direct-expansion`` is for accuracy, and is on by default for networks that need it. ``patches-first`` is on by default
-for patch U-Nets: it more than halves the time of their first convolution. ``python -m export --rewrite
-NAME...`` applies the named rewrites and no others.
+for patch U-Nets: the time of their first convolution falls. ``python -m export --rewrite NAME...`` applies the named
+rewrites and no others.
 """
 
 from __future__ import annotations
