@@ -12,6 +12,7 @@ from benchmarks.commands import (
     fuzz,
     interpreters,
     ladder,
+    levers,
     operators,
     outside,
     overhead,
@@ -163,6 +164,14 @@ COMMANDS: dict[str, Command] = {
         "at. What is already done is skipped, and an interrupted training goes on. Ends with a table of speed and "
         "accuracy. --latency measures the speeds, on an idle machine.",
         ("pareto --list", "pareto --latency", "pareto --jobs 2 --minutes 60", "pareto --table"),
+    ),
+    "levers": Command(
+        levers.add_arguments,
+        "judge ways to train a small network by cross-validation",
+        "Train the same network in several ways, each on the five folds of a cross-validation that leaves the test "
+        "part out, and compare image by image with the base. What is already done is skipped, and an interrupted "
+        "training goes on. Ends with a table.",
+        ("levers --table", "levers base longer --jobs 2 --minutes 60"),
     ),
     "operators": Command(
         operators.add_arguments,

@@ -12,7 +12,7 @@ from train.data.splits import SplitName
 from train.protocols import ANY_SCANNER, LEAK_FREE, PAPER, protocol_name
 
 AugmentName = Literal["none", "paper", "ours", "turned"]
-LossName = Literal["bce", "bce_dice"]
+LossName = Literal["bce", "bce_dice", "bce_dice_outline", "bce_dice_ellipse"]
 
 MAX_LR = 10.0
 MAX_BATCH = 4096
@@ -35,7 +35,9 @@ class TrainConfig:
         augment: ``none``, ``paper``, ``ours`` or ``turned`` (by any angle).
         looks: Altered looks of each image that are trained on too, see :mod:`train.frames.looks`.
         negatives: Frames without a head in each epoch, relative to those with one.
-        loss: ``bce`` or ``bce_dice`` (their sum).
+        loss: See :func:`train.networks.losses.segmentation_loss`.
+        deep_supervision: Judge what each level of the encoder shows, too.
+        averaged: Keep the mean of the weights over about the last 1 / (1 - averaged) steps; 0: the last weights.
         optimizer: ``adam`` or ``adamw`` (weight decay 0.01).
         schedule: ``constant`` or ``one_cycle`` (30% warm-up, cosine).
         lr: Learning rate, above 0; the peak if it varies.
@@ -58,6 +60,8 @@ class TrainConfig:
     looks: int = 8
     negatives: float = 0.6
     loss: LossName = "bce_dice"
+    deep_supervision: bool = False
+    averaged: float = 0.0
     optimizer: Literal["adam", "adamw"] = "adamw"
     schedule: Literal["constant", "one_cycle"] = "one_cycle"
     lr: float = 1.5e-3
@@ -103,8 +107,11 @@ class TrainConfig:
         return TrainConfig(**{**values, "image_size": tuple(values["image_size"]), "protocol": protocol})
 
 
-_BEFORE = {"train_images": None, "resize_rule": STRETCH, "looks": 0, "negatives": 0.0}
-"""What checkpoints of version 0.1 were trained with and do not say."""
+_BEFORE = {
+    "train_images": None, "resize_rule": STRETCH, "looks": 0, "negatives": 0.0, "deep_supervision": False,
+    "averaged": 0.0,
+}  # fmt: skip
+"""What checkpoints of earlier versions were trained with and do not say."""
 
 _HC18_ALONE: dict[str, Any] = {"resize_rule": STRETCH, "looks": 0, "negatives": 0.0}
 

@@ -218,8 +218,9 @@ def _make(variant: str, strategy: str, samples: Sequence[Sample]) -> Step:
 
     from train.device import pick_precision
     from train.frames.pool import make_pool
+    from train.networks.losses import unpack
     from train.progress import Progress
-    from train.run import Run, unpack
+    from train.run import Run
 
     config = _config(strategy)
     device = torch.device("cpu")

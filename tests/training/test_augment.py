@@ -11,7 +11,7 @@ from train.augment import AUGMENTS, WHOLE
 from train.config import TrainConfig
 from train.data.hc18 import read_dataset
 from train.frames.pool import make_pool
-from train.run import unpack
+from train.networks.losses import unpack
 
 MOVING = ("paper", "ours", "turned")
 

@@ -8,7 +8,7 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from train.frames.pool import UNSURE
-from train.run import segmentation_loss, unpack
+from train.networks.losses import segmentation_loss, unpack
 
 NAMES = ("bce", "bce_dice")
 

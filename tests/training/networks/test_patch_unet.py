@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from edge_runtime.head.mask import positive_at
+from train.networks.losses import at_size
 from train.networks.model import HeadNet, freeze, load_encoder
 from train.networks.patch_shape import PatchShape
-from train.run import at_size
 from train.strategies import get_strategy
 from train.weights import find_encoder_weights
 

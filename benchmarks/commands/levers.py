@@ -1,0 +1,38 @@
+"""``python -m benchmarks levers``."""
+
+from __future__ import annotations
+
+import argparse
+
+from benchmarks.commands.pareto import run_trials
+from benchmarks.common.arguments import add_trainings
+from benchmarks.common.result_files import RESULTS
+from benchmarks.search.levers import BASE, LEVERS, table, trials
+from benchmarks.search.trial import read_trial
+from edge_runtime.common.arguments import above
+from edge_runtime.common.cli import say
+from edge_runtime.errors import UsageError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    listing = ", ".join(LEVERS)
+    parser.add_argument("names", nargs="*", metavar="LEVER", help=f"{listing} (default: all)")
+    parser.add_argument("--table", action="store_true", help="print what has been measured, and train nothing")
+    parser.add_argument("--minutes", type=above(0), metavar="N", help="start nothing after this time")
+    add_trainings(parser, RESULTS / "levers")
+    parser.set_defaults(action=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train what has no result yet, and print the table."""
+    if unknown := [name for name in args.names if name not in LEVERS]:
+        raise UsageError(f"There is no lever '{unknown[0]}'. The levers are: {', '.join(LEVERS)}.")
+    chosen = [trial for name in args.names or LEVERS for trial in trials(name)]
+    if not args.table:
+        run_trials(args, chosen)
+    every = [trial.name for name in dict.fromkeys((BASE, *args.names)) for trial in trials(name)]
+    names = every if args.names else [trial.name for name in LEVERS for trial in trials(name)]
+    done = {name: read_trial(path) for name in names if (path := args.results / f"{name}.json").exists()}
+    say(table(done) if done else f"There are no results in {args.results} yet.")
+    return 0

@@ -1,0 +1,139 @@
+"""Ways to train that may make a small network better, each judged by the same five-fold cross-validation.
+
+Every lever changes one thing of the same network's training. It is judged by paired differences: the same image of the
+same fold, with the lever and without it. The folds leave the test part of ``grouped`` out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from benchmarks.common.tables import text_table
+from benchmarks.search.points import POINTS
+from benchmarks.search.trial import Judged, Trial, TrialResult
+from train.data.splits import FOLDS
+
+NETWORK = "lean-16-128x192"
+"""The network that the levers are tried on."""
+
+BASE = "base"
+EPOCHS = 60
+
+LEVERS: dict[str, Mapping[str, Any]] = {
+    BASE: {},
+    "outline-loss": {"loss": "bce_dice_outline"},
+    "ellipse-loss": {"loss": "bce_dice_ellipse"},
+    "deep-supervision": {"deep_supervision": True},
+    "averaged": {"averaged": 0.999},
+    "turned": {"augment": "turned"},
+    "looks": {"looks": 8},
+    "lr-half": {"lr": 1e-3},
+    "lr-twice": {"lr": 4e-3},
+    "batch-16": {"batch_size": 16},
+    "longer": {"epochs": 2 * EPOCHS},
+    "much-longer": {"epochs": 4 * EPOCHS},
+    "seed-1": {"seed": 1},
+}
+"""What each changes of the base's settings. ``seed-1`` changes nothing: it shows how far chance goes."""
+
+BOOTSTRAP = 2000
+
+
+def trials(lever: str) -> list[Trial]:
+    """One trial for each fold."""
+    network = POINTS[NETWORK]
+    settings = {"epochs": EPOCHS, **LEVERS[lever]}
+    return [replace(network, name=f"{lever}-{fold}", split=fold, settings=settings) for fold in FOLDS]
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What a lever changes, as the mean over images and its 95 % interval by bootstrap over exams.
+
+    Attributes:
+        lever: Its name.
+        folds: Folds that both it and the base have a result of.
+        dice: Mean Dice with the lever, 0 to 1, in full int8.
+        adf_mm: Mean absolute difference of the circumference with the lever.
+        dice_points: Change of Dice in points of 100: mean, low, high.
+        adf_change_mm: Change of the absolute difference in mm: mean, low, high.
+    """
+
+    lever: str
+    folds: int
+    dice: float
+    adf_mm: float
+    dice_points: tuple[float, float, float]
+    adf_change_mm: tuple[float, float, float]
+
+
+def effect(lever: str, results: Mapping[str, TrialResult]) -> Effect | None:
+    """Compare a lever with the base in the folds that both have.
+
+    Args:
+        lever: Its name.
+        results: By name of the trial.
+
+    Returns:
+        None if there is no such fold.
+    """
+    pairs = [(results.get(f"{lever}-{fold}"), results.get(f"{BASE}-{fold}")) for fold in FOLDS]
+    both = [(with_it, without) for with_it, without in pairs if with_it and without]
+    if not both:
+        return None
+    images = [image for with_it, _ in both for image in with_it.images]
+    if images != [image for _, without in both for image in without.images]:
+        raise ValueError(f"{lever} and {BASE} were not judged by the same images")
+    one, other = (_together([pair[side].int8 for pair in both]) for side in (0, 1))
+    exams = [image.split("_")[0] for image in images]
+    dice = 100 * (np.array(one.dice) - np.array(other.dice))
+    errors = _errors(one) - _errors(other)  # not a number where one of them refused
+    return Effect(lever, len(both), one.mean_dice, one.adf_mm, _interval(dice, exams), _interval(errors, exams))
+
+
+def _together(parts: Sequence[Judged]) -> Judged:
+    return Judged(
+        tuple(value for part in parts for value in part.dice),
+        tuple(value for part in parts for value in part.hc_difference_mm),
+    )
+
+
+def _errors(judged: Judged) -> np.ndarray[Any, np.dtype[np.float64]]:
+    return np.array([np.nan if mm is None else abs(mm) for mm in judged.hc_difference_mm])
+
+
+def _interval(values: np.ndarray[Any, np.dtype[np.float64]], exams: Sequence[str]) -> tuple[float, float, float]:
+    """Mean and 95 % interval; the bootstrap draws exams, because an exam's images are alike."""
+    _, which = np.unique(exams, return_inverse=True)
+    known = ~np.isnan(values)
+    sums = np.bincount(which, np.where(known, values, 0.0))
+    counts = np.bincount(which, known.astype(float))
+    drawn = np.random.default_rng(0).integers(0, len(sums), (BOOTSTRAP, len(sums)))
+    means = sums[drawn].sum(axis=1) / np.maximum(counts[drawn].sum(axis=1), 1)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(sums.sum() / counts.sum()), float(low), float(high)
+
+
+def table(results: Mapping[str, TrialResult]) -> str:
+    """All levers that have a result, for a terminal. Those whose interval leaves 0 out, to the good, are marked."""
+    found = [e for lever in LEVERS if (e := effect(lever, results))]
+    header = ["  lever", "folds", "Dice (%)", "ADF (mm)", "Dice, change (points)", "ADF, change (mm)"]
+    body = []
+    for e in found:
+        mark = "+" if e.dice_points[1] > 0 or e.adf_change_mm[2] < 0 else " "
+        changes = ["-", "-"] if e.lever == BASE else [_range(e.dice_points), _range(e.adf_change_mm)]
+        body.append([f"{mark} {e.lever}", str(e.folds), f"{100 * e.dice:.2f}", f"{e.adf_mm:.3f}", *changes])
+    note = (
+        f"{NETWORK}, {EPOCHS} epochs, full int8, every image of the folds judged once; change against {BASE}, "
+        "image by image, with its 95 % interval over exams. + the interval lies on the good side of 0."
+    )
+    return f"{text_table(header, body)}\n{note}"
+
+
+def _range(values: tuple[float, float, float]) -> str:
+    mean, low, high = values
+    return f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]"
