@@ -7,12 +7,14 @@ product would be faster, but each BLAS library adds in its own order.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.errors import InputError
-from edge_runtime.frame.geometry import LETTERBOX, Geometry, ResizeRule, find_geometry
+from edge_runtime.frame.geometry import LETTERBOX, Box, Geometry, ResizeRule, find_geometry
+from edge_runtime.frame.greys import Greys, count_greys
 from edge_runtime.frame.resize import blend, find_taps, mean_of_samples, sample_places
 from edge_runtime.frame.scratch import blocks, borrow, scratch
 
@@ -104,6 +106,11 @@ class Prepared:
         """The frame's content in it, uint8 (h', w'), a view."""
         return self.image[self.geometry.place.slices]
 
+    @cached_property
+    def greys(self) -> Greys:
+        """The grey levels of its content, counted when first asked for."""
+        return count_greys(self.seen)
+
 
 def prepare(
     frame: NDArray[np.uint8],
@@ -130,26 +137,27 @@ def place(gray: NDArray[np.uint8], geometry: Geometry) -> Prepared:
         gray: uint8 (H, W).
         geometry: Of this frame.
     """
-    seen = np.ascontiguousarray(gray[geometry.content.slices])
     image = np.zeros(geometry.network, dtype=np.uint8)
     out = image[geometry.place.slices]
-    shrinks = all(many >= few for many, few in zip(seen.shape, out.shape, strict=True))
+    shrinks = all(many >= few for many, few in zip(geometry.content.size, out.shape, strict=True))
     if geometry.sampled and shrinks:
-        _by_samples(seen, out)
+        _by_samples(gray, geometry.content, out)
     else:
-        _by_area(seen, out)
+        _by_area(np.ascontiguousarray(gray[geometry.content.slices]), out)
     return Prepared(image, geometry)
 
 
-def _by_samples(seen: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
-    """Shrink a frame's content into ``out`` by the mean of samples."""
-    (height, width), (out_height, out_width) = seen.shape, out.shape
-    down, across = sample_places(height, out_height), sample_places(width, out_width)
-    for part in blocks(out_height, width):
-        shape = (part.stop - part.start, width)
-        gathered = scratch()[0].view(np.uint8)[: shape[0] * width].reshape(shape)
-        rows = scratch()[1].view(np.uint16)[: shape[0] * width].reshape(shape)
-        out[part] = mean_of_samples(seen, down[:, part], across, gathered, rows)
+def _by_samples(gray: NDArray[np.uint8], content: Box, out: NDArray[np.uint8]) -> None:
+    """Shrink a frame's content into ``out`` by the mean of samples, read from the frame itself: a copy takes longer."""
+    (height, width), (out_height, out_width) = content.size, out.shape
+    down = sample_places(height, out_height) + content.top
+    across = sample_places(width, out_width) + content.left
+    whole = gray.shape[1]
+    for part in blocks(out_height, whole):
+        shape = (part.stop - part.start, whole)
+        gathered = scratch()[0].view(np.uint8)[: shape[0] * whole].reshape(shape)
+        rows = scratch()[1].view(np.uint16)[: shape[0] * whole].reshape(shape)
+        out[part] = mean_of_samples(gray, down[:, part], across, gathered, rows)
 
 
 def _by_area(seen: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:

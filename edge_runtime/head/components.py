@@ -38,18 +38,20 @@ def _roots(rows: NDArray[np.intp], starts: NDArray[np.intp], ends: NDArray[np.in
     width = int(ends.max(initial=0)) + 2
     low = np.searchsorted(rows * width + ends, (rows - 1) * width + starts - reach, side="right")
     high = np.searchsorted(rows * width + starts, (rows - 1) * width + ends + reach, side="left")
-    count = np.maximum(high - low, 0)
-    below = np.repeat(np.arange(len(rows)), count)
-    above = np.arange(len(below)) + np.repeat(low - np.cumsum(count) + count, count)
-    parent = np.arange(len(rows))
+    touches = high > low
+    parent = np.where(touches, low, np.arange(len(rows)))  # the first above, which joins most of them
+    more = np.flatnonzero(high - low > 1)
+    count = (high - low)[more] - 1
+    below = np.repeat(more, count)
+    above = np.arange(len(below)) + np.repeat((low + 1)[more] - np.cumsum(count) + count, count)
     while True:
+        while ((grand := parent[parent]) != parent).any():  # until every run points at its root again
+            parent = grand
         a, b = parent[above], parent[below]
         apart = a != b
         if not apart.any():
             return parent
         np.minimum.at(parent, np.maximum(a, b)[apart], np.minimum(a, b)[apart])
-        while not np.array_equal(grand := parent[parent], parent):  # until every run points at its root again
-            parent = grand
 
 
 def label_runs(

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.frame.greys import Greys, greys_of
+
 FIGURES = ("fine", "coarse", "brightness", "spread", "bright_tail", "dark_tail", "dark")
 """Names of the figures, in the order of :func:`look_figures`."""
 
@@ -19,39 +21,37 @@ _DARK = 6
 """A pixel up to this grey level is dark: beside the sector, in fluid or in a shadow."""
 
 
-def look_figures(image: NDArray[np.uint8], fine_x: float, fine_y: float) -> NDArray[np.float64]:
+def look_figures(greys: Greys, fine_x: float, fine_y: float) -> NDArray[np.float64]:
     """Describe how a frame looks.
 
     Args:
-        image: uint8 (h, w), the frame's content in the network's input.
+        greys: The grey levels of the frame's content in the network's input.
         fine_x: Fineness of the grain along x, as in :class:`edge_runtime.quality.evidence.Evidence`.
         fine_y: The same along y.
 
     Returns:
-        float64 (7,): the fineness in the finer and in the coarser of the two directions; then, of every second pixel of
-        every second row, the logarithm of the mean grey level of those that are not dark, their standard deviation over
+        float64 (7,): the fineness in the finer and in the coarser of the two directions; then, of the grey levels, the
+        logarithm of the mean grey level of those that are not dark, their standard deviation over
         their mean, the logarithms of the ratios of their 95th to their 50th and of their 50th to their 25th
         percentile, and the share of dark pixels.
     """
-    count = np.bincount(image[::2, ::2].reshape(-1), minlength=256)
-    n_dark = int(count[: _DARK + 1].sum())
-    lit = count.copy()
-    lit[: _DARK + 1] = 0
-    if not lit.any():
-        lit = count
-    level, total = np.arange(256), int(lit.sum())
-    mean = float(lit @ level) / total
-    variance = float(lit @ (level * level)) / total - mean * mean
-    low, middle, high = np.searchsorted(np.cumsum(lit), (0.25 * total, 0.5 * total, 0.95 * total)).tolist()
+    count = greys.count.copy()
+    count[: _DARK + 1] = 0
+    lit = greys_of(count)
+    n_dark = greys.total - lit.total
+    if not lit.total:
+        lit = greys
+    total = lit.total
+    low, middle, high = np.searchsorted(np.cumsum(lit.count), (0.25 * total, 0.5 * total, 0.95 * total)).tolist()
     return np.array(
         [
             max(fine_x, fine_y),
             min(fine_x, fine_y),
-            math.log(mean + 1),
-            math.sqrt(max(variance, 0.0)) / (mean + 1),
+            math.log(lit.mean + 1),
+            lit.deviation / (lit.mean + 1),
             math.log((high + 4) / (middle + 4)),
             math.log((middle + 4) / (low + 4)),
-            n_dark / int(count.sum()),
+            n_dark / greys.total,
         ]
     )
 

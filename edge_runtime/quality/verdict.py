@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.frame.preprocess import Prepared
 from edge_runtime.head.find_head import Head
-from edge_runtime.quality.evidence import Evidence, gather_evidence, grey_deviation
+from edge_runtime.quality.evidence import Evidence, gather_evidence
 from edge_runtime.quality.limits import BLURRED, NOT_VALIDATED, Limits
 from edge_runtime.quality.look import look_figures
 
@@ -34,7 +34,7 @@ class Quality:
     """Figures behind the decision to show or refuse.
 
     Attributes:
-        contrast: Standard deviation of the network's input in grey levels, 0 to 127.5.
+        contrast: Standard deviation of what the network sees in grey levels, 0 to 127.5 (:func:`count_greys`).
         regions: Number of separate regions above the threshold. A head gives 1.
         area_fraction: Share of the frame that is head, 0 to 1.
         ellipse_residual: RMS distance of the outline from its ellipse, relative to the radius.
@@ -105,7 +105,7 @@ def judge(head: Head, prepared: Prepared, pixel_size_mm: tuple[float, float] | N
     ellipse = head.ellipse.scaled(*pixel_size_mm) if head.ellipse and pixel_size_mm else head.ellipse
     ratio = ellipse.semi_minor / ellipse.semi_major if ellipse else 0.0
     place = prepared.geometry.place
-    contrast = grey_deviation(prepared.seen)
+    contrast = prepared.greys.deviation
     quality = Quality(
         contrast, head.regions, head.area_fraction, head.ellipse_residual, ratio, head.border_contact, head.rival
     )
@@ -179,7 +179,7 @@ def weigh(
     evidence = gather_evidence(head, prepared, logits) if reason in (None, NO_PIXEL_SIZE) else None
     if evidence is None:
         return Verdict(quality, hc_mm, reason, trust=0.0)
-    look = limits.known.distance(look_figures(prepared.seen, evidence.fine_x, evidence.fine_y))
+    look = limits.known.distance(look_figures(prepared.greys, evidence.fine_x, evidence.fine_y))
     quality = replace(quality, evidence=evidence, look_distance=look)
     figures = quality.figures()
     unlike = look > limits.known.most

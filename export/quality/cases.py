@@ -103,7 +103,7 @@ def examine(
     if evidence is None:
         return Examined(name, kind, good, reason, None, None, None, true_hc, right)
     figures = replace(stages.verdict.quality, evidence=evidence).figures()
-    look = look_figures(stages.prepared.seen, evidence.fine_x, evidence.fine_y)
+    look = look_figures(stages.prepared.greys, evidence.fine_x, evidence.fine_y)
     return Examined(name, kind, good, None, figures, look, hc, true_hc, right)
 
 

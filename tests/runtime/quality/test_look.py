@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+from edge_runtime.frame.greys import count_greys
 from edge_runtime.frame.preprocess import prepare
 from edge_runtime.quality.look import FIGURES, KnownLook, look_figures
 from train.data.phantom import make_phantom
@@ -31,7 +32,7 @@ def test_images_of_the_known_look_have_a_mean_squared_distance_of_1() -> None:
 
 
 def figures(frame: np.ndarray) -> np.ndarray:
-    return look_figures(prepare(frame, (160, 240)).seen, 0.4, 0.3)
+    return look_figures(prepare(frame, (160, 240)).greys, 0.4, 0.3)
 
 
 def test_gain_takes_a_frame_out_of_the_known_look() -> None:
@@ -47,12 +48,12 @@ def test_gain_takes_a_frame_out_of_the_known_look() -> None:
 def test_a_turned_frame_looks_the_same() -> None:
     image = prepare(make_phantom(1)[0], (160, 240)).seen
     even = image[: image.shape[0] // 2 * 2, : image.shape[1] // 2 * 2]  # every second row of it, whichever way it lies
-    assert np.allclose(look_figures(even, 0.4, 0.3), look_figures(even.T.copy(), 0.3, 0.4))
+    assert np.allclose(look_figures(count_greys(even), 0.4, 0.3), look_figures(count_greys(even.T.copy()), 0.3, 0.4))
 
 
 @pytest.mark.parametrize("level", [0, 3, 255])
 def test_an_even_frame_has_a_look(level: int) -> None:
-    found = look_figures(np.full((32, 32), level, np.uint8), 0.0, 0.0)
+    found = look_figures(count_greys(np.full((32, 32), level, np.uint8)), 0.0, 0.0)
     assert found.shape == (len(FIGURES),) and np.isfinite(found).all()
     assert found[FIGURES.index("dark")] == (level < 7) and found[FIGURES.index("spread")] == pytest.approx(0)
 
@@ -61,5 +62,5 @@ def test_brightness_is_that_of_the_tissue_alone() -> None:
     image = np.full((40, 60), 80, np.uint8)
     bordered = np.zeros((40, 120), np.uint8)
     bordered[:, 30:90] = image
-    one, other = look_figures(image, 0.4, 0.3), look_figures(bordered, 0.4, 0.3)
+    one, other = look_figures(count_greys(image), 0.4, 0.3), look_figures(count_greys(bordered), 0.4, 0.3)
     assert np.allclose(one[:-1], other[:-1]) and (one[-1], other[-1]) == (0, 0.5)
