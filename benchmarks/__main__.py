@@ -20,6 +20,7 @@ from benchmarks.commands import (
     peers,
     quality,
     rewrites,
+    sizes,
     soak,
 )
 from benchmarks.common.arguments import add_places, add_test_part
@@ -172,6 +173,13 @@ COMMANDS: dict[str, Command] = {
         "part out, and compare image by image with the base. What is already done is skipped, and an interrupted "
         "training goes on. Ends with a table.",
         ("levers --table", "levers base longer --jobs 2 --minutes 60"),
+    ),
+    "sizes": Command(
+        sizes.add_arguments,
+        "show the shipped sizes against their goals",
+        "Print speed, accuracy, size and the cost of int8 of edge-s, edge-m and edge-l, each beside its goal, from "
+        "result files.",
+        ("sizes",),
     ),
     "operators": Command(
         operators.add_arguments,

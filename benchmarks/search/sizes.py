@@ -1,0 +1,121 @@
+"""The shipped sizes against their goals: speed, accuracy on exams that nobody trained on, size, and what int8 costs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from benchmarks.common.tables import text_table
+from benchmarks.search.latency import LatencyDocument, Speed
+from benchmarks.suite.document import Result, SuiteDocument
+from edge_runtime.errors import UsageError
+
+RECIPE = "full_int8"
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What a size should reach.
+
+    Attributes:
+        strategy: Its name.
+        times_faster: Than the paper's network in full int8, at least.
+        dice: Mean Dice of the images, 0 to 1, at least.
+        adf_mm: Mean absolute difference of the circumference in mm, at most.
+        megabytes: Size of the file in MB, at most.
+    """
+
+    strategy: str
+    times_faster: float
+    dice: float
+    adf_mm: float
+    megabytes: float
+
+
+GOALS = (
+    Goal("edge-s", 24, 0.976, 1.9, 0.7),
+    Goal("edge-m", 16, 0.979, 1.65, 1.0),
+    Goal("edge-l", 8, 0.982, 1.5, 2.6),
+)
+MOST_POINTS, MOST_SHIFT_MM, PARTITIONS = 0.02, 0.1, 1
+"""What full int8 may cost in points of Dice and shift the circumference by in mm, and the parts of its graph."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure of one size.
+
+    Attributes:
+        title: Its name with the unit.
+        value: As text.
+        goal: The goal as text.
+        met: Whether the value reaches it.
+    """
+
+    title: str
+    value: str
+    goal: str
+    met: bool
+
+
+def figures(goal: Goal, speed: Speed, result: Result) -> list[Figure]:
+    """The figures of one size.
+
+    Raises:
+        UsageError: The result lacks scores, or a comparison with float32.
+    """
+    accuracy, cost = result.accuracy, result.degradation
+    if accuracy is None or cost is None or result.size_bytes is None:
+        why = result.error or result.degradation_reason or "no scores"
+        raise UsageError(f"{result.artifact} was not measured in full ({why}). Measure again: python -m benchmarks run")
+    points = max(0.0, -(cost.dice_difference_points.mean or 0.0))
+    return [
+        _least("times faster", speed.times_faster, goal.times_faster, "{:.1f}", "{:g}"),
+        _least("Dice (%)", 100 * (accuracy.dice.mean or 0.0), 100 * goal.dice, "{:.2f}", "{:.1f}"),
+        _most("ADF (mm)", accuracy.hc_absolute_difference_mm.mean, goal.adf_mm, "{:.2f}"),
+        _most("MB", result.size_bytes / 1e6, goal.megabytes, "{:.2f}"),
+        _most("int8 costs (points)", points, MOST_POINTS, "{:.3f}"),
+        _most("int8 shifts HC (mm)", cost.hc_absolute_shift_mm.mean, MOST_SHIFT_MM, "{:.3f}"),
+        _most("partitions", speed.partitions, PARTITIONS, "{:d}"),
+    ]
+
+
+def _least(title: str, value: float, goal: float, shown: str, goal_shown: str) -> Figure:
+    return Figure(title, shown.format(value), f"at least {goal_shown.format(goal)}", value >= goal)
+
+
+def _most(title: str, value: float | None, goal: float, shown: str) -> Figure:
+    if value is None:
+        return Figure(title, "none", f"at most {goal:g}", False)
+    return Figure(title, shown.format(value), f"at most {goal:g}", value <= goal)
+
+
+def table(document: SuiteDocument, latency: LatencyDocument) -> str:
+    """All sizes with their goals, and what is missed, for a terminal.
+
+    Raises:
+        UsageError: One of the sizes is in neither document.
+    """
+    speeds = latency.by_name()
+    results = {r.strategy: r for r in document.results if r.recipe == RECIPE}
+    rows = {g.strategy: _row(g, speeds, results) for g in GOALS}
+    first = next(iter(rows.values()))
+    body, missed = [], []
+    for name, row in rows.items():
+        body.append([name, *(figure.value if figure.met else f"{figure.value} !" for figure in row)])
+        body.append(["", *(figure.goal for figure in row)])
+        missed += [f"{name}: {f.title} {f.value}, goal {f.goal}" for f in row if not f.met]
+    conditions = document.conditions
+    lines = [
+        text_table(["network", *(figure.title for figure in first)], body),
+        f"{conditions.n_images} images of {conditions.data}, test part of the split {conditions.split}; full int8; "
+        f"times faster than the paper's network in full int8, measured on {latency.device.cpu}.",
+        *(["! goals that are missed:", *(f"  {text}" for text in missed)] if missed else ["All goals are met."]),
+    ]
+    return "\n".join(lines)
+
+
+def _row(goal: Goal, speeds: dict[str, Speed], results: dict[str | None, Result]) -> list[Figure]:
+    for known, where in ((speeds, "speeds: python -m benchmarks pareto --latency"), (results, "results")):
+        if goal.strategy not in known:
+            raise UsageError(f"{goal.strategy} is not among the {where}.")
+    return figures(goal, speeds[goal.strategy], results[goal.strategy])
