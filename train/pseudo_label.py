@@ -32,7 +32,7 @@ from train.data.pseudo_labels import (
     unlabelled_images,
     write_pseudo_labels,
 )
-from train.data.splits import make_split
+from train.data.splits import SplitName, make_split
 
 if TYPE_CHECKING:
     from train.checkpoint import Checkpoint
@@ -169,26 +169,41 @@ def main(argv: list[str]) -> int:
     args = build_parser().parse_args(argv)
     if args.out.suffix != ".csv":
         raise UsageError(f"--out is {args.out}; its name must end with .csv.")
-    record = args.out.with_suffix(".json")
-    for path in (args.out, record):
+    for path in (args.out, args.out.with_suffix(".json")):
         checked_out(path, args.overwrite)
     require("torch")
     from train.checkpoint import load_checkpoint
 
-    teachers = [load_checkpoint(folder) for folder in args.teachers]
     dataset = find_data(args.data)
-    split = make_split(dataset, "grouped")
+    make_table([load_checkpoint(folder) for folder in args.teachers], dataset, "grouped", args.out)
+    return 0
+
+
+def make_table(teachers: Sequence[Checkpoint], dataset: Dataset, split_name: SplitName, out: Path) -> None:
+    """Outline the images of a division's training part and those without annotations, and write table and record.
+
+    Args:
+        teachers: The networks.
+        dataset: The images.
+        split_name: The division. Its validation part judges the networks, where it has one.
+        out: The table to write, a .csv file; the record has its name with .json.
+
+    Raises:
+        UsageError: A network was trained on images that judge, or there are no images without annotations.
+    """
+    split = make_split(dataset, split_name)
     for teacher in teachers:
         refuse_seen(str(teacher.folder), images_seen(teacher, dataset), (*split.val, *split.test))
     unlabelled = unlabelled_images(dataset.root)
-    validation = validate(teachers, dataset.select(split.val))
-    say(
-        f"{counted(len(teachers), 'network')}, mean outline of {validation['images']} validation images: "
-        f"Dice {validation['dice']:.2%}, ADF {validation['hc_absolute_difference_mm']:.2f} mm"
-    )
+    validation = validate(teachers, dataset.select(split.val)) if split.val else None
+    if validation:
+        say(
+            f"{counted(len(teachers), 'network')}, mean outline of {validation['images']} validation images: "
+            f"Dice {validation['dice']:.2%}, ADF {validation['hc_absolute_difference_mm']:.2f} mm"
+        )
     annotated = [blank(f"{IMAGES}/{s.name}", s.path, s.pixel_size_mm) for s in dataset.select(split.train)]
     samples, left_out = label(teachers, [*unlabelled, *annotated])
-    write_pseudo_labels(args.out, samples)
+    write_pseudo_labels(out, samples)
     facts = {
         "images": len(samples),
         "left_out": left_out,
@@ -198,9 +213,8 @@ def main(argv: list[str]) -> int:
         "teachers": [describe(teacher) for teacher in teachers],
         "git_commit": git_commit(),
     }
-    write_json(record, facts)
-    say(f"{counted(len(samples), 'image')} outlined, {len(left_out)} left out: the networks disagree. Wrote {args.out}")
-    return 0
+    write_json(out.with_suffix(".json"), facts)
+    say(f"{counted(len(samples), 'image')} outlined, {len(left_out)} left out: the networks disagree. Wrote {out}")
 
 
 if __name__ == "__main__":

@@ -37,8 +37,14 @@ LEVERS: dict[str, Mapping[str, Any]] = {
     "longer": {"epochs": 2 * EPOCHS},
     "much-longer": {"epochs": 4 * EPOCHS},
     "seed-1": {"seed": 1},
+    "taught": {},
 }
 """What each changes of the base's settings. ``seed-1`` changes nothing: it shows how far chance goes."""
+
+TAUGHT = "taught"
+TEACHERS = (BASE, "ellipse-loss", "outline-loss", "turned")
+"""``taught`` learns the mean outline of these networks of the same fold, of its own images and of the unlabelled ones.
+They must be trained before."""
 
 BOOTSTRAP = 2000
 
@@ -47,7 +53,17 @@ def trials(lever: str) -> list[Trial]:
     """One trial for each fold."""
     network = POINTS[NETWORK]
     settings = {"epochs": EPOCHS, **LEVERS[lever]}
-    return [replace(network, name=f"{lever}-{fold}", split=fold, settings=settings) for fold in FOLDS]
+    teachers = TEACHERS if lever == TAUGHT else ()
+    return [
+        replace(
+            network,
+            name=f"{lever}-{fold}",
+            split=fold,
+            settings=settings,
+            teachers=tuple(f"{teacher}-{fold}" for teacher in teachers),
+        )
+        for fold in FOLDS
+    ]
 
 
 @dataclass(frozen=True)

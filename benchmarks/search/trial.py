@@ -18,6 +18,7 @@ from edge_runtime.frame.geometry import LETTERBOX
 from edge_runtime.metrics import ImageScore, paired_shifts
 from train.config import PROTOCOLS, TrainConfig
 from train.data.hc18 import Dataset, find_data
+from train.data.pseudo_labels import PseudoSample, read_pseudo_labels
 from train.data.splits import FOLDS, SplitName, evenly_spaced, make_split
 from train.protocols import LEAK_FREE
 from train.strategies import Strategy
@@ -49,12 +50,15 @@ class Trial:
         strategy: The network.
         split: The fold whose fifth judges it.
         settings: What differs from :data:`SETTINGS`.
+        teachers: Names of trials of the same fold, done before, whose outlines it learns too; see
+            :mod:`train.pseudo_label`.
     """
 
     name: str
     strategy: Strategy
     split: SplitName = FOLDS[0]
     settings: Mapping[str, Any] = field(default_factory=dict)
+    teachers: tuple[str, ...] = ()
 
     @property
     def config(self) -> TrainConfig:
@@ -150,8 +154,21 @@ def run_trial(trial: Trial, data: str | None, folder: Path, results: Path, threa
 
     torch.set_num_threads(threads)
     dataset = find_data(data)
-    train(trial.strategy, trial.config, dataset, folder, device=torch.device("cpu"), resume=True)
+    pseudo = _taught(trial, dataset, folder) if trial.teachers else []
+    train(trial.strategy, trial.config, dataset, folder, device=torch.device("cpu"), resume=True, pseudo=pseudo)
     write_json(results / f"{trial.name}.json", to_json(judge(trial, dataset, folder)))
+
+
+def _taught(trial: Trial, dataset: Dataset, folder: Path) -> list[PseudoSample]:
+    """The outlines by a trial's teachers, whose checkpoints lie beside its own; made once."""
+    from train.checkpoint import load_checkpoint
+    from train.pseudo_label import make_table
+
+    table = folder / "pseudo-labels.csv"
+    if not table.with_suffix(".json").exists():  # it is written last
+        teachers = [load_checkpoint(folder.parent / name) for name in trial.teachers]
+        make_table(teachers, dataset, trial.split, table)
+    return read_pseudo_labels(table, dataset.root)
 
 
 def judge(trial: Trial, dataset: Dataset, folder: Path) -> TrialResult:

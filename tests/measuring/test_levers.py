@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.search.levers import BASE, EPOCHS, LEVERS, NETWORK, effect, table, trials
+from benchmarks.search.levers import BASE, EPOCHS, LEVERS, NETWORK, TAUGHT, TEACHERS, effect, table, trials
 from benchmarks.search.points import POINTS
 from benchmarks.search.trial import Judged, TrialResult, read_trial
 from tests.helpers.places import ROOT, Run
@@ -20,11 +20,12 @@ RESULTS = sorted((ROOT / "benchmarks/results/levers").glob("*.json"))
 
 def test_a_lever_changes_one_thing_on_every_fold() -> None:
     for lever, changes in LEVERS.items():
-        assert len(changes) == (lever != BASE)
+        assert len(changes) == (lever not in (BASE, TAUGHT))
         found = trials(lever)
         assert [trial.config.split for trial in found] == list(FOLDS)
         for trial, base in zip(found, trials(BASE), strict=True):
             assert trial.strategy == POINTS[NETWORK].strategy
+            assert trial.teachers == (tuple(f"{t}-{trial.split}" for t in TEACHERS) if lever == TAUGHT else ())
             one, other = trial.config.to_json(), base.config.to_json()
             assert {name for name in one if one[name] != other[name]} == set(changes)
             assert changes or trial.config.epochs == EPOCHS
