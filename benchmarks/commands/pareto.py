@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
+from pathlib import Path
 
 from benchmarks.common.arguments import add_trainings
 from benchmarks.common.result_files import RESULTS
@@ -13,7 +14,7 @@ from benchmarks.search.runner import Runner
 from benchmarks.search.trial import Trial, read_trial
 from edge_runtime.common.arguments import above, at_least, check_folder, checked_out
 from edge_runtime.common.cli import say
-from edge_runtime.common.files import write_json
+from edge_runtime.common.files import write_bytes, write_json
 from edge_runtime.common.optional import require
 from edge_runtime.common.record import to_json
 from edge_runtime.errors import UsageError
@@ -22,6 +23,8 @@ PARETO = RESULTS / "pareto"
 """One file for each point, and one with all speeds."""
 
 LATENCY = "latency.json"
+
+PICTURE = Path("docs/figures/pareto.svg")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,9 +38,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--table", action="store_true", help="print what has been measured, the fastest first, and train nothing"
     )
     parser.add_argument(
+        "--picture",
+        type=Path,
+        nargs="?",
+        const=PICTURE,
+        metavar="FILE.svg",
+        help=f"draw every result in --results, as .svg or .png, and train nothing (without a file: {PICTURE})",
+    )
+    parser.add_argument(
         "--rounds", type=at_least(2), default=60, metavar="N", help="runs of each network (default: %(default)s)"
     )
-    parser.add_argument("--overwrite", action="store_true", help=f"replace {LATENCY}")
+    parser.add_argument("--overwrite", action="store_true", help=f"replace {LATENCY} or the picture")
     parser.add_argument("--minutes", type=above(0), metavar="N", help="start nothing after this time")
     add_trainings(parser, PARETO)
     parser.set_defaults(action=run)
@@ -54,6 +65,8 @@ def run(args: argparse.Namespace) -> int:
         return 0
     if args.latency:
         return _time(args, trials)
+    if args.picture:
+        return _draw(args)
     if not args.table:
         run_trials(args, trials)
     results = [read_trial(path) for trial in trials if (path := args.results / f"{trial.name}.json").exists()]
@@ -94,6 +107,32 @@ def _time(args: argparse.Namespace, trials: list[Trial]) -> int:
     say(speed_table(found))
     write_json(out, to_json(found))
     say(f"written: {out}")
+    return 0
+
+
+def _draw(args: argparse.Namespace) -> int:
+    from benchmarks.pictures.pareto_plot import draw
+    from benchmarks.search.elsewhere import PUBLISHED, strategies
+    from benchmarks.search.latency import read_latency
+    from benchmarks.study.results import load_all
+
+    kind = args.picture.suffix.lower().removeprefix(".")
+    if kind not in ("svg", "png"):
+        raise UsageError(f"--picture is '{args.picture}'; its name must end with .svg or .png.")
+    checked_out(args.picture, args.overwrite, "--picture")
+    paths = [path for path in sorted(args.results.glob("*.json")) if path.name != LATENCY]
+    results = [read_trial(path) for path in paths if not args.names or path.stem in args.names]
+    if not results:
+        raise UsageError(
+            f"{args.results} holds no result to draw. Make some with: python -m benchmarks pareto --jobs 2"
+        )
+    latency = read_latency(args.results / LATENCY)
+    data = draw(results, latency, strategies(load_all()), PUBLISHED, kind)
+    write_bytes(args.picture, data)
+    untimed = [result.name for result in results if result.strategy.name not in latency.by_name()]
+    say(f"written: {args.picture}, {len(results) - len(untimed)} networks")
+    if untimed:
+        say(f"left out, because {LATENCY} lacks their speed: {', '.join(untimed)}")
     return 0
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from benchmarks.common.tables import Columns, cells, number, text_table
 from benchmarks.search.latency import LatencyDocument, Speed
-from benchmarks.search.trial import TrialResult
+from benchmarks.search.trial import Judged, TrialResult
 
 Row = tuple[TrialResult, Speed]
 
@@ -20,12 +20,23 @@ def rows(results: Sequence[TrialResult], latency: LatencyDocument) -> list[Row]:
 
 def front(found: Sequence[Row]) -> set[str]:
     """Names of the points that no faster point equals in Dice and in ADF, both in int8."""
-    kept: set[str] = set()
-    best_dice, best_adf = 0.0, float("inf")
-    for result, _ in found:
-        if result.int8.mean_dice > best_dice or result.int8.adf_mm < best_adf:
-            kept.add(result.name)
-        best_dice, best_adf = max(best_dice, result.int8.mean_dice), min(best_adf, result.int8.adf_mm)
+    both = (best(found, lambda judged: judged.mean_dice), best(found, lambda judged: -judged.adf_mm))
+    return {result.name for rows_of_one in both for result, _ in rows_of_one}
+
+
+def best(found: Sequence[Row], score: Callable[[Judged], float]) -> list[Row]:
+    """The points that no faster point equals in one score, the fastest first.
+
+    Args:
+        found: The points, the fastest first.
+        score: What is compared, in full int8; more is better.
+    """
+    kept: list[Row] = []
+    most = float("-inf")
+    for row in found:
+        if score(row[0].int8) > most:
+            kept.append(row)
+            most = score(row[0].int8)
     return kept
 
 
@@ -46,8 +57,8 @@ COLUMNS: Columns[Row] = (
 def table(results: Sequence[TrialResult], latency: LatencyDocument) -> str:
     """The points that are trained and timed, for a terminal; those of the front are marked."""
     found = rows(results, latency)
-    best = front(found)
+    kept = front(found)
     header, body = cells(found, COLUMNS)
-    marked = [[f"{'*' if row[0] in best else ' '} {row[0]}", *row[1:]] for row in body]
+    marked = [[f"{'*' if row[0] in kept else ' '} {row[0]}", *row[1:]] for row in body]
     note = f"* nothing faster is as good in Dice or in ADF. Accuracy: full int8, {len(results[0].images)} images."
     return f"{text_table([f'  {header[0]}', *header[1:]], marked)}\n{note}"

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
+import matplotlib.backends.backend_agg
+import matplotlib.figure
 import numpy as np
 import pytest
 
+from benchmarks.__main__ import main
+from benchmarks.pictures.labels import label
+from benchmarks.search.elsewhere import PUBLISHED, published_table, strategies
 from benchmarks.search.front import front, rows, table
 from benchmarks.search.latency import LatencyDocument, Speed, read_latency
 from benchmarks.search.points import POINTS
 from benchmarks.search.trial import SETTINGS, Judged, TrialResult, read_trial
+from benchmarks.study.paper import TABLE
+from benchmarks.study.results import load_all
+from edge_runtime.common.files import write_json
+from edge_runtime.common.record import to_json
+from edge_runtime.errors import ModelError, UsageError
 from tests.helpers.places import ROOT, Run
 
 RESULTS = sorted(path for path in (ROOT / "benchmarks/results/pareto").glob("*.json") if path.stem != "latency")
@@ -104,3 +116,92 @@ def test_committed_results_are_of_points_of_the_search(path: Path) -> None:
     found = read_trial(path)
     assert found.name == path.stem and found.strategy == POINTS[found.name].strategy
     assert found.config["split"] == "fold-1" and found.git_commit and not found.git_commit.endswith("-dirty")
+
+
+def marked(picture: Path) -> set[str]:
+    """The markers of a picture: ``dice:NAME`` and ``adf:NAME``."""
+    return set(re.findall(r'id="((?:dice|adf):[^"]+)"', picture.read_text()))
+
+
+def drawn(*names: str) -> set[str]:
+    return {f"{panel}:{name}" for panel in ("dice", "adf") for name in names}
+
+
+def written(folder: Path, *results: TrialResult, **times: float) -> Path:
+    """A folder of results and speeds, on the committed ones' machine."""
+    device = read_trial(RESULTS[0]).device
+    for result in results:
+        write_json(folder / f"{result.name}.json", to_json(replace(result, device=device)))
+    if times:
+        write_json(folder / "latency.json", to_json(replace(make_latency(paper=1, **times), device=device)))
+    return folder
+
+
+def test_a_picture_shows_every_result_once_in_each_panel_and_is_not_replaced_unasked(tmp_path: Path) -> None:
+    results = [make_result(name, 0.97 + 0.001 * i, 2 - 0.1 * i) for i, name in enumerate("abcdef")]
+    results.append(replace(make_result("refused", 0.5, 1.0), int8=Judged((0.5, 0.5), (None, None))))
+    times = {result.name: 30.0 - 3 * i for i, result in enumerate(results[1:])}
+    folder, picture = written(tmp_path, *results, **times), tmp_path / "made" / "p.svg"
+    call = ["pareto", "--results", str(folder), "--picture", str(picture)]
+    assert main(call) == 0
+    assert marked(picture) == drawn(*"bcdef") | {"dice:refused"}, "a was not timed; nothing was measured by refused"
+    before = picture.read_bytes()
+    with pytest.raises(UsageError, match="already exists"):
+        main(call)
+    assert main([*call, "--overwrite"]) == 0 and picture.read_bytes() == before, "the same results, the same file"
+    assert main(["pareto", "--results", str(folder), "--picture", str(tmp_path / "p.png")]) == 0
+    assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_picture_needs_results_speeds_and_a_known_format(tmp_path: Path) -> None:
+    call = ["pareto", "--results", str(tmp_path), "--picture", str(tmp_path / "p.svg")]
+    with pytest.raises(UsageError, match="holds no result to draw"):
+        main(call)
+    written(tmp_path, make_result("a", 0.97, 2.0))
+    with pytest.raises(UsageError, match="python -m benchmarks pareto --latency"):
+        main(call)
+    written(tmp_path, b=2.0)
+    with pytest.raises(UsageError, match="No result has a speed"):
+        main(call)
+    written(tmp_path, replace(make_result("b", 0.97, 2.0), images=("a", "c")), a=3.0, b=2.0)
+    with pytest.raises(ModelError, match="different images"):
+        main(call)
+    with pytest.raises(UsageError, match=r"must end with \.svg or \.png"):
+        main([*call[:-1], str(tmp_path / "p.pdf")])
+    assert not list(tmp_path.glob("p.*"))
+
+
+def test_labels_cover_neither_each_other_nor_a_point() -> None:
+    figure = matplotlib.figure.Figure(figsize=(8, 4))
+    matplotlib.backends.backend_agg.FigureCanvasAgg(figure)
+    axes = figure.add_axes((0.05, 0.1, 0.9, 0.85))
+    axes.set(xlim=(0, 10), ylim=(0, 10))
+    rng = np.random.default_rng(4)
+    points = [(float(x), float(y)) for x, y in rng.uniform(1, 9, (40, 2))]
+    label(axes, [f"lean-16-192x288-{i}" for i in range(10)], points[:10], points)
+    boxes = [text.get_window_extent() for text in axes.texts]
+    assert len(boxes) == 10
+    assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
+    assert not any(box.contains(*axes.transData.transform(point)) for box in boxes for point in points)
+    assert all(axes.get_window_extent().contains(*corner) for box in boxes for corner in box.corners())
+
+
+def test_what_others_published_has_a_source_and_stands_in_the_docs() -> None:
+    assert all(model.title and model.where and model.year > 2000 for model in PUBLISHED)
+    assert [model.parameters for model in PUBLISHED] == sorted(model.parameters for model in PUBLISHED)
+    assert published_table() in (ROOT / "docs/pareto.md").read_text()
+
+
+def test_strategies_are_the_papers_in_its_setting_on_unseen_exams() -> None:
+    found = {strategy.name: strategy for strategy in strategies(load_all())}
+    assert set(found) == {*TABLE, "full"} - {"unet-scratch", "decoder-all-random", "encoder-only-random"}
+    assert {strategy.n_images for strategy in found.values()} == {69}
+    assert found["full"].published is None and found["decoder-all"].published == TABLE["decoder-all"].dice[0]
+
+
+def test_the_committed_picture_shows_the_committed_results() -> None:
+    timed = read_latency(ROOT / "benchmarks/results/pareto/latency.json").by_name()
+    names = [found.name for found in map(read_trial, RESULTS) if found.strategy.name in timed]
+    assert marked(ROOT / "docs/figures/pareto.svg") == drawn(*names), (
+        "python -m benchmarks pareto --picture --overwrite"
+    )
