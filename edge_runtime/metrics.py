@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.common.record import LEFT_OUT, to_json
 from edge_runtime.head.ellipse import outline_points
 
 BOOTSTRAP_SAMPLES = 2000
@@ -35,6 +36,8 @@ class ImageScore:
         hausdorff_mm: Hausdorff distance between the two outlines in mm. None for an empty prediction.
         hc_difference_mm: Predicted minus reference head circumference in mm. None if no HC was measured.
         reason: Why no HC was measured. None if one was.
+        ellipse_dice: Dice of the fitted ellipse, 0 to 1, as HC18's challenge scores it; 0 without an ellipse. None
+            if it was not computed.
     """
 
     image: str
@@ -45,6 +48,7 @@ class ImageScore:
     hausdorff_mm: float | None
     hc_difference_mm: float | None
     reason: str | None = None
+    ellipse_dice: float | None = field(default=None, metadata=LEFT_OUT)
 
 
 def overlap(predicted: NDArray[np.bool_], reference: NDArray[np.bool_]) -> tuple[float, float, float, float]:
@@ -85,6 +89,7 @@ def score_image(
     reference_hc_mm: float,
     reason: str | None = None,
     distances: bool = True,
+    ellipse: NDArray[np.bool_] | None = None,
 ) -> ImageScore:
     """Score one prediction.
 
@@ -97,6 +102,7 @@ def score_image(
         reference_hc_mm: Reference head circumference in mm.
         reason: Why ``hc_mm`` is None.
         distances: Whether to compute the Hausdorff distance, which takes most of the time.
+        ellipse: Interior of the fitted ellipse, bool (H, W). None to leave it out.
     """
     dice, foreground, mean, accuracy = overlap(predicted, reference)
     distance = None
@@ -104,7 +110,8 @@ def score_image(
         outlines = [outline_points(np.pad(mask, 1), 0.5) for mask in (predicted, reference)]
         distance = hausdorff(*outlines) * pixel_size_mm
     difference = None if hc_mm is None else hc_mm - reference_hc_mm
-    return ImageScore(image, dice, foreground, mean, accuracy, distance, difference, reason)
+    ellipse_dice = None if ellipse is None else overlap(ellipse, reference)[0]
+    return ImageScore(image, dice, foreground, mean, accuracy, distance, difference, reason, ellipse_dice)
 
 
 def summarize_values(values: Sequence[float], seed: int = 0) -> dict[str, float | int | None]:
@@ -139,7 +146,8 @@ def summarize(scores: Sequence[ImageScore]) -> dict[str, Any]:
     Returns:
         ``n_images``, ``n_hc_refused``, and the :func:`summarize_values` of each metric: ``dice``, ``foreground_iou``,
         ``mean_iou``, ``pixel_accuracy``, ``hausdorff_mm``, ``hc_difference_mm`` (DF in the literature) and
-        ``hc_absolute_difference_mm`` (ADF). HC figures cover the images with an HC; ``n_hc_refused`` counts the others.
+        ``hc_absolute_difference_mm`` (ADF); and ``ellipse_dice``, if it was computed. HC figures cover the images with
+        an HC; ``n_hc_refused`` counts the others.
     """
     out: dict[str, Any] = {
         "n_images": len(scores),
@@ -147,6 +155,9 @@ def summarize(scores: Sequence[ImageScore]) -> dict[str, Any]:
     }
     for name in ("dice", "foreground_iou", "mean_iou", "pixel_accuracy", "hausdorff_mm", "hc_difference_mm"):
         out[name] = summarize_values([v for s in scores if (v := getattr(s, name)) is not None])
+    of_ellipses = [s.ellipse_dice for s in scores if s.ellipse_dice is not None]
+    if of_ellipses:
+        out["ellipse_dice"] = summarize_values(of_ellipses)
     differences = [abs(s.hc_difference_mm) for s in scores if s.hc_difference_mm is not None]
     out["hc_absolute_difference_mm"] = summarize_values(differences)
     return out
@@ -154,7 +165,7 @@ def summarize(scores: Sequence[ImageScore]) -> dict[str, Any]:
 
 def scores_to_json(scores: Sequence[ImageScore]) -> list[dict[str, Any]]:
     """Convert scores to plain dictionaries, in order."""
-    return [asdict(s) for s in scores]
+    return [to_json(s) for s in scores]
 
 
 @dataclass(frozen=True)

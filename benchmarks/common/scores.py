@@ -53,6 +53,7 @@ class ScoreFields:
         hausdorff_mm: Hausdorff distance between the outlines, in mm.
         hc_difference_mm: Measured minus reference circumference, in mm: the literature's DF.
         hc_absolute_difference_mm: Its absolute value, in mm: the literature's ADF.
+        ellipse_dice: Dice of the fitted ellipse's interior, as HC18's challenge scores; None in results older than it.
     """
 
     n_images: int
@@ -64,6 +65,7 @@ class ScoreFields:
     hausdorff_mm: Summary
     hc_difference_mm: Summary
     hc_absolute_difference_mm: Summary
+    ellipse_dice: Summary | None = field(default=None, kw_only=True, metadata=LEFT_OUT)
 
 
 @final

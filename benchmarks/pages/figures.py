@@ -57,10 +57,13 @@ def section(documents: Sequence[SuiteDocument]) -> str:
 
 def _accuracy(document: SuiteDocument) -> str:
     on_device = all(result.n_refused_on_device is not None for result in document.results)
+    ellipse: Columns[Result] = (("of the ellipse", lambda r: mean(r.accuracy and r.accuracy.ellipse_dice, 2, 100)),)
+    of_ellipse = ellipse if any(r.accuracy and r.accuracy.ellipse_dice for r in document.results) else ()
     columns: Columns[Result] = (
         ("artifact", title_code),
         ("Dice (%)", lambda r: interval(r.accuracy and r.accuracy.dice, 2, 100)),
         ("worst", lambda r: number(r.accuracy and r.accuracy.dice.min, 2, 100)),
+        *of_ellipse,
         ("ADF (mm)", lambda r: interval(r.accuracy and r.accuracy.hc_absolute_difference_mm, 2)),
         ("DF (mm)", lambda r: mean(r.accuracy and r.accuracy.hc_difference_mm, 2, sign=True)),
         (
@@ -76,9 +79,10 @@ def _accuracy(document: SuiteDocument) -> str:
         else "A device also refuses by the model's own limits; `docs/quality.md` counts that for the shipped model."
     )
     images = _images(document)
+    challenge = "; of the ellipse: Dice of the fitted ellipse, as HC18's challenge scores" if of_ellipse else ""
     text = (
         f"{images[0].upper()}{images[1:]}; mean per image at original resolution, [bootstrap 95% interval]. {_ADF}; "
-        f"DF is the mean difference. {refused} {_machine(document)}."
+        f"DF is the mean difference{challenge}. {refused} {_machine(document)}."
     )
     return f"{_table(document.results, columns)}\n\n{text}"
 

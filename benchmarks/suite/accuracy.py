@@ -28,7 +28,7 @@ def score(artifact: Artifact, samples: Sequence[Sample], threads: int) -> tuple[
     for sample in samples:
         stages = segmenter.examine(sample.frame(), sample.pixel_size_mm)
         verdict = stages.verdict
-        scores.append(score_result(sample, stages.head.mask, verdict.head_circumference_mm, verdict.reason))
+        scores.append(score_result(sample, stages.head, verdict.head_circumference_mm, verdict.reason))
     shown = [segmenter.measure(s.frame(), s.pixel_size_mm).head_circumference_mm is not None for s in samples]
     return scores, shown.count(False)
 

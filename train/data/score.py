@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from edge_runtime.frame.geometry import LETTERBOX, Geometry, ResizeRule
 from edge_runtime.frame.preprocess import Prepared, prepare
 from edge_runtime.frame.resize import resize
-from edge_runtime.head.find_head import find_head
+from edge_runtime.head.find_head import Head, find_head
 from edge_runtime.head.mask import positive_at
 from edge_runtime.metrics import ImageScore, paper_pooled, score_image
 from edge_runtime.quality.verdict import measure_head
@@ -38,30 +38,34 @@ def score_sample(
     """
     head = find_head(logits, prepared.geometry, threshold=threshold)
     _, hc, reason = measure_head(head, prepared, (sample.pixel_size_mm, sample.pixel_size_mm))
-    return score_result(sample, head.mask, hc, reason, distances)
+    return score_result(sample, head, hc, reason, distances)
 
 
 def score_result(
-    sample: Sample, mask: NDArray[np.bool_], hc_mm: float | None, reason: str | None, distances: bool = True
+    sample: Sample, head: Head, hc_mm: float | None, reason: str | None, distances: bool = True
 ) -> ImageScore:
-    """Score a mask and a head circumference of one image.
+    """Score the head found in one image, and its circumference.
 
     Args:
         sample: The image and its reference.
-        mask: bool (H, W), at the image's resolution.
+        head: The head that was found, at the image's resolution.
         hc_mm: Measured head circumference in mm; None if refused.
         reason: Why it was refused.
         distances: Compute the Hausdorff distance too.
     """
+    reference = sample.mask()
+    height, width = reference.shape
+    nothing = np.zeros_like(reference)
     return score_image(
         sample.name,
-        mask,
-        sample.mask(),
+        head.mask,
+        reference,
         pixel_size_mm=sample.pixel_size_mm,
         hc_mm=hc_mm,
         reference_hc_mm=sample.hc_mm,
         reason=reason,
         distances=distances,
+        ellipse=nothing if head.ellipse is None else head.ellipse.interior((height, width)),
     )
 
 
