@@ -61,7 +61,8 @@ class Layer:
 
     def instructions(self, kernels: Kernels) -> Instructions | None:
         """Instructions that it executes; None if its kind was never counted."""
-        if self.own_kind == "DEPTHWISE_CONV_2D":
+        single = self.own_kind == "CONV_2D" and self.inputs == self.outputs == 1 < self.taps  # XNNPACK's choice
+        if self.own_kind == "DEPTHWISE_CONV_2D" or single:
             return depthwise(self.pixels, self.outputs, self.taps)
         if self.own_kind in WEIGHTED:
             return convolution(kernels, self.pixels, self.inputs, self.outputs, self.taps)
