@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE_OR_FOLDER",
         help=".tflite files in full int8, or folders with such files, also in subfolders",
     )
-    parser.add_argument("--operators", action="store_true", help="print each operator, too")
+    parser.add_argument("--operators", action="store_true", help="list each operator, too")
     parser.add_argument(
         "--published", action="store_true", help="print the published measurements that predictions are held to"
     )
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.places:
         raise UsageError("Name a .tflite file in full int8, or a folder with such files.")
     models = list(_models(args.places))
-    found = document([predict(model, path.name) for path, model in models])
+    found = document([predict(model, path.name, args.operators) for path, model in models])
     say(table(found))
     if counts := counted_table([(path.name, model.data) for path, model in models]):
         say(f"\n{counts}")

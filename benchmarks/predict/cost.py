@@ -87,7 +87,6 @@ class OperatorCost:
         predicted_ms: Predicted time in ms, by the core's name.
         share_of_peak: Share of the core's peak that it reaches, 0 to 1, by the core's name; None without
             multiplications.
-        only_moved: Whether its kind was never counted, so that only its bytes are predicted.
     """
 
     index: int
@@ -99,7 +98,6 @@ class OperatorCost:
     activation_bytes: int
     predicted_ms: dict[str, float]
     share_of_peak: dict[str, float] | None = field(default=None, metadata=LEFT_OUT)
-    only_moved: bool | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True)
@@ -115,7 +113,8 @@ class ModelCost:
         outside: Operators that XNNPACK does not run, by kind. Asked of LiteRT on this machine; its choice goes by the
             operators, not by the CPU.
         times: Predicted times.
-        operators: Its fused operators in the order of computation.
+        never_counted: Kinds whose instructions were never counted, so that only their bytes are predicted.
+        operators: Its fused operators in the order of computation; None where they were not asked for.
     """
 
     model: str
@@ -125,7 +124,8 @@ class ModelCost:
     partitions: int
     outside: dict[str, int]
     times: tuple[Milliseconds, ...]
-    operators: tuple[OperatorCost, ...]
+    never_counted: tuple[str, ...]
+    operators: tuple[OperatorCost, ...] | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True)
@@ -169,12 +169,13 @@ def is_full_int8(model: Model) -> bool:
     return "int8" in dtypes and not any("float" in dtype for dtype in dtypes)
 
 
-def predict(model: Model, name: str, cores: Sequence[Core] = CORES) -> ModelCost:
+def predict(model: Model, name: str, operators: bool = False, cores: Sequence[Core] = CORES) -> ModelCost:
     """Predict the cost of a model.
 
     Args:
         model: A full-int8 model of fixed shapes.
         name: Name of its file.
+        operators: Whether to list its operators.
         cores: The cores.
 
     Raises:
@@ -197,7 +198,8 @@ def predict(model: Model, name: str, cores: Sequence[Core] = CORES) -> ModelCost
         partitions=delegated.partitions,
         outside={outside.kind: outside.count for outside in delegated.outside},
         times=tuple(_time(core, layers) for core in cores),
-        operators=tuple(_operator(layer, cores) for layer in layers),
+        never_counted=tuple(dict.fromkeys(o.kind for o in layers if o.instructions(cores[0].kernels) is None)),
+        operators=tuple(_operator(layer, cores) for layer in layers) if operators else None,
     )
 
 
@@ -223,7 +225,7 @@ def _facts(core: Core) -> CoreFacts:
 
 def _time(core: Core, layers: Sequence[Layer]) -> Milliseconds:
     ms, factor = 1e3 * sum(layer_s(core, layer) for layer in layers), uncertainty(core.name).factor
-    counted = [work.total for layer in layers if (work := layer.instructions(core.kernels))]
+    counted = [work.total for layer in layers if (work := layer.instructions(core.kernels)) is not None]
     return Milliseconds(core.key, ms, ms / factor, ms * factor, round(sum(counted)))
 
 
@@ -240,7 +242,6 @@ def _operator(layer: Layer, cores: Sequence[Core]) -> OperatorCost:
         activation_bytes=layer.activation_bytes,
         predicted_ms={core.key: s * 1e3 for core, s in seconds.items()},
         share_of_peak=shares if layer.macs else None,
-        only_moved=None if layer.instructions(cores[0].kernels) else True,
     )
 
 
@@ -265,7 +266,7 @@ def table(found: PredictedDocument) -> str:
     if outside:
         kinds = ", ".join(f"{kind.lower()} ({count})" for kind, count in outside.items())
         lines.append(f"outside XNNPACK, where the time is least certain: {kinds}")
-    unknown = sorted({o.kind.lower() for model in found.models for o in model.operators if o.only_moved})
+    unknown = sorted({kind.lower() for model in found.models for kind in model.never_counted})
     if unknown:
         lines.append(f"never counted, so that only their bytes are predicted: {', '.join(unknown)}")
     return "\n".join(lines)
@@ -284,7 +285,8 @@ def counted_table(models: Sequence[tuple[str, bytes]]) -> str | None:
 
 
 def operator_table(model: ModelCost, cores: Sequence[str]) -> str:
-    """A table of a model's operators, and one of their groups, for a terminal."""
+    """A table of a model's listed operators, and one of their groups, for a terminal."""
+    operators = model.operators or ()
     header = ["", "operator", "output", "MMAC", "kB", *(f"~ms {core}" for core in cores), *(f"peak {c}" for c in cores)]
     rows = [
         [
@@ -292,10 +294,10 @@ def operator_table(model: ModelCost, cores: Sequence[str]) -> str:
             f"{(o.weight_bytes + o.activation_bytes) / 1e3:.0f}", *(f"{o.predicted_ms[core]:.3f}" for core in cores),
             *("" if o.share_of_peak is None else f"{o.share_of_peak[core]:.0%}" for core in cores),
         ]
-        for o in model.operators
+        for o in operators
     ]  # fmt: skip
     groups: dict[str, list[OperatorCost]] = {}
-    for operator in model.operators:
+    for operator in operators:
         groups.setdefault(operator.group, []).append(operator)
     sums = [
         [

@@ -120,7 +120,7 @@ def predict_ms(core: Core, layers: list[Layer]) -> float:
 def layer_s(core: Core, layer: Layer) -> float:
     """Predicted time of a layer in s."""
     work = layer.instructions(core.kernels)
-    return core.seconds(work, layer.n_bytes) if work else core.move_s(layer.n_bytes)
+    return core.seconds(work, layer.n_bytes) if work is not None else core.move_s(layer.n_bytes)
 
 
 def checks(name: str | None = None) -> list[Check]:
