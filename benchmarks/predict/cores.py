@@ -103,8 +103,8 @@ A53 = Core(
 )  # fmt: skip
 A72 = Core(
     "Cortex-A72", "Raspberry Pi 4", 1.5, "pairs", 1, 2, 1, 3, OUT_OF_ORDER, 5.1,
-    "Arm, Cortex-A72 Software Optimization Guide (UAN 0016A): ASIMD integer multiply on FP/ASIMD-0 alone, other ASIMD "
-    "also on FP/ASIMD-1, one load and one store pipe; 3 instructions decoded a cycle",
+    "Arm, Cortex-A72 Software Optimization Guide (UAN 0016A): FP/ASIMD-0 with the integer multiply, FP/ASIMD-1, a load "
+    "and a store pipe. LLVM uses AArch64SchedA57.td for it: 3 instructions decoded a cycle, other ASIMD on either pipe",
     "ThomasKaiser/sbc-bench, Results.md: tinymembench memcpy 2550 MB/s, read and written",
 )  # fmt: skip
 A76 = Core(
