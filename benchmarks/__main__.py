@@ -18,6 +18,7 @@ from benchmarks.commands import (
     overhead,
     pareto,
     peers,
+    predict,
     quality,
     rewrites,
     sizes,
@@ -187,6 +188,19 @@ COMMANDS: dict[str, Command] = {
         "Time each operator of a model alone, beside the whole model and a large matrix product in the same "
         "arithmetic.",
         ("operators artifacts/edge-l/edge-l-full_int8.tflite",),
+    ),
+    "predict": Command(
+        predict.add_arguments,
+        "predict the cost of int8 models on three ARM cores",
+        "Predict what a full-int8 model costs on devices nobody here has: multiplications, bytes moved, operators "
+        "outside XNNPACK, and milliseconds on one thread of a Cortex-A53, A72 and A76 (Raspberry Pi 3B+, 4 and 5). "
+        "Nothing is measured. The uncertainty is that of known networks against published measurements.",
+        (
+            "predict edge_runtime/models",
+            "predict artifacts --out predicted.json",
+            "predict --operators edge_runtime/models/edge-l-full_int8.tflite",
+            "predict --published",
+        ),
     ),
     "peers": Command(
         peers.add_arguments,

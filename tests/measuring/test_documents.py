@@ -23,6 +23,8 @@ from benchmarks.int8.peers import read_peers
 from benchmarks.int8.rewrites import read_rewrites
 from benchmarks.pages import int8_page, quality_page
 from benchmarks.pages.command import INT8_PAGE, QUALITY_PAGE
+from benchmarks.predict.cost import read_predicted
+from benchmarks.predict.counted import read_counts
 from benchmarks.runtime.outside_document import read_outside
 from benchmarks.runtime.overhead_document import read_overhead
 from benchmarks.runtime.quality_document import read_quality
@@ -36,6 +38,8 @@ from tests.helpers.places import ROOT
 READERS: dict[str, Callable[[Path], Any]] = {
     "interpreters/*.json": read_interpreters,
     "ladder/*.json": read_ladder,
+    "predict/instructions.json": read_counts,
+    "predict/sizes.json": read_predicted,
     "runtime/aarch64.json": read_emulated,
     "runtime/fuzz.json": read_fuzz,
     "runtime/outside.json": read_outside,
