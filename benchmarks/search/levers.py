@@ -42,7 +42,7 @@ LEVERS: dict[str, Mapping[str, Any]] = {
 """What each changes of the base's settings. ``seed-1`` changes nothing: it shows how far chance goes."""
 
 TAUGHT = "taught"
-TEACHERS = (BASE, "ellipse-loss", "outline-loss", "turned")
+TEACHERS = (BASE, "outline-loss", "deep-supervision", "turned")
 """``taught`` learns the mean outline of these networks of the same fold, of its own images and of the unlabelled ones.
 They must be trained before."""
 
