@@ -33,6 +33,7 @@ class TrainConfig:
         resize_rule: How a frame is fitted into the input, see :mod:`edge_runtime.frame.geometry`.
         mask: ``ellipse`` (interior of the reference ellipse) or ``contour`` (the paper's filled outline).
         augment: ``none``, ``paper``, ``ours`` or ``turned`` (by any angle).
+        calm: Share of the epochs, at the end, in which ``turned`` changes no more than ``ours``.
         looks: Altered looks of each image that are trained on too, see :mod:`train.frames.looks`.
         negatives: Frames without a head in each epoch, relative to those with one.
         loss: See :func:`train.networks.losses.segmentation_loss`.
@@ -57,6 +58,7 @@ class TrainConfig:
     resize_rule: ResizeRule = LETTERBOX
     mask: MaskKind = "ellipse"
     augment: AugmentName = "turned"
+    calm: float = 0.0
     looks: int = 8
     negatives: float = 0.6
     loss: LossName = "bce_dice"
@@ -109,7 +111,7 @@ class TrainConfig:
 
 _BEFORE = {
     "train_images": None, "resize_rule": STRETCH, "looks": 0, "negatives": 0.0, "deep_supervision": False,
-    "averaged": 0.0,
+    "averaged": 0.0, "calm": 0.0,
 }  # fmt: skip
 """What checkpoints of earlier versions were trained with and do not say."""
 

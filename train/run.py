@@ -128,7 +128,8 @@ class Run:
         order = pool.draw(config.seed, number, config.negatives)
         # A last batch of one image gives batch norm nothing to normalize at 1x1 deep in the network, so it is left out.
         starts = [s for s in range(0, len(order), config.batch_size) if s == 0 or len(order) - s > 1]
-        augment = AUGMENTS[config.augment]
+        calm = config.augment == "turned" and number >= round((1 - config.calm) * config.epochs)
+        augment = AUGMENTS["ours" if calm else config.augment]
         set_train_mode(self.model)
         total = 0.0
         for i, start in enumerate(starts):

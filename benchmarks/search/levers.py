@@ -30,6 +30,7 @@ LEVERS: dict[str, Mapping[str, Any]] = {
     "deep-supervision": {"deep_supervision": True},
     "averaged": {"averaged": 0.999},
     "turned": {"augment": "turned"},
+    "turned-then-calm": {"augment": "turned", "calm": 0.25},
     "looks": {"looks": 8},
     "lr-half": {"lr": 1e-3},
     "lr-twice": {"lr": 4e-3},
