@@ -6,13 +6,13 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from edge_runtime.errors import ModelError, UsageError
-from edge_runtime.frame.geometry import LETTERBOX, STRETCH, ResizeRule
+from edge_runtime.frame.geometry import SAMPLED, STRETCH, ResizeRule
 from train.data.hc18 import MaskKind
 from train.data.splits import SplitName
 from train.protocols import ANY_SCANNER, LEAK_FREE, PAPER, protocol_name
 
 AugmentName = Literal["none", "paper", "ours", "turned"]
-LossName = Literal["bce", "bce_dice", "bce_dice_outline", "bce_dice_ellipse"]
+LossName = Literal["bce", "bce_dice", "bce_dice_outline"]
 
 MAX_LR = 10.0
 MAX_BATCH = 4096
@@ -37,8 +37,6 @@ class TrainConfig:
         looks: Altered looks of each image that are trained on too, see :mod:`train.frames.looks`.
         negatives: Frames without a head in each epoch, relative to those with one.
         loss: See :func:`train.networks.losses.segmentation_loss`.
-        deep_supervision: Judge what each level of the encoder shows, too.
-        averaged: Keep the mean of the weights over about the last 1 / (1 - averaged) steps; 0: the last weights.
         optimizer: ``adam`` or ``adamw`` (weight decay 0.01).
         schedule: ``constant`` or ``one_cycle`` (30% warm-up, cosine).
         lr: Learning rate, above 0; the peak if it varies.
@@ -55,15 +53,13 @@ class TrainConfig:
     image_size: tuple[int, int]
     protocol: str = ANY_SCANNER
     split: SplitName = "grouped"
-    resize_rule: ResizeRule = LETTERBOX
+    resize_rule: ResizeRule = SAMPLED
     mask: MaskKind = "ellipse"
     augment: AugmentName = "turned"
-    calm: float = 0.0
+    calm: float = 0.25
     looks: int = 8
     negatives: float = 0.6
-    loss: LossName = "bce_dice"
-    deep_supervision: bool = False
-    averaged: float = 0.0
+    loss: LossName = "bce_dice_outline"
     optimizer: Literal["adam", "adamw"] = "adamw"
     schedule: Literal["constant", "one_cycle"] = "one_cycle"
     lr: float = 1.5e-3
@@ -109,13 +105,10 @@ class TrainConfig:
         return TrainConfig(**{**values, "image_size": tuple(values["image_size"]), "protocol": protocol})
 
 
-_BEFORE = {
-    "train_images": None, "resize_rule": STRETCH, "looks": 0, "negatives": 0.0, "deep_supervision": False,
-    "averaged": 0.0, "calm": 0.0,
-}  # fmt: skip
+_BEFORE = {"train_images": None, "resize_rule": STRETCH, "looks": 0, "negatives": 0.0, "calm": 0.0}
 """What checkpoints of earlier versions were trained with and do not say."""
 
-_HC18_ALONE: dict[str, Any] = {"resize_rule": STRETCH, "looks": 0, "negatives": 0.0}
+_HC18_ALONE: dict[str, Any] = {"resize_rule": STRETCH, "looks": 0, "negatives": 0.0, "calm": 0.0, "loss": "bce_dice"}
 
 PROTOCOLS: dict[str, dict[str, Any]] = {
     ANY_SCANNER: {},

@@ -209,8 +209,6 @@ def _finish(
     """Score the network on the test part, with its weights as they are stored, and write the checkpoint."""
     config, model = run.config, run.model
     kept = config.epochs
-    if run.average:
-        model.load_state_dict(run.average)
     if config.keep == "best" and run.best is not None:
         model.load_state_dict(run.best)
         kept = max(run.history, key=lambda epoch: epoch.val_dice or 0.0).epoch

@@ -15,12 +15,11 @@ from torch import Tensor
 from edge_runtime.frame.preprocess import Prepared
 from edge_runtime.metrics import summarize
 from train.augment import AUGMENTS
-from train.config import TrainConfig
+from train.config import AugmentName, TrainConfig
 from train.data.hc18 import Sample
 from train.data.score import Predict, score_sample
 from train.divergence import DivergenceError, find_fault, find_not_finite
 from train.frames.pool import Pool
-from train.networks.deep_supervision import DeepSupervision
 from train.networks.losses import at_size, segmentation_loss, unpack
 from train.networks.model import HeadNet, freeze, load_encoder, make_predictor, set_train_mode
 from train.progress import Progress
@@ -29,10 +28,6 @@ from train.strategies import Strategy
 from train.weights import find_encoder_weights
 
 _FROM_EPOCH_SEED = 1_000_003  # a prime far above any number of epochs: no two pairs of seed and epoch give the same
-
-
-_BESIDE = "average.", "supervision."
-"""Prefixes of the names of :attr:`train.state.State.beside`."""
 
 
 def learning_rate(config: TrainConfig, progress: float) -> float:
@@ -50,6 +45,12 @@ def learning_rate(config: TrainConfig, progress: float) -> float:
     return end + (start - end) * (1 + math.cos(math.pi * t)) / 2
 
 
+def augmentation(config: TrainConfig, epoch: int) -> AugmentName:
+    """The changes of an epoch, from 0: ``turned`` calms down to ``ours`` for the last of them."""
+    calm = config.augment == "turned" and epoch >= round((1 - config.calm) * config.epochs)
+    return "ours" if calm else config.augment
+
+
 class Run:
     """One training run: a network, its optimizer and the epochs that are done."""
 
@@ -63,16 +64,11 @@ class Run:
         self.initial_fault = find_not_finite(self.model.state_dict())
         freeze(self.model)
         self.model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        torch.manual_seed(config.seed)
-        self.supervision = DeepSupervision(self.model).to(device) if config.deep_supervision else None
         learning = [p for p in self.model.parameters() if p.requires_grad]
-        learning += list(self.supervision.parameters()) if self.supervision else []
         if config.optimizer == "adamw":
             self.optimizer: torch.optim.Optimizer = torch.optim.AdamW(learning, lr=config.lr, weight_decay=0.01)
         else:
             self.optimizer = torch.optim.Adam(learning, lr=config.lr)
-        self.average: dict[str, Tensor] = {}
-        self.steps = 0
         self.history: list[Epoch] = []
         self.best: dict[str, Tensor] | None = None
         self.best_dice = -1.0
@@ -81,12 +77,7 @@ class Run:
     def save(self, path: Path, identity: Identity) -> None:
         """Write the state, whole or not at all."""
         model, optimizer = self.model.state_dict(), self.optimizer.state_dict()
-        beside = {f"average.{name}": value for name, value in self.average.items()}
-        if self.supervision:
-            beside |= {f"supervision.{name}": value for name, value in self.supervision.state_dict().items()}
-        beside["steps"] = torch.tensor(self.steps)
-        state = State(self.history, model, optimizer, self.best, self.best_dice, self.seconds, beside)
-        save_state(path, state, identity)
+        save_state(path, State(self.history, model, optimizer, self.best, self.best_dice, self.seconds), identity)
 
     def restore(self, path: Path, identity: Identity) -> None:
         """Go on from a state.
@@ -106,10 +97,6 @@ class Run:
                     raise ValueError("the optimizer's state does not fit the network")
         except (RuntimeError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
             raise unusable(path, f"it is not the state of this network ({str(error).splitlines()[0]})") from error
-        named = {kind: {k[len(kind) :]: v for k, v in state.beside.items() if k.startswith(kind)} for kind in _BESIDE}
-        self.average, self.steps = named["average."], int(state.beside.get("steps", torch.tensor(0)))
-        if self.supervision:
-            self.supervision.load_state_dict(named["supervision."])
         self.history, self.best = state.history, state.best
         self.best_dice, self.seconds = state.best_dice, state.seconds
 
@@ -128,8 +115,7 @@ class Run:
         order = pool.draw(config.seed, number, config.negatives)
         # A last batch of one image gives batch norm nothing to normalize at 1x1 deep in the network, so it is left out.
         starts = [s for s in range(0, len(order), config.batch_size) if s == 0 or len(order) - s > 1]
-        calm = config.augment == "turned" and number >= round((1 - config.calm) * config.epochs)
-        augment = AUGMENTS["ours" if calm else config.augment]
+        augment = AUGMENTS[augmentation(config, number)]
         set_train_mode(self.model)
         total = 0.0
         for i, start in enumerate(starts):
@@ -142,15 +128,10 @@ class Run:
             x = x.to(self.device, memory_format=torch.channels_last)
             with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=config.precision == "bfloat16"):
                 logits = self.model(x)
-            y = y.to(self.device)
-            loss = segmentation_loss(config.loss, at_size(logits, (y.shape[2], y.shape[3])), y)
-            if self.supervision:
-                loss = loss + self.supervision.loss(config.loss, y)
+            loss = segmentation_loss(config.loss, at_size(logits, (y.shape[2], y.shape[3])), y.to(self.device))
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             self.optimizer.step()
-            if config.averaged:
-                self._follow()
             value = loss.item()
             if not math.isfinite(value):
                 raise self.diverged(f"step {i + 1} of {len(starts)}, learning rate {rate:.3g}: the loss is {value}")
@@ -160,16 +141,6 @@ class Run:
         if bad := find_not_finite(self.model.state_dict()) or find_not_finite(self._moments()):
             raise self.diverged(f"after step {len(starts)} of {len(starts)}, learning rate {rate:.3g}: {bad}")
         return total / len(starts)
-
-    def _follow(self) -> None:
-        """Move the average towards the weights as they are: slowly, but fast at the start."""
-        self.steps += 1
-        share = 1 - min(self.config.averaged, (1 + self.steps) / (10 + self.steps))
-        for name, value in self.model.state_dict().items():
-            if name not in self.average or not value.is_floating_point():
-                self.average[name] = value.detach().clone()
-            else:
-                self.average[name].lerp_(value.detach(), share)
 
     def _moments(self) -> dict[str, Tensor]:
         """The optimizer's tensors, by a name for messages."""

@@ -112,7 +112,6 @@ class State:
         best: State of the network after the best epoch; None if no epoch was judged.
         best_dice: Mean Dice of the validation part then; -1 if none.
         seconds: Time all epochs took.
-        beside: Tensors that the network does not have: the average of its weights, and what supervises it.
     """
 
     history: list[Epoch]
@@ -121,7 +120,6 @@ class State:
     best: dict[str, Tensor] | None
     best_dice: float
     seconds: float
-    beside: dict[str, Tensor] = field(default_factory=dict)
 
 
 def save_state(path: Path, state: State, identity: Identity) -> None:
@@ -142,7 +140,6 @@ def save_state(path: Path, state: State, identity: Identity) -> None:
         "best": state.best,
         "best_dice": state.best_dice,
         "seconds": state.seconds,
-        "beside": state.beside,
     }
     torch.save(values, buffer)
     try:
@@ -192,7 +189,6 @@ def load_state(path: Path, identity: Identity, device: torch.device) -> State:
             best=None if values["best"] is None else _tensors(values["best"]),
             best_dice=float(values["best_dice"]),
             seconds=float(values["seconds"]),
-            beside=_tensors(values.get("beside", {})),
         )
     except (KeyError, TypeError, ValueError, AttributeError, FetalHeadError) as error:
         raise unusable(path, f"it is not a complete training state ({error})") from error

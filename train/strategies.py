@@ -7,7 +7,7 @@ from typing import Literal
 
 from edge_runtime.common.record import LEFT_OUT
 from edge_runtime.errors import UsageError
-from train.networks.patch_shape import PatchShape
+from train.networks.patch_shape import PatchShape, lean
 
 PAPER_DECODER = (256, 128, 64, 32, 16)
 NARROW_DECODER = (64, 32, 24, 16, 8)
@@ -78,6 +78,22 @@ class Strategy:
         return self.shape.logits_stride(len(self.decoder_channels))
 
 
+def _lean(name: str, which: str, image_size: tuple[int, int], *stages: tuple[int, int]) -> Strategy:
+    """A fast network of 3x3 convolutions, which starts at random; the stages are those of :func:`lean`."""
+    return Strategy(
+        name,
+        f"ours: {which} of the fast networks: 3x3 convolutions behind patches of 12x12 pixels, nothing pretrained",
+        ("all",),
+        architecture="patch-unet",
+        encoder_weights="random",
+        decoder_channels=(64,),
+        in_channels=1,
+        upsampling="bilinear",
+        image_size=image_size,
+        patch=lean(*stages),
+    )
+
+
 _ALL = (
     Strategy(
         "unet-scratch",
@@ -118,6 +134,8 @@ _ALL = (
         upsampling="bilinear",
         image_size=(160, 240),
     ),
+    _lean("edge-s", "the smallest", (160, 240), (32, 1), (48, 2), (64, 3)),
+    _lean("edge-m", "the middle size", (160, 240), (32, 1), (64, 4), (96, 3)),
     Strategy(
         "edge-l",
         "ours: as edge, but a first convolution of 6x6 pixels and logits at a quarter of the input",

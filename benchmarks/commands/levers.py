@@ -7,7 +7,7 @@ import argparse
 from benchmarks.commands.pareto import run_trials
 from benchmarks.common.arguments import add_trainings
 from benchmarks.common.result_files import RESULTS
-from benchmarks.search.levers import BASE, LEVERS, table, trials
+from benchmarks.search.levers import BASE, GONE, LEVERS, table, trials
 from benchmarks.search.trial import read_trial
 from edge_runtime.common.arguments import above
 from edge_runtime.common.cli import say
@@ -31,8 +31,8 @@ def run(args: argparse.Namespace) -> int:
     chosen = [trial for name in args.names or LEVERS for trial in trials(name)]
     if not args.table:
         run_trials(args, chosen)
-    every = [trial.name for name in dict.fromkeys((BASE, *args.names)) for trial in trials(name)]
-    names = every if args.names else [trial.name for name in LEVERS for trial in trials(name)]
+    shown = dict.fromkeys((BASE, *args.names) if args.names else (*LEVERS, *GONE))
+    names = [trial.name for lever in shown for trial in trials(lever)]
     done = {name: read_trial(path) for name in names if (path := args.results / f"{name}.json").exists()}
     say(table(done) if done else f"There are no results in {args.results} yet.")
     return 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from benchmarks.search.trial import SETTINGS, Trial
-from train.networks.patch_shape import Encoder, PatchShape
+from train.networks.patch_shape import Encoder, PatchShape, lean
 from train.strategies import Strategy, get_strategy
 
 Size = tuple[int, int]
@@ -100,10 +100,6 @@ def _residuals() -> list[Trial]:
 
 def _leans() -> list[Trial]:
     """The same with all that saved time: stems of whole patches, and logits of 2x2 places at once."""
-
-    def lean(*stages: tuple[int, int]) -> PatchShape:
-        return _residual(*stages, stem=(12, 4), shuffle=2)
-
     flat, deep = lean((32, 1), (64, 2), (128, 2)), lean((32, 1), (64, 2), (96, 2), (128, 2))
     sizes = SMALL, MIDDLE, LARGE, LARGEST
     base = f"lean-16-{_text(LARGE)}"
@@ -123,6 +119,9 @@ def _leans() -> list[Trial]:
     ]
 
 
+OURS = ("edge", "edge-s", "edge-m")
+"""Strategies among the points."""
+
 LONG = (
     "lean-16-96x144", "lean-16-128x192", "lean-16-160x240", "lean-16-192x288", "lean-32-192x288",
     "lean-16-160x240-narrow", "lean-16-160x240-wide", "lean-16-192x288-large", "mobilenet-16-128x192",
@@ -136,8 +135,8 @@ def _text(size: Size) -> str:
 
 
 def _all() -> dict[str, Trial]:
-    edge = Trial("edge", get_strategy("edge"))
-    found = {trial.name: trial for trial in (edge, *_mobilenets(), *_efficientnets(), *_residuals(), *_leans())}
+    ours = [Trial(name, get_strategy(name)) for name in OURS]
+    found = {trial.name: trial for trial in (*ours, *_mobilenets(), *_efficientnets(), *_residuals(), *_leans())}
     settings = {"epochs": 4 * SETTINGS["epochs"]}
     longer = [replace(found[name], name=f"{name}-long", settings=settings) for name in LONG]
     return found | {trial.name: trial for trial in longer}

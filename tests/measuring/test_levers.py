@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.search.levers import BASE, EPOCHS, LEVERS, NETWORK, TAUGHT, TEACHERS, effect, table, trials
+from benchmarks.search.levers import BASE, EPOCHS, GONE, LEVERS, NETWORK, TAUGHT, TEACHERS, effect, table, trials
 from benchmarks.search.points import POINTS
 from benchmarks.search.trial import Judged, TrialResult, read_trial
 from tests.helpers.places import ROOT, Run
@@ -76,7 +76,7 @@ def test_levers_are_trained_and_compared(run: Run, phantom: Path, tmp_path: Path
 @pytest.mark.parametrize("path", RESULTS, ids=lambda p: p.stem)
 def test_committed_results_are_of_levers(path: Path) -> None:
     found = read_trial(path)
-    known = {trial.name: trial for lever in LEVERS for trial in trials(lever)}
+    known = {trial.name: trial for lever in (*LEVERS, *GONE) for trial in trials(lever)}
     assert found.name == path.stem and found.strategy == known[found.name].strategy
     assert found.config["split"] == known[found.name].split
     assert found.git_commit and not found.git_commit.endswith("-dirty")

@@ -8,9 +8,10 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
 
 from train.frames.pool import UNSURE
-from train.networks.losses import segmentation_loss, unpack
+from train.networks.losses import near_outline, segmentation_loss, unpack
 
 NAMES = ("bce", "bce_dice")
+ALL = (*NAMES, "bce_dice_outline")
 
 
 def masks(head: torch.Tensor, unsure: torch.Tensor | None = None) -> torch.Tensor:
@@ -33,7 +34,7 @@ def logits() -> torch.Tensor:
 
 def test_the_loss_is_low_for_the_right_answer_and_high_for_the_wrong_one(heads: torch.Tensor) -> None:
     whole = (heads > 0.5).float()
-    for name in NAMES:
+    for name in ALL:
         right = segmentation_loss(name, (whole * 2 - 1) * 20, masks(whole))
         wrong = segmentation_loss(name, (1 - whole * 2) * 20, masks(whole))
         assert right < 0.02 < 1 < wrong
@@ -76,7 +77,28 @@ def test_a_frame_without_a_head_has_no_dice(heads: torch.Tensor, logits: torch.T
     assert float(mixed - bce) == pytest.approx(float(dice) / 2), "the mean is over all frames"
 
 
-@pytest.mark.parametrize("name", NAMES)
+def test_pixels_near_the_outline_count_more(logits: torch.Tensor) -> None:
+    target = torch.zeros(1, 1, 128, 192)
+    target[..., 30:100, 40:150] = 1
+    weights = near_outline(target)
+    assert weights[..., 64, 90] == 1 and weights[..., 64, 190] == 1, "far from it"
+    assert weights[..., 64, 40] == pytest.approx(1 + 5 * 15 / 31) and weights[..., 64, 39] > weights[..., 64, 30] > 1
+    wrong = torch.where(target > 0, 5.0, -5.0)
+    at_outline, inside = wrong.clone(), wrong.clone()
+    at_outline[..., 60:64, 40:44] *= -1
+    inside[..., 60:64, 90:94] *= -1
+    losses = [float(segmentation_loss("bce_dice_outline", x, masks(target))) for x in (at_outline, inside)]
+    assert losses[0] > 1.1 * losses[1]
+    # where nobody is sure, neither the answer nor the mask counts
+    unsure = torch.zeros_like(target)
+    unsure[..., 95:105, :] = 1
+    turned = torch.where(unsure > 0, 1 - target, target)
+    answers = [torch.where(unsure > 0, x, wrong) for x in (torch.full_like(wrong, 9.0), torch.full_like(wrong, -9.0))]
+    found = [segmentation_loss("bce_dice_outline", a, masks(m, unsure)) for a in answers for m in (target, turned)]
+    assert float(max(found)) == pytest.approx(float(min(found)))
+
+
+@pytest.mark.parametrize("name", ALL)
 def test_a_batch_of_which_nothing_is_sure_gives_no_gradient(
     name: str, heads: torch.Tensor, logits: torch.Tensor
 ) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edge_runtime.frame.geometry import SAMPLED
 from edge_runtime.frame.preprocess import prepare
 from train.config import PROTOCOLS, TrainConfig
 from train.data.hc18 import Sample, read_dataset
@@ -83,7 +84,7 @@ def test_a_pool_holds_heads_looks_and_generated_frames(samples: list[Sample], po
     assert {len(of) for of in pool.empty[1].values()} == {each}
     assert pool.images.shape == pool.masks.shape and pool.images.shape[1:] == SIZE and pool.images.dtype == np.uint8
     for sample, looks in zip(samples, pool.heads, strict=True):
-        plain = prepare(sample.frame(), SIZE, (sample.pixel_size_mm,) * 2)
+        plain = prepare(sample.frame(), SIZE, (sample.pixel_size_mm,) * 2, SAMPLED)
         assert np.array_equal(pool.images[looks[0]], plain.image) and 1 <= len(looks) <= 3
         area = pool.masks[looks[0]].sum() / (UNSURE - 1) * np.prod(plain.geometry.window().step)
         assert area == pytest.approx(sample.mask().sum(), rel=5e-3)
@@ -138,7 +139,7 @@ def test_frames_from_elsewhere_have_an_unsure_band_or_no_head(samples: list[Samp
     for other, looks in zip(heads, pool.heads[3:], strict=True):
         truth = other.head()
         assert truth is not None
-        prepared = prepare(other.frame(), SIZE, (1.0, 1.0))
+        prepared = prepare(other.frame(), SIZE, (1.0, 1.0), SAMPLED)
         mask = pool.masks[looks[0]]
         y, x = np.mgrid[: SIZE[0], : SIZE[1]].astype(np.float64)
         place = prepared.geometry.place

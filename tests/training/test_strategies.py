@@ -29,6 +29,8 @@ TRAINABLE = {
     "encoder-only-random": 2_223_872,
     "full": 6_628_945,
     "edge": 3_117_321,
+    "edge-s": 379_332,
+    "edge-m": 866_500,
     "edge-l": 2_108_065,
 }
 

@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 from edge_runtime.errors import ModelError, UsageError
-from edge_runtime.frame.geometry import LETTERBOX, RESIZE_RULES, STRETCH, ResizeRule
+from edge_runtime.frame.geometry import RESIZE_RULES, SAMPLED, STRETCH, ResizeRule
 from edge_runtime.frame.preprocess import prepare
 from tests.helpers.places import ROOT, Run
 from train.checkpoint import load_checkpoint, stored_dtype
@@ -25,7 +25,7 @@ from train.frames.no_frames import clouds
 from train.frames.pool import UNSURE, make_pool
 from train.loop import train
 from train.run import Run as TrainingRun
-from train.run import learning_rate
+from train.run import augmentation, learning_rate
 from train.strategies import STRATEGIES
 
 TOY = ("--image-size", 64, 96, "--limit", 6, "--batch-size", 3, "--encoder-weights", "random")
@@ -148,7 +148,7 @@ def test_the_paper_protocol_is_the_papers() -> None:
 def test_the_protocols_add_to_one_another() -> None:
     default, hc18_alone = (TrainConfig((64, 64), **PROTOCOLS[name]) for name in ("any-scanner", "leak-free"))
     assert default == TrainConfig((64, 64)) and default.protocol == "any-scanner"
-    assert (default.resize_rule, default.augment, default.looks, default.negatives) == (LETTERBOX, "turned", 8, 0.6)
+    assert (default.resize_rule, default.augment, default.looks, default.negatives) == (SAMPLED, "turned", 8, 0.6)
     assert (hc18_alone.resize_rule, hc18_alone.augment, hc18_alone.looks, hc18_alone.negatives) == (
         STRETCH, "ours", 0, 0,
     )  # fmt: skip
@@ -160,6 +160,13 @@ def test_the_protocols_add_to_one_another() -> None:
     for wrong in ({"looks": 51}, {"negatives": -0.1}, {"looks": -1}):
         with pytest.raises(UsageError, match="must be between 0 and"):
             config(**wrong)
+
+
+def test_turning_calms_down_for_the_last_epochs() -> None:
+    names = [augmentation(config(augment="turned", calm=0.25, epochs=8), epoch) for epoch in range(8)]
+    assert names == ["turned"] * 6 + ["ours"] * 2
+    assert augmentation(config(augment="turned", calm=0.0, epochs=8), 7) == "turned"
+    assert augmentation(config(augment="paper", calm=0.25, epochs=8), 7) == "paper"
 
 
 def test_one_cycle_rises_and_falls() -> None:
@@ -238,5 +245,5 @@ def test_training_frames_hold_the_runtimes_bytes_and_the_masks_coverage(phantom:
 def test_settings_that_do_not_name_a_resize_rule_stretch() -> None:
     """Those of checkpoints from before there were two."""
     values = config().to_json()
-    assert values.pop("resize_rule") == LETTERBOX
+    assert values.pop("resize_rule") == SAMPLED
     assert TrainConfig.from_json(values) == config(resize_rule=STRETCH)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -20,13 +18,12 @@ def segmentation_loss(name: str, logits: Tensor, masks: Tensor) -> Tensor:
     """Binary cross-entropy of logits; with ``dice``, its sum with the soft Dice loss per image with a head.
 
     Args:
-        name: ``bce``; ``bce_dice``; ``bce_dice_outline``: the cross-entropy counts pixels near the outline more; or
-            ``bce_dice_ellipse``: plus the error of the circumference, see :func:`circumference`.
+        name: ``bce``, ``bce_dice`` or ``bce_dice_outline``, whose cross-entropy counts pixels near the outline more.
         logits: (N, 1, H, W).
         masks: (N, 2, H, W) in [0, 1]: the head, and where nothing is to be learned.
     """
     target, sure = masks[:, :1], 1 - masks[:, 1:]
-    weights = sure * near_outline(target) if name == "bce_dice_outline" else sure
+    weights = sure * near_outline(target * sure) if name == "bce_dice_outline" else sure
     loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, target, weights, reduction="sum")
     loss = loss / weights.sum().clamp(min=1)
     if name == "bce":
@@ -34,39 +31,16 @@ def segmentation_loss(name: str, logits: Tensor, masks: Tensor) -> Tensor:
     p, target = torch.sigmoid(logits) * sure, target * sure
     both, area = (p * target).sum(dim=(1, 2, 3)), target.sum(dim=(1, 2, 3))
     dice = 1 - (2 * both + 1) / (p.sum(dim=(1, 2, 3)) + area + 1)
-    loss = loss + (dice * (area > 0)).mean()
-    if name == "bce_dice_ellipse":
-        whole = (area > 0) & (masks[:, 1:].amax(dim=(1, 2, 3)) == 0)
-        error = torch.log(circumference(p) / circumference(target)).abs()
-        loss = loss + torch.where(whole, error.clamp(max=1), torch.zeros_like(error)).mean()
-    return loss
+    return loss + (dice * (area > 0)).mean()
 
 
 def near_outline(target: Tensor) -> Tensor:
     """Weights (N, 1, H, W), from 1 far from the outline to about 1 + 5 / 2 on it (Wei et al. 2020, F3Net)."""
     mean = target
-    for side in (OUTLINE_WINDOW, 1), (1, OUTLINE_WINDOW):  # 15 times as fast as both at once
+    for side in (OUTLINE_WINDOW, 1), (1, OUTLINE_WINDOW):  # quicker than both at once
         padding = side[0] // 2, side[1] // 2
         mean = torch.nn.functional.avg_pool2d(mean, side, 1, padding, count_include_pad=False)
     return 1 + OUTLINE_WEIGHT * (mean - target).abs()
-
-
-def circumference(p: Tensor) -> Tensor:
-    """Circumference (N,) in pixels of the ellipse with the moments of each map (N, 1, H, W) of probabilities.
-
-    An ellipse of semi-axes a and b has the variances a^2 / 4 and b^2 / 4 along them. The perimeter is Ramanujan's
-    second formula.
-    """
-    n, _, height, width = p.shape
-    y = torch.arange(height, dtype=p.dtype, device=p.device).view(1, 1, -1, 1)
-    x = torch.arange(width, dtype=p.dtype, device=p.device).view(1, 1, 1, -1)
-    total = p.sum(dim=(1, 2, 3)).clamp(min=1).view(n, 1, 1, 1)
-    dy, dx = y - (p * y).sum(dim=(1, 2, 3), keepdim=True) / total, x - (p * x).sum(dim=(1, 2, 3), keepdim=True) / total
-    yy, xx, xy = ((p * product).sum(dim=(1, 2, 3), keepdim=True) / total for product in (dy * dy, dx * dx, dy * dx))
-    middle, half = (yy + xx) / 2, torch.sqrt((yy - xx) ** 2 / 4 + xy**2 + 1e-3)
-    a, b = (2 * torch.sqrt((middle + sign * half).clamp(min=1e-2)).view(n) for sign in (1, -1))
-    h = ((a - b) / (a + b)) ** 2
-    return math.pi * (a + b) * (1 + 3 * h / (10 + torch.sqrt(4 - 3 * h)))
 
 
 def at_size(logits: Tensor, size: tuple[int, int]) -> Tensor:
