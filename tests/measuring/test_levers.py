@@ -80,3 +80,8 @@ def test_committed_results_are_of_levers(path: Path) -> None:
     assert found.name == path.stem and found.strategy == known[found.name].strategy
     assert found.config["split"] == known[found.name].split
     assert found.git_commit and not found.git_commit.endswith("-dirty")
+
+
+def test_the_page_shows_the_committed_results() -> None:
+    shown = table({path.stem: read_trial(path) for path in RESULTS}).rsplit("\n", 1)[0]
+    assert shown in (ROOT / "docs/pareto.md").read_text(), "paste what python -m benchmarks levers --table prints"
