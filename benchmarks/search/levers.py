@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.common.tables import text_table
+from benchmarks.common.tables import NOT_MEASURED, text_table
 from benchmarks.search.points import POINTS
 from benchmarks.search.trial import Judged, Trial, TrialResult
 from train.data.splits import FOLDS
@@ -72,6 +72,10 @@ def trials(lever: str) -> list[Trial]:
     ]
 
 
+Interval = tuple[float, float, float]
+"""Mean, and the ends of its 95 % interval."""
+
+
 @dataclass(frozen=True)
 class Effect:
     """What a lever changes, as the mean over images and its 95 % interval by bootstrap over exams.
@@ -80,17 +84,17 @@ class Effect:
         lever: Its name.
         folds: Folds that both it and the base have a result of.
         dice: Mean Dice with the lever, 0 to 1, in full int8.
-        adf_mm: Mean absolute difference of the circumference with the lever.
+        adf_mm: Mean absolute difference of the circumference with the lever; infinite if none was measured.
         dice_points: Change of Dice in points of 100: mean, low, high.
-        adf_change_mm: Change of the absolute difference in mm: mean, low, high.
+        adf_change_mm: Change of the absolute difference in mm: mean, low, high; None if no image was measured by both.
     """
 
     lever: str
     folds: int
     dice: float
     adf_mm: float
-    dice_points: tuple[float, float, float]
-    adf_change_mm: tuple[float, float, float]
+    dice_points: Interval | None
+    adf_change_mm: Interval | None
 
 
 def effect(lever: str, results: Mapping[str, TrialResult]) -> Effect | None:
@@ -128,10 +132,12 @@ def _errors(judged: Judged) -> np.ndarray[Any, np.dtype[np.float64]]:
     return np.array([np.nan if mm is None else abs(mm) for mm in judged.hc_difference_mm])
 
 
-def _interval(values: np.ndarray[Any, np.dtype[np.float64]], exams: Sequence[str]) -> tuple[float, float, float]:
-    """Mean and 95 % interval; the bootstrap draws exams, because an exam's images are alike."""
+def _interval(values: np.ndarray[Any, np.dtype[np.float64]], exams: Sequence[str]) -> Interval | None:
+    """Mean and 95 % interval; the bootstrap draws exams, because an exam's images are alike. None without values."""
     _, which = np.unique(exams, return_inverse=True)
     known = ~np.isnan(values)
+    if not known.any():
+        return None
     sums = np.bincount(which, np.where(known, values, 0.0))
     counts = np.bincount(which, known.astype(float))
     drawn = np.random.default_rng(0).integers(0, len(sums), (BOOTSTRAP, len(sums)))
@@ -146,9 +152,11 @@ def table(results: Mapping[str, TrialResult]) -> str:
     header = ["  lever", "folds", "Dice (%)", "ADF (mm)", "Dice, change (points)", "ADF, change (mm)"]
     body = []
     for e in found:
-        mark = "+" if e.dice_points[1] > 0 or e.adf_change_mm[2] < 0 else " "
+        better = (e.dice_points and e.dice_points[1] > 0) or (e.adf_change_mm and e.adf_change_mm[2] < 0)
+        mark = "+" if better else " "
         changes = ["-", "-"] if e.lever == BASE else [_range(e.dice_points), _range(e.adf_change_mm)]
-        body.append([f"{mark} {e.lever}", str(e.folds), f"{100 * e.dice:.2f}", f"{e.adf_mm:.3f}", *changes])
+        adf = f"{e.adf_mm:.3f}" if np.isfinite(e.adf_mm) else NOT_MEASURED
+        body.append([f"{mark} {e.lever}", str(e.folds), f"{100 * e.dice:.2f}", adf, *changes])
     note = (
         f"{NETWORK}, {EPOCHS} epochs, full int8, every image of the folds judged once; change against {BASE}, "
         "image by image, with its 95 % interval over exams. + the interval lies on the good side of 0."
@@ -156,6 +164,8 @@ def table(results: Mapping[str, TrialResult]) -> str:
     return f"{text_table(header, body)}\n{note}"
 
 
-def _range(values: tuple[float, float, float]) -> str:
+def _range(values: Interval | None) -> str:
+    if values is None:
+        return NOT_MEASURED
     mean, low, high = values
     return f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]"
