@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks.commands.pareto import run_trials
-from benchmarks.common.arguments import add_trainings
+from benchmarks.commands.pareto import add_trials, run_trials
 from benchmarks.common.result_files import RESULTS
 from benchmarks.search.levers import BASE, GONE, LEVERS, table, trials
-from benchmarks.search.trial import read_trial
-from edge_runtime.common.arguments import above
+from benchmarks.search.trial import read_done
 from edge_runtime.common.cli import say
 from edge_runtime.errors import UsageError
 
@@ -19,8 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     listing = ", ".join(LEVERS)
     parser.add_argument("names", nargs="*", metavar="LEVER", help=f"{listing} (default: all)")
     parser.add_argument("--table", action="store_true", help="print what has been measured, and train nothing")
-    parser.add_argument("--minutes", type=above(0), metavar="N", help="start nothing after this time")
-    add_trainings(parser, RESULTS / "levers")
+    add_trials(parser, RESULTS / "levers")
     parser.set_defaults(action=run)
 
 
@@ -32,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.table:
         run_trials(args, chosen)
     shown = dict.fromkeys((BASE, *args.names) if args.names else (*LEVERS, *GONE))
-    names = [trial.name for lever in shown for trial in trials(lever)]
-    done = {name: read_trial(path) for name in names if (path := args.results / f"{name}.json").exists()}
+    results = read_done(args.results, [trial for lever in shown for trial in trials(lever)])
+    done = {result.name: result for result in results}
     say(table(done) if done else f"There are no results in {args.results} yet.")
     return 0

@@ -11,7 +11,7 @@ from benchmarks.common.result_files import RESULTS
 from benchmarks.search.front import table
 from benchmarks.search.points import POINTS
 from benchmarks.search.runner import Runner
-from benchmarks.search.trial import Trial, read_trial
+from benchmarks.search.trial import Trial, read_done, read_trial
 from edge_runtime.common.arguments import above, at_least, check_folder, checked_out
 from edge_runtime.common.cli import say
 from edge_runtime.common.files import write_bytes, write_json
@@ -49,9 +49,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--rounds", type=at_least(2), default=60, metavar="N", help="runs of each network (default: %(default)s)"
     )
     parser.add_argument("--overwrite", action="store_true", help=f"replace {LATENCY} or the picture")
-    parser.add_argument("--minutes", type=above(0), metavar="N", help="start nothing after this time")
-    add_trainings(parser, PARETO)
+    add_trials(parser, PARETO)
     parser.set_defaults(action=run)
+
+
+def add_trials(parser: argparse.ArgumentParser, results: Path) -> None:
+    """Add the arguments of :func:`run_trials`.
+
+    Args:
+        parser: The command's parser.
+        results: Folder of result files in the repository, the default.
+    """
+    parser.add_argument("--minutes", type=above(0), metavar="N", help="start nothing after this time")
+    add_trainings(parser, results)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -69,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
         return _draw(args)
     if not args.table:
         run_trials(args, trials)
-    results = [read_trial(path) for trial in trials if (path := args.results / f"{trial.name}.json").exists()]
+    results = read_done(args.results, trials)
     latency = args.results / LATENCY
     if results and latency.exists():
         from benchmarks.search.latency import read_latency

@@ -57,8 +57,9 @@ def section(documents: Sequence[SuiteDocument]) -> str:
 
 def _accuracy(document: SuiteDocument) -> str:
     on_device = all(result.n_refused_on_device is not None for result in document.results)
-    ellipse: Columns[Result] = (("of the ellipse", lambda r: mean(r.accuracy and r.accuracy.ellipse_dice, 2, 100)),)
-    of_ellipse = ellipse if any(r.accuracy and r.accuracy.ellipse_dice for r in document.results) else ()
+    of_ellipse: Columns[Result] = ()
+    if any(r.accuracy and r.accuracy.ellipse_dice for r in document.results):
+        of_ellipse = (("of the ellipse", lambda r: mean(r.accuracy and r.accuracy.ellipse_dice, 2, 100)),)
     columns: Columns[Result] = (
         ("artifact", title_code),
         ("Dice (%)", lambda r: interval(r.accuracy and r.accuracy.dice, 2, 100)),

@@ -15,7 +15,7 @@ from benchmarks.predict.cores import CORES, Core
 from benchmarks.predict.counted import COUNTED, read_counts
 from benchmarks.predict.counted import table as counts_table
 from benchmarks.predict.layers import Layer, layers_of
-from benchmarks.predict.published import Uncertainty, layer_s, uncertainty
+from benchmarks.predict.published import Uncertainty, layer_s, predict_ms, uncertainty
 from edge_runtime.common.provenance import git_commit, tool_versions
 from edge_runtime.common.record import LEFT_OUT
 from edge_runtime.errors import ModelError
@@ -224,7 +224,7 @@ def _facts(core: Core) -> CoreFacts:
 
 
 def _time(core: Core, layers: Sequence[Layer]) -> Milliseconds:
-    ms, factor = 1e3 * sum(layer_s(core, layer) for layer in layers), uncertainty(core.name).factor
+    ms, factor = predict_ms(core, layers), uncertainty(core.name).factor
     counted = [work.total for layer in layers if (work := layer.instructions(core.kernels)) is not None]
     return Milliseconds(core.key, ms, ms / factor, ms * factor, round(sum(counted)))
 

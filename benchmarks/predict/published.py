@@ -7,7 +7,9 @@ are converted with the ratios below, which are themselves published measurements
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from benchmarks.common.tables import Columns, cells, text_table
 from benchmarks.predict.cores import A53, A72, A76, Core, at
@@ -112,7 +114,7 @@ class Check:
         return max(self.ratio, 1 / self.ratio)
 
 
-def predict_ms(core: Core, layers: list[Layer]) -> float:
+def predict_ms(core: Core, layers: Sequence[Layer]) -> float:
     """Predicted time of a network on one thread, in ms. Layers of a kind that was never counted only move bytes."""
     return 1e3 * sum(layer_s(core, layer) for layer in layers)
 
@@ -160,6 +162,7 @@ class Uncertainty:
         return f"{self.core}: within a factor of {self.factor:.1f} of {count}, typically {self.typical:.2f}"
 
 
+@cache
 def uncertainty(name: str) -> Uncertainty:
     """The uncertainty of predictions for a core, by its name."""
     found = checks(name)

@@ -15,6 +15,8 @@ import numpy as np
 from benchmarks.common.tables import NOT_MEASURED, text_table
 from benchmarks.search.points import POINTS
 from benchmarks.search.trial import Judged, Trial, TrialResult
+from edge_runtime.metrics import BOOTSTRAP_SAMPLES
+from train.data.hc18 import exam_of
 from train.data.splits import FOLDS
 
 NETWORK = "lean-16-128x192"
@@ -51,8 +53,6 @@ TAUGHT = "taught"
 TEACHERS = (BASE, "outline-loss", "deep-supervision", "turned")
 """``taught`` learns the mean outline of these networks of the same fold, of its own images and of the unlabelled ones.
 They must be trained before."""
-
-BOOTSTRAP = 2000
 
 
 def trials(lever: str) -> list[Trial]:
@@ -115,7 +115,7 @@ def effect(lever: str, results: Mapping[str, TrialResult]) -> Effect | None:
     if images != [image for _, without in both for image in without.images]:
         raise ValueError(f"{lever} and {BASE} were not judged by the same images")
     one, other = (_together([pair[side].int8 for pair in both]) for side in (0, 1))
-    exams = [image.split("_")[0] for image in images]
+    exams = [exam_of(image) for image in images]
     dice = 100 * (np.array(one.dice) - np.array(other.dice))
     errors = _errors(one) - _errors(other)  # not a number where one of them refused
     return Effect(lever, len(both), one.mean_dice, one.adf_mm, _interval(dice, exams), _interval(errors, exams))
@@ -140,7 +140,7 @@ def _interval(values: np.ndarray[Any, np.dtype[np.float64]], exams: Sequence[str
         return None
     sums = np.bincount(which, np.where(known, values, 0.0))
     counts = np.bincount(which, known.astype(float))
-    drawn = np.random.default_rng(0).integers(0, len(sums), (BOOTSTRAP, len(sums)))
+    drawn = np.random.default_rng(0).integers(0, len(sums), (BOOTSTRAP_SAMPLES, len(sums)))
     means = sums[drawn].sum(axis=1) / np.maximum(counts[drawn].sum(axis=1), 1)
     low, high = np.percentile(means, [2.5, 97.5])
     return float(sums.sum() / counts.sum()), float(low), float(high)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -133,6 +133,12 @@ def read_trial(path: Path) -> TrialResult:
         ModelError: It is not such a document.
     """
     return read_record(path, TrialResult, SCHEMA_VERSION, "python -m benchmarks pareto")
+
+
+def read_done(folder: Path, trials: Iterable[Trial]) -> list[TrialResult]:
+    """The results of those trials that have one in a folder, in their order; errors are those of :func:`read_trial`."""
+    paths = (folder / f"{trial.name}.json" for trial in trials)
+    return [read_trial(path) for path in paths if path.exists()]
 
 
 def run_trial(trial: Trial, data: str | None, folder: Path, results: Path, threads: int) -> None:

@@ -38,10 +38,10 @@ def _roots(rows: NDArray[np.intp], starts: NDArray[np.intp], ends: NDArray[np.in
     width = int(ends.max(initial=0)) + 2
     low = np.searchsorted(rows * width + ends, (rows - 1) * width + starts - reach, side="right")
     high = np.searchsorted(rows * width + starts, (rows - 1) * width + ends + reach, side="left")
-    touches = high > low
-    parent = np.where(touches, low, np.arange(len(rows)))  # the first above, which joins most of them
-    more = np.flatnonzero(high - low > 1)
-    count = (high - low)[more] - 1
+    touching = high - low
+    parent = np.where(touching > 0, low, np.arange(len(rows)))  # the first above, which joins most of them
+    more = np.flatnonzero(touching > 1)
+    count = touching[more] - 1
     below = np.repeat(more, count)
     above = np.arange(len(below)) + np.repeat((low + 1)[more] - np.cumsum(count) + count, count)
     while True:

@@ -26,6 +26,7 @@ from edge_runtime.common.files import write_json
 from edge_runtime.common.record import to_json
 from edge_runtime.errors import ModelError, UsageError
 from tests.helpers.places import ROOT, Run
+from tests.helpers.training_results import DEVICE
 
 RESULTS = sorted(path for path in (ROOT / "benchmarks/results/pareto").glob("*.json") if path.stem != "latency")
 
@@ -97,7 +98,7 @@ def make_result(name: str, dice: float, error_mm: float) -> TrialResult:
 def make_latency(**times: float) -> LatencyDocument:
     speeds = tuple(Speed(name, 10 / t, t, t, t, 0.1, 1, 1, 1) for name, t in times.items())
     return LatencyDocument(
-        schema_version=1, device=None, git_commit=None, rounds=1, peak_gmac_s=1.0, speeds=speeds, shapes=()  # type: ignore[arg-type]
+        schema_version=1, device=DEVICE, git_commit=None, rounds=1, peak_gmac_s=1.0, speeds=speeds, shapes=()
     )  # fmt: skip
 
 

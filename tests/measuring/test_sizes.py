@@ -8,25 +8,11 @@ from pathlib import Path
 import pytest
 
 from benchmarks.commands.sizes import MEASURED
-from benchmarks.search.latency import LatencyDocument, Speed
 from benchmarks.search.sizes import GOALS, table
 from benchmarks.suite.document import SuiteDocument, load_document
 from edge_runtime.errors import UsageError
 from tests.helpers.places import Run
-from tests.helpers.training_results import DEVICE
-
-
-def make_latency(**times: float) -> LatencyDocument:
-    speeds = tuple(Speed(name.replace("_", "-"), 10 / t, t, t, t, 0.1, 1, 1, 1) for name, t in times.items())
-    return LatencyDocument(
-        schema_version=1,
-        device=replace(DEVICE, cpu="a CPU"),
-        git_commit=None,
-        rounds=1,
-        peak_gmac_s=1.0,
-        speeds=speeds,
-        shapes=(),
-    )
+from tests.measuring.test_pareto import make_latency
 
 
 def make_document(dice: float, adf_mm: float, size: int) -> SuiteDocument:
@@ -44,7 +30,7 @@ def make_document(dice: float, adf_mm: float, size: int) -> SuiteDocument:
 
 
 def test_what_is_met_and_what_is_missed() -> None:
-    latency = make_latency(edge_s=24.0, edge_m=15.9, edge_l=9.0)
+    latency = make_latency(**{"edge-s": 24.0, "edge-m": 15.9, "edge-l": 9.0})
     text = table(make_document(0.983, 1.4, 600_000), latency)
     assert "edge-m: times faster 15.9, goal at least 16" in text and text.count("!") == 2
     text = table(make_document(0.98, 1.6, 1_500_000), latency)
@@ -53,16 +39,16 @@ def test_what_is_met_and_what_is_missed() -> None:
     assert "edge-l: Dice (%) 98.00, goal at least 98.2" in missed and "edge-l: ADF (mm) 1.60" in missed
     assert "edge-s: Dice" not in missed and "edge-l: MB" not in missed
     assert "All goals are met." in table(
-        make_document(0.983, 1.4, 600_000), make_latency(edge_s=24, edge_m=16, edge_l=8)
+        make_document(0.983, 1.4, 600_000), make_latency(**{"edge-s": 24, "edge-m": 16, "edge-l": 8})
     )
 
 
 def test_a_size_that_was_not_measured_is_named(run: Run, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="edge-m is not among the speeds"):
-        table(make_document(0.98, 1.6, 1), make_latency(edge_s=24.0))
+        table(make_document(0.98, 1.6, 1), make_latency(**{"edge-s": 24.0}))
     document = make_document(0.98, 1.6, 1)
     broken = replace(document.results[0], degradation=None, degradation_reason="no float32 was there")
-    latency = make_latency(edge_s=24, edge_m=16, edge_l=8)
+    latency = make_latency(**{"edge-s": 24, "edge-m": 16, "edge-l": 8})
     with pytest.raises(UsageError, match="no float32 was there"):
         table(replace(document, results=(broken, *document.results[1:])), latency)
     assert run("benchmarks", "sizes", tmp_path / "none.json").returncode == 2

@@ -34,6 +34,11 @@ LOCAL = Path("data/hc18")
 HC_COLUMN = "head circumference (mm)"
 
 
+def exam_of(image: str) -> str:
+    """The exam that an image belongs to, by its name: what stands before ``_``."""
+    return image.split("_")[0]
+
+
 @dataclass(frozen=True)
 class Sample:
     """One image with its reference.
@@ -55,7 +60,7 @@ class Sample:
     @property
     def exam(self) -> str:
         """The exam the image belongs to: what stands before ``_`` in its name."""
-        return self.name.split("_")[0]
+        return exam_of(self.name)
 
     def frame(self) -> NDArray[np.uint8]:
         """The image in grey, uint8 (H, W)."""

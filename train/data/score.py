@@ -33,7 +33,7 @@ def score_sample(
         sample: The image and its reference.
         prepared: What the network saw.
         logits: What it answered, float32 (h, w).
-        distances: Compute the Hausdorff distance too.
+        distances: Compute the Hausdorff distance and the Dice of the ellipse, too.
         threshold: Probability above which a pixel is head.
     """
     head = find_head(logits, prepared.geometry, threshold=threshold)
@@ -51,11 +51,9 @@ def score_result(
         head: The head that was found, at the image's resolution.
         hc_mm: Measured head circumference in mm; None if refused.
         reason: Why it was refused.
-        distances: Compute the Hausdorff distance too.
+        distances: Compute the Hausdorff distance and the Dice of the ellipse, too.
     """
     reference = sample.mask()
-    height, width = reference.shape
-    nothing = np.zeros_like(reference)
     return score_image(
         sample.name,
         head.mask,
@@ -65,8 +63,14 @@ def score_result(
         reference_hc_mm=sample.hc_mm,
         reason=reason,
         distances=distances,
-        ellipse=nothing if head.ellipse is None else head.ellipse.interior((height, width)),
+        ellipse=_interior(head, reference) if distances else None,
     )
+
+
+def _interior(head: Head, reference: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Interior of a head's ellipse, bool of the reference's shape; empty without an ellipse."""
+    height, width = reference.shape
+    return np.zeros_like(reference) if head.ellipse is None else head.ellipse.interior((height, width))
 
 
 def place_mask(mask: NDArray[np.bool_], geometry: Geometry) -> NDArray[np.float32]:

@@ -14,7 +14,7 @@ import numpy as np
 from edge_runtime.common.text import read_text
 from edge_runtime.errors import InputError, UsageError
 from edge_runtime.frame.image_folders import canonical_name
-from train.data.hc18 import Dataset, Sample
+from train.data.hc18 import Dataset, Sample, exam_of
 
 SplitName = Literal["paper", "grouped", "fold-1", "fold-2", "fold-3", "fold-4", "fold-5"]
 SPLITS: tuple[SplitName, ...] = ("paper", "grouped")
@@ -72,24 +72,24 @@ def make_split(dataset: Dataset, name: SplitName, seed: int = 0) -> Split:
         return Split(name, tuple(sorted(train)), (), tuple(sorted(test)))
     if lists:
         train, test = lists
-        seen = {_exam(n) for n in train}
-        test = [n for n in test if _exam(n) not in seen]
+        seen = {exam_of(n) for n in train}
+        test = [n for n in test if exam_of(n) not in seen]
         train_exams, val_exams = _take(sorted(seen), VAL_SHARE, seed)
     else:
         train = test = list(dataset.samples)
-        rest, test_exams = _take(sorted({_exam(n) for n in train}), 0.1, seed)
+        rest, test_exams = _take(sorted({exam_of(n) for n in train}), 0.1, seed)
         train_exams, val_exams = _take(rest, 1 / 9, seed)
-        test = [n for n in test if _exam(n) in set(test_exams)]
-    parts = [tuple(sorted(n for n in train if _exam(n) in set(exams))) for exams in (train_exams, val_exams)]
+        test = [n for n in test if exam_of(n) in set(test_exams)]
+    parts = [tuple(sorted(n for n in train if exam_of(n) in set(exams))) for exams in (train_exams, val_exams)]
     return Split(name, parts[0], parts[1], tuple(sorted(test)))
 
 
 def _fold(dataset: Dataset, name: SplitName, seed: int) -> Split:
-    test_exams = {_exam(n) for n in make_split(dataset, "grouped", seed).test}
-    names = sorted(n for n in dataset.samples if _exam(n) not in test_exams)
-    exams = sorted({_exam(n) for n in names})
+    test_exams = {exam_of(n) for n in make_split(dataset, "grouped", seed).test}
+    names = sorted(n for n in dataset.samples if exam_of(n) not in test_exams)
+    exams = sorted({exam_of(n) for n in names})
     chosen = set(random.Random(seed).sample(exams, len(exams))[FOLDS.index(name) :: len(FOLDS)])
-    parts = [tuple(n for n in names if (_exam(n) in chosen) == inside) for inside in (False, True)]
+    parts = [tuple(n for n in names if (exam_of(n) in chosen) == inside) for inside in (False, True)]
     return Split(name, parts[0], (), parts[1])
 
 
@@ -113,10 +113,6 @@ def evenly_spaced(samples: Sequence[Sample], count: int) -> list[Sample]:
     if count >= len(ordered):
         return ordered
     return [ordered[i] for i in np.linspace(0, len(ordered) - 1, count).round().astype(int)]
-
-
-def _exam(name: str) -> str:
-    return name.split("_")[0]
 
 
 def _take(items: list[str], share: float, seed: int) -> tuple[list[str], list[str]]:
