@@ -111,10 +111,12 @@ def test_one_of_two_exports_is_killed(phantom: Path, tmp_path: Path) -> None:
 
 
 def child(parent: int, argument: str) -> int | None:
-    """The process id of a child that was started with an argument."""
+    """The process id of a child that was started with an argument. One that is just forked still has its parent's."""
+    own = Path(f"/proc/{parent}/cmdline").read_text()
     for task in Path(f"/proc/{parent}/task").iterdir():
         for pid in (task / "children").read_text().split():
-            if argument in Path(f"/proc/{pid}/cmdline").read_text().split("\0"):
+            started_with = Path(f"/proc/{pid}/cmdline").read_text()
+            if started_with != own and argument in started_with.split("\0"):
                 return int(pid)
     return None
 
