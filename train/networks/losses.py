@@ -36,11 +36,18 @@ def segmentation_loss(name: str, logits: Tensor, masks: Tensor) -> Tensor:
 
 def near_outline(target: Tensor) -> Tensor:
     """Weights (N, 1, H, W), from 1 far from the outline to about 1 + 5 / 2 on it (Wei et al. 2020, F3Net)."""
-    mean = target
-    for side in (OUTLINE_WINDOW, 1), (1, OUTLINE_WINDOW):  # quicker than both at once
-        padding = side[0] // 2, side[1] // 2
-        mean = torch.nn.functional.avg_pool2d(mean, side, 1, padding, count_include_pad=False)
+    mean = _means(target.shape[2]).to(target) @ target @ _means(target.shape[3]).to(target).T
     return 1 + OUTLINE_WEIGHT * (mean - target).abs()
+
+
+def _means(size: int) -> Tensor:
+    """(size, size): row i times a column is the mean of the window around place i, cut at the edges.
+
+    On a CPU a product of matrices takes a sixth of the time of pooling.
+    """
+    places = torch.arange(size)
+    near = ((places[:, None] - places).abs() <= OUTLINE_WINDOW // 2).float()
+    return near / near.sum(1, keepdim=True)
 
 
 def at_size(logits: Tensor, size: tuple[int, int]) -> Tensor:
