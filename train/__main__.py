@@ -30,6 +30,7 @@ def build_parser() -> argparse.ArgumentParser:
         "Train fetal-head segmentation networks on HC18 and write checkpoints.",
         "python -m train --strategy edge --epochs 30",
         "python -m train --strategy edge --data phantom --epochs 1 --limit 8 --out try",
+        "python -m train --strategy edge-l --start-from checkpoints/edge-l --data MINE --epochs 10 --out mine",
         notes=f"strategies:\n{listing}\n\nother commands (--help shows their options):\n"
         "  python -m train.data.download   download HC18 from Zenodo\n"
         "  python -m train.weights         download the encoder's ImageNet weights\n"
@@ -75,6 +76,12 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--encoder-weights", metavar="SOURCE", help="imagenet, random or a .safetensors file; default: the strategy's"
     )
+    parser.add_argument(
+        "--start-from",
+        type=Path,
+        metavar="DIR",
+        help="begin with the weights of this checkpoint of the same network: train it further, or on other data",
+    )
     parser.add_argument("--seed", type=at_least(0, MAX_SEED), metavar="N", help="default: 0")
     parser.add_argument(
         "--split",
@@ -105,6 +112,7 @@ def main(argv: list[str]) -> int:
     require("torch")
     from train.device import pick_device
     from train.loop import check_folder, train
+    from train.start import read_start
     from train.weights import check_source
 
     device = pick_device(args.device)
@@ -113,6 +121,7 @@ def main(argv: list[str]) -> int:
         check_source(args.encoder_weights)
     for strategy in strategies:  # all of them now, not after hours of training the first
         check_folder(args.out / strategy.name, strategy.name, args.resume or args.overwrite)
+    starts = {s.name: read_start(args.start_from, s) for s in strategies} if args.start_from else {}
     dataset = find_data(args.data)
     say(f"data: {dataset.summary}")
     place = args.others or (None if dataset.is_phantom else find_others())
@@ -130,6 +139,7 @@ def main(argv: list[str]) -> int:
             limit=args.limit,
             others=others,
             pseudo=pseudo,
+            start=starts.get(strategy.name),
         )
     return 0
 

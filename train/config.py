@@ -46,6 +46,7 @@ class TrainConfig:
         encoder_weights: ``imagenet``, ``random`` or the path of a safetensors file.
         precision: ``float32`` or ``bfloat16`` (autocast).
         seed: Seed of initial weights, order and augmentation.
+        start_sha256: Hash of the weights that training began with, see :mod:`train.start`; None for the strategy's own.
         train_images: Train on this many images of the training part, drawn at random; None for all. The draw is the
             same for every strategy and seed, and a smaller set is part of each larger one.
     """
@@ -70,6 +71,7 @@ class TrainConfig:
     precision: Literal["float32", "bfloat16"] = "float32"
     seed: int = 0
     train_images: int | None = None
+    start_sha256: str | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.lr <= MAX_LR:
@@ -105,7 +107,14 @@ class TrainConfig:
         return TrainConfig(**{**values, "image_size": tuple(values["image_size"]), "protocol": protocol})
 
 
-_BEFORE = {"train_images": None, "resize_rule": STRETCH, "looks": 0, "negatives": 0.0, "calm": 0.0}
+_BEFORE = {
+    "train_images": None,
+    "start_sha256": None,
+    "resize_rule": STRETCH,
+    "looks": 0,
+    "negatives": 0.0,
+    "calm": 0.0,
+}
 """What checkpoints of earlier versions were trained with and do not say."""
 
 _HC18_ALONE: dict[str, Any] = {"resize_rule": STRETCH, "looks": 0, "negatives": 0.0, "calm": 0.0, "loss": "bce_dice"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -20,7 +20,7 @@ from train.config import TrainConfig
 from train.data.check import check_samples
 from train.data.hc18 import Dataset, Sample, cache, hash_samples
 from train.data.others import Other, count_kinds, first_of_kinds, hash_others
-from train.data.pseudo_labels import PseudoSample, check_unseen, hash_pseudo_labels, learn_from
+from train.data.pseudo_labels import PseudoSample, check_unseen, hash_pseudo_labels, learn_from, refuse_seen
 from train.data.score import evaluate, evaluate_paper
 from train.data.splits import Split, draw, make_split
 from train.device import keep_memory
@@ -30,6 +30,7 @@ from train.lock import locked
 from train.networks.model import count_trainable
 from train.progress import Progress
 from train.run import Run
+from train.start import Start
 from train.state import STATE, DataRecord, Epoch, Identity, write_failed
 from train.strategies import Strategy
 
@@ -68,6 +69,7 @@ def train(
     limit: int | None = None,
     others: Sequence[Other] = (),
     pseudo: Sequence[PseudoSample] = (),
+    start: Start | None = None,
 ) -> None:
     """Train one strategy and write its checkpoint.
 
@@ -82,6 +84,7 @@ def train(
         limit: Use only the first this many images of each part, to try things out; recorded.
         others: Frames from elsewhere. Only used if the settings ask for looks or negatives.
         pseudo: Outlines by networks, see :func:`train.data.pseudo_labels.learn_from`.
+        start: Weights to begin with.
 
     Raises:
         UsageError: The folder is refused (see :func:`check_folder`), or ``resume.pt`` is of another run.
@@ -101,7 +104,7 @@ def train(
         _remove_leftovers(folder)
         if overwrite:
             state.unlink(missing_ok=True)  # else an interruption now and --resume would go on with the old run
-        _train(strategy, config, dataset, folder, device, limit, others, pseudo)
+        _train(strategy, config, dataset, folder, device, limit, others, pseudo, start)
 
 
 def _remove_leftovers(folder: Path) -> None:
@@ -120,12 +123,17 @@ def _train(
     limit: int | None,
     others: Sequence[Other],
     pseudo: Sequence[PseudoSample],
+    start: Start | None,
 ) -> None:
     keep_memory()
     commit = git_commit()  # now: the source tree can change before the end
     split = make_split(dataset, config.split)
     if pseudo:
         check_unseen(pseudo[0].annotation, (*split.val, *split.test))
+    if start:
+        trained_on = start.record["trained_on"].get(dataset.title, ())
+        refuse_seen(f"the network of {start.folder}", trained_on, (*split.val, *split.test))
+        config = replace(config, start_sha256=start.record["sha256"])
     names = {"train": split.train, "val": split.val, "test": split.test}
     if config.train_images is not None:
         names["train"] = tuple(draw(split.train, config.train_images))
@@ -134,7 +142,7 @@ def _train(
     others = first_of_kinds([o for o in others if (config.negatives if o.mask is None else config.looks) > 0], limit)
     data = _data_record(dataset, split, parts, limit, others, pseudo)
     parts["val"] = cache(parts["val"])  # scored after every epoch
-    run = Run(strategy, config, device)
+    run = Run(strategy, config, device, start)
     count = sum(p.numel() for p in run.model.parameters())
     if others:
         say(f"from elsewhere: {', '.join(f'{count} of {kind}' for kind, count in data.others.items())}")
@@ -151,7 +159,7 @@ def _train(
         run.restore(folder / STATE, identity)
         say(f"resumed after epoch {len(run.history)}")
     _fit(run, parts["val"], learn_from(parts["train"], pseudo, limit), others, folder / STATE, identity)
-    _finish(run, parts, folder, data, commit)
+    _finish(run, parts, folder, data, commit, start)
 
 
 def _data_record(
@@ -204,7 +212,12 @@ def _fit(
 
 
 def _finish(
-    run: Run, parts: Mapping[str, Sequence[Sample]], folder: Path, data: DataRecord, commit: str | None
+    run: Run,
+    parts: Mapping[str, Sequence[Sample]],
+    folder: Path,
+    data: DataRecord,
+    commit: str | None,
+    start: Start | None,
 ) -> None:
     """Score the network on the test part, with its weights as they are stored, and write the checkpoint."""
     config, model = run.config, run.model
@@ -222,6 +235,7 @@ def _finish(
     paper = evaluate_paper(predict, parts["test"], config.image_size, config.resize_rule)
     facts = {
         "data": asdict(data),
+        "started_from": start.record if start else None,
         "trainable_parameters": count_trainable(model),
         "kept_epoch": kept,
         "history": [epoch.to_json() for epoch in run.history],

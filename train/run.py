@@ -23,6 +23,7 @@ from train.frames.pool import Pool
 from train.networks.losses import at_size, segmentation_loss, unpack
 from train.networks.model import HeadNet, freeze, load_encoder, make_predictor, set_train_mode
 from train.progress import Progress
+from train.start import Start
 from train.state import STATE, Epoch, Identity, State, load_state, save_state, unusable
 from train.strategies import Strategy
 from train.weights import find_encoder_weights
@@ -54,12 +55,16 @@ def augmentation(config: TrainConfig, epoch: int) -> AugmentName:
 class Run:
     """One training run: a network, its optimizer and the epochs that are done."""
 
-    def __init__(self, strategy: Strategy, config: TrainConfig, device: torch.device) -> None:
+    def __init__(
+        self, strategy: Strategy, config: TrainConfig, device: torch.device, start: Start | None = None
+    ) -> None:
         torch.manual_seed(config.seed)
         self.config = config
         self.device = device
         self.model = HeadNet(strategy)
-        if config.encoder_weights != "random" and strategy.encoder:
+        if start:
+            self.model.net.load_state_dict(start.weights)
+        elif config.encoder_weights != "random" and strategy.encoder:
             load_encoder(self.model, find_encoder_weights(config.encoder_weights, strategy.encoder))
         self.initial_fault = find_not_finite(self.model.state_dict())
         freeze(self.model)

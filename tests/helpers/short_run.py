@@ -22,9 +22,9 @@ FILES = ["checkpoint.json", "model.safetensors"]
 def go(folder: Path, dataset: Dataset, strategy: str = "edge", limit: int = 4, **options: Any) -> None:
     """A run of two epochs of two steps, on HC18's frames alone.
 
-    Other ``options`` are settings, or ``resume``, ``overwrite`` and ``pseudo``.
+    Other ``options`` are settings, or ``resume``, ``overwrite``, ``pseudo`` and ``start``.
     """
-    ways = {key: options.pop(key) for key in ("resume", "overwrite", "pseudo") if key in options}
+    ways = {key: options.pop(key) for key in ("resume", "overwrite", "pseudo", "start") if key in options}
     settings = {"image_size": (64, 64), "encoder_weights": "random", "epochs": 2, "batch_size": 2, **_PLAIN, **options}
     train(STRATEGIES[strategy], TrainConfig(**settings), dataset, folder, device=CPU, limit=limit, **ways)
 

@@ -182,7 +182,8 @@ def refuse_seen(networks: str, trained_on: Collection[str], judging: Collection[
     if seen := sorted(set(trained_on) & set(judging)):
         raise UsageError(
             f"{networks} was trained on {counted(len(seen), 'image')} of the parts that judge, the first is {seen[0]}. "
-            "Take networks that were trained on this division of the data: the same split, with the same lists."
+            "Take networks that were trained on this division of the data: the same split, with the same lists. "
+            "If your images only have the same names, rename them."
         )
 
 
