@@ -16,6 +16,7 @@ from train.data.pseudo_labels import read_pseudo_labels
 from train.data.splits import FOLDS, SPLITS
 from train.protocols import ANY_SCANNER, protocol_name
 from train.strategies import STRATEGIES, Strategy, get_strategy
+from train.weights import SOURCES
 
 if TYPE_CHECKING:
     import torch
@@ -74,7 +75,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--batch-size", type=at_least(1, MAX_BATCH), metavar="N", help="default: the protocol's")
     parser.add_argument("--lr", type=above(0, MAX_LR), metavar="X", help="learning rate; default: the protocol's")
     parser.add_argument(
-        "--encoder-weights", metavar="SOURCE", help="imagenet, random or a .safetensors file; default: the strategy's"
+        "--encoder-weights",
+        metavar="SOURCE",
+        help=f"{', '.join(SOURCES)}, random or a .safetensors file; default: the strategy's",
     )
     parser.add_argument(
         "--start-from",

@@ -43,7 +43,7 @@ class TrainConfig:
         batch_size: Images per step.
         epochs: Passes over the training part.
         keep: ``last`` epoch, or ``best`` mean Dice on the validation part.
-        encoder_weights: ``imagenet``, ``random`` or the path of a safetensors file.
+        encoder_weights: One of :data:`train.weights.SOURCES`, ``random`` or the path of a safetensors file.
         precision: ``float32`` or ``bfloat16`` (autocast).
         seed: Seed of initial weights, order and augmentation.
         start_sha256: Hash of the weights that training began with, see :mod:`train.start`; None for the strategy's own.

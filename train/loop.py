@@ -235,6 +235,7 @@ def _finish(
     paper = evaluate_paper(predict, parts["test"], config.image_size, config.resize_rule)
     facts = {
         "data": asdict(data),
+        "encoder_weights": run.encoder_weights,
         "started_from": start.record if start else None,
         "trainable_parameters": count_trainable(model),
         "kept_epoch": kept,

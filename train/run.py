@@ -61,11 +61,14 @@ class Run:
         torch.manual_seed(config.seed)
         self.config = config
         self.device = device
+        self.encoder_weights: dict[str, str] | None = None
         self.model = HeadNet(strategy)
         if start:
             self.model.net.load_state_dict(start.weights)
         elif config.encoder_weights != "random" and strategy.encoder:
-            load_encoder(self.model, find_encoder_weights(config.encoder_weights, strategy.encoder))
+            found = find_encoder_weights(config.encoder_weights, strategy.encoder)
+            load_encoder(self.model, found.tensors)
+            self.encoder_weights = {"file": found.file, "sha256": found.sha256}
         self.initial_fault = find_not_finite(self.model.state_dict())
         freeze(self.model)
         self.model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]

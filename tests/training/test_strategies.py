@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
+from safetensors.torch import save as safetensors_bytes
 
+from edge_runtime.common.files import write_bytes
 from edge_runtime.errors import UsageError
+from train import weights
 from train.networks.model import (
     HeadNet,
     check_image_size,
@@ -95,6 +100,30 @@ def test_keys_of_the_packages_weights_are_renamed_to_the_encoders() -> None:
     assert rename_key("features.17.conv.7.bias") == "features.17.conv.3.bias"
     assert rename_key("features.18.0.weight") == "features.18.0.weight"
     assert {rename_key(k) for k in ("features.5.conv.0.weight", "features.5.conv.4.running_var")} <= wanted
+
+
+@pytest.mark.parametrize("source", ["imagenet", "imagenet-tonylins"])
+def test_weights_of_both_trainings_fit_the_encoder(source: str) -> None:
+    wanted = {k: v.shape for k, v in HeadNet(STRATEGIES["full"]).net.encoder.state_dict().items()}  # type: ignore[union-attr]
+    found = find_encoder_weights(source)
+    assert {k: v.shape for k, v in found.tensors.items()} == wanted and len(found.sha256) == 64
+
+
+def test_missing_weights_are_made_from_their_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def make(package: weights.Package, out: Path) -> None:
+        write_bytes(out, safetensors_bytes({"features.0.0.weight": torch.ones(1)}))
+
+    monkeypatch.setattr(weights, "FOLDERS", (tmp_path / "made", tmp_path))
+    monkeypatch.setattr(weights, "make_from_package", make)
+    found = find_encoder_weights("imagenet")
+    assert found.file == "mobilenet_v2_torchvision_encoder.safetensors" and (tmp_path / "made" / found.file).exists()
+    monkeypatch.setattr(weights, "make_from_package", None)
+    assert find_encoder_weights("imagenet").sha256 == found.sha256, "and only once"
+
+
+def test_a_training_that_an_encoder_does_not_have_is_refused() -> None:
+    with pytest.raises(UsageError, match="no weights 'imagenet-tonylins' of efficientnet_lite0; there are: imagenet"):
+        find_encoder_weights("imagenet-tonylins", "efficientnet_lite0")
 
 
 def test_missing_weights_file_is_an_error_with_its_name() -> None:

@@ -18,6 +18,7 @@ from edge_runtime.errors import ModelError, UsageError
 from edge_runtime.frame.geometry import RESIZE_RULES, SAMPLED, STRETCH, ResizeRule
 from edge_runtime.frame.preprocess import prepare
 from tests.helpers.places import ROOT, Run
+from tests.helpers.short_run import go
 from train.checkpoint import load_checkpoint, stored_dtype
 from train.config import PROTOCOLS, TrainConfig
 from train.data.hc18 import read_dataset
@@ -27,6 +28,7 @@ from train.loop import train
 from train.run import Run as TrainingRun
 from train.run import augmentation, learning_rate
 from train.strategies import STRATEGIES
+from train.weights import find_encoder_weights
 
 TOY = ("--image-size", 64, 96, "--limit", 6, "--batch-size", 3, "--encoder-weights", "random")
 
@@ -39,6 +41,7 @@ def test_training_writes_a_checkpoint_that_says_how_it_came_to_be(run: Run, phan
     assert info["schema_version"] == 1
     assert info["strategy"]["name"] == "edge"
     assert info["config"]["image_size"] == [64, 96] and info["config"]["epochs"] == 2
+    assert info["encoder_weights"] is None, "it started at random"
     assert len(info["history"]) == 2 and info["metrics"]["grouped"]["n_images"] == 2
     assert info["data"]["title"].startswith("procedural phantom")
     assert {"git_commit", "tools", "device", "trainable_parameters", "seconds"} <= set(info)
@@ -247,3 +250,10 @@ def test_settings_that_do_not_name_a_resize_rule_stretch() -> None:
     values = config().to_json()
     assert values.pop("resize_rule") == SAMPLED
     assert TrainConfig.from_json(values) == config(resize_rule=STRETCH)
+
+
+def test_a_checkpoint_names_the_weights_its_encoder_started_from(phantom: Path, tmp_path: Path) -> None:
+    go(tmp_path / "edge", read_dataset(phantom), epochs=1, limit=2, encoder_weights="imagenet")
+    found = find_encoder_weights("imagenet")
+    info = json.loads((tmp_path / "edge" / "checkpoint.json").read_text())
+    assert info["encoder_weights"] == {"file": found.file, "sha256": found.sha256}

@@ -71,7 +71,7 @@ def test_more_decoder_blocks_than_skips_are_refused() -> None:
 def test_the_blocks_behind_the_stem_keep_their_imagenet_weights() -> None:
     model = HeadNet(PATCH)
     stem = model.net.encoder.stem[0].weight.clone()  # type: ignore[union-attr,index]
-    tensors = find_encoder_weights("imagenet")
+    tensors = find_encoder_weights("imagenet").tensors
     load_encoder(model, tensors)
     state = model.net.encoder.state_dict()  # type: ignore[union-attr]
     kept = [name for name in state if name in tensors]
