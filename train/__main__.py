@@ -14,7 +14,7 @@ from train.data.hc18 import find_data
 from train.data.others import find_others, read_others, without_kinds
 from train.data.pseudo_labels import read_pseudo_labels
 from train.data.splits import FOLDS, SPLITS
-from train.protocols import ANY_SCANNER, protocol_name
+from train.protocols import ANY_SCANNER, PAPER, protocol_name
 from train.strategies import STRATEGIES, Strategy, get_strategy
 from train.weights import SOURCES
 
@@ -96,7 +96,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--train-images", type=at_least(2), metavar="N", help="train on N images of the training part; default: all"
     )
     parser.add_argument(
-        "--precision", choices=("auto", "float32", "bfloat16"), default="auto", help="default: %(default)s"
+        "--precision", choices=("auto", "float32", "bfloat16", "float16"), default="auto", help="default: %(default)s"
     )
     parser.add_argument("--device", choices=("auto", "cuda", "mps", "cpu"), default="auto", help="default: %(default)s")
     parser.add_argument(
@@ -160,7 +160,7 @@ def make_config(args: argparse.Namespace, strategy: Strategy, device: torch.devi
     asked = ("split", "epochs", "batch_size", "lr", "encoder_weights", "seed", "train_images")
     settings = {
         "encoder_weights": strategy.encoder_weights,
-        "precision": pick_precision(args.precision, device),
+        "precision": pick_precision(args.precision, device, args.protocol == PAPER),
         **PROTOCOLS[args.protocol],
         **{name: value for name in asked if (value := getattr(args, name)) is not None},
     }

@@ -49,10 +49,30 @@ def _none(images: Tensor, masks: Tensor, generator: Generator) -> tuple[Tensor, 
 def _paper(images: Tensor, masks: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
     """Always rotate, by up to 25 degrees; flip horizontally with probability 0.5, vertically with 0.1."""
     n = len(images)
-    angle = _uniform(n, -math.radians(25), math.radians(25), generator)
-    flip_x, flip_y = _sign(n, 0.5, generator), _sign(n, 0.1, generator)
+    angle, flip_x, flip_y = _papers_turns(n, generator)
     images, masks = _warp(images, masks, angle, torch.ones(n), torch.zeros(n, 2), flip_x, flip_y)
     return images, (masks > 0.5).float()
+
+
+def _papers_turns(n: int, generator: Generator) -> tuple[Tensor, Tensor, Tensor]:
+    angle = _uniform(n, -math.radians(25), math.radians(25), generator)
+    return angle, _sign(n, 0.5, generator), _sign(n, 0.1, generator)
+
+
+def _reflected(images: Tensor, masks: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+    """As ``paper``, but the corners hold the image's reflection, and masks are taken from the nearest pixel.
+
+    The paper's program does so: its rotation is albumentations' of 2023, whose border is OpenCV's BORDER_REFLECT_101.
+    """
+    height, width = images.shape[2:]
+    angle, flip_x, flip_y = _papers_turns(len(images), generator)
+    cos, sin, zero = torch.cos(angle), torch.sin(angle), torch.zeros_like(angle)
+    aspect = (height - 1) / (width - 1)  # places are relative to the centres of the outermost pixels
+    rows = [cos * flip_x, -sin * aspect * flip_x, zero], [sin / aspect * flip_y, cos * flip_y, zero]
+    theta = torch.stack([torch.stack(row, dim=1) for row in rows], dim=1)
+    grid = torch.nn.functional.affine_grid(theta, list(images.shape), align_corners=True)
+    images = torch.nn.functional.grid_sample(images, grid, "bilinear", "reflection", align_corners=True)
+    return images, torch.nn.functional.grid_sample(masks, grid, "nearest", "reflection", align_corners=True)
 
 
 def _ours(images: Tensor, masks: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
@@ -95,6 +115,12 @@ def _turned(images: Tensor, masks: Tensor, generator: Generator) -> tuple[Tensor
     return images.clamp(0, 1), masks
 
 
-AUGMENTS: dict[AugmentName, Augment] = {"none": _none, "paper": _paper, "ours": _ours, "turned": _turned}
+AUGMENTS: dict[AugmentName, Augment] = {
+    "none": _none,
+    "paper": _paper,
+    "reflected": _reflected,
+    "ours": _ours,
+    "turned": _turned,
+}
 """Each takes images (N, 1, H, W) and masks (N, 2, H, W), float32 in [0, 1], and a generator, and returns new ones. The
 first channel of a mask is the head, the second where nothing is to be learned."""

@@ -6,12 +6,13 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from edge_runtime.errors import ModelError, UsageError
-from edge_runtime.frame.geometry import SAMPLED, STRETCH, ResizeRule
+from edge_runtime.frame.geometry import LINEAR, SAMPLED, STRETCH, ResizeRule
 from train.data.hc18 import MaskKind
 from train.data.splits import SplitName
-from train.protocols import ANY_SCANNER, LEAK_FREE, PAPER, protocol_name
+from train.protocols import ANY_SCANNER, LEAK_FREE, PAPER, PAPER_FIRST, protocol_name
 
-AugmentName = Literal["none", "paper", "ours", "turned"]
+AugmentName = Literal["none", "paper", "reflected", "ours", "turned"]
+Precision = Literal["float32", "bfloat16", "float16"]
 LossName = Literal["bce", "bce_dice", "bce_dice_outline"]
 
 MAX_LR = 10.0
@@ -32,7 +33,8 @@ class TrainConfig:
         split: ``paper``, ``grouped`` or a fold of the cross-validation, ``fold-1`` to ``fold-5``.
         resize_rule: How a frame is fitted into the input, see :mod:`edge_runtime.frame.geometry`.
         mask: ``ellipse`` (interior of the reference ellipse) or ``contour`` (the paper's filled outline).
-        augment: ``none``, ``paper``, ``ours`` or ``turned`` (by any angle).
+        augment: ``none``, ``paper``, ``reflected`` (as ``paper``, but no black corners), ``ours`` or ``turned`` (by any
+            angle).
         calm: Share of the epochs, at the end, in which ``turned`` changes no more than ``ours``.
         looks: Altered looks of each image that are trained on too, see :mod:`train.frames.looks`.
         negatives: Frames without a head in each epoch, relative to those with one.
@@ -44,8 +46,9 @@ class TrainConfig:
         epochs: Passes over the training part.
         keep: ``last`` epoch, or ``best`` mean Dice on the validation part.
         encoder_weights: One of :data:`train.weights.SOURCES`, ``random`` or the path of a safetensors file.
-        precision: ``float32`` or ``bfloat16`` (autocast).
+        precision: ``float32``, or ``bfloat16`` or ``float16`` (autocast; the latter with a scaled loss, on CUDA alone).
         seed: Seed of initial weights, order and augmentation.
+        judge_as_paper: Score the test part after every epoch as the paper did, with and without augmentation.
         start_sha256: Hash of the weights that training began with, see :mod:`train.start`; None for the strategy's own.
         train_images: Train on this many images of the training part, drawn at random; None for all. The draw is the
             same for every strategy and seed, and a smaller set is part of each larger one.
@@ -68,9 +71,10 @@ class TrainConfig:
     epochs: int = 30
     keep: Literal["last", "best"] = "best"
     encoder_weights: str = "imagenet"
-    precision: Literal["float32", "bfloat16"] = "float32"
+    precision: Precision = "float32"
     seed: int = 0
     train_images: int | None = None
+    judge_as_paper: bool = False
     start_sha256: str | None = None
 
     def __post_init__(self) -> None:
@@ -103,12 +107,13 @@ class TrainConfig:
         known = {f.name for f in fields(TrainConfig)}
         if set(values) != known:
             raise ModelError(f"The checkpoint's settings differ from this version's: {sorted(set(values) ^ known)}.")
-        protocol = protocol_name(values["protocol"])
+        protocol = protocol_name(values["protocol"], values["augment"])
         return TrainConfig(**{**values, "image_size": tuple(values["image_size"]), "protocol": protocol})
 
 
 _BEFORE = {
     "train_images": None,
+    "judge_as_paper": False,
     "start_sha256": None,
     "resize_rule": STRETCH,
     "looks": 0,
@@ -119,21 +124,24 @@ _BEFORE = {
 
 _HC18_ALONE: dict[str, Any] = {"resize_rule": STRETCH, "looks": 0, "negatives": 0.0, "calm": 0.0, "loss": "bce_dice"}
 
+_PAPER: dict[str, Any] = {
+    **_HC18_ALONE,
+    "split": "paper",
+    "mask": "contour",
+    "augment": "paper",
+    "loss": "bce",
+    "optimizer": "adam",
+    "schedule": "constant",
+    "lr": 1e-4,
+    "batch_size": 10,
+    "epochs": 20,
+    "keep": "last",
+}
+
 PROTOCOLS: dict[str, dict[str, Any]] = {
     ANY_SCANNER: {},
     LEAK_FREE: {**_HC18_ALONE, "augment": "ours"},
-    PAPER: {
-        **_HC18_ALONE,
-        "split": "paper",
-        "mask": "contour",
-        "augment": "paper",
-        "loss": "bce",
-        "optimizer": "adam",
-        "schedule": "constant",
-        "lr": 1e-4,
-        "batch_size": 10,
-        "epochs": 20,
-        "keep": "last",
-    },
+    PAPER: {**_PAPER, "augment": "reflected", "resize_rule": LINEAR, "judge_as_paper": True},
+    PAPER_FIRST: _PAPER,
 }
 """What each protocol changes of the defaults above."""

@@ -158,7 +158,7 @@ def _train(
     if (folder / STATE).exists():
         run.restore(folder / STATE, identity)
         say(f"resumed after epoch {len(run.history)}")
-    _fit(run, parts["val"], learn_from(parts["train"], pseudo, limit), others, folder / STATE, identity)
+    _fit(run, parts, learn_from(parts["train"], pseudo, limit), others, folder / STATE, identity)
     _finish(run, parts, folder, data, commit, start)
 
 
@@ -187,14 +187,15 @@ def _data_record(
 
 def _fit(
     run: Run,
-    val: Sequence[Sample],
+    parts: Mapping[str, Sequence[Sample]],
     samples: Sequence[Sample],
     others: Sequence[Other],
     state: Path,
     identity: Identity,
 ) -> None:
-    config = run.config
+    config, val = run.config, parts["val"]
     pool = make_pool(samples, others, config)
+    judging = make_pool(parts["test"], [], config) if config.judge_as_paper else None
     count = len(pool.draw(config.seed, 0, config.negatives))
     val_images = [prepare(s.frame(), config.image_size, rule=config.resize_rule) for s in val]
     progress = Progress(config.epochs, count, done=len(run.history))
@@ -202,13 +203,16 @@ def _fit(
         started = time.monotonic()
         loss = run.epoch(pool, progress)
         scores = run.validate(val, val_images) if val else {}
+        if judging:
+            scores |= run.judge_as_paper(judging.images, judging.masks)
         seconds = time.monotonic() - started
         run.seconds += seconds
         speed = round(count / seconds, 2)
         epoch = Epoch(len(run.history) + 1, loss, round(seconds, 1), speed, **scores)
         run.history.append(epoch)
         run.save(state, identity)
-        progress.epoch(loss, epoch.val_dice, epoch.val_hc_absolute_difference_mm)
+        paper_dice = epoch.paper_augmented["paper_dice"] if epoch.paper_augmented else None
+        progress.epoch(loss, epoch.val_dice, epoch.val_hc_absolute_difference_mm, paper_dice)
 
 
 def _finish(

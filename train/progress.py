@@ -43,17 +43,26 @@ class Progress:
         left = (self.epochs - self.done) * self.images - self.in_epoch
         return f"{rate:.1f} images/s  {clock(left / max(rate, 1e-9))} left"
 
-    def epoch(self, loss: float, val_dice: float | None = None, val_adf_mm: float | None = None) -> None:
+    def epoch(
+        self,
+        loss: float,
+        val_dice: float | None = None,
+        val_adf_mm: float | None = None,
+        paper_dice: float | None = None,
+    ) -> None:
         """Say that an epoch ended.
 
         Args:
             loss: Mean loss over its steps.
             val_dice: Mean Dice on the validation part, if there is one.
             val_adf_mm: Mean absolute difference of the head circumference there; None if none was measured.
+            paper_dice: Pooled Dice on the augmented test part, if the run is judged as in the paper.
         """
         self.done, self.in_epoch = self.done + 1, 0
         text = f"epoch {self.done}/{self.epochs}  loss {loss:.4f}"
         if val_dice is not None:
             text += f"  val Dice {val_dice:.2%}  ADF {'-' if val_adf_mm is None else f'{val_adf_mm:.2f} mm'}"
+        if paper_dice is not None:
+            text += f"  paper's Dice {paper_dice:.2%}"
         text = f"{text}  {self._speed(time.monotonic())}"
         print(f"\r{text:<100}" if self.live else text, flush=True)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 PAPER = "paper"
-"""As Wang et al. (2023) trained."""
+"""As Wang et al. (2023) trained, by their notebooks."""
+
+PAPER_FIRST = "paper-first"
+"""As their article describes it: rotated corners are black, frames shrink by area average, and only the network of the
+last epoch is judged. The strategies were first compared so, before the notebooks were read."""
 
 LEAK_FREE = "leak-free"
 """HC18 alone, as the study of the strategies was made: no exam in two parts of the split; the epoch is chosen on a
@@ -15,6 +19,14 @@ ANY_SCANNER = "any-scanner"
 _FORMER = {"honest": LEAK_FREE}
 
 
-def protocol_name(name: str) -> str:
-    """The present name of a protocol; checkpoints and results of version 0.1 say ``honest`` for ``leak-free``."""
+def protocol_name(name: str, augment: str | None = None) -> str:
+    """The present name of a protocol.
+
+    Args:
+        name: As a checkpoint or result says. Those of version 0.1 say ``honest`` for ``leak-free``, and those from
+            before December 2026 ``paper`` for ``paper-first``.
+        augment: The augmentation, if it is known: it tells the paper's two protocols apart.
+    """
+    if name == PAPER and augment == "paper":
+        return PAPER_FIRST
     return _FORMER.get(name, name)

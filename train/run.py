@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from edge_runtime.frame.preprocess import Prepared
-from edge_runtime.metrics import summarize
+from edge_runtime.metrics import PAPER_BATCH, paper_pooled, summarize
 from train.augment import AUGMENTS
 from train.config import AugmentName, TrainConfig
 from train.data.hc18 import Sample
@@ -77,6 +77,8 @@ class Run:
             self.optimizer: torch.optim.Optimizer = torch.optim.AdamW(learning, lr=config.lr, weight_decay=0.01)
         else:
             self.optimizer = torch.optim.Adam(learning, lr=config.lr)
+        # float16 has few small numbers: losses are enlarged before their gradients are computed
+        self.scaler = torch.amp.GradScaler(device.type, enabled=config.precision == "float16")
         self.history: list[Epoch] = []
         self.best: dict[str, Tensor] | None = None
         self.best_dice = -1.0
@@ -84,8 +86,9 @@ class Run:
 
     def save(self, path: Path, identity: Identity) -> None:
         """Write the state, whole or not at all."""
-        model, optimizer = self.model.state_dict(), self.optimizer.state_dict()
-        save_state(path, State(self.history, model, optimizer, self.best, self.best_dice, self.seconds), identity)
+        model, optimizer, scaler = self.model.state_dict(), self.optimizer.state_dict(), self.scaler.state_dict()
+        state = State(self.history, model, optimizer, self.best, self.best_dice, self.seconds, scaler)
+        save_state(path, state, identity)
 
     def restore(self, path: Path, identity: Identity) -> None:
         """Go on from a state.
@@ -100,6 +103,7 @@ class Run:
                 self.model.load_state_dict(state.best)  # only to see that it fits
             self.model.load_state_dict(state.model)
             self.optimizer.load_state_dict(state.optimizer)
+            self.scaler.load_state_dict(state.scaler)
             for parameter, moments in self.optimizer.state.items():
                 if any(moments[name].shape != parameter.shape for name in ("exp_avg", "exp_avg_sq")):
                     raise ValueError("the optimizer's state does not fit the network")
@@ -134,12 +138,13 @@ class Run:
             x = torch.from_numpy(pool.images[picked])[:, None].float() / 255
             x, y = augment(x, unpack(pool.masks[picked]), generator)
             x = x.to(self.device, memory_format=torch.channels_last)
-            with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=config.precision == "bfloat16"):
+            with self.autocast():
                 logits = self.model(x)
             loss = segmentation_loss(config.loss, at_size(logits, (y.shape[2], y.shape[3])), y.to(self.device))
             self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            self.optimizer.step()
+            self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
             value = loss.item()
             if not math.isfinite(value):
                 raise self.diverged(f"step {i + 1} of {len(starts)}, learning rate {rate:.3g}: the loss is {value}")
@@ -149,6 +154,38 @@ class Run:
         if bad := find_not_finite(self.model.state_dict()) or find_not_finite(self._moments()):
             raise self.diverged(f"after step {len(starts)} of {len(starts)}, learning rate {rate:.3g}: {bad}")
         return total / len(starts)
+
+    def autocast(self) -> torch.autocast:
+        """The number format of the network's layers, as the settings say."""
+        precision = self.config.precision
+        dtype = torch.float16 if precision == "float16" else torch.bfloat16
+        return torch.autocast(self.device.type, dtype=dtype, enabled=precision != "float32")
+
+    def judge_as_paper(self, images: NDArray[np.uint8], masks: NDArray[np.uint8]) -> dict[str, dict[str, float]]:
+        """Score the network on the test part as the paper's program does after every epoch, and without augmentation.
+
+        Args:
+            images: Prepared frames, uint8 (N, h, w).
+            masks: Their masks as a pool holds them, uint8 (N, h, w).
+
+        Returns:
+            The fields of :class:`Epoch` that start with ``paper_``.
+        """
+        self.model.eval()
+        found = {}
+        for name, augment in ("paper_augmented", AUGMENTS[self.config.augment]), ("paper_plain", AUGMENTS["none"]):
+            generator = torch.Generator().manual_seed(self.config.seed * _FROM_EPOCH_SEED + len(self.history))
+            predicted, reference = [], []
+            for start in range(0, len(images), PAPER_BATCH):
+                part = slice(start, start + PAPER_BATCH)
+                x = torch.from_numpy(images[part])[:, None].float() / 255
+                x, y = augment(x, unpack(masks[part]), generator)
+                with torch.inference_mode(), self.autocast():
+                    logits = self.model(x.to(self.device, memory_format=torch.channels_last))
+                predicted.append((at_size(logits, (y.shape[2], y.shape[3]))[:, 0] > 0).cpu().numpy())
+                reference.append(y[:, 0].numpy() > 0.5)
+            found[name] = paper_pooled(np.concatenate(predicted), np.concatenate(reference))
+        return found
 
     def _moments(self) -> dict[str, Tensor]:
         """The optimizer's tensors, by a name for messages."""

@@ -38,6 +38,9 @@ class Epoch:
         val_dice: Mean Dice on the validation part; None if there is no such part, like the next two.
         val_hc_absolute_difference_mm: Mean absolute difference of the head circumference; None if none was measured.
         val_hc_refused: Images whose circumference was refused.
+        paper_augmented: :func:`edge_runtime.metrics.paper_pooled` of the test part, augmented as in training: what the
+            paper's table averages over its epochs 6 to 20. None if the run is not judged so, like the next.
+        paper_plain: The same without augmentation.
     """
 
     epoch: int
@@ -47,10 +50,14 @@ class Epoch:
     val_dice: float | None = None
     val_hc_absolute_difference_mm: float | None = None
     val_hc_refused: int | None = None
+    paper_augmented: dict[str, float] | None = None
+    paper_plain: dict[str, float] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """As it is stored: without the validation figures if there are none."""
-        return {k: v for k, v in asdict(self).items() if self.val_dice is not None or not k.startswith("val_")}
+        """As it is stored: without the figures of a judgement that was not made."""
+        without = {"val_": self.val_dice is None, "paper_": self.paper_augmented is None}
+        missing = tuple(prefix for prefix, left_out in without.items() if left_out)
+        return {k: v for k, v in asdict(self).items() if not k.startswith(missing)}
 
 
 @dataclass(frozen=True)
@@ -112,6 +119,7 @@ class State:
         best: State of the network after the best epoch; None if no epoch was judged.
         best_dice: Mean Dice of the validation part then; -1 if none.
         seconds: Time all epochs took.
+        scaler: State of the loss's scale; empty unless the precision is float16.
     """
 
     history: list[Epoch]
@@ -120,6 +128,7 @@ class State:
     best: dict[str, Tensor] | None
     best_dice: float
     seconds: float
+    scaler: dict[str, Any] = field(default_factory=dict)
 
 
 def save_state(path: Path, state: State, identity: Identity) -> None:
@@ -140,6 +149,7 @@ def save_state(path: Path, state: State, identity: Identity) -> None:
         "best": state.best,
         "best_dice": state.best_dice,
         "seconds": state.seconds,
+        "scaler": state.scaler,
     }
     torch.save(values, buffer)
     try:
@@ -189,6 +199,7 @@ def load_state(path: Path, identity: Identity, device: torch.device) -> State:
             best=None if values["best"] is None else _tensors(values["best"]),
             best_dice=float(values["best_dice"]),
             seconds=float(values["seconds"]),
+            scaler=dict(values.get("scaler", {})),
         )
     except (KeyError, TypeError, ValueError, AttributeError, FetalHeadError) as error:
         raise unusable(path, f"it is not a complete training state ({error})") from error

@@ -18,7 +18,7 @@ from benchmarks.study.training_speed import SpeedDocument
 from benchmarks.suite.document import SuiteDocument
 from edge_runtime.common.cli import counted
 from edge_runtime.metrics import PAPER_BATCH
-from train.protocols import LEAK_FREE, PAPER
+from train.protocols import LEAK_FREE, PAPER_FIRST
 from train.strategies import STRATEGIES
 
 TITLE = "Which layers to train, and what becomes of them on the device"
@@ -79,7 +79,7 @@ def overview(documents: Documents) -> str:
     """The table of strategies as Markdown: the paper's figure, ours in its setting, the leak-free one, int8's cost."""
     rows, used = [], []
     for strategy in paper_order([s for s in STRATEGIES if any(d.run.strategy == s for d in documents.values())]):
-        paper = documents.get(f"{strategy}-{PAPER}") or documents.get(f"{strategy}-{PAPER}-128")
+        paper = documents.get(f"{strategy}-{PAPER_FIRST}") or documents.get(f"{strategy}-{PAPER_FIRST}-128")
         leak_free_run = documents.get(f"{strategy}-{LEAK_FREE}-160x240")
         run = paper or leak_free_run
         if run is None:
@@ -133,7 +133,7 @@ def _settings(documents: Documents) -> Table:
         "optimizer, learning rate": _optimizer,
         "epochs": lambda d: f"{d.config.epochs}, {_KEPT.get(d.config.keep, d.config.keep)}",
         "batch": lambda d: counted(d.config.batch_size, "image"),
-        "scores": lambda d: pooled if d.study_run.protocol == PAPER else "ours",
+        "scores": lambda d: pooled if d.study_run.protocol == PAPER_FIRST else "ours",
     }
     rows = []
     for title, text in lines.items():
@@ -141,7 +141,7 @@ def _settings(documents: Documents) -> Table:
             dict.fromkeys(
                 text(d) for d in documents.values() if d.study_run.protocol == protocol and not d.run.train_images
             )
-            for protocol in (PAPER, LEAK_FREE)
+            for protocol in (PAPER_FIRST, LEAK_FREE)
         ]
         rows.append([title, *("; ".join(texts) or "not trained yet" for texts in found)])
     return Table(("", "paper's setting", "leak-free setting"), rows, facts=True)
@@ -164,13 +164,13 @@ def _others(documents: Documents) -> list[Block]:
     rows = [[name, "its own, as quoted by the paper (figure 1b)", f"{dice:.2f}", "-"] for name, dice in OTHERS]
     rows += [list(record) for record in HC18_RECORDS]
     wanted = [
-        f"decoder-all-{PAPER}",
-        f"decoder-all-{PAPER}-512",
+        f"decoder-all-{PAPER_FIRST}",
+        f"decoder-all-{PAPER_FIRST}-512",
         *(f"{s}-{LEAK_FREE}-160x240" for s in ("full", "edge")),
     ]
     runs = [documents[name] for name in wanted if name in documents]
     for run in runs:
-        setting = "paper's" if run.study_run.protocol == PAPER else "leak-free"
+        setting = "paper's" if run.study_run.protocol == PAPER_FIRST else "leak-free"
         protocol = f"{setting} setting, {run.scores.n_images} test images, Dice per image"
         scores = run.scores
         name = f"ours, {label_code(run.name, run)}"

@@ -15,7 +15,7 @@ from benchmarks.study.findings import Documents, dice_of, difference, points, si
 from benchmarks.study.paper import IMAGE_SIZE, SET_SIZES, TABLE
 from benchmarks.study.results import TrainingResult
 from edge_runtime.metrics import PAPER_BATCH
-from train.protocols import PAPER
+from train.protocols import PAPER_FIRST
 from train.strategies import STRATEGIES
 
 _PAPER_SIZE = "{}x{}".format(*IMAGE_SIZE)
@@ -25,7 +25,7 @@ _LOW_DICE, _LOST_DICE = 90, 1
 
 def paper_table(documents: Documents) -> list[Block]:
     """The paper's table beside ours, with the run at the paper's own size where there is one."""
-    runs = {s: documents[f"{s}-{PAPER}"] for s in STRATEGIES if f"{s}-{PAPER}" in documents}
+    runs = {s: documents[f"{s}-{PAPER_FIRST}"] for s in STRATEGIES if f"{s}-{PAPER_FIRST}" in documents}
     if not runs:
         return []
     rows = []
@@ -46,7 +46,7 @@ def paper_table(documents: Documents) -> list[Block]:
         f"head, which it calls mIoU. {trained_on(runs.values())}"
     )
     blocks: list[Block] = [Heading("The paper's table, trained again"), Paragraph(text), Table(header, rows)]
-    large = documents.get(f"decoder-all-{PAPER}-{IMAGE_SIZE[0]}")
+    large = documents.get(f"decoder-all-{PAPER_FIRST}-{IMAGE_SIZE[0]}")
     if large:
         blocks.append(Paragraph(_at_the_papers_size(large, runs.get("decoder-all"))))
     return [
@@ -110,7 +110,7 @@ def claims(documents: Documents) -> list[Block]:
         f"nothing; a claim of no loss is confirmed where the interval stays above -{findings.NO_LOSS} points. Each run "
         "has one seed, so the interval is over images and not over trainings (see the seeds below)."
     )
-    if runs := [run for run in documents.values() if run.study_run.protocol == PAPER]:
+    if runs := [run for run in documents.values() if run.study_run.protocol == PAPER_FIRST]:
         text += f" {trained_on(runs)}"
     rows = [[f.claim, f.verdict, f.evidence] for f in findings.claims(documents)]
     return [Heading("The paper's claims"), Paragraph(text), Table(("claim", "verdict", "evidence"), rows, facts=True)]
@@ -118,7 +118,7 @@ def claims(documents: Documents) -> list[Block]:
 
 def small(documents: Documents) -> list[Block]:
     """The plain U-Net beside its control."""
-    control, scratch = documents.get(f"decoder-all-{PAPER}-128"), documents.get(f"unet-scratch-{PAPER}-128")
+    control, scratch = documents.get(f"decoder-all-{PAPER_FIRST}-128"), documents.get(f"unet-scratch-{PAPER_FIRST}-128")
     if control is None or scratch is None:
         return []
     text = (
@@ -178,7 +178,7 @@ def flaws(documents: Documents) -> list[Block]:
     rows = findings.flaws(documents)
     if not rows:
         return []
-    runs = [run for run in documents.values() if run.study_run.protocol == PAPER]
+    runs = [run for run in documents.values() if run.study_run.protocol == PAPER_FIRST]
     text = (
         f"The paper pools its metrics over {PAPER_BATCH} images, splits at random over images, validates with the "
         "augmenting transform, and has no validation set apart from the test set. This table shows how much the first "

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from benchmarks.common.render import Table, table_markdown
 from benchmarks.study.paper import TABLE
 from benchmarks.study.results import TrainingResult
-from train.protocols import PAPER
+from train.protocols import PAPER_FIRST
 from train.strategies import STRATEGIES
 
 PART = "grouped_test"
@@ -116,7 +116,7 @@ def strategies(runs: Mapping[str, TrainingResult]) -> list[Strategy]:
     found = []
     for run in runs.values():
         of, name = run.study_run, run.run.strategy
-        plain = of.protocol == PAPER and of.train_images is None and of.seed == 0
+        plain = of.protocol == PAPER_FIRST and of.train_images is None and of.seed == 0
         one = STRATEGIES[name].architecture == STRATEGIES["decoder-all"].architecture and not name.endswith("-random")
         if not (plain and one and tuple(of.image_size) == STRATEGIES["decoder-all"].image_size):
             continue

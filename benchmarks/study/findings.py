@@ -10,7 +10,7 @@ from benchmarks.common.scores import Summary, summary_of
 from benchmarks.common.tables import NOT_MEASURED, interval
 from benchmarks.study.paper import CLAIMED_FEWER_PARAMETERS, TABLE
 from benchmarks.study.results import TrainingResult
-from train.protocols import PAPER
+from train.protocols import PAPER_FIRST
 
 Documents = Mapping[str, TrainingResult]
 """Training results by name of the run."""
@@ -74,7 +74,7 @@ def claims(documents: Documents) -> list[Finding]:
 
 
 def _named(strategy: str, size: int = 256) -> str:
-    return f"{strategy}-{PAPER}" + ("" if size == 256 else f"-{size}")
+    return f"{strategy}-{PAPER_FIRST}" + ("" if size == 256 else f"-{size}")
 
 
 def _best(documents: Documents) -> Finding:

@@ -259,7 +259,12 @@ class TrainingResult:
         """The run under its present name."""
         run = self.run
         return StudyRun(
-            run.strategy, protocol_name(run.protocol), run.image_size, run.train_images, run.seed, run.exported
+            run.strategy,
+            protocol_name(run.protocol, self.config.augment),
+            run.image_size,
+            run.train_images,
+            run.seed,
+            run.exported,
         )
 
     @property

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edge_runtime.errors import UsageError
-from train.protocols import LEAK_FREE, PAPER
-from train.strategies import STRATEGIES
+from train.protocols import LEAK_FREE, PAPER_FIRST
+from train.strategies import STRATEGIES, get_strategy
+from train.weights import TONYLINS
 
 SMALL = (128, 128)
 ASPECT = (160, 240)
@@ -19,7 +20,7 @@ class StudyRun:
 
     Attributes:
         strategy: Name of the strategy.
-        protocol: ``paper`` or ``leak-free``.
+        protocol: ``paper-first`` or ``leak-free``.
         image_size: (height, width) of the input in pixels.
         train_images: Images of the training part; None for all.
         seed: Seed of initial weights, order and augmentation.
@@ -51,6 +52,8 @@ class StudyRun:
         """Arguments of ``python -m train``."""
         arguments = ["--strategy", self.strategy, "--protocol", self.protocol]
         arguments += ["--image-size", *map(str, self.image_size)]
+        if get_strategy(self.strategy).encoder_weights != "random":
+            arguments += ["--encoder-weights", TONYLINS]
         if self.train_images:
             arguments += ["--train-images", str(self.train_images)]
         if self.seed:
@@ -65,17 +68,17 @@ class StudyRun:
 
 def _runs() -> list[StudyRun]:
     table = [s.name for s in STRATEGIES.values() if s.paper_row and s.name != "unet-scratch"] + ["full"]
-    runs = [StudyRun(name, PAPER) for name in table]
-    runs += [StudyRun(s, PAPER, SMALL, exported=False) for s in ("decoder-all", "encoder-only")]
+    runs = [StudyRun(name, PAPER_FIRST) for name in table]
+    runs += [StudyRun(s, PAPER_FIRST, SMALL, exported=False) for s in ("decoder-all", "encoder-only")]
     runs += [
-        StudyRun(s, PAPER, SMALL, train_images=n, exported=False)
+        StudyRun(s, PAPER_FIRST, SMALL, train_images=n, exported=False)
         for n in (399, 239, 79)
         for s in ("decoder-all", "encoder-only")
     ]
     runs += [StudyRun("edge", LEAK_FREE, ASPECT, seed=seed) for seed in range(3)]
     runs += [StudyRun(s, LEAK_FREE, ASPECT) for s in ("decoder-all", "encoder-only", "full")]
     runs += [StudyRun("decoder-all", LEAK_FREE, ASPECT, seed=seed, exported=False) for seed in (1, 2)]
-    runs += [StudyRun("unet-scratch", PAPER, SMALL), StudyRun("decoder-all", PAPER, (512, 512))]
+    runs += [StudyRun("unet-scratch", PAPER_FIRST, SMALL), StudyRun("decoder-all", PAPER_FIRST, (512, 512))]
     return runs
 
 

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from edge_runtime.head.components import label_runs
 
-ResizeRule = Literal["area-letterbox", "area-stretch", "sampled-letterbox"]
+ResizeRule = Literal["area-letterbox", "area-stretch", "sampled-letterbox", "linear-stretch"]
+Shrink = Literal["area", "samples", "linear"]
 
 LETTERBOX: ResizeRule = "area-letterbox"
 """The content keeps its proportions in mm."""
@@ -28,7 +29,13 @@ SAMPLED: ResizeRule = "sampled-letterbox"
 """As :data:`LETTERBOX`, but where a frame shrinks along both axes, a pixel is the mean of evenly spread samples of its
 area (:func:`edge_runtime.frame.resize.mean_of_samples`). It is quicker."""
 
-RESIZE_RULES: tuple[ResizeRule, ...] = (LETTERBOX, STRETCH, SAMPLED)
+LINEAR: ResizeRule = "linear-stretch"
+"""As :data:`STRETCH`, but interpolated linearly where an axis shrinks, too, as the paper's program does. It looks at
+few of a large frame's pixels."""
+
+RESIZE_RULES: tuple[ResizeRule, ...] = (LETTERBOX, STRETCH, SAMPLED, LINEAR)
+
+_SHRINKS: dict[ResizeRule, Shrink] = {SAMPLED: "samples", LINEAR: "linear"}
 
 LEAST_SIDE = 32
 """Smallest side of a content in pixels. A smaller one is taken for a mistake of the search, and nothing is cut."""
@@ -105,14 +112,15 @@ class Geometry:
         content: The part of the frame that the network sees.
         network: (h, w) of the network's input, in pixels.
         place: Where the content lies in the network's input. The rest is black.
-        sampled: Whether it shrinks by samples, see :data:`SAMPLED`.
+        shrink: How it shrinks: by the average of areas, of samples in them (:data:`SAMPLED`), or linearly
+            (:data:`LINEAR`).
     """
 
     frame: tuple[int, int]
     content: Box
     network: tuple[int, int]
     place: Box
-    sampled: bool = False
+    shrink: Shrink = "area"
 
     def window(self, stride: int = 1) -> GridWindow:
         """The samples of a grid that show the content.
@@ -149,15 +157,16 @@ def find_geometry(
         rule: How the frame is fitted.
     """
     frame = (gray.shape[0], gray.shape[1])
-    if rule == STRETCH:
-        return Geometry(frame, Box(0, frame[0], 0, frame[1]), network, Box(0, network[0], 0, network[1]))
+    shrink = _SHRINKS.get(rule, "area")
+    if rule in (STRETCH, LINEAR):
+        return Geometry(frame, Box(0, frame[0], 0, frame[1]), network, Box(0, network[0], 0, network[1]), shrink)
     content = find_content(gray)
     across, down = pixel_size_mm or (1.0, 1.0)
     height, width = content.size[0] * down, content.size[1] * across
     scale = min(network[0] / height, network[1] / width)
     h, w = (min(max(1, round(side * scale)), most) for side, most in zip((height, width), network, strict=True))
     top, left = (network[0] - h) // 2, (network[1] - w) // 2
-    return Geometry(frame, content, network, Box(top, top + h, left, left + w), rule == SAMPLED)
+    return Geometry(frame, content, network, Box(top, top + h, left, left + w), shrink)
 
 
 def find_content(gray: NDArray[np.uint8]) -> Box:

@@ -140,10 +140,10 @@ def place(gray: NDArray[np.uint8], geometry: Geometry) -> Prepared:
     image = np.zeros(geometry.network, dtype=np.uint8)
     out = image[geometry.place.slices]
     shrinks = all(many >= few for many, few in zip(geometry.content.size, out.shape, strict=True))
-    if geometry.sampled and shrinks:
+    if geometry.shrink == "samples" and shrinks:
         _by_samples(gray, geometry.content, out)
     else:
-        _by_area(np.ascontiguousarray(gray[geometry.content.slices]), out)
+        _by_taps(np.ascontiguousarray(gray[geometry.content.slices]), out, geometry.shrink != "linear")
     return Prepared(image, geometry)
 
 
@@ -160,10 +160,10 @@ def _by_samples(gray: NDArray[np.uint8], content: Box, out: NDArray[np.uint8]) -
         out[part] = mean_of_samples(gray, down[:, part], across, gathered, rows)
 
 
-def _by_area(seen: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
-    """Resize a frame's content into ``out``: each axis by area average if it shrinks, linearly if it grows."""
+def _by_taps(seen: NDArray[np.uint8], out: NDArray[np.uint8], averages: bool) -> None:
+    """Resize a frame's content into ``out``: each axis linearly, or by area average if it ``averages`` and shrinks."""
     (height, width), (out_height, out_width) = seen.shape, out.shape
-    down, across = find_taps(height, out_height), find_taps(width, out_width).without_noise()
+    down, across = find_taps(height, out_height, averages), find_taps(width, out_width, averages).without_noise()
     for part in blocks(out_height, max(width, out_width)):
         tall, small = (part.stop - part.start, width), (part.stop - part.start, out_width)
         # The frame's bytes, gathered for one tap. They share an array with `sums` below, which is written after them.

@@ -36,10 +36,10 @@ class Taps:
 
 # Each size of a content needs two entries, and contents change by whole cells. An entry takes 0.1 ms to compute.
 @lru_cache(maxsize=64)
-def find_taps(n_in: int, n_out: int) -> Taps:
-    """The taps that resize an axis from ``n_in`` samples to ``n_out``."""
+def find_taps(n_in: int, n_out: int, averages: bool = True) -> Taps:
+    """The taps that resize an axis from ``n_in`` samples to ``n_out``; a shrinking one linearly unless ``averages``."""
     scale = n_in / n_out
-    if scale > 1:  # average over the input interval [i * scale, (i + 1) * scale)
+    if averages and scale > 1:  # average over the input interval [i * scale, (i + 1) * scale)
         start = np.arange(n_out) * scale
         first = np.floor(start).astype(np.intp)
         taps = int(np.ceil(scale)) + 1

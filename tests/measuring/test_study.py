@@ -39,7 +39,7 @@ from train.data.hc18 import read_dataset
 from train.data.splits import make_split
 from train.strategies import STRATEGIES
 
-SMALL = "decoder-all-paper-128"
+SMALL = "decoder-all-paper-first-128"
 
 
 def study(phantom: Path, folder: Path, *more: str) -> int:
@@ -48,7 +48,7 @@ def study(phantom: Path, folder: Path, *more: str) -> int:
 
 
 def test_the_study_holds_every_row_of_the_table_and_every_commands_arguments_exist() -> None:
-    paper = {run.strategy for run in STUDY.values() if run.protocol == "paper"}
+    paper = {run.strategy for run in STUDY.values() if run.protocol == "paper-first"}
     assert paper == {name for name in STRATEGIES if not name.startswith("edge")}
     for name, run in STUDY.items():
         python, _, module, *arguments = shlex.split(run.command)
@@ -59,8 +59,8 @@ def test_the_study_holds_every_row_of_the_table_and_every_commands_arguments_exi
 
 
 def test_an_unknown_run_lists_those_there_are() -> None:
-    with pytest.raises(UsageError, match="decoder-all-paper-512"):
-        get_run("decoder-all-paper-64")
+    with pytest.raises(UsageError, match="decoder-all-paper-first-512"):
+        get_run("decoder-all-paper-first-64")
 
 
 def test_the_driver_writes_a_result_once(phantom: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -120,26 +120,28 @@ def test_a_result_that_lacks_a_field_is_named(tmp_path: Path) -> None:
 
 def test_the_page_shows_the_results_and_names_what_is_missing() -> None:
     documents = make_all()
-    del documents["full-paper"], documents["unet-scratch-paper-128"]
+    del documents["full-paper-first"], documents["unet-scratch-paper-first-128"]
     blocks = results_page.build(documents)
     warnings = [block.text for block in blocks if isinstance(block, Paragraph) and block.warning]
     assert len(warnings) == 1 and "2 of" in warnings[0]
-    assert "full-paper" in warnings[0] and "unet-scratch-paper-128" in warnings[0]
+    assert "full-paper-first" in warnings[0] and "unet-scratch-paper-first-128" in warnings[0]
     titles = [block.text for block in blocks if isinstance(block, Heading)]
     assert "The plain U-Net" not in titles and "Quantized" in titles
     text = " ".join(cell for block in blocks if isinstance(block, Table) for row in block.rows for cell in row)
-    dice = 100 * documents["decoder-all-paper"].scores.dice.mean
+    dice = 100 * documents["decoder-all-paper-first"].scores.dice.mean
     assert f"{dice:.2f}" in text and "97.77 / 96.28 / 92.87" in text
-    assert "python -m train --strategy edge --protocol leak-free --image-size 160 240 --seed 2" in text
+    assert (
+        "--strategy edge --protocol leak-free --image-size 160 240 --encoder-weights imagenet-tonylins --seed 2" in text
+    )
     assert "96.28" in results_page.overview(documents) and "http" not in to_html("x", blocks).split("<body>")[0]
 
 
 def test_the_papers_figures_are_reached_where_none_of_the_three_is_below_them() -> None:
     documents = make_all()
-    run = documents["decoder-all-paper-512"]
+    run = documents["decoder-all-paper-first-512"]
     for accuracy, verdict in ((0.98, "is met"), (0.97, "is missed")):
         metrics = replace(run.metrics, paper_pooled=Pooled(accuracy, 0.964, 0.93, 0.964))
-        documents["decoder-all-paper-512"] = replace(run, metrics=metrics)
+        documents["decoder-all-paper-first-512"] = replace(run, metrics=metrics)
         said = [b.text for b in results_page.build(documents) if isinstance(b, Paragraph) and "own 512x512" in b.text]
         assert len(said) == 1 and verdict in said[0] and "/ 96.40 / 93.00, the paper 97.77 / 96.28 / 92.87" in said[0]
 
@@ -154,7 +156,7 @@ def test_without_any_result_the_page_says_so() -> None:
 def test_overlays_of_the_study_show_only_what_was_measured_and_stay_local(hc18: Path, tmp_path: Path) -> None:
     model = make_artifact(tmp_path / SMALL / "artifacts" / "tiny", "float32")
     sha256 = hashlib.sha256(model.read_bytes()).hexdigest()
-    run = make_result(STUDY["decoder-all-paper"])
+    run = make_result(STUDY["decoder-all-paper-first"])
     assert run.exports
     documents = {SMALL: replace(run, exports=(replace(run.exports[0], model_sha256=sha256),))}
     blocks = strategy_overlays.section(tmp_path, str(hc18), documents)
@@ -181,8 +183,8 @@ def test_a_claim_is_decided_by_the_paired_interval(shift: float, verdict: str) -
     base = {f"{i}.png": 0.95 + 0.001 * (i % 3) for i in range(30)}
     other = {name: v + (0.0002 if i % 2 else -0.0002) for i, (name, v) in enumerate(base.items())}
     documents = {
-        "decoder-all-paper": run_with({name: v + shift for name, v in base.items()}, "decoder-all-paper"),
-        "decoder-0-paper": run_with(other, "decoder-0-paper"),
+        "decoder-all-paper-first": run_with({name: v + shift for name, v in base.items()}, "decoder-all-paper-first"),
+        "decoder-0-paper-first": run_with(other, "decoder-0-paper-first"),
     }
     best = next(f for f in findings.claims(documents) if f.claim.startswith("`decoder-all` is the best"))
     assert best.verdict == verdict and f"{100 * shift:+.2f}".replace("+0.00", "0.00") in best.evidence
@@ -191,8 +193,8 @@ def test_a_claim_is_decided_by_the_paired_interval(shift: float, verdict: str) -
 def test_no_loss_is_a_margin_and_missing_runs_are_not_measured() -> None:
     base = {f"{i}.png": 0.95 for i in range(30)}
     documents = {
-        "decoder-all-paper": run_with({name: v - 0.0005 for name, v in base.items()}, "decoder-all-paper"),
-        "full-paper": run_with(base, "full-paper"),
+        "decoder-all-paper-first": run_with({name: v - 0.0005 for name, v in base.items()}, "decoder-all-paper-first"),
+        "full-paper-first": run_with(base, "full-paper-first"),
     }
     by_claim = {f.claim: f for f in findings.claims(documents)}
     assert next(f for c, f in by_claim.items() if "loses nothing against training" in c).verdict == "confirmed"
@@ -200,13 +202,13 @@ def test_no_loss_is_a_margin_and_missing_runs_are_not_measured() -> None:
 
 
 def test_flaws_are_the_differences_they_are_named_for() -> None:
-    run = make_result(STUDY["decoder-all-paper"])
+    run = make_result(STUDY["decoder-all-paper-first"])
     assert run.metrics.paper
     pooled_metrics = replace(run.metrics.paper_pooled, paper_dice=0.97, paper_dice_per_image=0.96)
     own = replace(run.metrics.paper, dice=replace(run.metrics.paper.dice, mean=0.955))
     images = tuple(replace(score, dice=0.96 if score.exam_trained_on else 0.95) for score in run.per_image)
     run = replace(run, metrics=replace(run.metrics, paper_pooled=pooled_metrics, paper=own), per_image=images)
-    pooled, reference, split = findings.flaws({"decoder-all-paper": run})
+    pooled, reference, split = findings.flaws({"decoder-all-paper-first": run})
     assert [row[2][:5] for row in (pooled, reference, split)] == ["+1.00", "+0.50", "+1.00"]
     assert findings.flaws({}) == []
 
@@ -237,19 +239,21 @@ def latency_of(artifact: str, checkpoint_sha256: str) -> SuiteDocument:
 
 def test_a_row_a_network_and_recipe_with_its_latency_or_that_of_the_same_graph() -> None:
     documents = make_all()
-    full = documents["full-paper"]
+    full = documents["full-paper-first"]
     assert full.exports
     refused = replace(full.exports[3], refused="full-full_int8 does not compute what torch does")
-    documents["full-paper"] = replace(full, exports=(*full.exports[:3], refused))
-    latency = latency_of("decoder-all-full_int8", documents["decoder-all-paper"].checkpoint_sha256)
+    documents["full-paper-first"] = replace(full, exports=(*full.exports[:3], refused))
+    latency = latency_of("decoder-all-full_int8", documents["decoder-all-paper-first"].checkpoint_sha256)
     found = {(row.run, row.recipe): row for row in rows(documents, [latency])}
     assert len(found) == 4 * sum(run.exported for run in STUDY.values())
-    own, same = found["decoder-all-paper", "full_int8"], found["full-paper", "full_int8"]
+    own, same = found["decoder-all-paper-first", "full_int8"], found["full-paper-first", "full_int8"]
     assert own.latency_ms and same.latency_ms and own.latency_ms.p50 == same.latency_ms.p50 == 21.5
     assert same.latency_ms.measured_on == "decoder-all-full_int8" and same.refused and not own.refused
     other = (
-        ("full-paper", "float32"), ("full-leak-free-160x240", "full_int8"), ("edge-leak-free-160x240", "full_int8"),
-    )  # fmt: skip
+        ("full-paper-first", "float32"),
+        ("full-leak-free-160x240", "full_int8"),
+        ("edge-leak-free-160x240", "full_int8"),
+    )
     assert all(found[key].latency_ms is None for key in other)
     assert own.against_float32.dice == pytest.approx(-0.2)
     text = str(results_page.build(documents, [latency]))
@@ -276,7 +280,7 @@ def test_committed_results_are_those_of_the_study_on_hc18() -> None:
     for name, document in load_all().items():
         assert document.study_run == STUDY[name]
         assert document.data.title == "HC18" and document.data.limit is None
-        assert document.config.epochs == {"paper": 20, "leak-free": 30}[document.study_run.protocol]
+        assert document.config.epochs == {"paper-first": 20, "leak-free": 30}[document.study_run.protocol]
         assert document.git_commit and not document.git_commit.endswith("-dirty"), f"{name}: uncommitted code"
 
 

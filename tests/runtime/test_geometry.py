@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_runtime.frame.geometry import LETTERBOX, RESIZE_RULES, STRETCH, Box, Geometry, ResizeRule, find_geometry
+from edge_runtime.frame.geometry import (
+    LETTERBOX,
+    LINEAR,
+    RESIZE_RULES,
+    STRETCH,
+    Box,
+    Geometry,
+    ResizeRule,
+    find_geometry,
+)
 from edge_runtime.frame.preprocess import Prepared, prepare
 from edge_runtime.frame.resize import resize
 from edge_runtime.head.ellipse import Ellipse
@@ -74,7 +83,7 @@ def test_points_come_back_exactly_from_frames_of_any_size(
         geometry = find_geometry(even, network, (pixel_ratio, 1.0), rule)
         assert geometry.frame == geometry.content.size == frame
         check_way_back(geometry, seed)
-        if rule == STRETCH:
+        if rule in (STRETCH, LINEAR):
             assert geometry.place == Box(0, network[0], 0, network[1])
         else:
             check_letterbox(geometry, (pixel_ratio, 1.0))

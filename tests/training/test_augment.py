@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from train.data.hc18 import read_dataset
 from train.frames.pool import make_pool
 from train.networks.losses import unpack
 
-MOVING = ("paper", "ours", "turned")
+MOVING = ("paper", "reflected", "ours", "turned")
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +43,29 @@ def test_rotation_keeps_areas_in_pixels_on_wide_images() -> None:
     mask[:, 0, 30:66, 60:132] = 1
     _, turned = AUGMENTS["paper"](mask[:, :1], mask, torch.Generator().manual_seed(0))
     assert torch.allclose(turned[:, 0].sum(dim=(1, 2)), mask[:, 0].sum(dim=(1, 2)), rtol=0.03)
+
+
+def test_reflected_corners_are_opencvs(masks: torch.Tensor) -> None:
+    """Beside an image lie the pixels before its last row and column, in reverse order: no black, no pixel twice."""
+    ramp = torch.arange(9.0)[:, None] * 10 + torch.arange(9.0)
+    image = ramp[None, None].repeat(4, 1, 1, 1)
+    turned, target = AUGMENTS["reflected"](image, image.repeat(1, 2, 1, 1), torch.Generator().manual_seed(5))
+    padded = torch.nn.functional.pad(image[:1], (6, 6, 6, 6), mode="reflect")[0, 0]
+    generator = torch.Generator().manual_seed(5)
+    angles = (torch.rand(4, generator=generator) * 2 - 1) * math.radians(25)
+    flips = [1 - 2 * (torch.rand(4, generator=generator) < share).float() for share in (0.5, 0.1)]
+    y, x = torch.meshgrid(torch.arange(9.0) - 4, torch.arange(9.0) - 4, indexing="ij")
+    for i, angle in enumerate(angles):
+        across = (x * torch.cos(angle) - y * torch.sin(angle)) * flips[0][i] + 10
+        down = (x * torch.sin(angle) + y * torch.cos(angle)) * flips[1][i] + 10
+        near = padded[down.round().long(), across.round().long()]
+        left, top = across.floor().long(), down.floor().long()
+        fx, fy = across - left, down - top
+        rows = [padded[top + k, left] * (1 - fx) + padded[top + k, left + 1] * fx for k in (0, 1)]
+        assert torch.allclose(turned[i, 0], rows[0] * (1 - fy) + rows[1] * fy, atol=1e-3)
+        assert torch.allclose(target[i, 0], near) and torch.equal(target[i, 0], target[i, 1])
+    image, target = AUGMENTS["reflected"](torch.ones(6, 1, 128, 192), masks, torch.Generator().manual_seed(1))
+    assert torch.allclose(image, torch.ones(()), atol=1e-5), "no black corner"
 
 
 def test_heads_are_turned_by_any_angle() -> None:

@@ -76,6 +76,8 @@ def _interior(head: Head, reference: NDArray[np.bool_]) -> NDArray[np.bool_]:
 def place_mask(mask: NDArray[np.bool_], geometry: Geometry) -> NDArray[np.float32]:
     """A frame's mask as the network's output should be: the share of each pixel that it covers.
 
+    Where the frame shrinks linearly, as the paper's do, the nearest pixel of the mask as in its program: 0 or 1.
+
     Args:
         mask: bool (H, W).
         geometry: Where the frame lies in the network's input.
@@ -84,7 +86,12 @@ def place_mask(mask: NDArray[np.bool_], geometry: Geometry) -> NDArray[np.float3
         float32 (h, w), 0 to 1; 0 beside the frame's content.
     """
     coverage = np.zeros(geometry.network, dtype=np.float32)
-    coverage[geometry.place.slices] = resize(mask[geometry.content.slices], geometry.place.size)
+    seen, size = mask[geometry.content.slices], geometry.place.size
+    if geometry.shrink == "linear":
+        down, across = (np.arange(few) * many // few for many, few in zip(seen.shape, size, strict=True))
+        coverage[geometry.place.slices] = seen[np.ix_(down, across)]
+    else:
+        coverage[geometry.place.slices] = resize(seen, size)
     return coverage
 
 
