@@ -132,15 +132,28 @@ class Budget:
     Attributes:
         max_dice_drop: Maximum drop of the mean Dice, in points of 100.
         max_hc_shift_mm: Maximum mean absolute change of the head circumference, in mm.
+        max_hc_shift_share: The same relative to the network's own mean absolute difference from the reference. The
+            larger of the two limits counts: what a loose network loses below a tenth of its own error is not noticed.
     """
 
     max_dice_drop: float = 0.1
     max_hc_shift_mm: float = 0.3
+    max_hc_shift_share: float = 0.1
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
             if not value >= 0:  # NaN too
                 raise UsageError(f"--{name.replace('_', '-')} is {value}; it must be at least 0 (inf: no limit).")
+
+    def hc_shift_mm(self, own_difference_mm: float | None) -> float:
+        """The limit of the mean absolute change of the head circumference, in mm.
+
+        Args:
+            own_difference_mm: The network's own mean absolute difference from the reference; None if it is not known.
+        """
+        if own_difference_mm is None:
+            return self.max_hc_shift_mm
+        return max(self.max_hc_shift_mm, self.max_hc_shift_share * own_difference_mm)
 
     def to_json(self) -> dict[str, float | None]:
         """The budget for a manifest. JSON has no infinity, so None stands for no limit."""

@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_data(parser)
     parser.add_argument("--max-dice-drop", type=loss, metavar="POINTS", help="as for python -m export")
     parser.add_argument("--max-hc-shift-mm", type=loss, metavar="MM", help="as for python -m export")
+    parser.add_argument("--max-hc-shift-share", type=loss, metavar="SHARE", help="as for python -m export")
     parser.add_argument("--fine-tune-epochs", type=at_least(0), metavar="N", help="as for python -m export")
     add_rewrites(parser)
     add_out(parser)
@@ -44,7 +45,10 @@ def run(args: argparse.Namespace) -> int:
     check_checkpoint(args.checkpoint)
     rewrite_names(args.rewrite)
     dataset = find_data(args.data)
-    limits = {name: getattr(args, name) for name in ("max_dice_drop", "max_hc_shift_mm", "fine_tune_epochs")}
+    limits = {
+        name: getattr(args, name)
+        for name in ("max_dice_drop", "max_hc_shift_mm", "max_hc_shift_share", "fine_tune_epochs")
+    }
     flags = [text for k, v in limits.items() if v is not None for text in (f"--{k.replace('_', '-')}", str(v))]
     with tempfile.TemporaryDirectory(prefix="fetal-head-edge-") as folder:
         command = ["export", "--checkpoint", str(args.checkpoint), "--recipes", "full_int8", "--json", "--out", folder]

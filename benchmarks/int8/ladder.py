@@ -39,10 +39,12 @@ class Budget:
     Attributes:
         max_dice_drop: Points of Dice.
         max_hc_shift_mm: Mean absolute change of the head circumference, in mm.
+        max_hc_shift_share: The same relative to the network's own difference from the reference; the larger counts.
     """
 
     max_dice_drop: float | None
     max_hc_shift_mm: float | None
+    max_hc_shift_share: float | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class Climb:
         n_images: Images it was judged on.
         n_clear: Those that count, the clear ones: the network in torch is sure of nearly all their pixels.
         rungs: In the order they were tried.
+        own_hc_difference_mm: Mean absolute difference of the head circumference from the reference in torch, in mm.
     """
 
     method: str
@@ -62,6 +65,7 @@ class Climb:
     n_images: int
     n_clear: int
     rungs: tuple[Rung, ...]
+    own_hc_difference_mm: float | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,8 @@ def _budget(ladders: dict[str, LadderDocument]) -> list[Block]:
     text = (
         "`python -m benchmarks ladder CHECKPOINT` measures this. An export tries several ways of quantizing, from the "
         "simplest to the most expensive, and takes the first within a budget. The budget limits the drop of Dice and "
-        "the mean absolute shift of the head circumference (HC), both against the network in torch. They are measured "
+        "the mean absolute shift of the head circumference (HC), both against the network in torch; where the network "
+        "itself is loose, a tenth of its own mean difference from the reference counts instead. They are measured "
         "on validation images; the split `paper` has none, so training images are used there. An image "
         "counts only if the network in torch is sure of nearly every pixel of it."
     )
@@ -57,6 +58,10 @@ def _ladder(title: str, document: LadderDocument) -> list[Block]:
         for most, unit in ((budget.max_dice_drop, "points of Dice"), (budget.max_hc_shift_mm, "mm"))
         if most is not None
     ]
+    if found.own_hc_difference_mm is not None and budget.max_hc_shift_share and budget.max_hc_shift_mm is not None:
+        relative = budget.max_hc_shift_share * found.own_hc_difference_mm
+        if relative > budget.max_hc_shift_mm:
+            limits[-1] = f"{relative:.2f} mm ({budget.max_hc_shift_share:.0%} of the network's own difference)"
     rewritten = f" Rewrites: {', '.join(map(code, document.rewrites))}." if document.rewrites else ""
     text = (
         f"Budget: {' and '.join(limits) or 'none'}. {found.n_clear} of {found.n_images} images count.{rewritten} "

@@ -121,6 +121,14 @@ def _add_budget(parser: argparse.ArgumentParser) -> None:
         help="maximum mean absolute change of the head circumference, likewise (default: %(default)s; inf: any)",
     )
     parser.add_argument(
+        "--max-hc-shift-share",
+        type=loss,
+        default=budget.max_hc_shift_share,
+        metavar="SHARE",
+        help="the same relative to the network's own mean difference from the reference; the larger limit counts "
+        "(default: %(default)s; 0: only the one in mm)",
+    )
+    parser.add_argument(
         "--fine-tune-epochs",
         type=at_least(0),
         default=2,
@@ -202,7 +210,7 @@ def export(
 
     dataset = find_data(args.data)
     say(f"data: {dataset.summary}")
-    budget = Budget(args.max_dice_drop, args.max_hc_shift_mm)
+    budget = Budget(args.max_dice_drop, args.max_hc_shift_mm, args.max_hc_shift_share)
     if jobs == 1:
         code, document = _in_turn(args, budget, recipes, folders, dataset)
     else:
@@ -278,7 +286,14 @@ def _at_once(
     """Several checkpoints at a time, each in its own process."""
     from export.commands.parallel import export_apart
 
-    kept = ("calibration_images", "verify_images", "accuracy_images", "max_dice_drop", "max_hc_shift_mm")
+    kept = (
+        "calibration_images",
+        "verify_images",
+        "accuracy_images",
+        "max_dice_drop",
+        "max_hc_shift_mm",
+        "max_hc_shift_share",
+    )
     given = {name: getattr(args, name) for name in (*kept, "fine_tune_epochs", "out")}
     flags = [text for k, v in given.items() if v is not None for text in (f"--{k.replace('_', '-')}", str(v))]
     flags += ["--recipes", *(recipe.name for recipe in recipes), "--data", str(dataset.root)]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.metrics import ImageScore, summarize
 from export.quantization.bias_correction import bias_shifts, noisiest_layers
 from export.quantization.ranges import METHODS, Seen, choose, observe
 from export.quantization.settings import Settings, to_half
@@ -78,6 +79,8 @@ class Climb:
         candidate: The first candidate within the budget; if there is none, the full-int8 candidate that loses least.
         rungs: All attempts, in order.
         budget: The budget.
+        own_difference_mm: Mean absolute difference of the head circumference from the reference in torch, over clear
+            images; None if there is none.
         n_images: Number of images of the validation part.
         n_clear: How many of them are clear and counted; see :mod:`export.verification.parity`.
     """
@@ -85,6 +88,7 @@ class Climb:
     candidate: Candidate
     rungs: tuple[Rung, ...]
     budget: Budget
+    own_difference_mm: float | None
     n_images: int
     n_clear: int
 
@@ -98,6 +102,7 @@ class Climb:
         return {
             "method": self.candidate.name,
             "budget": self.budget.to_json(),
+            "own_hc_difference_mm": self.own_difference_mm,
             "n_images": self.n_images,
             "n_clear": self.n_clear,
             "rungs": [asdict(rung) for rung in self.rungs],
@@ -112,7 +117,8 @@ class Climb:
             shift = "-" if rung.hc_shift_mm is None else f"{rung.hc_shift_mm:.3f} mm"
             verdict = "within budget" if rung.holds else "loses too much"
             lines.append(f"    {rung.name:<24} {dice:>13} {shift:>9}  {verdict}")
-        allowed = f"allowed: {self.budget.max_dice_drop:g} points, {self.budget.max_hc_shift_mm:g} mm"
+        allowed = f"allowed: {self.budget.max_dice_drop:g} points, "
+        allowed += f"{self.budget.hc_shift_mm(self.own_difference_mm):.3g} mm"
         return "\n".join([*lines, f"    on {self.n_clear} validation images; {allowed}"])
 
 
@@ -126,22 +132,35 @@ class Judge:
 
     def __init__(self, torch_answers: TorchAnswers, budget: Budget) -> None:
         self.torch_answers, self.budget = torch_answers, budget
-        self._dice = self._score(torch_answers.logits)
+        scores = self._scores(torch_answers.logits)
+        self._dice = _mean_dice(scores)
+        self.own_difference_mm: float | None = None
+        if scores:
+            self.own_difference_mm = summarize(scores)["hc_absolute_difference_mm"]["mean"]
 
-    def _score(self, logits: NDArray[np.float32]) -> float:
-        """Mean Dice in points of 100, over clear images."""
+    def _scores(self, logits: NDArray[np.float32]) -> list[ImageScore]:
+        """Of clear images."""
         images = self.torch_answers.images
         asked = zip(images.samples, images.prepared, logits, self.torch_answers.clear, strict=True)
-        dice = [score_sample(s, x, y, distances=False).dice for s, x, y, clear in asked if clear]
-        return 100 * float(np.mean(dice)) if dice else 0.0
+        return [score_sample(s, x, y, distances=False) for s, x, y, clear in asked if clear]
 
     def rung(self, name: str, logits: NDArray[np.float32]) -> Rung:
         """Measure what a candidate loses, from its logits float32 (N, h, w)."""
         shift = compare(self.torch_answers, logits).hc_shift_mean_mm
         if shift is None:
             return Rung(name, None, None, holds=True)
-        drop = self._dice - self._score(logits)
-        return Rung(name, drop, shift, drop <= self.budget.max_dice_drop and shift <= self.budget.max_hc_shift_mm)
+        drop = self._dice - _mean_dice(self._scores(logits))
+        return Rung(name, drop, shift, drop <= self.budget.max_dice_drop and shift <= self.allowed_hc_shift_mm)
+
+    @property
+    def allowed_hc_shift_mm(self) -> float:
+        """The larger of the budget's two limits for this network."""
+        return self.budget.hc_shift_mm(self.own_difference_mm)
+
+
+def _mean_dice(scores: Sequence[ImageScore]) -> float:
+    """In points of 100."""
+    return 100 * float(np.mean([score.dice for score in scores])) if scores else 0.0
 
 
 def climb(
@@ -168,23 +187,24 @@ def climb(
     for candidate in candidates(plain, calibration, fine_tune, threads):
         rung = judge.rung(candidate.name, run(candidate))
         rungs.append(rung)
-        cost = _cost(rung, judge.budget)
+        cost = _cost(rung, judge)
         if rung.holds or best is None or (cost < best[0] and not candidate.settings.in_float):
             best = (cost, candidate)
         if rung.holds:
             break
     assert best is not None
     clear = judge.torch_answers.clear
-    return Climb(best[1], tuple(rungs), judge.budget, len(clear), int(clear.sum()))
+    return Climb(best[1], tuple(rungs), judge.budget, judge.own_difference_mm, len(clear), int(clear.sum()))
 
 
-def _cost(rung: Rung, budget: Budget) -> float:
+def _cost(rung: Rung, judge: Judge) -> float:
     """The larger of the two shares of the budget that an attempt uses up."""
     tiny = 1e-9  # a budget may be 0
     if rung.dice_drop_points is None or rung.hc_shift_mm is None:
         return 0.0  # no image was clear: nothing was measured, and nothing speaks against it
     return max(
-        rung.dice_drop_points / max(budget.max_dice_drop, tiny), rung.hc_shift_mm / max(budget.max_hc_shift_mm, tiny)
+        rung.dice_drop_points / max(judge.budget.max_dice_drop, tiny),
+        rung.hc_shift_mm / max(judge.allowed_hc_shift_mm, tiny),
     )
 
 

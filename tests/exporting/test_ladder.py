@@ -52,6 +52,7 @@ def test_a_spoiled_network_is_brought_within_its_budget(run: Run, hc18: Path, tm
     assert [r["holds"] for r in rungs] == [False, False, False, True]
     assert rungs[0]["dice_drop_points"] > 50 > 0.1 >= rungs[-1]["dice_drop_points"]
     assert rungs[-1]["hc_shift_mm"] <= 0.3 == quantization["budget"]["max_hc_shift_mm"]
+    assert 1 < quantization["own_hc_difference_mm"] < 2.5 and quantization["budget"]["max_hc_shift_share"] == 0.1
     assert quantization["method"] == "equalized" and quantization["n_clear"] <= quantization["n_images"] == 82
     assert "loses too much" in text and "on 82 validation images; allowed: 0.1 points, 0.3 mm" in text
     assert audit(Model(Path(artifact["path"]).read_bytes()), "full_int8").violations == ()
@@ -61,7 +62,9 @@ def test_a_spoiled_network_is_brought_within_its_budget(run: Run, hc18: Path, tm
 def test_where_no_rung_holds_nothing_is_written_and_the_table_says_why(run: Run, hc18: Path, tmp_path: Path) -> None:
     folder = spoil(tmp_path)
     # reading patches first, two ways lose the same to the last digits, and another is the best
-    code, document, text = export(run, folder, hc18, "--max-hc-shift-mm", 0, "--rewrite", "none")
+    code, document, text = export(
+        run, folder, hc18, "--max-hc-shift-mm", 0, "--max-hc-shift-share", 0, "--rewrite", "none"
+    )
     assert code == 1 and not list((folder / "out").rglob("*.tflite"))
     assert document["artifacts"] == []
     (failure,) = document["failures"]
@@ -83,7 +86,7 @@ def test_without_a_limit_the_plainest_is_taken(run: Run, hc18: Path, tmp_path: P
     _, document, _ = export(run, spoil(tmp_path), hc18, *no_limit)
     quantization = (document["artifacts"] + document["failures"])[0]["manifest"]["quantization"]
     assert quantization["method"] == "min-max" and len(quantization["rungs"]) == 1
-    assert quantization["budget"] == {"max_dice_drop": None, "max_hc_shift_mm": None}
+    assert quantization["budget"] == {"max_dice_drop": None, "max_hc_shift_mm": None, "max_hc_shift_share": 0.1}
 
 
 def test_every_way_is_repeated_from_what_is_stored_of_it() -> None:
@@ -102,6 +105,11 @@ def test_settings_of_another_network_are_refused() -> None:
         Settings.from_json(settings).apply(plain)
     with pytest.raises(ModelError, match="cannot be read"):
         Settings.from_json({"ranges": 3})
+
+
+def test_a_loose_network_may_lose_a_tenth_of_its_own_error() -> None:
+    assert [Budget().hc_shift_mm(own) for own in (None, 1.7, 3.0, 5.5)] == pytest.approx([0.3, 0.3, 0.3, 0.55])
+    assert Budget(max_hc_shift_share=0).hc_shift_mm(50) == 0.3
 
 
 @pytest.mark.parametrize("value", [-1.0, float("nan")])
