@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from edge_runtime.common.arguments import CommandParser, above, add_data, add_help, add_others, at_least
 from edge_runtime.common.cli import run_command, say
 from edge_runtime.common.optional import require
-from train.config import MAX_BATCH, MAX_EPOCHS, MAX_LR, MAX_SEED, PROTOCOLS, TrainConfig
+from train.config import FREE, MAX_BATCH, MAX_EPOCHS, MAX_LR, MAX_SEED, PROTOCOLS, TrainConfig, read_setting
 from train.data.hc18 import find_data
 from train.data.others import find_others, read_others, without_kinds
 from train.data.pseudo_labels import read_pseudo_labels
@@ -102,6 +102,13 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--limit", type=at_least(1), metavar="N", help="use only N images of each part, to try things out"
     )
+    parser.add_argument(
+        "--set",
+        nargs="+",
+        default=[],
+        metavar="NAME=VALUE",
+        help=f"other settings, as train/config.py explains them: {', '.join(FREE)}",
+    )
     group = parser.add_mutually_exclusive_group()
     group.add_argument("--resume", action="store_true", help="go on with an interrupted run; skip a complete one")
     group.add_argument("--overwrite", action="store_true", help="start anew, and replace what --out holds")
@@ -162,6 +169,7 @@ def make_config(args: argparse.Namespace, strategy: Strategy, device: torch.devi
         "encoder_weights": strategy.encoder_weights,
         "precision": pick_precision(args.precision, device, args.protocol == PAPER),
         **PROTOCOLS[args.protocol],
+        **dict(map(read_setting, args.set)),
         **{name: value for name in asked if (value := getattr(args, name)) is not None},
     }
     return TrainConfig(image_size=size, protocol=args.protocol, **settings)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal
+from typing import Any, Literal, get_args, get_type_hints
 
 from edge_runtime.errors import ModelError, UsageError
 from edge_runtime.frame.geometry import LINEAR, SAMPLED, STRETCH, ResizeRule
@@ -89,6 +89,8 @@ class TrainConfig:
                 raise UsageError(f"--{name.replace('_', '-')} is {value}; it must be between {low} and {high}.")
         if not 0 <= self.negatives <= MAX_NEGATIVES:
             raise UsageError(f"negatives is {self.negatives}; it must be between 0 and {MAX_NEGATIVES:g}.")
+        if not 0 <= self.calm <= 1:
+            raise UsageError(f"calm is {self.calm}; it must be between 0 and 1, a share of the epochs.")
         if self.train_images is not None and self.train_images < 2:
             raise UsageError(f"--train-images is {self.train_images}; batch norm needs at least 2.")
 
@@ -107,7 +109,7 @@ class TrainConfig:
         known = {f.name for f in fields(TrainConfig)}
         if set(values) != known:
             raise ModelError(f"The checkpoint's settings differ from this version's: {sorted(set(values) ^ known)}.")
-        protocol = protocol_name(values["protocol"], values["augment"])
+        protocol = protocol_name(values["protocol"], values["judge_as_paper"])
         return TrainConfig(**{**values, "image_size": tuple(values["image_size"]), "protocol": protocol})
 
 
@@ -145,3 +147,27 @@ PROTOCOLS: dict[str, dict[str, Any]] = {
     PAPER_FIRST: _PAPER,
 }
 """What each protocol changes of the defaults above."""
+
+FREE = ("resize_rule", "mask", "augment", "calm", "looks", "negatives", "loss", "optimizer", "schedule", "keep")
+"""Settings that have no option of their own on the command line."""
+
+
+def read_setting(text: str) -> tuple[str, Any]:
+    """Read one setting from ``NAME=VALUE``. Its range is checked with the others, by :class:`TrainConfig`.
+
+    Raises:
+        UsageError: There is no such setting, or the value is not of its kind.
+    """
+    name, _, value = text.partition("=")
+    if name not in FREE or "=" not in text:
+        raise UsageError(f"'{text}' is not NAME=VALUE with one of these names: {', '.join(FREE)}.")
+    kind = get_type_hints(TrainConfig)[name]
+    if options := get_args(kind):
+        if value not in options:
+            raise UsageError(f"{name} is '{value}'; it must be one of {', '.join(options)}.")
+        return name, value
+    try:
+        return name, kind(value)
+    except ValueError as error:
+        needed = "a whole number" if kind is int else "a number"
+        raise UsageError(f"{name} is '{value}'; it must be {needed}.") from error

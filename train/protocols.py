@@ -19,14 +19,14 @@ ANY_SCANNER = "any-scanner"
 _FORMER = {"honest": LEAK_FREE}
 
 
-def protocol_name(name: str, augment: str | None = None) -> str:
+def protocol_name(name: str, judged_as_paper: bool = True) -> str:
     """The present name of a protocol.
 
     Args:
         name: As a checkpoint or result says. Those of version 0.1 say ``honest`` for ``leak-free``, and those from
             before December 2026 ``paper`` for ``paper-first``.
-        augment: The augmentation, if it is known: it tells the paper's two protocols apart.
+        judged_as_paper: Whether every epoch was judged as in the paper, which tells its two protocols apart.
     """
-    if name == PAPER and augment == "paper":
+    if name == PAPER and not judged_as_paper:
         return PAPER_FIRST
     return _FORMER.get(name, name)

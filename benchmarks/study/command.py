@@ -17,13 +17,14 @@ from typing import Any
 from benchmarks.common.arguments import add_trainings, cores_each
 from benchmarks.common.device import this_device
 from benchmarks.study.results import SCHEMA_VERSION, TRAINING, TrainingResult, result_path
-from benchmarks.study.runs import STUDY, StudyRun, get_run
-from edge_runtime.common.arguments import at_least
+from benchmarks.study.runs import RUNS, StudyRun, get_run
+from edge_runtime.common.arguments import above, at_least
 from edge_runtime.common.cli import clock, ending_text, say
 from edge_runtime.common.files import write_json
 from edge_runtime.common.record import from_json, to_json
 from edge_runtime.errors import FetalHeadError, UsageError
 from train.data.hc18 import Dataset, find_data
+from train.protocols import LEAK_FREE, PAPER, PAPER_FIRST
 
 LOG = "log.txt"
 PLAIN = ("--max-dice-drop", "inf", "--max-hc-shift-mm", "inf", "--rewrite", "none")
@@ -33,7 +34,8 @@ is not improved."""
 
 def run(args: argparse.Namespace) -> int:
     """Do the runs that have no result yet. One that fails is reported and the others still run; exit code 1."""
-    chosen = [get_run(name) for name in args.names] or list(STUDY.values())
+    chosen = _chosen(args)
+    started = time.monotonic()
     if args.list:
         for each in chosen:
             say(
@@ -53,6 +55,9 @@ def run(args: argparse.Namespace) -> int:
     failed = []
 
     def one(each: StudyRun) -> None:
+        if args.minutes and time.monotonic() - started > 60 * args.minutes:
+            say(f"{each.name}: not started, {args.minutes:g} minutes are over")
+            return
         try:
             _do(each, dataset, args, threads=threads)
         except FetalHeadError as error:
@@ -66,6 +71,25 @@ def run(args: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
+def _chosen(args: argparse.Namespace) -> list[StudyRun]:
+    """The runs that were named, or all, that the other arguments leave.
+
+    Raises:
+        UsageError: There is none.
+    """
+    size = tuple(args.image_size) if args.image_size else None
+    found = [
+        run
+        for run in ([get_run(name) for name in args.names] or RUNS.values())
+        if (not args.protocol or run.protocol == args.protocol)
+        and (size is None or run.image_size == size)
+        and (args.seeds is None or run.seed in args.seeds)
+    ]
+    if not found:
+        raise UsageError("The study has no such run. All of them: python -m benchmarks study --list")
+    return found
+
+
 def _do(each: StudyRun, dataset: Dataset, args: argparse.Namespace, threads: int) -> None:
     folder = args.runs / each.name
     checkpoint = folder / each.strategy
@@ -75,6 +99,7 @@ def _do(each: StudyRun, dataset: Dataset, args: argparse.Namespace, threads: int
     data = ["--data", str(dataset.root)]
     extra = ["--epochs", str(args.epochs)] if args.epochs else []
     extra += ["--limit", str(args.limit)] if args.limit else []
+    extra += ["--device", args.device] if args.device else []
     _call(["train", *each.arguments, *extra, *data, "--out", str(folder), "--resume"], log, threads)
     exports = None
     if each.exported:
@@ -166,6 +191,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of ``study``."""
     parser.add_argument("names", nargs="*", metavar="RUN", help="a run that --list shows (default: all)")
     parser.add_argument("--list", action="store_true", help="show the runs, which are done, and the command of each")
+    parser.add_argument("--protocol", choices=(PAPER, PAPER_FIRST, LEAK_FREE), help="only runs of this protocol")
+    parser.add_argument("--image-size", type=at_least(1), nargs=2, metavar=("H", "W"), help="only runs of this size")
+    parser.add_argument("--seeds", type=at_least(0), nargs="+", metavar="N", help="only runs with one of these seeds")
+    parser.add_argument("--minutes", type=above(0), metavar="N", help="start nothing after this time")
+    parser.add_argument("--device", choices=("cuda", "mps", "cpu"), help="where to train (default: the best there is)")
     add_trainings(parser, TRAINING)
     parser.add_argument("--limit", type=at_least(1), metavar="N", help="only N images of each part, to try things out")
     parser.set_defaults(action=run)

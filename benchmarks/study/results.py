@@ -33,6 +33,7 @@ class RunFacts:
         train_images: Images of the training part that were used; None for all.
         seed: Seed of initial weights, order and augmentation.
         exported: It was exported in all recipes.
+        change: The one thing that was done otherwise.
     """
 
     name: str
@@ -43,6 +44,7 @@ class RunFacts:
     train_images: int | None
     seed: int
     exported: bool
+    change: str | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class Settings:
         precision: Number format of the computation.
         seed: Seed of initial weights, order and augmentation.
         train_images: Images of the training part that were used; None for all.
+        judge_as_paper: Every epoch was judged as in the paper.
     """
 
     image_size: tuple[int, int]
@@ -84,6 +87,7 @@ class Settings:
     precision: str
     seed: int
     train_images: int | None
+    judge_as_paper: bool | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True)
@@ -166,6 +170,19 @@ class Pooled:
 
 
 @dataclass(frozen=True)
+class JudgedEpoch(Epoch):
+    """One epoch of a training that is judged as the paper's.
+
+    Attributes:
+        paper_augmented: The paper's metrics on the test part, augmented as in training.
+        paper_plain: The same without augmentation.
+    """
+
+    paper_augmented: Pooled
+    paper_plain: Pooled
+
+
+@dataclass(frozen=True)
 class Metrics:
     """Scores on the test part: the paper's, and ours under the name of the split.
 
@@ -240,7 +257,7 @@ class TrainingResult:
     data: Data
     trainable_parameters: int
     kept_epoch: int
-    history: tuple[ValidatedEpoch | Epoch, ...]
+    history: tuple[ValidatedEpoch | JudgedEpoch | Epoch, ...]
     seconds: float
     metrics: Metrics
     per_image: tuple[TestedImage, ...]
@@ -260,11 +277,12 @@ class TrainingResult:
         run = self.run
         return StudyRun(
             run.strategy,
-            protocol_name(run.protocol, self.config.augment),
+            protocol_name(run.protocol, bool(self.config.judge_as_paper)),
             run.image_size,
             run.train_images,
             run.seed,
             run.exported,
+            run.change,
         )
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edge_runtime.errors import UsageError
-from train.protocols import LEAK_FREE, PAPER_FIRST
+from train.protocols import LEAK_FREE, PAPER, PAPER_FIRST
 from train.strategies import STRATEGIES, get_strategy
 from train.weights import TONYLINS
 
@@ -14,17 +14,27 @@ ASPECT = (160, 240)
 """Input of every strategy in the leak-free setting; it has the aspect of HC18's frames."""
 
 
+CHANGES = {
+    "tonylins": ("--encoder-weights", TONYLINS),
+    "black-corners": ("--set", "augment=paper"),
+    "area-average": ("--set", "resize_rule=area-stretch"),
+    "bfloat16": ("--precision", "bfloat16"),
+}
+"""What the first reading of the paper did otherwise, one thing at a time, as arguments of ``python -m train``."""
+
+
 @dataclass(frozen=True)
 class StudyRun:
     """One training run.
 
     Attributes:
         strategy: Name of the strategy.
-        protocol: ``paper-first`` or ``leak-free``.
+        protocol: ``paper``, ``paper-first`` or ``leak-free``.
         image_size: (height, width) of the input in pixels.
         train_images: Images of the training part; None for all.
         seed: Seed of initial weights, order and augmentation.
         exported: It is exported in all recipes and measured.
+        change: Name of the one thing in :data:`CHANGES` that is done otherwise; None for nothing.
     """
 
     strategy: str
@@ -33,6 +43,7 @@ class StudyRun:
     train_images: int | None = None
     seed: int = 0
     exported: bool = True
+    change: str | None = None
 
     @property
     def name(self) -> str:
@@ -45,6 +56,8 @@ class StudyRun:
             parts.append(f"n{self.train_images}")
         if self.seed:
             parts.append(f"seed{self.seed}")
+        if self.change:
+            parts.append(self.change)
         return "-".join(parts)
 
     @property
@@ -52,7 +65,9 @@ class StudyRun:
         """Arguments of ``python -m train``."""
         arguments = ["--strategy", self.strategy, "--protocol", self.protocol]
         arguments += ["--image-size", *map(str, self.image_size)]
-        if get_strategy(self.strategy).encoder_weights != "random":
+        if self.change:
+            arguments += CHANGES[self.change]
+        if self.protocol != PAPER and get_strategy(self.strategy).encoder_weights != "random":
             arguments += ["--encoder-weights", TONYLINS]
         if self.train_images:
             arguments += ["--train-images", str(self.train_images)]
@@ -82,8 +97,25 @@ def _runs() -> list[StudyRun]:
     return runs
 
 
+def _runs_by_the_notebooks() -> list[StudyRun]:
+    """The paper's setting as its notebooks have it: the headline, the claims, and what each change is worth."""
+    large, seeds = (512, 512), range(3)
+    strategies = [s.name for s in STRATEGIES.values() if s.paper_row and s.name not in ("unet-scratch", "decoder-all")]
+    runs = [StudyRun("decoder-all", PAPER, large, seed=seed) for seed in seeds]
+    runs += [StudyRun(name, PAPER, large) for name in ("encoder-only", "full")]
+    runs += [StudyRun(name, PAPER, seed=seed) for seed in seeds for name in ("decoder-all", *strategies, "full")]
+    runs += [StudyRun("decoder-all", PAPER, exported=change == "tonylins", change=change) for change in CHANGES]
+    return runs
+
+
 STUDY = {run.name: run for run in _runs()}
 """Every run by name, in the order in which they are trained."""
+
+
+BY_THE_NOTEBOOKS = {run.name: run for run in _runs_by_the_notebooks()}
+"""Runs of the protocol ``paper``, likewise. They are meant for a GPU."""
+
+RUNS = STUDY | BY_THE_NOTEBOOKS
 
 
 def get_run(name: str) -> StudyRun:
@@ -92,7 +124,7 @@ def get_run(name: str) -> StudyRun:
     Raises:
         UsageError: No such run; the message lists those there are.
     """
-    found = STUDY.get(name.replace("-honest-", f"-{LEAK_FREE}-"))  # their names in version 0.1
+    found = RUNS.get(name.replace("-honest-", f"-{LEAK_FREE}-"))  # their names in version 0.1
     if found is None:
-        raise UsageError(f"The study has no run '{name}'. Its runs are:\n" + "\n".join(f"  {n}" for n in STUDY))
+        raise UsageError(f"The study has no run '{name}'. Its runs are:\n" + "\n".join(f"  {n}" for n in RUNS))
     return found

@@ -14,6 +14,7 @@ from benchmarks.study.results import (
     SCHEMA_VERSION,
     Data,
     Epoch,
+    JudgedEpoch,
     Metrics,
     Parts,
     Pooled,
@@ -30,6 +31,7 @@ from export.recipes import Tolerance
 from export.verification.accuracy import mean_degradation
 from export.verification.figures import Parity
 from train.protocols import LEAK_FREE
+from train.protocols import PAPER as NOTEBOOKS
 from train.strategies import get_strategy
 
 GROUPED = [f"{i:03d}_HC.png" for i in range(5)]
@@ -59,6 +61,9 @@ def make_result(run: StudyRun, dice: float | None = None) -> TrainingResult:
 
     def epoch(i: int) -> Epoch:
         facts = (i + 1, 1 / (i + 1), 20.0, 40.0)
+        if run.protocol == NOTEBOOKS:
+            figures = Pooled(*(dice - 0.1 / (i + 1),) * 4)
+            return JudgedEpoch(*facts, figures, figures)
         return ValidatedEpoch(*facts, 0.9 + i / 1000, 2.0, 0) if grouped else Epoch(*facts)
 
     base = scores(0.0)
@@ -75,7 +80,15 @@ def make_result(run: StudyRun, dice: float | None = None) -> TrainingResult:
         run=RunFacts(name=run.name, command=run.command, **asdict(run)),
         strategy=get_strategy(run.strategy),
         checkpoint_sha256=hashlib.sha256(run.name.encode()).hexdigest(),
-        config=Settings(run.image_size, *settings, "imagenet", "float32", run.seed, run.train_images),
+        config=Settings(
+            run.image_size,
+            *settings,
+            "imagenet",
+            "float32",
+            run.seed,
+            run.train_images,
+            run.protocol == NOTEBOOKS or None,
+        ),
         data=Data("HC18", split, "0" * 64, "0" * 64, Parts(run.train_images or 799, 82 if grouped else 0, 131), None),
         trainable_parameters=31_037_633 if run.strategy == "unet-scratch" else rng.randrange(5000, 6_000_000),
         kept_epoch=epochs,

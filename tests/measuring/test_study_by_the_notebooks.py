@@ -1,0 +1,81 @@
+"""The runs of the study that follow the paper's notebooks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks.__main__ import main
+from benchmarks.study.results import JudgedEpoch, load_training
+from benchmarks.study.runs import RUNS
+from edge_runtime.common.record import to_json
+from edge_runtime.errors import UsageError
+from tests.helpers.training_results import make_result
+from train.__main__ import build_parser, make_config
+from train.config import FREE, TrainConfig, read_setting
+from train.strategies import get_strategy
+
+
+def test_runs_are_picked_by_what_they_are(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    here = ["--list", "--results", str(tmp_path)]
+    assert main(["study", "--protocol", "paper", "--image-size", "512", "512", "--seeds", "0", "1", "2", *here]) == 0
+    names = [line.split()[1] for line in capsys.readouterr().out.splitlines()]
+    seeds = ["decoder-all-paper-512", "decoder-all-paper-512-seed1", "decoder-all-paper-512-seed2"]
+    assert names == [*seeds, "encoder-only-paper-512", "full-paper-512"]
+    with pytest.raises(UsageError, match=r"no such run\. All of them"):
+        main(["study", "--protocol", "paper", "--image-size", "100", "512", *here])
+
+
+@pytest.mark.parametrize("name", ["decoder-all-paper-seed1", "decoder-all-paper-black-corners"])
+def test_a_run_by_the_notebooks_keeps_the_scores_of_every_epoch(name: str, tmp_path: Path) -> None:
+    result = make_result(RUNS[name])
+    (tmp_path / "a.json").write_text(json.dumps(to_json(result)))
+    again = load_training(tmp_path / "a.json")
+    assert again == result and again.name == name
+    assert all(isinstance(epoch, JudgedEpoch) for epoch in again.history)
+
+
+def test_every_run_by_the_notebooks_can_be_trained() -> None:
+    for run in RUNS.values():
+        args = build_parser().parse_args(run.arguments)
+        settings = make_config(args, get_strategy(run.strategy), torch.device("cpu"))
+        assert (settings.protocol, settings.seed, settings.image_size) == (run.protocol, run.seed, run.image_size)
+        old = run.protocol != "paper" or run.change == "tonylins"
+        assert settings.encoder_weights in ("random", "imagenet-tonylins" if old else "imagenet")
+        assert (settings.augment == "reflected") == (run.protocol == "paper" and run.change != "black-corners")
+        assert settings.judge_as_paper == (run.protocol == "paper")
+
+
+def test_any_setting_without_an_option_can_be_given() -> None:
+    given = ["augment=ours", "looks=4", "calm=0.5", "resize_rule=linear-stretch"]
+    args = build_parser().parse_args(["--strategy", "edge-m", "--set", *given])
+    settings = make_config(args, get_strategy("edge-m"), torch.device("cpu"))
+    assert (settings.augment, settings.looks, settings.calm, settings.resize_rule) == (
+        "ours", 4, 0.5, "linear-stretch",
+    )  # fmt: skip
+    assert {read_setting(f"{name}={getattr(settings, name)}")[1] for name in FREE} == {
+        getattr(settings, name) for name in FREE
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("augment", "'augment' is not NAME=VALUE with one of these names: resize_rule, mask, augment"),
+        ("lr=3", "'lr=3' is not NAME=VALUE with one of these names"),
+        ("augment=mine", "augment is 'mine'; it must be one of none, paper, reflected, ours, turned"),
+        ("looks=3.5", "looks is '3.5'; it must be a whole number"),
+        ("calm=late", "calm is 'late'; it must be a number"),
+    ],
+)
+def test_a_setting_that_cannot_be_read_is_refused(text: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        read_setting(text)
+
+
+def test_a_share_of_epochs_beyond_all_of_them_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"calm is 1\.5; it must be between 0 and 1"):
+        TrainConfig((64, 96), calm=1.5)
