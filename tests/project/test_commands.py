@@ -24,7 +24,7 @@ from train.data import download
 
 NOT_NUMBERS = ("", " ", "x", "nan", "-3", "--3", "1,5", "0x10", "1_000", "\u0663", " 3", "1e999x", "None", "-inf")
 INFINITE = ("inf", "1e999", "1" + "0" * 400)
-MAY_BE_INFINITE = ("--max-dice-drop", "--max-hc-shift-mm")
+MAY_BE_INFINITE = ("--max-dice-drop", "--max-hc-shift-mm", "--max-hc-shift-share")
 """What may be lost: ``inf`` allows any loss."""
 
 
