@@ -1,4 +1,4 @@
-"""Random changes of a batch of images and masks, in torch, from a seeded generator."""
+"""Random changes of a batch of images and masks, in torch, from a seeded generator, on the device where they are."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Augment = Callable[[Tensor, Tensor, Generator], tuple[Tensor, Tensor]]
 
 
 def _uniform(n: int, low: float, high: float, generator: Generator) -> Tensor:
-    return torch.rand(n, generator=generator) * (high - low) + low
+    return torch.rand(n, generator=generator, device=generator.device) * (high - low) + low
 
 
 def _sign(n: int, share: float, generator: Generator) -> Tensor:
     """-1 with the given probability, else 1."""
-    return 1 - 2 * (torch.rand(n, generator=generator) < share).float()
+    return 1 - 2 * (torch.rand(n, generator=generator, device=generator.device) < share).float()
 
 
 def _warp(
@@ -50,7 +50,7 @@ def _paper(images: Tensor, masks: Tensor, generator: Generator) -> tuple[Tensor,
     """Always rotate, by up to 25 degrees; flip horizontally with probability 0.5, vertically with 0.1."""
     n = len(images)
     angle, flip_x, flip_y = _papers_turns(n, generator)
-    images, masks = _warp(images, masks, angle, torch.ones(n), torch.zeros(n, 2), flip_x, flip_y)
+    images, masks = _warp(images, masks, angle, torch.ones_like(angle), images.new_zeros(n, 2), flip_x, flip_y)
     return images, (masks > 0.5).float()
 
 
@@ -86,7 +86,7 @@ def _ours(images: Tensor, masks: Tensor, generator: Generator) -> tuple[Tensor, 
     gamma = torch.exp(_uniform(n, math.log(0.65), math.log(1.5), generator)).view(n, 1, 1, 1)
     gain = _uniform(n, 0.75, 1.3, generator).view(n, 1, 1, 1)
     speckle = _uniform(n, 0.0, 0.12, generator).view(n, 1, 1, 1)
-    noise = torch.randn(images.shape, generator=generator)
+    noise = torch.randn(images.shape, generator=generator, device=images.device)
     images = gain * images.clamp(0, 1) ** gamma * (1 + speckle * noise)
     return images.clamp(0, 1), masks
 
@@ -99,7 +99,7 @@ def _turned(images: Tensor, masks: Tensor, generator: Generator) -> tuple[Tensor
     """As ``ours``, but half of the images are turned by any angle, and scales go further."""
     n = len(images)
     angle = _uniform(n, -math.pi, math.pi, generator)
-    angle = torch.where(torch.rand(n, generator=generator) < 0.5, angle / 6, angle)
+    angle = torch.where(_uniform(n, 0, 1, generator) < 0.5, angle / 6, angle)
     scale = torch.exp(_uniform(n, math.log(0.6), math.log(1.2), generator))
     shift = _uniform(2 * n, -0.12, 0.12, generator).view(n, 2)
     flip_x, flip_y = _sign(n, 0.5, generator), _sign(n, 0.2, generator)
@@ -110,7 +110,7 @@ def _turned(images: Tensor, masks: Tensor, generator: Generator) -> tuple[Tensor
     gamma = torch.exp(_uniform(n, math.log(0.7), math.log(1.4), generator)).view(n, 1, 1, 1)
     gain = _uniform(n, 0.75, 1.3, generator).view(n, 1, 1, 1)
     speckle = _uniform(n, 0.0, 0.1, generator).view(n, 1, 1, 1)
-    noise = torch.randn(images.shape, generator=generator)
+    noise = torch.randn(images.shape, generator=generator, device=images.device)
     images = gain * images.clamp(0, 1) ** gamma * (1 + speckle * noise)
     return images.clamp(0, 1), masks
 

@@ -61,6 +61,8 @@ class Run:
         torch.manual_seed(config.seed)
         self.config = config
         self.device = device
+        # Bytes are moved and then changed there; on Apple's devices not all of the changes are implemented.
+        self.changes_on = device if device.type == "cuda" else torch.device("cpu")
         self.encoder_weights: dict[str, str] | None = None
         self.model = HeadNet(strategy)
         if start:
@@ -122,7 +124,7 @@ class Run:
             DivergenceError: A loss, a weight or a running variance is not finite.
         """
         config, number = self.config, len(self.history)
-        generator = torch.Generator().manual_seed(config.seed * _FROM_EPOCH_SEED + number)
+        generator = self.generator()
         torch.manual_seed(config.seed * _FROM_EPOCH_SEED + number)
         order = pool.draw(config.seed, number, config.negatives)
         # A last batch of one image gives batch norm nothing to normalize at 1x1 deep in the network, so it is left out.
@@ -135,11 +137,9 @@ class Run:
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
             picked = order[start : start + config.batch_size]
-            x = torch.from_numpy(pool.images[picked])[:, None].float() / 255
-            x, y = augment(x, unpack(pool.masks[picked]), generator)
-            x = x.to(self.device, memory_format=torch.channels_last)
+            x, y = augment(*self.batch(pool.images[picked], pool.masks[picked]), generator)
             with self.autocast():
-                logits = self.model(x)
+                logits = self.model(x.to(self.device, memory_format=torch.channels_last))
             loss = segmentation_loss(config.loss, at_size(logits, (y.shape[2], y.shape[3])), y.to(self.device))
             self.optimizer.zero_grad(set_to_none=True)
             self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
@@ -161,6 +161,15 @@ class Run:
         dtype = torch.float16 if precision == "float16" else torch.bfloat16
         return torch.autocast(self.device.type, dtype=dtype, enabled=precision != "float32")
 
+    def generator(self) -> torch.Generator:
+        """Where the random changes of the next epoch come from: the seed and the epoch's number."""
+        return torch.Generator(self.changes_on).manual_seed(self.config.seed * _FROM_EPOCH_SEED + len(self.history))
+
+    def batch(self, images: NDArray[np.uint8], masks: NDArray[np.uint8]) -> tuple[Tensor, Tensor]:
+        """Prepared frames and their masks, uint8 (N, h, w), as an augmentation takes them, where it is made."""
+        x = torch.from_numpy(images).to(self.changes_on)[:, None].float() / 255
+        return x, unpack(masks, self.changes_on)
+
     def judge_as_paper(self, images: NDArray[np.uint8], masks: NDArray[np.uint8]) -> dict[str, dict[str, float]]:
         """Score the network on the test part as the paper's program does after every epoch, and without augmentation.
 
@@ -174,16 +183,15 @@ class Run:
         self.model.eval()
         found = {}
         for name, augment in ("paper_augmented", AUGMENTS[self.config.augment]), ("paper_plain", AUGMENTS["none"]):
-            generator = torch.Generator().manual_seed(self.config.seed * _FROM_EPOCH_SEED + len(self.history))
+            generator = self.generator()
             predicted, reference = [], []
             for start in range(0, len(images), PAPER_BATCH):
                 part = slice(start, start + PAPER_BATCH)
-                x = torch.from_numpy(images[part])[:, None].float() / 255
-                x, y = augment(x, unpack(masks[part]), generator)
+                x, y = augment(*self.batch(images[part], masks[part]), generator)
                 with torch.inference_mode(), self.autocast():
                     logits = self.model(x.to(self.device, memory_format=torch.channels_last))
                 predicted.append((at_size(logits, (y.shape[2], y.shape[3]))[:, 0] > 0).cpu().numpy())
-                reference.append(y[:, 0].numpy() > 0.5)
+                reference.append((y[:, 0] > 0.5).cpu().numpy())
             found[name] = paper_pooled(np.concatenate(predicted), np.concatenate(reference))
         return found
 

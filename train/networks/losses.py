@@ -62,8 +62,8 @@ def at_size(logits: Tensor, size: tuple[int, int]) -> Tensor:
     return torch.nn.functional.interpolate(logits, size=size, mode="bilinear", align_corners=False)
 
 
-def unpack(masks: NDArray[np.uint8]) -> Tensor:
+def unpack(masks: NDArray[np.uint8], device: torch.device | str = "cpu") -> Tensor:
     """A pool's masks, uint8 (N, h, w), as float32 (N, 2, h, w): head, and where nothing is to be learned."""
-    values = torch.from_numpy(masks)[:, None]
+    values = torch.from_numpy(masks).to(device)[:, None]
     unsure = values == UNSURE
     return torch.cat([(values.float() / (UNSURE - 1)).masked_fill(unsure, 0), unsure.float()], dim=1)
