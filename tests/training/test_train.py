@@ -15,7 +15,7 @@ import torch
 from PIL import Image
 
 from edge_runtime.errors import ModelError, UsageError
-from edge_runtime.frame.geometry import RESIZE_RULES, SAMPLED, STRETCH, ResizeRule
+from edge_runtime.frame.geometry import LINEAR, RESIZE_RULES, SAMPLED, STRETCH, ResizeRule
 from edge_runtime.frame.preprocess import prepare
 from tests.helpers.places import ROOT, Run
 from tests.helpers.short_run import go
@@ -144,7 +144,7 @@ def test_the_paper_protocol_is_the_papers() -> None:
     paper = TrainConfig(image_size=(512, 512), **PROTOCOLS["paper"])
     assert (paper.lr, paper.batch_size, paper.epochs, paper.loss) == (1e-4, 10, 20, "bce")
     assert (paper.mask, paper.split, paper.keep, paper.optimizer) == ("contour", "paper", "last", "adam")
-    assert paper.resize_rule == STRETCH
+    assert (paper.resize_rule, paper.augment, paper.judge_as_paper) == (LINEAR, "reflected", True)
     assert learning_rate(paper, 0.0) == learning_rate(paper, 0.9) == 1e-4
 
 
@@ -242,7 +242,8 @@ def test_training_frames_hold_the_runtimes_bytes_and_the_masks_coverage(phantom:
     prepared = prepare(sample.frame(), (64, 96), rule=rule)
     assert np.array_equal(pool.images[0], prepared.image)
     covered = pool.masks[0].sum() / (UNSURE - 1) * math.prod(prepared.geometry.window().step)
-    assert covered == pytest.approx(sample.mask().sum(), rel=2e-3)
+    nearest = 2e-2  # the share of whole pixels
+    assert covered == pytest.approx(sample.mask().sum(), rel=nearest if rule == LINEAR else 2e-3)
 
 
 def test_settings_that_do_not_name_a_resize_rule_stretch() -> None:
