@@ -69,7 +69,7 @@ class TrainConfig:
     lr: float = 1.5e-3
     batch_size: int = 8
     epochs: int = 30
-    keep: Literal["last", "best"] = "best"
+    keep: Literal["last", "best"] = "last"
     encoder_weights: str = "imagenet"
     precision: Precision = "float32"
     seed: int = 0
@@ -142,7 +142,7 @@ _PAPER: dict[str, Any] = {
 
 PROTOCOLS: dict[str, dict[str, Any]] = {
     ANY_SCANNER: {},
-    LEAK_FREE: {**_HC18_ALONE, "augment": "ours"},
+    LEAK_FREE: {**_HC18_ALONE, "augment": "ours", "keep": "best"},
     PAPER: {**_PAPER, "augment": "reflected", "resize_rule": LINEAR, "judge_as_paper": True},
     PAPER_FIRST: _PAPER,
 }
