@@ -19,27 +19,30 @@ def _uniform(n: int, low: float, high: float, generator: Generator) -> Tensor:
 
 def _sign(n: int, share: float, generator: Generator) -> Tensor:
     """-1 with the given probability, else 1."""
-    return 1 - 2 * (torch.rand(n, generator=generator, device=generator.device) < share).float()
+    return 1 - 2 * (_uniform(n, 0, 1, generator) < share).float()
 
 
 def _warp(
     images: Tensor, masks: Tensor, angle: Tensor, scale: Tensor, shift: Tensor, flip_x: Tensor, flip_y: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Rotate (radians), scale, shift (in half sides) and flip images and masks (N, C, H, W) alike; zeros fill in."""
-    height, width = images.shape[2:]
+    both = torch.cat([images, masks], dim=1)
+    theta = _matrix(angle, scale, shift, flip_x, flip_y, images.shape[2] / images.shape[3])
+    grid = torch.nn.functional.affine_grid(theta, list(both.shape), align_corners=False)
+    both = torch.nn.functional.grid_sample(both, grid, mode="bilinear", align_corners=False)
+    return both[:, :1], both[:, 1:]
+
+
+def _matrix(angle: Tensor, scale: Tensor, shift: Tensor, flip_x: Tensor, flip_y: Tensor, aspect: float) -> Tensor:
+    """From places in the result to those in the image, (N, 2, 3); the aspect is the height over the width."""
     cos, sin = torch.cos(angle) / scale, torch.sin(angle) / scale
-    aspect = height / width
-    theta = torch.stack(
+    return torch.stack(
         [
             torch.stack([cos * flip_x, -sin * aspect * flip_x, shift[:, 0]], dim=1),
             torch.stack([sin / aspect * flip_y, cos * flip_y, shift[:, 1]], dim=1),
         ],
         dim=1,
     )
-    both = torch.cat([images, masks], dim=1)
-    grid = torch.nn.functional.affine_grid(theta, list(both.shape), align_corners=False)
-    both = torch.nn.functional.grid_sample(both, grid, mode="bilinear", align_corners=False)
-    return both[:, :1], both[:, 1:]
 
 
 def _none(images: Tensor, masks: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
@@ -48,15 +51,15 @@ def _none(images: Tensor, masks: Tensor, generator: Generator) -> tuple[Tensor, 
 
 def _paper(images: Tensor, masks: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
     """Always rotate, by up to 25 degrees; flip horizontally with probability 0.5, vertically with 0.1."""
-    n = len(images)
-    angle, flip_x, flip_y = _papers_turns(n, generator)
-    images, masks = _warp(images, masks, angle, torch.ones_like(angle), images.new_zeros(n, 2), flip_x, flip_y)
+    images, masks = _warp(images, masks, *_papers_turns(len(images), generator))
     return images, (masks > 0.5).float()
 
 
-def _papers_turns(n: int, generator: Generator) -> tuple[Tensor, Tensor, Tensor]:
+def _papers_turns(n: int, generator: Generator) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Angle, scale, shift and flips, as :func:`_warp` takes them."""
     angle = _uniform(n, -math.radians(25), math.radians(25), generator)
-    return angle, _sign(n, 0.5, generator), _sign(n, 0.1, generator)
+    unmoved = torch.ones_like(angle), angle.new_zeros(n, 2)
+    return angle, *unmoved, _sign(n, 0.5, generator), _sign(n, 0.1, generator)
 
 
 def _reflected(images: Tensor, masks: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
@@ -65,11 +68,8 @@ def _reflected(images: Tensor, masks: Tensor, generator: Generator) -> tuple[Ten
     The paper's program does so: its rotation is albumentations' of 2023, whose border is OpenCV's BORDER_REFLECT_101.
     """
     height, width = images.shape[2:]
-    angle, flip_x, flip_y = _papers_turns(len(images), generator)
-    cos, sin, zero = torch.cos(angle), torch.sin(angle), torch.zeros_like(angle)
     aspect = (height - 1) / (width - 1)  # places are relative to the centres of the outermost pixels
-    rows = [cos * flip_x, -sin * aspect * flip_x, zero], [sin / aspect * flip_y, cos * flip_y, zero]
-    theta = torch.stack([torch.stack(row, dim=1) for row in rows], dim=1)
+    theta = _matrix(*_papers_turns(len(images), generator), aspect)
     grid = torch.nn.functional.affine_grid(theta, list(images.shape), align_corners=True)
     images = torch.nn.functional.grid_sample(images, grid, "bilinear", "reflection", align_corners=True)
     return images, torch.nn.functional.grid_sample(masks, grid, "nearest", "reflection", align_corners=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -40,6 +42,7 @@ def near_outline(target: Tensor) -> Tensor:
     return 1 + OUTLINE_WEIGHT * (mean - target).abs()
 
 
+@lru_cache(maxsize=8)  # a run needs one or two in every step
 def _means(size: int) -> Tensor:
     """(size, size): row i times a column is the mean of the window around place i, cut at the edges.
 
