@@ -12,6 +12,7 @@ import matplotlib.backends.backend_agg
 import matplotlib.figure
 import numpy as np
 import pytest
+import torch
 
 from benchmarks.__main__ import main
 from benchmarks.pictures.labels import label
@@ -27,6 +28,7 @@ from edge_runtime.common.record import to_json
 from edge_runtime.errors import ModelError, UsageError
 from tests.helpers.places import ROOT, Run
 from tests.helpers.training_results import DEVICE
+from train.device import pick_precision
 
 RESULTS = sorted(path for path in (ROOT / "benchmarks/results/pareto").glob("*.json") if path.stem != "latency")
 
@@ -52,6 +54,7 @@ def test_a_point_is_trained_quantized_and_scored_once(run: Run, phantom: Path, t
     assert f"{name}: done in" in done.stdout and "python -m benchmarks pareto --latency" in done.stdout
     found = read_trial(tmp_path / "results" / f"{name}.json")
     assert found.strategy == POINTS[name].strategy and found.config["epochs"] == 2
+    assert found.config["precision"] == pick_precision("auto", torch.device("cpu"))
     assert len(found.images) == len(found.float32.dice) == len(found.int8.hc_difference_mm) > 0
     assert found.int8_dice_points == pytest.approx(
         100 * float(np.mean(np.subtract(found.int8.dice, found.float32.dice))), abs=1e-3
