@@ -23,10 +23,8 @@ from edge_runtime.frame.preprocess import prepare
 from edge_runtime.measurement import Latency, Measurement
 from edge_runtime.quality.limits import Limits, read_limits
 from edge_runtime.quality.verdict import NO_PIXEL_SIZE
+from edge_runtime.shipped import find_model
 from edge_runtime.stages import Stages, run_stages
-
-DEFAULT_MODEL = Path(__file__).resolve().parent / "models" / "edge-l-full_int8.tflite"
-"""The model in the wheel."""
 
 MAX_THREADS = 64
 
@@ -84,7 +82,8 @@ class Segmenter:
         the canary is run: a known frame whose answer is in the manifest.
 
         Args:
-            path: The .tflite file, with its manifest beside it. None for the model in the wheel.
+            path: The .tflite file, with its manifest beside it; or a shipped size, ``"edge-s"``, ``"edge-m"`` or
+                ``"edge-l"``. None for the model in the wheel.
             threads: Number of CPU threads, 1 to 64. ``"auto"`` uses the number that ``python -m edge_runtime tune``
                 chose for this model on this device, or 1 if it has not been run.
             backend: ``ai-edge-litert``, ``tflite-runtime``, or None for the first that is installed.
@@ -94,14 +93,14 @@ class Segmenter:
                 when the model is loaded.
 
         Raises:
-            UsageError: A file or key does not exist, or a number is out of range.
+            UsageError: A file, key or size does not exist, or a number is out of range.
             ModelError: There is no manifest, or it has another schema version; the seal, signature or hash does not
                 match; the model is not as described; or ``canary_every`` is set and the manifest has no canary.
             DeviceError: The canary's answer differs from the one at export.
             FetalHeadError: No interpreter is installed, or keys were given and ``cryptography`` is not installed.
         """
         try:
-            segmenter = cls._load(None if path is None else Path(path), threads, backend, trusted_keys, canary_every)
+            segmenter = cls._load(find_model(path), threads, backend, trusted_keys, canary_every)
         except FetalHeadError as error:
             event("model_refused", level=logging.ERROR, reason=error.code)
             raise
@@ -119,7 +118,7 @@ class Segmenter:
     @classmethod
     def _load(
         cls,
-        path: Path | None,
+        model: Path,
         threads: int | Literal["auto"],
         backend: str | None,
         trusted_keys: Sequence[str | Path | bytes | PublicKey] | None,
@@ -129,7 +128,6 @@ class Segmenter:
             _check_count("threads", threads, 1, MAX_THREADS)
         _check_count("canary_every", canary_every, 0, MAX_CANARY_EVERY)
         keys = read_keys(trusted_keys)
-        model = DEFAULT_MODEL if path is None else path
         data = read_manifest(model)
         signed_by = None if keys is None else check_signature(model, data, keys)
         manifest = parse_manifest(data, manifest_path(model))

@@ -23,7 +23,7 @@ from edge_runtime.common.files import write_bytes
 from edge_runtime.common.provenance import git_commit, tool_versions
 from edge_runtime.common.stderr import without_remarks
 from edge_runtime.errors import FetalHeadError, ModelError, UsageError
-from edge_runtime.segmenter import DEFAULT_MODEL
+from edge_runtime.shipped import MODELS, SIZES, shipped_model
 from export.recipes import Recipe
 from export.tflite.audit import audit
 from export.tflite.model import Model
@@ -179,37 +179,41 @@ def kept_limits(model_sha256: str, path: Path) -> dict[str, Any]:
 
     Args:
         model_sha256: Hash of the new .tflite file. Limits are kept only if the file is the same, byte for byte.
-        path: Path of the new file. The artifact that is there is tried first, then the shipped one.
+        path: Path of the new file. The artifact that is there is tried first, then the shipped ones.
     """
-    for place in (path, DEFAULT_MODEL):
+    for place in (path, *(shipped_model(size) for size in SIZES)):
         manifest = read_artifact(place)
         if manifest and manifest.model_sha256 == model_sha256 and manifest.quality:
             return manifest.quality
     return {}
 
 
-def ship(paths: Sequence[Path], target: Path = DEFAULT_MODEL) -> Path:
-    """Copy an artifact to the place from which the wheel takes its default model.
+def ship(paths: Sequence[Path], folder: Path = MODELS) -> list[Path]:
+    """Copy the artifacts of the shipped sizes to the folder from which the runtime loads them.
 
     Args:
-        paths: Exported .tflite files; the one to ship must be among them.
-        target: The file to write.
+        paths: Exported .tflite files; at least one size in full int8 must be among them.
+        folder: The folder to write to.
 
     Returns:
-        ``target``.
+        The files written.
 
     Raises:
-        UsageError: The artifact the wheel ships is not among them, or was not calibrated on HC18.
+        UsageError: None of them is of a shipped size, or one was not calibrated on HC18. Nothing is written.
     """
-    path = next((p for p in paths if p.name == target.name), None)
-    if path is None:
-        raise UsageError(f"The wheel ships {target.stem}, which was not exported. Add its checkpoint: --checkpoint DIR")
-    manifest = load_manifest(path)
-    title = manifest.calibration.get("title")
-    if title != "HC18":
+    names = [shipped_model(size).name for size in SIZES]
+    chosen = {path: load_manifest(path) for path in paths if path.name in names}
+    if not chosen:
         raise UsageError(
-            f"{manifest.name} was calibrated on {title}; the wheel needs one calibrated on HC18. "
-            "Pass the folder of HC18 with --data."
+            f"The shipped models are {', '.join(names)}, and none was exported. Add a checkpoint: --checkpoint DIR"
         )
-    _write(target, read_model(path, manifest), manifest)
-    return target
+    for manifest in chosen.values():
+        title = manifest.calibration.get("title")
+        if title != "HC18":
+            raise UsageError(
+                f"{manifest.name} was calibrated on {title}; a shipped model must be calibrated on HC18. "
+                "Pass the folder of HC18 with --data."
+            )
+    for path, manifest in chosen.items():
+        _write(folder / path.name, read_model(path, manifest), manifest)
+    return [folder / path.name for path in chosen]

@@ -16,7 +16,7 @@ import train
 from edge_runtime.artifact.manifest import Manifest, load_manifest
 from edge_runtime.common.provenance import tool_versions
 from edge_runtime.frame.geometry import ResizeRule
-from edge_runtime.segmenter import DEFAULT_MODEL
+from edge_runtime.shipped import shipped_model
 from export.artifact import TOOLS
 from export.conversion.rewrites import Rewrite, advised, pick_rewrites
 from export.images import accuracy_parts, calibration_record, calibration_samples, parity_samples, split_of
@@ -111,15 +111,16 @@ class Job:
         """The manifest's record of a recipe's calibration."""
         return calibration_record(self.dataset, self.split, self.calibration) if recipe.calibrated else {}
 
-    def released(self, shipped: Path = DEFAULT_MODEL) -> Manifest | None:
+    def released(self, shipped: Path | None = None) -> Manifest | None:
         """The manifest whose quantization settings this export takes over, if any.
 
         These are the settings of the released model if it was made from the same checkpoint. It was calibrated on the
         images it was trained on. If these are not available, its settings are better than a calibration on others.
 
         Args:
-            shipped: The released model.
+            shipped: The released model; None for the shipped one of this strategy.
         """
+        shipped = shipped or shipped_model(self.name)
         at_hand = self.checkpoint.info.get("data", {}).get("title") == self.dataset.title
         if at_hand or self.rewrites or not shipped.is_file():
             return None
@@ -146,7 +147,7 @@ def plan(checkpoint: Checkpoint, dataset: Dataset, options: Options) -> Job:
     return Job(checkpoint, dataset, split, tuple(chosen), tuple(parity), tuple(validation), parts, options)
 
 
-def request_sha256(job: Job, recipe: Recipe, shipped: Path = DEFAULT_MODEL) -> str:
+def request_sha256(job: Job, recipe: Recipe, shipped: Path | None = None) -> str:
     """Hash of everything an artifact depends on. An artifact with the same hash is up to date.
 
     That is: the checkpoint, the images, what was asked for, the released settings it takes over, the tools, and this

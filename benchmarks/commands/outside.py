@@ -22,7 +22,8 @@ from edge_runtime.common.optional import require
 from edge_runtime.common.record import to_json
 from edge_runtime.errors import UsageError
 from edge_runtime.frame.image_folders import canonical_name
-from edge_runtime.segmenter import DEFAULT_MODEL, Segmenter
+from edge_runtime.segmenter import Segmenter
+from edge_runtime.shipped import find_model
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     checked_out(args.report, args.overwrite, option="--report")
     kinds = find_kinds(args.folder, args.limit)
     if args.unseen:
-        kinds = unseen(kinds, load_manifest(args.model or DEFAULT_MODEL))
+        kinds = unseen(kinds, load_manifest(find_model(args.model)))
     args.images = [frame for kind in kinds for frame in kind.frames]
     if args.pixel_size_csv is not None:
         _check_names(kinds)

@@ -13,7 +13,8 @@ from edge_runtime.common.files import write_json
 from edge_runtime.common.record import to_json
 from edge_runtime.errors import UsageError
 from edge_runtime.quality.limits import read_limits
-from edge_runtime.segmenter import DEFAULT_MODEL, Segmenter
+from edge_runtime.segmenter import Segmenter
+from edge_runtime.shipped import find_model
 from export.quality.cases import others_of
 from train.data.hc18 import find_data
 from train.data.others import find_others, read_others
@@ -35,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
         UsageError: The artifact has no limits of its own.
     """
     checked_out(args.out, args.overwrite)
-    model = args.model or DEFAULT_MODEL
+    model = find_model(args.model)
     segmenter = Segmenter.load(model)
     limits = read_limits(segmenter.manifest.quality)
     if limits is None:

@@ -13,6 +13,7 @@ from benchmarks.common.result_files import RESULTS
 from benchmarks.pages import figures, int8_page, quality_page, results_page
 from benchmarks.pages.quality import tried
 from benchmarks.pages.quoted import quote
+from benchmarks.search.sizes import load_sizes
 from benchmarks.study.findings import Documents
 from benchmarks.study.quantized import Networks, load_latencies, rows
 from benchmarks.study.results import load_all
@@ -29,7 +30,7 @@ FIGURES = "<!-- figures: python -m benchmarks pages {} -->"
 """Before the tables of accuracy, speed and memory of result files, whose names it holds."""
 
 SHIPPED = "<!-- shipped: python -m benchmarks pages -->"
-"""Before the table of the shipped model in every recipe."""
+"""Before the table of the shipped sizes."""
 
 TRAINING = "<!-- training: python -m benchmarks pages -->"
 """Before the table of the strategies."""
@@ -102,7 +103,7 @@ def fill(text: str, paths: Sequence[Path], runs: Documents) -> str:
         body = figures.section([load_document(path) for path in paths])
         text = _FIGURES.sub(lambda _: f"{FIGURES.format(names)}\n{body}\n{END}", text)
     if SHIPPED in text:
-        text = _renew(text, SHIPPED, figures.shipped_table([load_document(path) for path in paths]))
+        text = _renew(text, SHIPPED, figures.shipped_table([load_document(path) for path in paths], load_sizes()))
     if TRAINING in text and runs:
         text = _renew(text, TRAINING, results_page.overview(runs))
     for mark, table in ((TRIED, tried.short_table), (TRIED_IN_FULL, tried.full_table)):

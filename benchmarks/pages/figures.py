@@ -3,50 +3,71 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from benchmarks.common.render import Table, code, table_markdown
 from benchmarks.common.tables import Columns, cells, interval, mean, number
-from benchmarks.pages.scores import shipped_epochs
+from benchmarks.search.latency import LatencyDocument
+from benchmarks.search.sizes import instructions_of
 from benchmarks.suite.artifacts import REFERENCE_RECIPE
 from benchmarks.suite.columns import is_shipped, shipped_manifest, title_code
 from benchmarks.suite.document import Result, SuiteDocument
 from edge_runtime.common.cli import counted
 from edge_runtime.errors import UsageError
+from edge_runtime.shipped import DEFAULT_SIZE, SIZES
 from edge_runtime.timing.bench import Percentiles
+
+SHIPPED_RECIPE = "full_int8"
 
 _ADF = "ADF is the mean absolute difference of the head circumference (HC) from the reference"
 
 
-def shipped_table(documents: Sequence[SuiteDocument]) -> str:
-    """The shipped model in every recipe: size, latency, accuracy and what the recipe costs, a row each.
+def shipped_table(documents: Sequence[SuiteDocument], speeds: Sequence[LatencyDocument] = ()) -> str:
+    """The shipped sizes in full int8: file, speed, accuracy and what int8 costs, a row each.
 
     Args:
-        documents: Results of one device; the first on the split that the model was trained on is shown.
+        documents: Results of one device; the first on the split that the default size was trained on is shown.
+        speeds: Speeds of the sizes, one document for each kind of CPU.
 
     Raises:
-        UsageError: None of them has the shipped model.
+        UsageError: None of the results has a shipped model.
     """
-    manifest = shipped_manifest()
-    split = manifest.checkpoint["data"]["split"]
+    split = shipped_manifest().checkpoint["data"]["split"]
     found = [d for d in documents if any(is_shipped(r) and r.latency_ms and r.accuracy for r in d.results)]
     if not found:
-        raise UsageError("No result file has the shipped model. Measure it with: python -m benchmarks run")
+        raise UsageError("No result file has a shipped model. Measure them with: python -m benchmarks run")
     document = next((d for d in found if d.conditions.split == split), found[0])
-    results = [result for result in document.results if is_shipped(result)]
+    results = [result for result in document.results if is_shipped(result) and result.recipe == SHIPPED_RECIPE]
     columns: Columns[Result] = (
-        ("recipe", lambda r: code(r.recipe)),
+        ("network", lambda r: code(r.strategy or r.artifact)),
         ("size (MB)", lambda r: number(r.size_bytes, 2, 1e-6)),
+        *((f"times as fast, {code(instructions_of(of))}", partial(_times, of=of)) for of in speeds),
         ("latency p50 (ms)", lambda r: number(r.latency_ms and r.latency_ms.total.p50, 1)),
         ("Dice (%)", lambda r: mean(r.accuracy and r.accuracy.dice, 2, 100)),
         ("ADF (mm)", lambda r: mean(r.accuracy and r.accuracy.hc_absolute_difference_mm, 2)),
-        (f"HC shift vs {REFERENCE_RECIPE} (mm)", lambda r: _cost(r, "shift")),
+        ("int8 shifts HC by (mm)", lambda r: _cost(r, "shift")),
     )
     apart = ", with no exam in common with the training part" if document.conditions.split == "grouped" else ""
     text = (
-        f"{code(manifest.strategy)} as shipped ({shipped_epochs()} epochs), scored on {_images(document)}{apart}. "
+        f"Full int8, scored on {_images(document)}{apart}. {code(DEFAULT_SIZE)} is the default. "
+        f"{'' if not speeds else _timed(speeds)}"
         f"Latency is the median from frame to circumference. {_measured_on(document)}"
     )
-    return f"{_table(results, columns)}\n\n{text}"
+    return f"{_table(sorted(results, key=_order), columns)}\n\n{text}"
+
+
+def _order(result: Result) -> int:
+    return SIZES.index(result.strategy) if result.strategy in SIZES else len(SIZES)
+
+
+def _times(result: Result, of: LatencyDocument) -> str:
+    speed = of.by_name().get(result.strategy or "")
+    return number(speed.times_faster if speed else None, 1)
+
+
+def _timed(speeds: Sequence[LatencyDocument]) -> str:
+    cpus = ", ".join(of.device.text for of in speeds)
+    return f"Times as fast: as the paper's network in full int8 at 256x256, on one thread of {cpus}. "
 
 
 def section(documents: Sequence[SuiteDocument]) -> str:

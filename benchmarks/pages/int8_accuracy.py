@@ -12,7 +12,7 @@ from benchmarks.common.result_files import RESULTS
 from benchmarks.common.tables import number
 from benchmarks.int8.ladder import LadderDocument, climbed, read_ladder
 from benchmarks.pages.measured import made_with
-from edge_runtime.segmenter import DEFAULT_MODEL
+from edge_runtime.shipped import DEFAULT_MODEL
 from export.conversion.rewrites import MOST_AMPLIFIED
 from export.quantization.calibration import TABLE as CALIBRATION
 from export.quantization.calibration import Trial, read_calibration

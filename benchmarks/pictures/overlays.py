@@ -12,7 +12,8 @@ from benchmarks.suite.document import Result, SuiteDocument
 from edge_runtime.common.optional import require
 from edge_runtime.errors import UsageError
 from edge_runtime.metrics import ImageScore
-from edge_runtime.segmenter import DEFAULT_MODEL, Segmenter
+from edge_runtime.segmenter import Segmenter
+from edge_runtime.shipped import DEFAULT_MODEL
 from train.data.hc18 import Dataset, Sample, find_data, find_local, hash_samples, read_dataset
 
 REFERENCE_COLOR, PREDICTED_COLOR = "#E69F00", "#56B4E9"

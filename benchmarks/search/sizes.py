@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from benchmarks.common.result_files import RESULTS
 from benchmarks.common.tables import text_table
-from benchmarks.search.latency import LatencyDocument, Speed
+from benchmarks.search.latency import LatencyDocument, Speed, read_latency
 from benchmarks.suite.document import Result, SuiteDocument
 from edge_runtime.errors import UsageError
 
 RECIPE = "full_int8"
+
+SPEEDS = RESULTS / "sizes"
+"""The committed speeds, one file for each kind of CPU."""
+
+FAST = "vnni"
+"""In the name of the int8 instructions that the goals of speed are set for."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +26,7 @@ class Goal:
 
     Attributes:
         strategy: Its name.
-        times_faster: Than the paper's network in full int8, at least.
+        times_faster: Than the paper's network in full int8, at least, on a CPU with :data:`FAST` instructions.
         dice: Mean Dice of the images, 0 to 1, at least.
         adf_mm: Mean absolute difference of the circumference in mm, at most.
         megabytes: Size of the file in MB, at most.
@@ -47,8 +55,8 @@ class Figure:
     Attributes:
         title: Its name with the unit.
         value: As text.
-        goal: The goal as text.
-        met: Whether the value reaches it.
+        goal: The goal as text; empty if there is none.
+        met: Whether the value reaches it, or there is no goal.
     """
 
     title: str
@@ -57,8 +65,13 @@ class Figure:
     met: bool
 
 
-def figures(goal: Goal, speed: Speed, result: Result) -> list[Figure]:
+def figures(goal: Goal, speeds: Mapping[str, Speed], result: Result) -> list[Figure]:
     """The figures of one size.
+
+    Args:
+        goal: Its goals.
+        speeds: Its speed, by the int8 instructions of the CPU.
+        result: Its result.
 
     Raises:
         UsageError: The result lacks scores, or a comparison with float32.
@@ -69,14 +82,21 @@ def figures(goal: Goal, speed: Speed, result: Result) -> list[Figure]:
         raise UsageError(f"{result.artifact} was not measured in full ({why}). Measure again: python -m benchmarks run")
     points = max(0.0, -(cost.dice_difference_points.mean or 0.0))
     return [
-        _least("times faster", speed.times_faster, goal.times_faster, "{:.1f}", "{:g}"),
+        *(_faster(goal, instructions, speed) for instructions, speed in speeds.items()),
         _least("Dice (%)", 100 * (accuracy.dice.mean or 0.0), 100 * goal.dice, "{:.2f}", "{:.1f}"),
         _most("ADF (mm)", accuracy.hc_absolute_difference_mm.mean, goal.adf_mm, "{:.2f}"),
         _most("MB", result.size_bytes / 1e6, goal.megabytes, "{:.2f}"),
         _most("int8 costs (points)", points, MOST_POINTS, "{:.3f}"),
         _most("int8 shifts HC (mm)", cost.hc_absolute_shift_mm.mean, MOST_SHIFT_MM, "{:.3f}"),
-        _most("partitions", speed.partitions, PARTITIONS, "{:d}"),
+        _most("partitions", max(speed.partitions for speed in speeds.values()), PARTITIONS, "{:d}"),
     ]
+
+
+def _faster(goal: Goal, instructions: str, speed: Speed) -> Figure:
+    title = f"times faster, {instructions}"
+    if FAST in instructions:
+        return _least(title, speed.times_faster, goal.times_faster, "{:.1f}", "{:g}")
+    return Figure(title, f"{speed.times_faster:.1f}", "", True)
 
 
 def _least(title: str, value: float, goal: float, shown: str, goal_shown: str) -> Figure:
@@ -89,13 +109,33 @@ def _most(title: str, value: float | None, goal: float, shown: str) -> Figure:
     return Figure(title, shown.format(value), f"at most {goal:g}", value <= goal)
 
 
-def table(document: SuiteDocument, latency: LatencyDocument) -> str:
-    """All sizes with their goals, and what is missed, for a terminal.
+def load_sizes() -> list[LatencyDocument]:
+    """The committed speeds.
 
     Raises:
-        UsageError: One of the sizes is in neither document.
+        ModelError: A file is not such a document.
     """
-    speeds = latency.by_name()
+    return [read_latency(path) for path in sorted(SPEEDS.glob("*.json"))]
+
+
+def instructions_of(latency: LatencyDocument) -> str:
+    """The fastest int8 instructions of the CPU that the speeds were measured on."""
+    return (latency.device.int8_instructions or ("none",))[-1]
+
+
+def table(document: SuiteDocument, latencies: Sequence[LatencyDocument]) -> str:
+    """All sizes with their goals, and what is missed, for a terminal.
+
+    Args:
+        document: Their results.
+        latencies: Their speeds, one document for each kind of CPU.
+
+    Raises:
+        UsageError: One of the sizes is missing in a document, or there are no speeds.
+    """
+    if not latencies:
+        raise UsageError("No speeds of the sizes were measured. Measure them with: python -m benchmarks sizes --time")
+    speeds = {instructions_of(latency): latency.by_name() for latency in latencies}
     results = {r.strategy: r for r in document.results if r.recipe == RECIPE}
     rows = {g.strategy: _row(g, speeds, results) for g in GOALS}
     first = next(iter(rows.values()))
@@ -105,17 +145,23 @@ def table(document: SuiteDocument, latency: LatencyDocument) -> str:
         body.append(["", *(figure.goal for figure in row)])
         missed += [f"{name}: {f.title} {f.value}, goal {f.goal}" for f in row if not f.met]
     conditions = document.conditions
+    cpus = ", ".join(f"{latency.device.cpu} ({instructions_of(latency)})" for latency in latencies)
+    unjudged = not any(FAST in instructions for instructions in speeds)
     lines = [
         text_table(["network", *(figure.title for figure in first)], body),
         f"{conditions.n_images} images of {conditions.data}, test part of the split {conditions.split}; full int8; "
-        f"times faster than the paper's network in full int8, measured on {latency.device.cpu}.",
+        f"times faster than the paper's network in full int8, measured on {cpus}.",
+        *([f"The goals of speed are for a CPU with {FAST.upper()}, and none was measured."] if unjudged else []),
         *(["! goals that are missed:", *(f"  {text}" for text in missed)] if missed else ["All goals are met."]),
     ]
     return "\n".join(lines)
 
 
-def _row(goal: Goal, speeds: dict[str, Speed], results: dict[str | None, Result]) -> list[Figure]:
-    for known, where in ((speeds, "speeds: python -m benchmarks pareto --latency"), (results, "results")):
-        if goal.strategy not in known:
-            raise UsageError(f"{goal.strategy} is not among the {where}.")
-    return figures(goal, speeds[goal.strategy], results[goal.strategy])
+def _row(goal: Goal, speeds: Mapping[str, Mapping[str, Speed]], results: Mapping[str | None, Result]) -> list[Figure]:
+    if not all(goal.strategy in of for of in speeds.values()):
+        raise UsageError(
+            f"{goal.strategy} is not among the speeds. Measure them with: python -m benchmarks sizes --time"
+        )
+    if goal.strategy not in results:
+        raise UsageError(f"{goal.strategy} is not among the results. Measure it with: python -m benchmarks run")
+    return figures(goal, {name: of[goal.strategy] for name, of in speeds.items()}, results[goal.strategy])

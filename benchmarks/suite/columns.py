@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 
 from benchmarks.common.render import code
 from benchmarks.common.tables import Columns, interval, mean, number, several
 from benchmarks.suite.document import Result
 from edge_runtime.artifact.manifest import Manifest, load_manifest
-from edge_runtime.segmenter import DEFAULT_MODEL
+from edge_runtime.shipped import DEFAULT_SIZE, SIZES, shipped_model
 from edge_runtime.timing.bench import Percentiles
 
 
 @lru_cache(maxsize=1)
+def shipped_manifests() -> Mapping[str, Manifest]:
+    """The manifests of the shipped models, by size."""
+    return {size: load_manifest(path) for size in SIZES if (path := shipped_model(size)).is_file()}
+
+
 def shipped_manifest() -> Manifest:
-    """The manifest of the model that comes with the runtime."""
-    return load_manifest(DEFAULT_MODEL)
+    """The manifest of the model that is used unless another is named."""
+    return shipped_manifests()[DEFAULT_SIZE]
 
 
 def is_shipped(result: Result) -> bool:
-    """The artifact was exported from the shipped checkpoint; other checkpoints may have the same name."""
-    return result.checkpoint_sha256 is not None and (
-        result.checkpoint_sha256 == shipped_manifest().checkpoint.get("sha256")
-    )
+    """The artifact was exported from a shipped checkpoint; other checkpoints may have the same name."""
+    found = {manifest.checkpoint.get("sha256") for manifest in shipped_manifests().values()}
+    return result.checkpoint_sha256 is not None and result.checkpoint_sha256 in found
 
 
 def title(result: Result) -> str:
-    """An artifact's name, and whether it is of the shipped checkpoint."""
+    """An artifact's name, and whether it is of a shipped checkpoint."""
     return result.artifact + (", shipped" if is_shipped(result) else "")
 
 

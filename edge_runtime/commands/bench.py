@@ -23,7 +23,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "python -m edge_runtime bench --model artifacts/edge-l/*.tflite --frames 200 --json",
     )
     parser.add_argument(
-        "--model", type=Path, nargs="+", metavar="FILE", help=".tflite files (default: the shipped one)"
+        "--model",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help=".tflite files, or sizes such as edge-s (default: the shipped one)",
     )
     add_json(parser)
     parser.add_argument(

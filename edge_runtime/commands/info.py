@@ -10,7 +10,8 @@ from typing import Any
 from edge_runtime.artifact.signature import signer_id
 from edge_runtime.common.arguments import add_help
 from edge_runtime.device.fingerprint import device_text, fingerprint
-from edge_runtime.segmenter import DEFAULT_MODEL, Segmenter
+from edge_runtime.segmenter import Segmenter
+from edge_runtime.shipped import find_model
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,7 +39,7 @@ def info(args: argparse.Namespace) -> int:
         "output": f"{manifest.output.dtype} {manifest.output.shape}, logits; head if the probability is "
         f"above {manifest.threshold}",
         "calibrated on": _calibration_text(manifest.calibration),
-        "signature": _signature_text(segmenter, args.model or DEFAULT_MODEL),
+        "signature": _signature_text(segmenter, find_model(args.model)),
         "canary": "passed" if segmenter.has_canary else "absent: the manifest has no golden outputs (an older export)",
         "backend": f"{segmenter.backend} {device['tools'].get(segmenter.backend, '')}",
         "device": f"{device_text(device)}, {device['os']}",

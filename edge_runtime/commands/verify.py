@@ -13,7 +13,8 @@ from edge_runtime.artifact.golden import LEAST_DICE, Golden
 from edge_runtime.artifact.network import BACKENDS
 from edge_runtime.common.arguments import add_help
 from edge_runtime.errors import FetalHeadError
-from edge_runtime.segmenter import DEFAULT_MODEL, Segmenter
+from edge_runtime.segmenter import Segmenter
+from edge_runtime.shipped import find_model
 from edge_runtime.timing.bench import synthetic_frame
 
 
@@ -32,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def verify(args: argparse.Namespace) -> int:
     """Check a model as far as this device can, and print what was checked."""
-    path = args.model or DEFAULT_MODEL
+    path = find_model(args.model)
     segmenter = Segmenter.load(path, backend=args.backend, trusted_keys=args.trusted_keys)  # hash, signature, tensors
     golden = check_answers(segmenter, path)
     done = {

@@ -106,7 +106,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
         "--model",
         type=Path,
         metavar="FILE",
-        help=".tflite file with its manifest beside it (default: the shipped model)",
+        help=".tflite file with its manifest beside it, or edge-s, edge-m or edge-l (default: the shipped model)",
     )
 
 

@@ -72,7 +72,9 @@ def build_parser(subcommands: str = "") -> argparse.ArgumentParser:
     add_rewrites(parser)
     parser.add_argument("--force", action="store_true", help="export even if artifacts are up to date")
     parser.add_argument(
-        "--ship", action="store_true", help="copy edge-l-full_int8 to edge_runtime/models, which the wheel includes"
+        "--ship",
+        action="store_true",
+        help="copy the full_int8 artifacts of edge-s, edge-m and edge-l to edge_runtime/models",
     )
     add_json(parser)
     return parser
@@ -183,7 +185,7 @@ def main(argv: list[str], subcommands: str = "") -> int:
     rewrite_names(args.rewrite)
     check_folder(args.out)
     if args.ship and RECIPES["full_int8"] not in recipes:
-        raise UsageError("--ship is for edge-l-full_int8: add full_int8 to --recipes.")
+        raise UsageError("--ship is for full_int8: add it to --recipes.")
     if not args.json:
         return export(args, recipes, folders)[0]
     with contextlib.redirect_stdout(sys.stderr):
@@ -219,7 +221,8 @@ def export(
     if manifests:
         say(f"\n{table(manifests)}\nverified artifacts: {len(manifests)}, in {args.out}")
     if args.ship:
-        say(f"shipped: {ship([Path(artifact['path']) for artifact in document['artifacts']])}")
+        for path in ship([Path(artifact["path"]) for artifact in document["artifacts"]]):
+            say(f"shipped: {path}")
     return code, document
 
 

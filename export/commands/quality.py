@@ -16,7 +16,8 @@ from edge_runtime.common.cli import counted, say
 from edge_runtime.common.provenance import git_commit, tool_versions
 from edge_runtime.errors import UsageError
 from edge_runtime.quality.limits import Limits, read_limits
-from edge_runtime.segmenter import DEFAULT_MODEL, Segmenter
+from edge_runtime.segmenter import Segmenter
+from edge_runtime.shipped import DEFAULT_MODEL
 from export.artifact import sign_again
 from export.quality.cases import REAL, Examined, gather, gather_others, good_cases, others_of, parts_of, refused
 from export.quality.derive_limits import COVERAGE, MARGIN, derive

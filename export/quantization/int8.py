@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from edge_runtime.common.cli import say
-from edge_runtime.segmenter import DEFAULT_MODEL
 from export.artifact import new_artifact
 from export.images import load_images
 from export.job import Job
@@ -44,19 +42,18 @@ class Int8:
     holds: bool
 
 
-def make_int8(
-    job: Job, plain: Model, fine_tune: Callable[[], Model] | None = None, shipped: Path = DEFAULT_MODEL
-) -> Int8:
+def make_int8(job: Job, plain: Model, fine_tune: Callable[[], Model] | None = None) -> Int8:
     """Quantize a network within its budget.
+
+    If there is a released model of this checkpoint, and the data set is not the one that the checkpoint was trained on,
+    the released model's settings are used.
 
     Args:
         job: The checkpoint, the images and the budget.
         plain: The network in float32.
         fine_tune: See :func:`export.quantization.ladder.climb`.
-        shipped: A released model. Its settings are used if it was made from this checkpoint and the data set is not the
-            one the checkpoint was trained on.
     """
-    released = job.released(shipped)
+    released = job.released()
     if released:
         say(f"  not trained on {job.dataset.title}: quantized with the settings of the released {released.name}")
         data = Settings.from_json(released.quantization["settings"]).apply(plain)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from edge_runtime.errors import ModelError
-from edge_runtime.segmenter import DEFAULT_MODEL
+from edge_runtime.shipped import DEFAULT_MODEL
 from export.__main__ import main
 from export.tflite.audit import audit
 from export.tflite.delegation import Delegation, Outside, delegation

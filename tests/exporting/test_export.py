@@ -104,13 +104,19 @@ def test_failed_conversion_shows_the_log_and_leaves_nothing(run: Run, phantom: P
 
 
 def test_ship_copies_what_was_calibrated_on_hc18_and_nothing_else(tmp_path: Path) -> None:
-    source = make_artifact(tmp_path / "artifacts", "full_int8", name="edge")
-    target = tmp_path / "models" / "edge-full_int8.tflite"
+    folder = tmp_path / "models"
+    small, large, other = (
+        make_artifact(tmp_path / "artifacts", "full_int8", name=name) for name in ("edge-s", "edge-l", "edge")
+    )
     with pytest.raises(UsageError, match="calibrated on HC18"):
-        ship([source], target)
-    with pytest.raises(UsageError, match="not exported"):
-        ship([], target)
-    assert files_in(tmp_path / "models") == []
-    write_manifest(source, replace(load_manifest(source), calibration={"title": "HC18"}))
-    assert ship([source], target) == target
-    assert Segmenter.load(target).manifest.name == "edge-full_int8"
+        ship([small], folder)
+    for none in ([], [other]):
+        with pytest.raises(UsageError, match=r"shipped models are edge-s.*none was exported"):
+            ship(none, folder)
+    for source in (small, large):
+        write_manifest(source, replace(load_manifest(source), calibration={"title": "HC18"}))
+    with pytest.raises(UsageError, match="calibrated on HC18"):
+        ship([small, make_artifact(tmp_path / "phantoms", "full_int8", name="edge-m")], folder)
+    assert files_in(folder) == []
+    assert ship([small, other, large], folder) == [folder / small.name, folder / large.name]
+    assert Segmenter.load(folder / small.name).manifest.name == "edge-s-full_int8"

@@ -15,7 +15,7 @@ import pytest
 from benchmarks.common.result_files import RESULTS
 from benchmarks.int8.operators import read_operators
 from edge_runtime.errors import ModelError, UsageError
-from edge_runtime.segmenter import DEFAULT_MODEL
+from edge_runtime.shipped import DEFAULT_MODEL
 from export.commands import audit as command
 from export.tflite import timing
 from export.tflite.apart import Apart

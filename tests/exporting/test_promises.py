@@ -15,7 +15,7 @@ import pytest
 from edge_runtime.artifact.manifest import load_manifest, manifest_path, write_manifest
 from edge_runtime.artifact.signature import signature_path
 from edge_runtime.metrics import ImageScore, paired_shifts
-from edge_runtime.segmenter import DEFAULT_MODEL
+from edge_runtime.shipped import DEFAULT_MODEL, DEFAULT_SIZE
 from export.commands import quality, summary
 from export.commands.calibration import _line
 from export.commands.quality import write_limits
@@ -116,7 +116,7 @@ def test_nothing_is_written_into_the_shipped_model_unasked(
 
 def test_an_artifact_made_with_other_released_settings_is_not_up_to_date(phantom: Path, tmp_path: Path) -> None:
     """On data that the shipped checkpoint was not trained on, its released settings are taken over."""
-    checkpoint = load_checkpoint(ROOT / "checkpoints" / "edge-l")
+    checkpoint = load_checkpoint(ROOT / "checkpoints" / DEFAULT_SIZE)
     job = plan(checkpoint, read_dataset(phantom), replace(Options((FULL_INT8,), tmp_path), rewrites=()))
     released = job.released()
     assert released is not None

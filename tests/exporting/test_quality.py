@@ -11,7 +11,7 @@ import pytest
 from edge_runtime import Segmenter
 from edge_runtime.artifact.manifest import load_manifest
 from edge_runtime.quality.limits import MORE_IS_BETTER, NOT_VALIDATED, REASONS, read_limits
-from edge_runtime.segmenter import DEFAULT_MODEL
+from edge_runtime.shipped import DEFAULT_MODEL
 from export.artifact import kept_limits
 from export.quality.derive_limits import BOUNDED, DOUBTED, LESS_IS_BETTER
 from tests.helpers.places import Run

@@ -11,7 +11,7 @@ from PIL import Image
 
 from edge_runtime.artifact.manifest import load_manifest
 from edge_runtime.metrics import overlap
-from edge_runtime.segmenter import DEFAULT_MODEL
+from edge_runtime.shipped import DEFAULT_MODEL
 from tests.helpers.places import ROOT, Run
 from train.checkpoint import load_checkpoint
 from train.data.hc18 import TABLE, read_dataset

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edge_runtime.artifact.golden import golden_frames
-from edge_runtime.segmenter import DEFAULT_MODEL
+from edge_runtime.shipped import DEFAULT_MODEL
 from export.tflite.model import Model
 from tests.helpers.places import Run
 from tests.helpers.tiny_model import make_artifact

@@ -22,7 +22,7 @@ from benchmarks.runtime.outside_kinds import find_kinds, read_reference, unseen
 from edge_runtime.artifact.manifest import load_manifest
 from edge_runtime.common.record import to_json
 from edge_runtime.errors import InputError, UsageError
-from edge_runtime.segmenter import DEFAULT_MODEL
+from edge_runtime.shipped import DEFAULT_MODEL
 from train.data.phantom import make_phantom
 from train.frames.no_frames import speckle
 

@@ -13,7 +13,7 @@ from benchmarks.runtime.overhead import find_frames, load, start_ms
 from benchmarks.runtime.overhead_document import AROUND, Overhead, goals, read_overhead
 from edge_runtime import Segmenter
 from edge_runtime.quality.limits import read_limits
-from edge_runtime.segmenter import DEFAULT_MODEL
+from edge_runtime.shipped import DEFAULT_MODEL
 from edge_runtime.stages import STEPS, run_stages
 from tests.helpers.places import Run
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.commands.sizes import MEASURED
+from benchmarks.search.latency import LatencyDocument, read_latency
 from benchmarks.search.sizes import GOALS, table
 from benchmarks.suite.document import SuiteDocument, load_document
 from edge_runtime.errors import UsageError
@@ -29,26 +30,55 @@ def make_document(dice: float, adf_mm: float, size: int) -> SuiteDocument:
     return replace(committed, results=tuple(replace(one, strategy=goal.strategy) for goal in GOALS))
 
 
+def make_speeds(*instructions: str, **times: float) -> LatencyDocument:
+    """Speeds of sizes (``s=24``) on a CPU with some int8 instructions."""
+    made = make_latency(**{f"edge-{size}": faster for size, faster in times.items()})
+    return replace(made, device=replace(made.device, int8_instructions=instructions))
+
+
+FAST = "avx2", "avx512_vnni"
+
+
 def test_what_is_met_and_what_is_missed() -> None:
-    latency = make_latency(**{"edge-s": 24.0, "edge-m": 15.9, "edge-l": 9.0})
-    text = table(make_document(0.983, 1.4, 600_000), latency)
-    assert "edge-m: times faster 15.9, goal at least 16" in text and text.count("!") == 2
-    text = table(make_document(0.98, 1.6, 1_500_000), latency)
+    speeds = make_speeds(*FAST, s=24.0, m=15.9, l=9.0)
+    text = table(make_document(0.983, 1.4, 600_000), [speeds])
+    assert "edge-m: times faster, avx512_vnni 15.9, goal at least 16" in text and text.count("!") == 2
+    text = table(make_document(0.98, 1.6, 1_500_000), [speeds])
     missed = text.split("missed:")[1]
     assert "edge-s: MB 1.50, goal at most 0.7" in missed and "edge-m: MB 1.50" in missed
     assert "edge-l: Dice (%) 98.00, goal at least 98.2" in missed and "edge-l: ADF (mm) 1.60" in missed
     assert "edge-s: Dice" not in missed and "edge-l: MB" not in missed
-    assert "All goals are met." in table(
-        make_document(0.983, 1.4, 600_000), make_latency(**{"edge-s": 24, "edge-m": 16, "edge-l": 8})
-    )
+    assert "All goals are met." in table(make_document(0.983, 1.4, 600_000), [make_speeds(*FAST, s=24, m=16, l=8)])
+
+
+def test_the_goals_of_speed_are_for_one_kind_of_cpu() -> None:
+    document, slow = make_document(0.983, 1.4, 600_000), make_speeds("avx2", s=19, m=10, l=7)
+    text = table(document, [slow])
+    assert "!" not in text and "The goals of speed are for a CPU with VNNI, and none was measured." in text
+    both = table(document, [slow, make_speeds(*FAST, s=24, m=16, l=7)])
+    assert "edge-l: times faster, avx512_vnni 7.0" in both and both.count("!") == 2
+    assert "times faster, avx2" in both and "none was measured" not in both
 
 
 def test_a_size_that_was_not_measured_is_named(run: Run, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="edge-m is not among the speeds"):
-        table(make_document(0.98, 1.6, 1), make_latency(**{"edge-s": 24.0}))
+        table(make_document(0.98, 1.6, 1), [make_speeds(*FAST, s=24.0)])
+    with pytest.raises(UsageError, match="sizes --time"):
+        table(make_document(0.98, 1.6, 1), [])
     document = make_document(0.98, 1.6, 1)
     broken = replace(document.results[0], degradation=None, degradation_reason="no float32 was there")
-    latency = make_latency(**{"edge-s": 24, "edge-m": 16, "edge-l": 8})
     with pytest.raises(UsageError, match="no float32 was there"):
-        table(replace(document, results=(broken, *document.results[1:])), latency)
+        table(replace(document, results=(broken, *document.results[1:])), [make_speeds(*FAST, s=24, m=16, l=8)])
     assert run("benchmarks", "sizes", tmp_path / "none.json").returncode == 2
+    assert "--time" in run("benchmarks", "sizes", "--out", tmp_path / "none.json").stderr
+
+
+@pytest.mark.slow
+def test_the_sizes_are_timed_in_turns_with_the_papers_network(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "speeds.json"
+    done = run("benchmarks", "sizes", "--time", "--rounds", 3, "--out", out)
+    assert done.returncode == 0, done.stdout + done.stderr
+    timed = read_latency(out).by_name()
+    assert list(timed) == ["paper", *(goal.strategy for goal in GOALS)] and timed["paper"].times_faster == 1
+    assert all(timed[goal.strategy].partitions == 1 for goal in GOALS)
+    assert [timed[goal.strategy].size_bytes / 1e6 <= goal.megabytes for goal in GOALS] == [True] * 3

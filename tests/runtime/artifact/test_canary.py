@@ -19,7 +19,7 @@ from edge_runtime import DeviceError, FetalHeadError, ModelError, Segmenter, Usa
 from edge_runtime.artifact.canary import check_canary
 from edge_runtime.artifact.manifest import load_manifest, manifest_path, write_manifest
 from edge_runtime.artifact.network import Network
-from edge_runtime.segmenter import DEFAULT_MODEL
+from edge_runtime.shipped import DEFAULT_MODEL
 from tests.helpers.places import Run
 from train.data.phantom import make_phantom
 

@@ -19,7 +19,7 @@ from edge_runtime import FetalHeadError, ModelError, Segmenter, UsageError
 from edge_runtime.artifact.manifest import load_manifest, manifest_path, parse_manifest, read_model, write_manifest
 from edge_runtime.artifact.seal import seal, unseal
 from edge_runtime.artifact.signature import PublicKey, check_signature, read_key, signature_path
-from edge_runtime.segmenter import DEFAULT_MODEL
+from edge_runtime.shipped import DEFAULT_MODEL
 from export.artifact import ship
 from export.commands.sign import make_key, sign_artifacts
 from tests.helpers.places import ROOT, Run
@@ -275,11 +275,13 @@ def test_keys_and_signatures_are_never_overwritten(artifact: Path, keys: Path, t
     assert Segmenter.load(artifact, trusted_keys=[keys / "theirs.pub"]).signed_by
 
 
-def test_a_new_export_removes_the_signature_of_the_old(artifact: Path, keys: Path, tmp_path: Path) -> None:
+def test_a_new_export_removes_the_signature_of_the_old(keys: Path, tmp_path: Path) -> None:
+    artifact = make_artifact(tmp_path, "full_int8", name="edge-s")
     write_manifest(artifact, replace(load_manifest(artifact), calibration={"title": "HC18"}))
-    target = tmp_path / "models" / artifact.name
-    sign_artifacts([ship([artifact], target)], keys / "ours")
-    assert Segmenter.load(ship([artifact], target)).signed_by is None
+    (target,) = ship([artifact], tmp_path / "models")
+    sign_artifacts([target], keys / "ours")
+    assert ship([artifact], tmp_path / "models") == [target]
+    assert Segmenter.load(target).signed_by is None
     with pytest.raises(ModelError, match="not signed"):
         Segmenter.load(target, trusted_keys=[keys / "ours.pub"])
 
