@@ -12,7 +12,7 @@ from benchmarks.common.result_files import RESULTS
 from benchmarks.common.tables import number
 from benchmarks.int8.ladder import LadderDocument, climbed, read_ladder
 from benchmarks.pages.measured import made_with
-from edge_runtime.shipped import DEFAULT_MODEL
+from edge_runtime.shipped import SIZES, shipped_model
 from export.conversion.rewrites import MOST_AMPLIFIED
 from export.quantization.calibration import TABLE as CALIBRATION
 from export.quantization.calibration import Trial, read_calibration
@@ -43,8 +43,9 @@ def _budget(ladders: dict[str, LadderDocument]) -> list[Block]:
         "on validation images; the split `paper` has none, so training images are used there. An image "
         "counts only if the network in torch is sure of nearly every pixel of it."
     )
-    shipped = climbed(json.loads(DEFAULT_MODEL.with_suffix(".json").read_text()), None)
-    blocks: list[Block] = [Heading("Within a budget"), Paragraph(text), *_ladder("as shipped", shipped)]
+    blocks: list[Block] = [Heading("Within a budget"), Paragraph(text)]
+    for path in filter(Path.is_file, map(shipped_model, SIZES)):
+        blocks += _ladder("as shipped", climbed(json.loads(path.with_suffix(".json").read_text()), None))
     for name, document in ladders.items():
         blocks += _ladder(code(name), document)
     return blocks

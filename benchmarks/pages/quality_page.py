@@ -8,6 +8,7 @@ from benchmarks.common.render import Block, Figure, Heading, Paragraph, Table, c
 from benchmarks.common.tables import number
 from benchmarks.pages.measured import measured_on
 from benchmarks.pages.quality.limits import known_look, limits
+from benchmarks.pages.quality.sizes import sizes
 from benchmarks.pages.quality.tried import LEFT_OUT, OUTSIDE, QUALITY, elsewhere, left_out, looks_of
 from benchmarks.pages.quality.trust import PARTS, SHORT, interval, trust
 from benchmarks.pictures.quality_plots import error_by_look, refusal_and_interval
@@ -54,6 +55,7 @@ def build(path: Path = QUALITY, outside: Path = OUTSIDE, unseen: Path = LEFT_OUT
         Paragraph(text),
         Paragraph(about),
         *_goals(document),
+        *sizes(path.parent),
         *_refused(document),
         *_looks(document),
         *trust(document),

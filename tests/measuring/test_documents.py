@@ -29,6 +29,7 @@ from benchmarks.runtime.outside_document import read_outside
 from benchmarks.runtime.overhead_document import read_overhead
 from benchmarks.runtime.quality_document import read_quality
 from benchmarks.runtime.soak import read_soak
+from benchmarks.search.latency import read_latency
 from edge_runtime.common.record import to_json
 from edge_runtime.device.fingerprint import fingerprint
 from edge_runtime.errors import ModelError, UsageError
@@ -46,6 +47,7 @@ READERS: dict[str, Callable[[Path], Any]] = {
     "runtime/overhead.json": read_overhead,
     "runtime/quality.json": read_quality,
     "runtime/soak.json": read_soak,
+    "sizes/*.json": read_latency,
     "speed/export-cost.json": read_export_cost,
     "speed/operators-*.json": read_operators,
     "speed/peers-*.json": read_peers,

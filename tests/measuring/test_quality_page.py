@@ -14,12 +14,14 @@ from benchmarks.pages import quality_page
 from benchmarks.pages.command import END, TRIED, TRIED_IN_FULL, fill
 from benchmarks.pages.quality import tried
 from benchmarks.pages.quality.limits import EVIDENCE, LOOK, deviations
+from benchmarks.pages.quality.sizes import sizes
 from benchmarks.pages.quality.tried import full_table, short_table
 from benchmarks.runtime.outside_document import OutsideDocument
 from benchmarks.runtime.quality_document import LookFound, QualityDocument, goals, read_quality
 from edge_runtime.common.record import to_json
 from edge_runtime.quality.limits import REASONS
 from edge_runtime.quality.look import FIGURES, KnownLook
+from edge_runtime.shipped import DEFAULT_SIZE, SIZES
 from tests.helpers.some_findings import LOOKS, make_outside, make_quality
 
 
@@ -106,6 +108,22 @@ def test_the_page_says_nothing_of_what_was_not_measured(places: tuple[Path, Path
     assert "## Kinds that a network never saw" in to_markdown(quality_page.build(*places, tmp_path / "unseen"))
     assert "## Frames from elsewhere" in both and "226 in all" in both and "without pixel sizes" in both
     assert "edge-l-full_int8" not in both and "HC18" not in without
+
+
+def test_the_sizes_stand_side_by_side_where_they_were_measured(places: tuple[Path, Path], tmp_path: Path) -> None:
+    assert sizes(places[0].parent) == []
+    other = next(size for size in SIZES if size != DEFAULT_SIZE)
+    for place in (tmp_path, tmp_path / other):
+        (place / "quality.json").parent.mkdir(exist_ok=True)
+        (place / "quality.json").write_text(places[0].read_text())
+    (tmp_path / "outside.json").write_text(places[1].read_text())
+    (tmp_path / other / "outside.json").unlink(missing_ok=True)
+    found = table(sizes(tmp_path), "bad frames refused, 2 kinds")
+    assert set(found.header[2:]) == {f"`{DEFAULT_SIZE}`", f"`{other}`"}
+    assert found.rows[0][1:] == ["at least 99%", "95.0%, MISSED", "95.0%, MISSED"]
+    without = found.header.index(f"`{other}`")
+    shown = {row[0]: row for row in found.rows}["other organs measured"]
+    assert shown[without] == "not measured" and "not measured" not in shown[:without] + shown[without + 1 :]
 
 
 def test_the_readme_has_a_row_for_each_group(places: tuple[Path, Path]) -> None:
