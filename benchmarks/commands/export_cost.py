@@ -11,6 +11,7 @@ from edge_runtime.common.arguments import add_data, add_out, checked_out
 from edge_runtime.common.cli import say
 from edge_runtime.common.files import write_json
 from edge_runtime.common.record import to_json
+from edge_runtime.shipped import DEFAULT_SIZE
 from export.commands.arguments import check_checkpoint
 from train.data.hc18 import find_data
 
@@ -18,8 +19,8 @@ from train.data.hc18 import find_data
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument(
-        "checkpoints", nargs="*", type=Path, default=[Path("checkpoints/edge-l")], metavar="DIR",
-        help="folders of checkpoints, exported one after the other (default: checkpoints/edge-l)",
+        "checkpoints", nargs="*", type=Path, default=[Path("checkpoints") / DEFAULT_SIZE], metavar="DIR",
+        help="folders of checkpoints, exported one after the other (default: the shipped one)",
     )  # fmt: skip
     add_data(parser)
     add_out(parser)

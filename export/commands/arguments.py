@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edge_runtime.common.arguments import real
 from edge_runtime.errors import UsageError
+from edge_runtime.shipped import DEFAULT_SIZE
 from export.conversion.rewrites import MOST_AMPLIFIED, REWRITES, find_rewrite
 
 NO_REWRITE = "none"
@@ -27,7 +28,7 @@ def add_checkpoint(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--checkpoint",
         type=Path,
-        default=Path("checkpoints/edge-l"),
+        default=Path("checkpoints") / DEFAULT_SIZE,
         metavar="DIR",
         help="folder of the checkpoint (default: %(default)s)",
     )

@@ -11,19 +11,19 @@ from PIL import Image
 
 from edge_runtime.artifact.manifest import load_manifest
 from edge_runtime.metrics import overlap
-from edge_runtime.shipped import DEFAULT_MODEL
+from edge_runtime.shipped import DEFAULT_MODEL, DEFAULT_SIZE
 from tests.helpers.places import ROOT, Run
 from train.checkpoint import load_checkpoint
 from train.data.hc18 import TABLE, read_dataset
 from train.data.splits import make_split
 
-CHECKPOINT = ROOT / "checkpoints" / "edge-l"
+CHECKPOINT = ROOT / "checkpoints" / DEFAULT_SIZE
 
 
 def test_checkpoint_and_artifact_belong_together_and_are_small() -> None:
     checkpoint, manifest = load_checkpoint(CHECKPOINT), load_manifest(DEFAULT_MODEL)
     assert manifest.checkpoint["sha256"] == checkpoint.sha256
-    assert manifest.name == "edge-l-full_int8" and manifest.input.dtype == "uint8"
+    assert manifest.name == f"{DEFAULT_SIZE}-full_int8" and manifest.input.dtype == "uint8"
     assert (CHECKPOINT / "model.safetensors").stat().st_size <= 8_000_000
     assert checkpoint.info["data"]["split"] == "grouped" and checkpoint.info["data"]["title"] == "HC18"
 

@@ -21,10 +21,11 @@ from benchmarks.predict.networks import NETWORKS, efficientdet_lite, mobilenet_v
 from benchmarks.predict.published import FOUR_THREADS, OLD_KERNELS, PUBLISHED, checks, layer_s, predict_ms, uncertainty
 from edge_runtime.common.record import to_json
 from edge_runtime.errors import ModelError, UsageError
+from edge_runtime.shipped import DEFAULT_MODEL
 from export.tflite.model import Model
 from tests.helpers.places import ROOT, Run
 
-SHIPPED = ROOT / "edge_runtime" / "models" / "edge-l-full_int8.tflite"
+SHIPPED = DEFAULT_MODEL
 PAGE = ROOT / "docs" / "devices.md"
 SIZES = COUNTED.with_name("sizes.json")
 BY_CPU = {"cortex-a53": A53, "cortex-a72": A72, "cortex-a76": A76}

@@ -21,7 +21,7 @@ from benchmarks.runtime.quality_document import LookFound, QualityDocument, goal
 from edge_runtime.common.record import to_json
 from edge_runtime.quality.limits import REASONS
 from edge_runtime.quality.look import FIGURES, KnownLook
-from edge_runtime.shipped import DEFAULT_SIZE, SIZES
+from edge_runtime.shipped import DEFAULT_MODEL, DEFAULT_SIZE, SIZES
 from tests.helpers.some_findings import LOOKS, make_outside, make_quality
 
 
@@ -107,7 +107,7 @@ def test_the_page_says_nothing_of_what_was_not_measured(places: tuple[Path, Path
     (tmp_path / "unseen" / "a.json").write_text(places[1].read_text())
     assert "## Kinds that a network never saw" in to_markdown(quality_page.build(*places, tmp_path / "unseen"))
     assert "## Frames from elsewhere" in both and "226 in all" in both and "without pixel sizes" in both
-    assert "edge-l-full_int8" not in both and "HC18" not in without
+    assert DEFAULT_MODEL.stem not in both and "HC18" not in without
 
 
 def test_the_sizes_stand_side_by_side_where_they_were_measured(places: tuple[Path, Path], tmp_path: Path) -> None:

@@ -11,12 +11,13 @@ import pytest
 
 from benchmarks.int8.operators import count_macs
 from benchmarks.int8.peers import OURS, measure, table
+from edge_runtime.shipped import DEFAULT_MODEL
 from export.tflite.model import Model
-from tests.helpers.places import ROOT, Run
+from tests.helpers.places import Run
 from tests.helpers.random_checkpoint import make_checkpoint
 from tests.helpers.rich_model import SIZE, convert
 
-SHIPPED = ROOT / "edge_runtime" / "models" / "edge-l-full_int8.tflite"
+SHIPPED = DEFAULT_MODEL
 
 
 def test_multiplications_are_counted() -> None:

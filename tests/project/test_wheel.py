@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from edge_runtime.shipped import DEFAULT_MODEL
 from tests.helpers.places import ROOT
 from train.data.phantom import make_phantom
 
@@ -54,7 +55,7 @@ def test_the_wheel_ships_the_runtime_alone_typed_and_with_its_model(wheel: Path)
     assert packages == {"edge_runtime", next(p for p in packages if p.endswith(".dist-info"))}
     listed = subprocess.run(["git", "ls-files", "edge_runtime"], cwd=ROOT, capture_output=True, text=True, check=True)
     assert {name for name in listed.stdout.split() if (ROOT / name).exists()} <= set(names)
-    assert {"edge_runtime/py.typed", "edge_runtime/models/edge-l-full_int8.tflite"} <= set(names)
+    assert {"edge_runtime/py.typed", f"edge_runtime/models/{DEFAULT_MODEL.name}"} <= set(names)
     assert wheel.stat().st_size < 8_000_000
 
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from edge_runtime.errors import UsageError
+from edge_runtime.shipped import DEFAULT_SIZE
 from tests.helpers.places import ROOT
 from tests.helpers.short_run import go
 from train.__main__ import main
@@ -19,7 +20,7 @@ from train.data.splits import make_split
 from train.start import read_start
 from train.strategies import STRATEGIES
 
-SHIPPED = ROOT / "checkpoints" / "edge-l"
+SHIPPED = ROOT / "checkpoints" / DEFAULT_SIZE
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +62,8 @@ def test_images_of_another_data_set_are_not_taken_for_seen(phantom: Path, first:
 
 
 def test_another_network_is_refused(first: Path) -> None:
-    with pytest.raises(UsageError, match=r"the network of edge, which is not that of edge-l: .*Start from"):
-        read_start(first, STRATEGIES["edge-l"])
+    with pytest.raises(UsageError, match=rf"the network of edge, which is not that of {DEFAULT_SIZE}: .*Start from"):
+        read_start(first, STRATEGIES[DEFAULT_SIZE])
 
 
 def test_a_run_does_not_go_on_from_other_weights(phantom: Path, first: Path, half: Path) -> None:
@@ -73,6 +74,6 @@ def test_a_run_does_not_go_on_from_other_weights(phantom: Path, first: Path, hal
 def test_the_shipped_network_is_trained_further_on_ones_own_images(phantom: Path, tmp_path: Path) -> None:
     brief = ["--epochs", "1", "--limit", "2", "--lr", "1e-5", "--image-size", "64", "96"]
     given = ["--data", str(phantom), "--start-from", str(SHIPPED), "--out", str(tmp_path)]
-    assert main(["--strategy", "edge-l", *brief, *given]) == 0
-    info = load_checkpoint(tmp_path / "edge-l").info
-    assert info["started_from"]["strategy"] == "edge-l" and info["encoder_weights"] is None
+    assert main(["--strategy", DEFAULT_SIZE, *brief, *given]) == 0
+    info = load_checkpoint(tmp_path / DEFAULT_SIZE).info
+    assert info["started_from"]["strategy"] == DEFAULT_SIZE and info["encoder_weights"] is None
