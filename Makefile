@@ -6,7 +6,7 @@ PY := .venv/bin/python
 READY := .venv/.ready
 
 # Given on the command line, e.g. make train STRATEGY=edge EPOCHS=5 DATA=phantom
-STRATEGY ?= edge-l
+STRATEGY ?= edge-m
 DATA ?=
 EPOCHS ?=
 OUT ?= runs
@@ -30,7 +30,7 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 	@echo "Ready. Next: make export, make test, or .venv/bin/python -m train --help"
 
-train: $(READY)  ## train STRATEGY (default edge-l; or all) on DATA for EPOCHS, into OUT (default runs)
+train: $(READY)  ## train STRATEGY (default edge-m; or all) on DATA for EPOCHS, into OUT (default runs)
 	$(PY) -m train --strategy $(STRATEGY) $(DATA_FLAG) $(if $(EPOCHS),--epochs $(EPOCHS)) --out "$(OUT)" --resume
 
 export: $(READY)  ## export every checkpoint in all recipes to artifacts/, verified

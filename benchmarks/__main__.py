@@ -128,7 +128,7 @@ COMMANDS: dict[str, Command] = {
         "Measure artifacts on this machine: latency, memory, size and accuracy. Latency is measured in alternating "
         "rounds, each in a fresh process. An artifact that fails is reported, the others are still measured, and the "
         "exit code is 1.",
-        ("run", "run --data phantom --frames 20 --images 10", "run artifacts/edge-l --out edge.json"),
+        ("run", "run --data phantom --frames 20 --images 10", "run artifacts/edge-m --out edge.json"),
     ),
     "report": Command(
         _add_report,
@@ -187,7 +187,7 @@ COMMANDS: dict[str, Command] = {
         "measure where a model's time goes, operator by operator",
         "Time each operator of a model alone, beside the whole model and a large matrix product in the same "
         "arithmetic.",
-        ("operators artifacts/edge-l/edge-l-full_int8.tflite",),
+        ("operators artifacts/edge-m/edge-m-full_int8.tflite",),
     ),
     "predict": Command(
         predict.add_arguments,
@@ -198,7 +198,7 @@ COMMANDS: dict[str, Command] = {
         (
             "predict edge_runtime/models",
             "predict artifacts --out predicted.json",
-            "predict --operators edge_runtime/models/edge-l-full_int8.tflite",
+            "predict --operators edge_runtime/models/edge-m-full_int8.tflite",
             "predict --published",
         ),
     ),
@@ -208,14 +208,14 @@ COMMANDS: dict[str, Command] = {
         "Time one checkpoint as this project's full int8, in float32, in ONNX Runtime and in OpenVINO, in turns. All "
         "run on one thread, on the same prepared frames; int8 is calibrated on the same images. OpenVINO needs: pip "
         "install openvino nncf.",
-        ("peers --checkpoint checkpoints/edge-l --images 8 --rounds 50",),
+        ("peers --checkpoint checkpoints/edge-m --images 8 --rounds 50",),
     ),
     "interpreters": Command(
         interpreters.add_arguments,
         "compare tflite-runtime's answers with ai-edge-litert's",
         "Run full int8 artifacts on the same images in ai-edge-litert and in tflite-runtime, and compare masks and "
         "head circumferences. Both must be installed.",
-        ("interpreters artifacts/edge-l --images 20",),
+        ("interpreters artifacts/edge-m --images 20",),
     ),
     "overhead": Command(
         overhead.add_arguments,
@@ -223,14 +223,14 @@ COMMANDS: dict[str, Command] = {
         "Time what the runtime does around the network, step by step, and a fresh process from its first import to its "
         "result. The shipped model is measured first, then those given. All take the shipped model's output, resized "
         "to their own size, because a network with untrained weights finds no head.",
-        ("overhead", "overhead artifacts/edge-l/edge-l-float32.tflite --data phantom --rounds 20"),
+        ("overhead", "overhead artifacts/edge-m/edge-m-float32.tflite --data phantom --rounds 20"),
     ),
     "ladder": Command(
         ladder.add_arguments,
         "measure what each way of quantizing a network costs",
         "Export a checkpoint in full int8 into a temporary folder, and keep what each way of quantizing cost, up to "
         "the first that is within the budget.",
-        ("ladder checkpoints/edge-l --out ladder.json",),
+        ("ladder checkpoints/edge-m --out ladder.json",),
     ),
     "rewrites": Command(
         rewrites.add_arguments,
@@ -244,7 +244,7 @@ COMMANDS: dict[str, Command] = {
         "measure time and memory of an export",
         "Export checkpoints in all recipes, as make export does, and measure the time and the memory of all its "
         "processes. Linux only.",
-        ("export-cost checkpoints/edge-l --data phantom",),
+        ("export-cost checkpoints/edge-m --data phantom",),
     ),
     "fuzz": Command(
         fuzz.add_arguments,
@@ -267,7 +267,7 @@ COMMANDS: dict[str, Command] = {
         "measure what is refused, and whether intervals hold",
         "Measure an artifact's limits, trust and interval on images they were not derived from, and on bad frames made "
         "of these.",
-        ("quality", "quality --model artifacts/edge-l/edge-l-full_int8.tflite --out quality.json"),
+        ("quality", "quality --model artifacts/edge-m/edge-m-full_int8.tflite --out quality.json"),
     ),
     "outside": Command(
         outside.add_arguments,

@@ -11,7 +11,7 @@ MODELS = Path(__file__).resolve().parent / "models"
 SIZES = ("edge-s", "edge-m", "edge-l")
 """From the fastest to the most accurate."""
 
-DEFAULT_SIZE = "edge-l"
+DEFAULT_SIZE = "edge-m"
 """The size in the wheel. The repository has all."""
 
 

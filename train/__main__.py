@@ -31,7 +31,7 @@ def build_parser() -> argparse.ArgumentParser:
         "Train fetal-head segmentation networks on HC18 and write checkpoints.",
         "python -m train --strategy edge --epochs 30",
         "python -m train --strategy edge --data phantom --epochs 1 --limit 8 --out try",
-        "python -m train --strategy edge-l --start-from checkpoints/edge-l --data MINE --epochs 10 --out mine",
+        "python -m train --strategy edge-m --start-from checkpoints/edge-m --data MINE --epochs 10 --out mine",
         notes=f"strategies:\n{listing}\n\nother commands (--help shows their options):\n"
         "  python -m train.data.download   download HC18 from Zenodo\n"
         "  python -m train.weights         download the encoder's ImageNet weights\n"

@@ -32,6 +32,9 @@ FIGURES = "<!-- figures: python -m benchmarks pages {} -->"
 SHIPPED = "<!-- shipped: python -m benchmarks pages -->"
 """Before the table of the shipped sizes."""
 
+AGAINST_GOALS = "<!-- sizes: python -m benchmarks pages -->"
+"""Before the table of the shipped sizes against their goals."""
+
 TRAINING = "<!-- training: python -m benchmarks pages -->"
 """Before the table of the strategies."""
 
@@ -104,6 +107,8 @@ def fill(text: str, paths: Sequence[Path], runs: Documents) -> str:
         text = _FIGURES.sub(lambda _: f"{FIGURES.format(names)}\n{body}\n{END}", text)
     if SHIPPED in text:
         text = _renew(text, SHIPPED, figures.shipped_table([load_document(path) for path in paths], load_sizes()))
+    if AGAINST_GOALS in text:
+        text = _renew(text, AGAINST_GOALS, figures.sizes_table(load_document(paths[0]), load_sizes()))
     if TRAINING in text and runs:
         text = _renew(text, TRAINING, results_page.overview(runs))
     for mark, table in ((TRIED, tried.short_table), (TRIED_IN_FULL, tried.full_table)):

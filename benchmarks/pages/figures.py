@@ -8,7 +8,7 @@ from functools import partial
 from benchmarks.common.render import Table, code, table_markdown
 from benchmarks.common.tables import Columns, cells, interval, mean, number
 from benchmarks.search.latency import LatencyDocument
-from benchmarks.search.sizes import instructions_of
+from benchmarks.search.sizes import Figure, how, instructions_of, judged
 from benchmarks.suite.artifacts import REFERENCE_RECIPE
 from benchmarks.suite.columns import is_shipped, shipped_manifest, title_code
 from benchmarks.suite.document import Result, SuiteDocument
@@ -54,6 +54,20 @@ def shipped_table(documents: Sequence[SuiteDocument], speeds: Sequence[LatencyDo
         f"Latency is the median from frame to circumference. {_measured_on(document)}"
     )
     return f"{_table(sorted(results, key=_order), columns)}\n\n{text}"
+
+
+def sizes_table(document: SuiteDocument, speeds: Sequence[LatencyDocument]) -> str:
+    """The shipped sizes against their goals, a column each; arguments and errors as those of :func:`judged`."""
+    found = judged(document, speeds)
+    rows = [[of[0].title, *map(_against_goal, of)] for of in zip(*found.values(), strict=True)]
+    header = ("in full int8", *map(code, found))
+    return f"{table_markdown(Table(header, rows, facts=True))}\n\n{how(document, speeds)}"
+
+
+def _against_goal(figure: Figure) -> str:
+    if not figure.goal:
+        return figure.value
+    return f"{figure.value} ({figure.goal}: {'met' if figure.met else 'MISSED'})"
 
 
 def _order(result: Result) -> int:

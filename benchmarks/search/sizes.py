@@ -123,8 +123,8 @@ def instructions_of(latency: LatencyDocument) -> str:
     return (latency.device.int8_instructions or ("none",))[-1]
 
 
-def table(document: SuiteDocument, latencies: Sequence[LatencyDocument]) -> str:
-    """All sizes with their goals, and what is missed, for a terminal.
+def judged(document: SuiteDocument, latencies: Sequence[LatencyDocument]) -> dict[str, list[Figure]]:
+    """The figures of each size, by its name.
 
     Args:
         document: Their results.
@@ -137,24 +137,40 @@ def table(document: SuiteDocument, latencies: Sequence[LatencyDocument]) -> str:
         raise UsageError("No speeds of the sizes were measured. Measure them with: python -m benchmarks sizes --time")
     speeds = {instructions_of(latency): latency.by_name() for latency in latencies}
     results = {r.strategy: r for r in document.results if r.recipe == RECIPE}
-    rows = {g.strategy: _row(g, speeds, results) for g in GOALS}
+    return {g.strategy: _row(g, speeds, results) for g in GOALS}
+
+
+def table(document: SuiteDocument, latencies: Sequence[LatencyDocument]) -> str:
+    """All sizes with their goals, and what is missed, for a terminal.
+
+    Arguments and errors are those of :func:`judged`.
+    """
+    rows = judged(document, latencies)
     first = next(iter(rows.values()))
     body, missed = [], []
     for name, row in rows.items():
         body.append([name, *(figure.value if figure.met else f"{figure.value} !" for figure in row)])
         body.append(["", *(figure.goal for figure in row)])
         missed += [f"{name}: {f.title} {f.value}, goal {f.goal}" for f in row if not f.met]
-    conditions = document.conditions
-    cpus = ", ".join(f"{latency.device.cpu} ({instructions_of(latency)})" for latency in latencies)
-    unjudged = not any(FAST in instructions for instructions in speeds)
     lines = [
         text_table(["network", *(figure.title for figure in first)], body),
-        f"{conditions.n_images} images of {conditions.data}, test part of the split {conditions.split}; full int8; "
-        f"times faster than the paper's network in full int8, measured on {cpus}.",
-        *([f"The goals of speed are for a CPU with {FAST.upper()}, and none was measured."] if unjudged else []),
+        how(document, latencies),
         *(["! goals that are missed:", *(f"  {text}" for text in missed)] if missed else ["All goals are met."]),
     ]
     return "\n".join(lines)
+
+
+def how(document: SuiteDocument, latencies: Sequence[LatencyDocument]) -> str:
+    """How the figures were measured."""
+    conditions = document.conditions
+    cpus = ", ".join(f"{latency.device.cpu} ({instructions_of(latency)})" for latency in latencies)
+    text = (
+        f"{conditions.n_images} images of {conditions.data}, test part of the split {conditions.split}; full int8; "
+        f"times faster than the paper's network in full int8, on one thread of {cpus}."
+    )
+    if any(FAST in instructions_of(latency) for latency in latencies):
+        return text
+    return f"{text} The goals of speed are for a CPU with {FAST.upper()}, and none was measured."
 
 
 def _row(goal: Goal, speeds: Mapping[str, Mapping[str, Speed]], results: Mapping[str | None, Result]) -> list[Figure]:

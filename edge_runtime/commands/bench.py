@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "Measure latency and memory of models on this device, one after the other in this process. The frame is "
         "synthetic, of HC18's size. To compare models, measure each in its own process: python -m benchmarks run.",
         "python -m edge_runtime bench --threads auto",
-        "python -m edge_runtime bench --model artifacts/edge-l/*.tflite --frames 200 --json",
+        "python -m edge_runtime bench --model artifacts/edge-m/*.tflite --frames 200 --json",
     )
     parser.add_argument(
         "--model",

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser,
         "Show what a model's manifest says, how far it is trusted, and what is known of this device.",
         "python -m edge_runtime info",
-        "python -m edge_runtime info --model artifacts/edge-l/edge-l-full_int8.tflite --json",
+        "python -m edge_runtime info --model artifacts/edge-m/edge-m-full_int8.tflite --json",
     )
     parser.set_defaults(run=info)
 

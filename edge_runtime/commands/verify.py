@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "Check a model on this device: its hash and signature, its tensors, a repeated inference, and its answers to "
         "the golden frames, which are compared with those of the export. The exit code is 1 if a check fails.",
         "python -m edge_runtime verify",
-        "python -m edge_runtime verify --model artifacts/edge-l/edge-l-full_int8.tflite --trusted-key key.pub",
+        "python -m edge_runtime verify --model artifacts/edge-m/edge-m-full_int8.tflite --trusted-key key.pub",
     )
     parser.add_argument("--backend", choices=list(BACKENDS), help="interpreter (default: the first that is installed)")
     parser.set_defaults(run=verify)

@@ -27,7 +27,7 @@ def build_parser() -> argparse.ArgumentParser:
         "Check .tflite files, from this project or from others: is each what its name promises, and does XNNPACK, the "
         "CPU's fast path, run all of its operators? LiteRT runs each file in a separate process. If it crashes, the "
         "report says so. The exit code is 1 if a file breaks its promise or cannot be read.",
-        "python -m export audit artifacts/edge-l/*.tflite",
+        "python -m export audit artifacts/edge-m/*.tflite",
         "python -m export audit their_model.tflite --as full_int8",
     )
     parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help=".tflite files, or folders of them")

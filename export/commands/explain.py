@@ -33,7 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
         parser,
         "Convert a checkpoint and show where its full-int8 form loses accuracy: every stage of the conversion compared "
         "with torch, then every layer in int8 compared with the same layer in float32, on real images.",
-        "python -m export explain --checkpoint checkpoints/edge-l --picture reports/explain-edge.svg",
+        "python -m export explain --checkpoint checkpoints/edge-m --picture reports/explain-edge.svg",
     )
     add_checkpoint(parser)
     add_data(parser)

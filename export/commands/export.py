@@ -38,7 +38,7 @@ def build_parser(subcommands: str = "") -> argparse.ArgumentParser:
         parser,
         "Convert checkpoints to TensorFlow Lite artifacts. Each is compared with torch on real images before it is "
         "written.",
-        "python -m export --checkpoint checkpoints/edge-l --recipes full_int8",
+        "python -m export --checkpoint checkpoints/edge-m --recipes full_int8",
         "python -m export --data phantom --recipes float32,full_int8 --out try",
         notes=f"recipes:\n{listing}\n\n{subcommands}".rstrip(),
     )

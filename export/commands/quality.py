@@ -40,8 +40,8 @@ def build_parser() -> argparse.ArgumentParser:
         "in HC18's layout; the interval and the known look are taken from them, the rest stays. If FILE is given, the "
         "result is written into its manifest. Without FILE the shipped model is measured, and nothing is written "
         "unless --write is given. A signature of the earlier manifest is removed: sign again.",
-        "python -m export quality artifacts/edge-l/edge-l-full_int8.tflite",
-        "python -m export quality --scanner 'clinic B, probe C' --data clinic-b own/edge-l-full_int8.tflite",
+        "python -m export quality artifacts/edge-m/edge-m-full_int8.tflite",
+        "python -m export quality --scanner 'clinic B, probe C' --data clinic-b own/edge-m-full_int8.tflite",
     )
     parser.add_argument("model", nargs="?", type=Path, metavar="FILE", help=".tflite file (default: the shipped one)")
     add_data(parser)

@@ -28,7 +28,7 @@ def build_parser() -> argparse.ArgumentParser:
         sign,
         "Sign artifacts with Ed25519. Each gets a file NAME.sig beside it. The signature covers the manifest, which "
         "holds the model's hash. If one artifact's files do not belong together, none is signed.",
-        "python -m export sign artifacts/edge-l --key release.key",
+        "python -m export sign artifacts/edge-m --key release.key",
     )
     sign.add_argument("artifacts", nargs="+", type=Path, metavar="ARTIFACT", help=".tflite files, or folders of them")
     sign.add_argument("--key", type=Path, required=True, metavar="FILE", help="private key, from keygen")

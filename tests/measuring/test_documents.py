@@ -48,6 +48,8 @@ READERS: dict[str, Callable[[Path], Any]] = {
     "runtime/overhead.json": read_overhead,
     "runtime/quality.json": read_quality,
     "runtime/soak.json": read_soak,
+    "runtime/*/outside.json": read_outside,
+    "runtime/*/quality.json": read_quality,
     "sizes/*.json": read_latency,
     "speed/export-cost.json": read_export_cost,
     "speed/operators-*.json": read_operators,

@@ -21,11 +21,14 @@ from benchmarks.predict.networks import NETWORKS, efficientdet_lite, mobilenet_v
 from benchmarks.predict.published import FOUR_THREADS, OLD_KERNELS, PUBLISHED, checks, layer_s, predict_ms, uncertainty
 from edge_runtime.common.record import to_json
 from edge_runtime.errors import ModelError, UsageError
-from edge_runtime.shipped import DEFAULT_MODEL
+from edge_runtime.shipped import SIZES as SHIPPED_SIZES
+from edge_runtime.shipped import shipped_model
 from export.tflite.model import Model
 from tests.helpers.places import ROOT, Run
 
-SHIPPED = DEFAULT_MODEL
+SHIPPED = shipped_model("edge-l")
+"""Of the shipped models the one with every kind of layer."""
+
 PAGE = ROOT / "docs" / "devices.md"
 SIZES = COUNTED.with_name("sizes.json")
 BY_CPU = {"cortex-a53": A53, "cortex-a72": A72, "cortex-a76": A76}
@@ -95,8 +98,9 @@ def test_what_was_never_counted_only_moves_its_bytes() -> None:
 
 
 @pytest.mark.parametrize("name", BY_CPU)
-def test_the_formulas_give_the_counted_instructions(name: str) -> None:
-    model = SHIPPED.read_bytes()
+@pytest.mark.parametrize("size", SHIPPED_SIZES)
+def test_the_formulas_give_the_counted_instructions(size: str, name: str) -> None:
+    model = shipped_model(size).read_bytes()
     (count,) = [count for count in read_counts().of(model) if count.cpu == name]
     core = BY_CPU[name]
     works = [work for layer in layers_of(Model(model)) if (work := layer.instructions(core.kernels)) is not None]
@@ -168,9 +172,12 @@ def test_what_was_converted_is_marked_and_every_row_has_a_source() -> None:
 def test_the_committed_prediction_is_what_the_code_predicts() -> None:
     committed = read_predicted(SIZES)
     assert to_json(committed) == json.loads(SIZES.read_text())
-    (shipped,) = [model for model in committed.models if model.model == SHIPPED.name]
-    now = document([predict(Model(SHIPPED.read_bytes()), SHIPPED.name)])
-    assert now.models == (shipped,), "python -m benchmarks predict FOLDER --out benchmarks/results/predict/sizes.json"
+    paths = list(map(shipped_model, SHIPPED_SIZES))
+    shipped = {model.model: model for model in committed.models}
+    now = document([predict(Model(path.read_bytes()), path.name) for path in paths])
+    assert now.models == tuple(shipped[path.name] for path in paths), (
+        "python -m benchmarks predict FOLDER --out benchmarks/results/predict/sizes.json"
+    )
     assert (now.cores, now.uncertainty) == (committed.cores, committed.uncertainty)
 
 
@@ -210,7 +217,7 @@ def test_the_page_says_what_the_results_say() -> None:
 
 def test_the_command_prints_and_writes(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     out = tmp_path / "predicted.json"
-    assert main(["predict", str(SHIPPED.parent), "--operators", "--out", str(out)]) == 0
+    assert main(["predict", str(SHIPPED), "--operators", "--out", str(out)]) == 0
     printed = capsys.readouterr().out
     assert MARK in printed and "0.292" in printed and "outside XNNPACK" in printed and "quantize (2)" in printed
     assert re.search(r"~ms A53 1\.4 GHz .*~ms A72 1\.5 GHz .*~ms A76 2\.4 GHz", printed)
