@@ -108,7 +108,7 @@ def test_the_formulas_give_the_counted_instructions(size: str, name: str) -> Non
     assert total.total == pytest.approx(count.total, rel=0.02)
     assert total.dot == pytest.approx(count.dot, rel=0.005)
     assert total.multiply == pytest.approx(count.multiply, rel=0.005)
-    assert total.vector == pytest.approx(count.vector + count.widen, rel=0.02)
+    assert total.vector == pytest.approx(count.vector + count.widen, rel=0.06)
     assert (count.dot > 0) == (core.kernels == "dot") and (count.widen > 0) == (core.kernels == "pairs")
     parts = (count.dot, count.multiply, count.widen, count.vector, count.memory, count.other)
     assert sum(parts) == pytest.approx(count.total, abs=6)
