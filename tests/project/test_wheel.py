@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge_runtime.shipped import DEFAULT_MODEL
+from edge_runtime.shipped import DEFAULT_MODEL, DEFAULT_SIZE, SIZES
 from tests.helpers.places import ROOT
 from train.data.phantom import make_phantom
 
@@ -54,9 +54,11 @@ def test_the_wheel_ships_the_runtime_alone_typed_and_with_its_model(wheel: Path)
     packages = {name.split("/")[0] for name in names}
     assert packages == {"edge_runtime", next(p for p in packages if p.endswith(".dist-info"))}
     listed = subprocess.run(["git", "ls-files", "edge_runtime"], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert {name for name in listed.stdout.split() if (ROOT / name).exists()} <= set(names)
+    others = {f"edge_runtime/models/{size}-full_int8" for size in SIZES if size != DEFAULT_SIZE}
+    tracked = {name for name in listed.stdout.split() if (ROOT / name).exists()}
+    assert {name for name in tracked if name.rsplit(".", 1)[0] in others} == tracked - set(names)
     assert {"edge_runtime/py.typed", f"edge_runtime/models/{DEFAULT_MODEL.name}"} <= set(names)
-    assert wheel.stat().st_size < 8_000_000
+    assert wheel.stat().st_size < 3_000_000
 
 
 @pytest.mark.slow
@@ -110,6 +112,13 @@ def test_the_plain_install_measures_an_image_file_and_prints_nothing_else(bare: 
     assert measured[0] == measured[1] and measured[0] > 100
     installed = call(bare / "python", "-m", "pip", "list", "--format=json", cwd=folder)
     assert not {"torch", "tensorflow", "scipy"} & {package["name"].lower() for package in json.loads(installed.stdout)}
+
+
+@pytest.mark.slow
+def test_a_size_that_the_wheel_lacks_is_named_with_where_it_can_be_had(bare: Path, folder: Path) -> None:
+    done = call(bare / "fetal-head-edge", "info", "--model", "edge-l", cwd=folder)
+    assert done.returncode == 2 and "The model edge-l is not in this installation, which has edge-m." in done.stderr
+    assert call(bare / "fetal-head-edge", "info", "--model", DEFAULT_SIZE, cwd=folder).returncode == 0
 
 
 @pytest.mark.slow
