@@ -20,6 +20,9 @@ from train.data.splits import make_split
 MOST_BYTES = {"edge-s": 700_000, "edge-m": 1_000_000, "edge-l": 2_600_000}
 """Of the files in full int8."""
 
+BY_OWN_LIMITS = {"edge-s": (0.05, 0.03, 2), "edge-m": (0.01, 0.02, 1), "edge-l": (0.01, 0.02, 1)}
+"""What the model's own limits may change: ADF in mm, the share refused, and the images of unseen exams refused."""
+
 every_size = pytest.mark.parametrize("size", SIZES)
 
 
@@ -62,6 +65,7 @@ def test_measure_on_the_131_test_images_reaches_the_stated_figures(
     lines = {line["image"]: line for line in map(json.loads, done.stdout.splitlines())}
     assert len(lines) == 131
 
+    most_mm, most_share, most_unseen = BY_OWN_LIMITS[size]
     dice, difference = {}, {}
     for s in samples:
         dice[s.name] = overlap(np.asarray(Image.open(tmp_path / s.name)) > 127, s.mask())[0]
@@ -72,8 +76,8 @@ def test_measure_on_the_131_test_images_reaches_the_stated_figures(
         stated = load_manifest(shipped_model(size)).accuracy["parts"][part]
         assert np.mean([dice[n] for n in names]) == pytest.approx(stated["dice"]["mean"], abs=1e-4)
         # the stated figures are of all images; the runtime refuses some more, by the model's own limits
-        assert np.mean(kept) <= stated["hc_absolute_difference_mm"]["mean"] + 0.05
-        assert 0 <= len(names) - len(kept) - stated["n_hc_refused"] <= 0.03 * len(names)
+        assert np.mean(kept) <= stated["hc_absolute_difference_mm"]["mean"] + most_mm
+        assert 0 <= len(names) - len(kept) - stated["n_hc_refused"] <= most_share * len(names)
     assert np.mean([dice[n] for n in grouped]) >= 0.97
     assert np.mean([abs(difference[n]) for n in grouped if difference[n] is not None]) <= 2.5
-    assert sum(difference[n] is None for n in grouped) <= 2
+    assert sum(difference[n] is None for n in grouped) <= most_unseen

@@ -108,7 +108,8 @@ def test_the_formulas_give_the_counted_instructions(size: str, name: str) -> Non
     assert total.total == pytest.approx(count.total, rel=0.02)
     assert total.dot == pytest.approx(count.dot, rel=0.005)
     assert total.multiply == pytest.approx(count.multiply, rel=0.005)
-    assert total.vector == pytest.approx(count.vector + count.widen, rel=0.06)
+    off = 0.02 if size == "edge-l" else 0.06  # of what is left of networks without depthwise convolutions
+    assert total.vector == pytest.approx(count.vector + count.widen, rel=off)
     assert (count.dot > 0) == (core.kernels == "dot") and (count.widen > 0) == (core.kernels == "pairs")
     parts = (count.dot, count.multiply, count.widen, count.vector, count.memory, count.other)
     assert sum(parts) == pytest.approx(count.total, abs=6)
