@@ -9,7 +9,7 @@ from edge_runtime.errors import UsageError
 MODELS = Path(__file__).resolve().parent / "models"
 
 SIZES = ("edge-s", "edge-m", "edge-l")
-"""From the fastest to the most accurate."""
+"""The smallest file first."""
 
 DEFAULT_SIZE = "edge-m"
 """The size in the wheel. The repository has all."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmarks.common.result_files import RESULTS
 from benchmarks.search.latency import measure, read_latency, speed_table
-from benchmarks.search.sizes import GOALS, load_sizes, table
+from benchmarks.search.sizes import GOALS, MEASURED, load_sizes, table
 from benchmarks.suite.document import load_document
 from edge_runtime.common.arguments import add_out, at_least, checked_out
 from edge_runtime.common.cli import say
@@ -15,9 +14,6 @@ from edge_runtime.common.files import write_json
 from edge_runtime.common.optional import require
 from edge_runtime.common.record import to_json
 from edge_runtime.errors import UsageError
-
-MEASURED = RESULTS / "shipped-avx2-grouped.json"
-"""The committed result of the shipped sizes."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -8,7 +8,7 @@ from functools import partial
 from benchmarks.common.render import Table, code, table_markdown
 from benchmarks.common.tables import Columns, cells, interval, mean, number
 from benchmarks.search.latency import LatencyDocument
-from benchmarks.search.sizes import Figure, how, instructions_of, judged
+from benchmarks.search.sizes import RECIPE, Figure, how, instructions_of, judged
 from benchmarks.suite.artifacts import REFERENCE_RECIPE
 from benchmarks.suite.columns import is_shipped, shipped_manifest, title_code
 from benchmarks.suite.document import Result, SuiteDocument
@@ -16,8 +16,6 @@ from edge_runtime.common.cli import counted
 from edge_runtime.errors import UsageError
 from edge_runtime.shipped import DEFAULT_SIZE, SIZES
 from edge_runtime.timing.bench import Percentiles
-
-SHIPPED_RECIPE = "full_int8"
 
 _ADF = "ADF is the mean absolute difference of the head circumference (HC) from the reference"
 
@@ -37,7 +35,7 @@ def shipped_table(documents: Sequence[SuiteDocument], speeds: Sequence[LatencyDo
     if not found:
         raise UsageError("No result file has a shipped model. Measure them with: python -m benchmarks run")
     document = next((d for d in found if d.conditions.split == split), found[0])
-    results = [result for result in document.results if is_shipped(result) and result.recipe == SHIPPED_RECIPE]
+    results = [result for result in document.results if is_shipped(result) and result.recipe == RECIPE]
     columns: Columns[Result] = (
         ("network", lambda r: code(r.strategy or r.artifact)),
         ("size (MB)", lambda r: number(r.size_bytes, 2, 1e-6)),
@@ -50,7 +48,7 @@ def shipped_table(documents: Sequence[SuiteDocument], speeds: Sequence[LatencyDo
     apart = ", with no exam in common with the training part" if document.conditions.split == "grouped" else ""
     text = (
         f"Full int8, scored on {_images(document)}{apart}. {code(DEFAULT_SIZE)} is the default. "
-        f"{'' if not speeds else _timed(speeds)}"
+        f"{_timed(speeds) if speeds else ''}"
         f"Latency is the median from frame to circumference. {_measured_on(document)}"
     )
     return f"{_table(sorted(results, key=_order), columns)}\n\n{text}"

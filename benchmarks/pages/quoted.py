@@ -11,13 +11,13 @@ from benchmarks.int8.interpreters import read_interpreters
 from benchmarks.int8.peers import FLOAT32, OURS, read_peers
 from benchmarks.runtime.quality_document import read_quality
 from benchmarks.runtime.soak import read_soak
+from benchmarks.search.sizes import MEASURED
 from benchmarks.study.results import load_all
 from benchmarks.suite.document import Result, load_document
 from edge_runtime.errors import UsageError
 from edge_runtime.shipped import DEFAULT_MODEL, DEFAULT_SIZE
 
 _QUOTED = re.compile(r"<!-- quoted: (\S+) -->.*?<!-- end -->", re.DOTALL)
-_SHIPPED = "shipped-avx2-grouped.json"
 
 
 def quote(text: str) -> str:
@@ -112,6 +112,6 @@ _FIGURES: dict[str, Callable[[], str]] = {
 
 def _recipes() -> tuple[Result, Result]:
     """full_int8 and float32 of the default size."""
-    results = load_document(RESULTS / _SHIPPED).results
+    results = load_document(MEASURED).results
     found = {result.recipe: result for result in results if result.strategy == DEFAULT_SIZE}
     return found["full_int8"], found["float32"]

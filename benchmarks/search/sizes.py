@@ -13,6 +13,9 @@ from edge_runtime.errors import UsageError
 
 RECIPE = "full_int8"
 
+MEASURED = RESULTS / "shipped-avx2-grouped.json"
+"""The committed result of the shipped sizes."""
+
 SPEEDS = RESULTS / "sizes"
 """The committed speeds, one file for each kind of CPU."""
 

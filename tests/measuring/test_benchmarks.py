@@ -19,21 +19,18 @@ from benchmarks.common.device import this_device
 from benchmarks.common.render import Heading, Paragraph, Table, code, to_html, to_markdown
 from benchmarks.common.result_files import RESULTS, free_name
 from benchmarks.pages import figures
-from benchmarks.pages.command import SHIPPED, fill, shipped_results
+from benchmarks.pages.command import shipped_results
 from benchmarks.pictures.plots import _apart
-from benchmarks.search.sizes import load_sizes
-from benchmarks.suite.columns import shipped_manifests, title
+from benchmarks.suite.columns import title
 from benchmarks.suite.document import load_document
 from edge_runtime.artifact.manifest import load_manifest, write_manifest
 from edge_runtime.common.files import write_json
 from edge_runtime.common.record import to_json
 from edge_runtime.device.fingerprint import fingerprint
 from edge_runtime.errors import ModelError, UsageError
-from edge_runtime.shipped import DEFAULT_SIZE
 from edge_runtime.timing.bench import STAGES
 from tests.helpers.some_limits import make_limits
 from tests.helpers.tiny_model import make_artifact
-from tests.measuring.test_sizes import make_speeds
 
 FAST = ("--frames", "3", "--warmup", "1", "--rounds", "2", "--split-part", "paper")
 
@@ -381,26 +378,6 @@ def test_the_shipped_model_is_told_apart_from_another_of_its_name() -> None:
     shipped, *_ = load_document(shipped_results(RESULTS)[0]).results
     assert title(shipped) == f"{shipped.artifact}, shipped"
     assert title(replace(shipped, checkpoint_sha256="0" * 64)) == shipped.artifact
-
-
-def test_the_table_of_the_shipped_sizes_has_a_row_for_each_and_keeps_its_marks() -> None:
-    page = fill(f"# x\n\n{SHIPPED}\nold\n<!-- end of figures -->\n", shipped_results(RESULTS), {})
-    rows = [line for line in page.splitlines() if line.startswith("| `")]
-    assert [row.split("`")[1] for row in rows] == list(shipped_manifests())
-    assert all(row.count("|") == 7 + len(load_sizes()) for row in rows) and "old" not in page
-    assert f"`{DEFAULT_SIZE}` is the default." in page
-    assert fill(page, shipped_results(RESULTS), {}) == page
-
-
-def test_sizes_have_a_column_of_speed_for_each_kind_of_cpu() -> None:
-    documents = [load_document(path) for path in shipped_results(RESULTS)]
-    speeds = [make_speeds("avx2", s=19, m=10, l=7), make_speeds("avx2", "avx512_vnni", s=24, m=16)]
-    text = figures.shipped_table(documents, speeds)
-    header, _, *rows = text.splitlines()
-    assert "| times as fast, `avx2` | times as fast, `avx512_vnni` |" in header
-    (large,) = (row for row in rows if row.startswith("| `edge-l` |"))
-    assert large.split(" | ")[2:4] == ["7.0", "not measured"]
-    assert "Times as fast: as the paper's network" in text
 
 
 def test_results_without_the_shipped_model_cannot_fill_its_table(result: Path) -> None:

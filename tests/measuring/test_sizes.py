@@ -7,11 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.commands.sizes import MEASURED
+from benchmarks.common.result_files import RESULTS
+from benchmarks.pages import figures
+from benchmarks.pages.command import SHIPPED, fill, shipped_results
 from benchmarks.search.latency import LatencyDocument, read_latency
-from benchmarks.search.sizes import GOALS, table
+from benchmarks.search.sizes import GOALS, MEASURED, load_sizes, table
+from benchmarks.suite.columns import shipped_manifests
 from benchmarks.suite.document import SuiteDocument, load_document
 from edge_runtime.errors import UsageError
+from edge_runtime.shipped import DEFAULT_SIZE
 from tests.helpers.places import Run
 from tests.measuring.test_pareto import make_latency
 
@@ -71,6 +75,26 @@ def test_a_size_that_was_not_measured_is_named(run: Run, tmp_path: Path) -> None
         table(replace(document, results=(broken, *document.results[1:])), [make_speeds(*FAST, s=24, m=16, l=8)])
     assert run("benchmarks", "sizes", tmp_path / "none.json").returncode == 2
     assert "--time" in run("benchmarks", "sizes", "--out", tmp_path / "none.json").stderr
+
+
+def test_the_table_of_the_shipped_sizes_has_a_row_for_each_and_keeps_its_marks() -> None:
+    page = fill(f"# x\n\n{SHIPPED}\nold\n<!-- end of figures -->\n", shipped_results(RESULTS), {})
+    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    assert [row.split("`")[1] for row in rows] == list(shipped_manifests())
+    assert all(row.count("|") == 7 + len(load_sizes()) for row in rows) and "old" not in page
+    assert f"`{DEFAULT_SIZE}` is the default." in page
+    assert fill(page, shipped_results(RESULTS), {}) == page
+
+
+def test_sizes_have_a_column_of_speed_for_each_kind_of_cpu() -> None:
+    documents = [load_document(path) for path in shipped_results(RESULTS)]
+    speeds = [make_speeds("avx2", s=19, m=10, l=7), make_speeds("avx2", "avx512_vnni", s=24, m=16)]
+    text = figures.shipped_table(documents, speeds)
+    header, _, *rows = text.splitlines()
+    assert "| times as fast, `avx2` | times as fast, `avx512_vnni` |" in header
+    (large,) = (row for row in rows if row.startswith("| `edge-l` |"))
+    assert large.split(" | ")[2:4] == ["7.0", "not measured"]
+    assert "Times as fast: as the paper's network" in text
 
 
 @pytest.mark.slow

@@ -7,12 +7,11 @@ from pathlib import Path
 from benchmarks.common.goals import Goal
 from benchmarks.common.render import Block, Heading, Paragraph, Table, code
 from benchmarks.pages.measured import measured_on
+from benchmarks.pages.quality.tried import OUTSIDE, QUALITY
 from benchmarks.runtime import outside_document, quality_document
 from benchmarks.runtime.outside_document import read_outside
 from benchmarks.runtime.quality_document import QualityDocument, read_quality
 from edge_runtime.shipped import DEFAULT_SIZE, SIZES
-
-QUALITY, OUTSIDE = "quality.json", "outside.json"
 
 
 def sizes(folder: Path) -> list[Block]:
@@ -22,10 +21,12 @@ def sizes(folder: Path) -> list[Block]:
         folder: Results of the default size; folders in it, named after the other sizes, have theirs.
     """
     places = {size: folder if size == DEFAULT_SIZE else folder / size for size in SIZES}
-    documents = {size: read_quality(place / QUALITY) for size, place in places.items() if (place / QUALITY).is_file()}
+    documents = {
+        size: read_quality(place / QUALITY.name) for size, place in places.items() if (place / QUALITY.name).is_file()
+    }
     if len(documents) < 2:
         return []
-    columns = {size: _goals(document, places[size] / OUTSIDE) for size, document in documents.items()}
+    columns = {size: _goals(document, places[size] / OUTSIDE.name) for size, document in documents.items()}
     limits = {name: goal.limit for of in columns.values() for name, goal in of.items()}
     rows = [[name, limit, *(_cell(of, name) for of in columns.values())] for name, limit in limits.items()]
     text = (
