@@ -11,13 +11,14 @@ import pytest
 
 from benchmarks.int8.operators import count_macs
 from benchmarks.int8.peers import OURS, measure, table
-from edge_runtime.shipped import DEFAULT_MODEL
+from edge_runtime.shipped import shipped_model
 from export.tflite.model import Model
 from tests.helpers.places import Run
 from tests.helpers.random_checkpoint import make_checkpoint
 from tests.helpers.rich_model import SIZE, convert
 
-SHIPPED = DEFAULT_MODEL
+SHIPPED = shipped_model("edge-l")
+"""Of the shipped models the one with depthwise convolutions."""
 
 
 def test_multiplications_are_counted() -> None:

@@ -17,6 +17,7 @@ from PIL import Image
 from edge_runtime.errors import ModelError, UsageError
 from edge_runtime.frame.geometry import LINEAR, RESIZE_RULES, SAMPLED, STRETCH, ResizeRule
 from edge_runtime.frame.preprocess import prepare
+from edge_runtime.shipped import DEFAULT_SIZE
 from tests.helpers.places import ROOT, Run
 from tests.helpers.short_run import go
 from train.checkpoint import load_checkpoint, stored_dtype
@@ -212,7 +213,7 @@ def test_make_train_trains_something() -> None:
         ["make", "-n", "--no-print-directory", "train"], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines()[-1].split()[1:] == [
-        *("-m", "train", "--strategy", "edge-l", "--out"),
+        *("-m", "train", "--strategy", DEFAULT_SIZE, "--out"),
         *('"runs"', "--resume"),
     ]
 

@@ -19,7 +19,7 @@ from edge_runtime import FetalHeadError, ModelError, Segmenter, UsageError
 from edge_runtime.artifact.manifest import load_manifest, manifest_path, parse_manifest, read_model, write_manifest
 from edge_runtime.artifact.seal import seal, unseal
 from edge_runtime.artifact.signature import PublicKey, check_signature, read_key, signature_path
-from edge_runtime.shipped import DEFAULT_MODEL
+from edge_runtime.shipped import DEFAULT_MODEL, DEFAULT_SIZE
 from export.artifact import ship
 from export.commands.sign import make_key, sign_artifacts
 from tests.helpers.places import ROOT, Run
@@ -324,7 +324,7 @@ def test_small_order_keys_are_those_of_the_curve() -> None:
 def test_the_commands_of_the_page_on_trust(run: Run, tmp_path: Path) -> None:
     """Those of docs/trust.md, in its order, in a folder with artifacts."""
     page = (ROOT / "docs" / "trust.md").read_text()
-    model = tmp_path / "artifacts" / "edge-l" / "edge-l-full_int8.tflite"
+    model = tmp_path / "artifacts" / DEFAULT_SIZE / DEFAULT_MODEL.name
     model.parent.mkdir(parents=True)
     model.write_bytes(MODEL.read_bytes())
     manifest_path(model).write_bytes(manifest_path(MODEL).read_bytes())
