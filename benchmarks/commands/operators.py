@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmarks.int8.operators import measure, table
+from benchmarks.roofline.operators import measure, table
 from edge_runtime.common.arguments import add_out, at_least, checked_out
 from edge_runtime.common.cli import counted, say
 from edge_runtime.common.files import write_json

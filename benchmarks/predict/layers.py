@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from benchmarks.int8.operators import count_macs, fused
 from benchmarks.predict.instructions import ELEMENTWISE, Instructions, Kernels, convolution, depthwise
+from benchmarks.roofline.moved import bytes_moved, tensors_moved
+from benchmarks.roofline.operators import count_macs, fused
 from export.tflite.model import WEIGHTED, Model, Operator
 
 
@@ -73,8 +74,6 @@ class Layer:
 FEW_CHANNELS = 8
 """Fewer are rounded up so much that the convolution is a kind of its own."""
 
-_SIZES = {"int8": 1, "uint8": 1, "bool": 1, "int16": 2, "int32": 4, "float32": 4, "int64": 8}
-
 
 def layers_of(model: Model) -> list[Layer]:
     """The fused operators of a model's main graph, in order."""
@@ -86,12 +85,10 @@ def _layer(model: Model, group: tuple[Operator, ...]) -> Layer:
     tensors = model.tensors
     weighted = last.kind in WEIGHTED
     out = tensors[last.outputs[0]].shape if last.outputs else ()
-    read = [tensors[index] for operator in group for index in operator.inputs]
-    made = {index for operator in group[:-1] for index in operator.outputs}
-    moved = [t for t in read if not t.is_constant and t.index not in made] + [tensors[i] for i in last.outputs]
+    weight_bytes, activation_bytes = bytes_moved(model, group)
     weights = model.weights(last).shape if weighted else ()
     if not weighted:
-        pixels = max((t.n_values for t in moved), default=0)
+        pixels = max((t.n_values for t in tensors_moved(model, group)[1]), default=0)
     elif last.kind == "TRANSPOSE_CONV":
         pixels = math.prod(tensors[last.inputs[2]].shape[:-1])
     else:
@@ -104,7 +101,7 @@ def _layer(model: Model, group: tuple[Operator, ...]) -> Layer:
         outputs=out[-1] if weighted else 1,
         taps=math.prod(weights[1:3]) if len(weights) == 4 else 1,
         macs=count_macs(model, last),
-        weight_bytes=sum(t.n_bytes for t in read if t.is_constant),
-        activation_bytes=sum(t.n_values * _SIZES.get(t.dtype, 1) for t in moved),
+        weight_bytes=weight_bytes,
+        activation_bytes=activation_bytes,
         index=last.index,
     )

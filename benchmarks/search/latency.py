@@ -18,8 +18,8 @@ import numpy as np
 from benchmarks.common.measured import Measured, here_and_now
 from benchmarks.common.result_files import read_record
 from benchmarks.common.tables import Columns, cells, text_table
-from benchmarks.int8.operators import count_macs, fused
-from benchmarks.int8.operators import measure as measure_operators
+from benchmarks.roofline.operators import count_macs, fused
+from benchmarks.roofline.operators import measure as measure_operators
 from edge_runtime.common.cli import say
 from edge_runtime.errors import FetalHeadError, ModelError
 from export.tflite.delegation import delegation

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from benchmarks.common.result_files import RESULTS
-from benchmarks.int8.operators import read_operators
+from benchmarks.roofline.operators import read_operators
 from edge_runtime.errors import ModelError, UsageError
 from edge_runtime.shipped import DEFAULT_MODEL
 from export.commands import audit as command

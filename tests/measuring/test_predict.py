@@ -11,7 +11,6 @@ import pytest
 
 from benchmarks.__main__ import main
 from benchmarks.commands import predict as command
-from benchmarks.int8.peak import CHANNELS, MACS, SIDE, peak_model
 from benchmarks.predict.cores import A53, A72, A76, CORES, OVERHEAD_CYCLES, Core, at
 from benchmarks.predict.cost import MARK, document, predict, read_predicted, table
 from benchmarks.predict.counted import COUNTED, read_counts
@@ -19,6 +18,7 @@ from benchmarks.predict.instructions import Instructions, convolution, depthwise
 from benchmarks.predict.layers import Layer, layers_of
 from benchmarks.predict.networks import NETWORKS, efficientdet_lite, mobilenet_v1, mobilenet_v2
 from benchmarks.predict.published import FOUR_THREADS, OLD_KERNELS, PUBLISHED, checks, layer_s, predict_ms, uncertainty
+from benchmarks.roofline.peak import CHANNELS, MACS, SIDE, peak_model
 from edge_runtime.common.record import to_json
 from edge_runtime.errors import ModelError, UsageError
 from edge_runtime.shipped import SIZES as SHIPPED_SIZES

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.int8.operators import count_macs
 from benchmarks.int8.peers import OURS, measure, table
+from benchmarks.roofline.operators import count_macs
 from edge_runtime.shipped import shipped_model
 from export.tflite.model import Model
 from tests.helpers.places import Run

@@ -24,7 +24,9 @@ ORDER = {
     "export": (
         "recipes images tflite conversion verification artifact job quantization quality pipeline commands __main__"
     ),
-    "benchmarks": "common suite study int8 predict search runtime fuzz pictures pages commands __main__",
+    "benchmarks": (
+        "common machine frames roofline suite study int8 predict search runtime fuzz pictures pages commands __main__"
+    ),
 }
 """Modules and rooms, each of which may import those before it, and no other.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.common.measured import Measured, here_and_now
 from benchmarks.common.result_files import read_record
-from benchmarks.int8.peak import CHANNELS, MACS, peak_model
+from benchmarks.roofline.peak import CHANNELS, MACS, peak_model
 from edge_runtime.common.record import LEFT_OUT
 from edge_runtime.errors import ModelError
 from export.tflite.apart import Apart
