@@ -245,15 +245,17 @@ class Segmenter:
             verdict.caution,
         )
 
-    def examine(self, frame: NDArray[np.uint8], pixel_size_mm: PixelSize) -> Stages:
-        """Measure a frame without the model's own limits, and keep the result of every stage.
+    def examine(self, frame: NDArray[np.uint8], pixel_size_mm: PixelSize, *, own_limits: bool = False) -> Stages:
+        """Measure a frame, by default without the model's own limits, and keep the result and time of every stage.
 
-        Only the wide limits of :mod:`edge_runtime.quality.verdict` apply. ``python -m export quality`` derives the
-        model's limits from this. A scanner calls :meth:`measure`.
+        Without them only the wide limits of :mod:`edge_runtime.quality.verdict` apply. ``python -m export quality``
+        derives the model's limits from this, and ``python -m benchmarks run`` times the stages. A scanner calls
+        :meth:`measure`.
 
         Args:
             frame: As for :meth:`segment`.
             pixel_size_mm: As for :meth:`measure`.
+            own_limits: Whether the model's own limits apply too, as in :meth:`measure`.
 
         Returns:
             The result of every stage. The next frame overwrites its logits.
@@ -261,7 +263,7 @@ class Segmenter:
         Raises:
             InputError: The frame is not valid.
         """
-        return self._run(frame, check_pixel_sizes(pixel_size_mm), None)
+        return self._run(frame, check_pixel_sizes(pixel_size_mm), self._limits if own_limits else None)
 
     def check_golden(self) -> Golden | None:
         """Compare this device's answers to eight frames with those of the machine that exported the model.

@@ -43,7 +43,10 @@ class BenchConfig:
 @final  # so that a checker knows that none is false, as in "latency and latency.p50"
 @dataclass(frozen=True)
 class Percentiles:
-    """Percentiles, minimum, mean and standard deviation of several values, in the values' unit."""
+    """Percentiles, minimum, mean, standard deviation and maximum of several values, in the values' unit.
+
+    The maximum is None in results older than it.
+    """
 
     p50: float
     p90: float
@@ -51,6 +54,7 @@ class Percentiles:
     min: float
     mean: float
     sd: float
+    max: float | None = field(default=None, metadata=LEFT_OUT)
 
 
 @final
@@ -146,6 +150,7 @@ def percentiles(values: Sequence[float]) -> Percentiles:
         min=float(data.min()),
         mean=float(data.mean()),
         sd=float(data.std(ddof=1)),
+        max=float(data.max()),
     )
 
 
