@@ -1,0 +1,1 @@
+"""The machine while it measures: its load, clock, temperature and energy."""
