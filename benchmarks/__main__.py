@@ -25,6 +25,7 @@ from benchmarks.commands import (
     soak,
 )
 from benchmarks.common.arguments import add_places, add_test_part
+from benchmarks.frames import pack
 from benchmarks.pages import command as pages
 from benchmarks.pages import report
 from benchmarks.pictures import phantom
@@ -129,6 +130,15 @@ COMMANDS: dict[str, Command] = {
         "rounds, each in a fresh process. An artifact that fails is reported, the others are still measured, and the "
         "exit code is 1.",
         ("run", "run --data phantom --frames 20 --images 10", "run artifacts/edge-m --out edge.json"),
+    ),
+    "pack": Command(
+        pack.add_arguments,
+        "pack frames and references in one file for a device",
+        "Write the frames of a test part, with their references, pixel sizes and hashes, into one file. A device "
+        "measures accuracy on it with run --frame-set FILE, without the data set, torch or Pillow. The file of HC18 "
+        "holds its images: copy it to your device, and do not publish it. The phantom's is in the repository: "
+        "benchmarks/frames/phantom.frames.",
+        ("pack --out hc18.frames", "pack --data phantom --images 4 --out few.frames"),
     ),
     "report": Command(
         _add_report,

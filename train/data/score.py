@@ -15,6 +15,7 @@ from edge_runtime.head.mask import positive_at
 from edge_runtime.metrics import ImageScore, paper_pooled, score_image
 from edge_runtime.quality.verdict import measure_head
 from train.data.hc18 import Sample
+from train.data.reference import Reference
 
 Predict = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 """From a prepared frame uint8 (h, w) to logits float32, of the same size or a part of it."""
@@ -42,7 +43,7 @@ def score_sample(
 
 
 def score_result(
-    sample: Sample, head: Head, hc_mm: float | None, reason: str | None, distances: bool = True
+    sample: Reference, head: Head, hc_mm: float | None, reason: str | None, distances: bool = True
 ) -> ImageScore:
     """Score the head found in one image, and its circumference.
 

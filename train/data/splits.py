@@ -7,14 +7,17 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 
 from edge_runtime.common.text import read_text
 from edge_runtime.errors import InputError, UsageError
 from edge_runtime.frame.image_folders import canonical_name
-from train.data.hc18 import Dataset, Sample, exam_of
+from train.data.hc18 import Dataset, exam_of
+from train.data.reference import Reference
+
+R = TypeVar("R", bound=Reference)
 
 SplitName = Literal["paper", "grouped", "fold-1", "fold-2", "fold-3", "fold-4", "fold-5"]
 SPLITS: tuple[SplitName, ...] = ("paper", "grouped")
@@ -104,7 +107,7 @@ def draw(names: Sequence[str], count: int) -> list[str]:
     return sorted(random.Random(0).sample(sorted(names), len(names))[:count])
 
 
-def evenly_spaced(samples: Sequence[Sample], count: int) -> list[Sample]:
+def evenly_spaced(samples: Sequence[R], count: int) -> list[R]:
     """At most ``count`` samples, evenly spaced in the order of their head circumference, the extremes included.
 
     Head circumference follows gestational age, and with it what a frame looks like.
