@@ -24,17 +24,15 @@ from benchmarks.commands import (
     sizes,
     soak,
 )
-from benchmarks.common.arguments import add_places, add_test_part
 from benchmarks.frames import pack
 from benchmarks.pages import command as pages
 from benchmarks.pages import report
 from benchmarks.pictures import phantom
 from benchmarks.study import command as study
 from benchmarks.study import training_speed
-from benchmarks.suite import compare, run
-from edge_runtime.common.arguments import CommandParser, add_data, add_help, add_out, at_least
+from benchmarks.suite import arguments, compare, run
+from edge_runtime.common.arguments import CommandParser, add_help
 from edge_runtime.common.cli import run_command
-from edge_runtime.segmenter import MAX_THREADS
 
 _NOTES = """Each command has its own --help.
 exit codes: 0 done, 1 an artifact or a result file could not be used, 2 the call was wrong
@@ -60,22 +58,7 @@ class Command:
 
 
 def _add_run(parser: argparse.ArgumentParser) -> None:
-    add_places(parser)
-    add_data(parser)
-    add_test_part(parser)
-    parser.add_argument(
-        "--frames", type=at_least(2), default=50, metavar="N", help="frames to time in a round (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--warmup", type=at_least(0), default=5, metavar="N", help="untimed frames before (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--rounds", type=at_least(1), default=2, metavar="N", help="rounds over all artifacts (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--threads", type=at_least(1, MAX_THREADS), default=1, metavar="N", help="CPU threads (default: %(default)s)"
-    )
-    add_out(parser, "benchmarks/results/<machine>-<date>.json, numbered")
+    arguments.add_arguments(parser)
     parser.set_defaults(action=run.run)
 
 

@@ -5,31 +5,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from benchmarks.common.scores import summary_of
+from benchmarks.frames.images import Image
 from benchmarks.suite.artifacts import REFERENCE_RECIPE, Artifact
 from benchmarks.suite.document import Degradation, Result
 from edge_runtime.metrics import ImageScore, Shifts, paired_shifts
 from edge_runtime.segmenter import Segmenter
-from train.data.hc18 import Sample
 from train.data.score import score_result
 
 
-def score(artifact: Artifact, samples: Sequence[Sample], threads: int) -> tuple[list[ImageScore], int]:
-    """Score an artifact on samples, at each image's own resolution.
+def score(artifact: Artifact, images: Sequence[Image], threads: int) -> tuple[list[ImageScore], int]:
+    """Score an artifact on images, each at its own resolution.
 
     Returns:
         The scores, whose circumferences only the runtime's general limits refuse, so that artifacts compare; and the
-        number of samples that the runtime refuses on a device, where the model's own limits count too.
+        number of images that the runtime refuses on a device, where the model's own limits count too.
 
     Raises:
         FetalHeadError: The model cannot be loaded or run, or an image cannot be read.
     """
     segmenter = Segmenter.load(artifact.path, threads=threads)
     scores = []
-    for sample in samples:
-        stages = segmenter.examine(sample.frame(), sample.pixel_size_mm)
+    for image in images:
+        stages = segmenter.examine(image.frame(), image.pixel_size_mm)
         verdict = stages.verdict
-        scores.append(score_result(sample, stages.head, verdict.head_circumference_mm, verdict.reason))
-    shown = [segmenter.measure(s.frame(), s.pixel_size_mm).head_circumference_mm is not None for s in samples]
+        scores.append(score_result(image, stages.head, verdict.head_circumference_mm, verdict.reason))
+    shown = [segmenter.measure(i.frame(), i.pixel_size_mm).head_circumference_mm is not None for i in images]
     return scores, shown.count(False)
 
 

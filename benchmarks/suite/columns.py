@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from benchmarks.common.render import code
 from benchmarks.common.tables import Columns, interval, mean, number, several
 from benchmarks.suite.document import Result
 from edge_runtime.artifact.manifest import Manifest, load_manifest
 from edge_runtime.shipped import DEFAULT_SIZE, SIZES, shipped_model
+from edge_runtime.stages import STEPS
 from edge_runtime.timing.bench import Percentiles
 
 
@@ -53,6 +54,18 @@ def _stages(result: Result) -> str:
     return several([stage and stage.p50 for stage in stages], 2)
 
 
+def _mean(result: Result) -> str:
+    found = result.mean_ms
+    if found is None or found.low is None or found.high is None:
+        return number(found and found.value, 2)
+    return f"{found.value:.2f} [{found.low:.2f}, {found.high:.2f}]"
+
+
+def _step(step: str, result: Result) -> str:
+    found = (result.steps_ms or {}).get(step)
+    return number(found and found.p50, 2)
+
+
 OVERVIEW: Columns[Result] = (
     ("artifact", title),
     ("MB", lambda r: number(r.size_bytes, 2, 1e-6)),
@@ -65,6 +78,23 @@ OVERVIEW: Columns[Result] = (
     ("|shift| mm", lambda r: mean(r.degradation and r.degradation.hc_absolute_shift_mm, 3)),
 )
 """What ``run`` prints: means without intervals, to fit a terminal."""
+
+OFFICIAL: Columns[Result] = (
+    ("artifact", title),
+    ("mean [95 %] ms", _mean),
+    ("max ms", lambda r: number(r.latency_ms and r.latency_ms.total.max, 2)),
+    ("frames/s", lambda r: number(r.frames_per_s, 1)),
+    ("rounds apart %", lambda r: number(r.rounds_apart, 1, 100)),
+    ("first result ms", lambda r: number(r.process_start_to_first_result_ms, 0)),
+    ("J/frame", lambda r: number(r.energy and r.energy.joules_per_frame, 4)),
+)
+"""What an official ``run`` prints besides. The first result is counted from the start of the process."""
+
+STEP_MEDIANS: Columns[Result] = (
+    ("median of each step", title),
+    *((f"{step} ms", partial(_step, step)) for step in STEPS),
+)
+"""The median of each step that a frame goes through."""
 
 SPEED: Columns[Result] = (
     ("artifact", title_code),

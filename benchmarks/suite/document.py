@@ -7,43 +7,24 @@ from pathlib import Path
 from typing import final
 
 from benchmarks.common.device import Device
+from benchmarks.common.intervals import Interval
 from benchmarks.common.result_files import RESULTS, read_record
 from benchmarks.common.scores import Scores, Summary
+from benchmarks.machine.energy import Energy
+from benchmarks.machine.state import Load
+from benchmarks.roofline.profile import Profile
+from benchmarks.suite.modes import Mode
+from benchmarks.suite.rounds import Round, Sustained
 from edge_runtime.common.record import LEFT_OUT
 from edge_runtime.errors import UsageError
 from edge_runtime.metrics import ImageScore
-from edge_runtime.timing.bench import StageLatencies
+from edge_runtime.timing.bench import Percentiles, StageLatencies
 
 # The classes are final so that a checker knows that none is false, in "result.accuracy and result.accuracy.dice".
 
 SCHEMA_VERSION = 1
 
 Argument = str | int | float | bool | None | tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Round:
-    """One round of one artifact, in a process of its own.
-
-    Attributes:
-        total_p50_ms: Median time of a frame, in ms.
-        load_ms: Time to load the model, in ms.
-        time_to_first_result_ms: Time to load the model and measure one frame, in ms.
-        process_start_to_first_result_ms: The same from the start of the process, in ms.
-        peak_memory_bytes: Peak resident memory of the process, in bytes; None where the system does not tell.
-        frequency_mhz: Frequency of the first core after the round, in MHz; None likewise.
-        temperature_c: Temperature after the round, in degrees Celsius; None likewise.
-        throttled: A Raspberry Pi's throttling flags after the round; None elsewhere.
-    """
-
-    total_p50_ms: float
-    load_ms: float
-    time_to_first_result_ms: float
-    process_start_to_first_result_ms: float
-    peak_memory_bytes: int | None
-    frequency_mhz: float | None
-    temperature_c: float | None
-    throttled: str | None
 
 
 @final
@@ -94,7 +75,18 @@ class Result:
         peak_memory_bytes: The largest of all rounds, in bytes.
         rounds: Each round's own figures.
         n_refused_on_device: Images that the runtime refuses by its general limits and the model's own, which the
-            manifest holds; left out in results older than this field.
+            manifest holds; left out, as all that follow, in results older than this field.
+        steps_ms: Latency of each step that a frame goes through, in ms, by its name in
+            :data:`edge_runtime.stages.STEPS`.
+        mean_ms: Mean latency of a frame in ms, with its interval over rounds.
+        frames_per_s: Timed frames of all rounds over the time that they took.
+        timed_frames: Timed frames of all rounds.
+        timed_seconds: Time that they took, in s.
+        rounds_apart: How far the rounds' medians are apart: the largest over the smallest, minus 1; None for one round.
+        unstable: Whether that is more than :data:`benchmarks.suite.modes.STABLE`; None for one round.
+        energy: Energy of the timed frames.
+        energy_reason: Why there is none.
+        sustained: Latency, clock and temperature over time; only of the mode ``sustained``.
     """
 
     artifact: str
@@ -117,6 +109,16 @@ class Result:
     peak_memory_bytes: int | None = field(default=None, metadata=LEFT_OUT)
     rounds: tuple[Round, ...] | None = field(default=None, metadata=LEFT_OUT)
     n_refused_on_device: int | None = field(default=None, metadata=LEFT_OUT)
+    steps_ms: dict[str, Percentiles] | None = field(default=None, metadata=LEFT_OUT)
+    mean_ms: Interval | None = field(default=None, metadata=LEFT_OUT)
+    frames_per_s: float | None = field(default=None, metadata=LEFT_OUT)
+    timed_frames: int | None = field(default=None, metadata=LEFT_OUT)
+    timed_seconds: float | None = field(default=None, metadata=LEFT_OUT)
+    rounds_apart: float | None = field(default=None, metadata=LEFT_OUT)
+    unstable: bool | None = field(default=None, metadata=LEFT_OUT)
+    energy: Energy | None = field(default=None, metadata=LEFT_OUT)
+    energy_reason: str | None = field(default=None, metadata=LEFT_OUT)
+    sustained: Sustained | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ class Conditions:
         git_commit: Commit of the source tree; None outside a checkout.
         arguments: Those of the command.
         threads: CPU threads.
-        frames: Frames timed in each round.
+        frames: Frames timed in each round; with ``seconds``, at least.
         warmup: Frames before them in each round, not timed.
         rounds: Rounds over all artifacts.
         latency_images: The images whose frames are timed.
@@ -140,6 +142,16 @@ class Conditions:
         n_images: Images scored.
         n_images_in_test_part: Images in the test part.
         images_sha256: Of the images scored.
+        mode: The mode of the run; left out, as all that follow, in results older than this field.
+        seconds: Time that the frames of a round take, in s, at least.
+        cooldown_s: Pause before each artifact but the first, in s.
+        seed: Of the random order of artifacts; None where each round has the same.
+        order: Artifacts in the order in which they were measured, for each round.
+        shortfalls: What artifacts lack to be official, by their names; empty in an official result.
+        load_before: The machine's load before anything was measured.
+        load_after: The same afterwards.
+        not_told: What the system does not tell: clock, temperature, throttling flags.
+        frame_set_sha256: Of the frame set; None if the images are from a data set.
     """
 
     date: str
@@ -158,6 +170,16 @@ class Conditions:
     n_images: int
     n_images_in_test_part: int
     images_sha256: str
+    mode: Mode | None = field(default=None, metadata=LEFT_OUT)
+    seconds: float | None = field(default=None, metadata=LEFT_OUT)
+    cooldown_s: float | None = field(default=None, metadata=LEFT_OUT)
+    seed: int | None = field(default=None, metadata=LEFT_OUT)
+    order: tuple[tuple[str, ...], ...] | None = field(default=None, metadata=LEFT_OUT)
+    shortfalls: dict[str, str] | None = field(default=None, metadata=LEFT_OUT)
+    load_before: Load | None = field(default=None, metadata=LEFT_OUT)
+    load_after: Load | None = field(default=None, metadata=LEFT_OUT)
+    not_told: tuple[str, ...] | None = field(default=None, metadata=LEFT_OUT)
+    frame_set_sha256: str | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True)
@@ -169,12 +191,16 @@ class SuiteDocument:
         device: The machine it was measured on.
         conditions: What it was measured under.
         results: One for each artifact.
+        profile: Where the time of the slowest artifact goes, and what the machine could do; None if not asked for.
+        profile_reason: Why there is none although it was asked for.
     """
 
     schema_version: int
     device: Device
     conditions: Conditions
     results: tuple[Result, ...]
+    profile: Profile | None = field(default=None, metadata=LEFT_OUT)
+    profile_reason: str | None = field(default=None, metadata=LEFT_OUT)
 
 
 def load_document(path: Path) -> SuiteDocument:

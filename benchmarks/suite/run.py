@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -15,95 +14,119 @@ from benchmarks.common.device import this_device
 from benchmarks.common.result_files import RESULTS, free_name
 from benchmarks.common.scores import scores_of
 from benchmarks.common.tables import cells, text_table
+from benchmarks.frames.images import Image, Images, images_of, samples_of
+from benchmarks.machine.state import BUSY_LIMIT, Load, read_load, read_state
+from benchmarks.roofline.profile import Profile, profile, profile_text
 from benchmarks.suite.accuracy import against_float32, score
+from benchmarks.suite.arguments import plan_of
 from benchmarks.suite.artifacts import Artifact, find_artifacts
-from benchmarks.suite.columns import OVERVIEW
+from benchmarks.suite.columns import OFFICIAL, OVERVIEW, STEP_MEDIANS
 from benchmarks.suite.document import SCHEMA_VERSION, Argument, Conditions, Result, SuiteDocument
-from benchmarks.suite.latency import Speed, measure_rounds
+from benchmarks.suite.latency import Speeds, measure_rounds
+from benchmarks.suite.modes import STABLE, Plan, shortfall
+from benchmarks.suite.pooled import Speed
+from benchmarks.suite.sustained import sustained_text
 from edge_runtime.common.arguments import checked_out
-from edge_runtime.common.cli import say
+from edge_runtime.common.cli import clock, counted, say
 from edge_runtime.common.files import write_json
 from edge_runtime.common.provenance import git_commit
 from edge_runtime.common.record import to_json
 from edge_runtime.errors import FetalHeadError
-from edge_runtime.timing.bench import BenchConfig
-from train.data.check import check_samples
-from train.data.hc18 import Dataset, Sample, cache, find_data, hash_samples
-from train.data.splits import Split, evenly_spaced, make_split
+from export.tflite.report import read_model
+from train.data.splits import evenly_spaced
 
 LATENCY_IMAGES = 4
 """Test images whose frames are timed, so that the size of one head does not decide."""
 
 
-@dataclass(frozen=True)
-class ScoredImages:
-    """What accuracy is measured on.
-
-    Attributes:
-        dataset: Where the images come from.
-        split: How it is divided.
-        samples: Those of its test part that are scored, each read once.
-    """
-
-    dataset: Dataset
-    split: Split
-    samples: list[Sample]
-
-    @property
-    def latency_samples(self) -> list[Sample]:
-        """Those whose frames are timed."""
-        return evenly_spaced(self.samples, LATENCY_IMAGES)
-
-
 def run(args: argparse.Namespace) -> int:
     """Measure artifacts. One that fails is reported, the others are still measured, and the exit code is 1."""
-    config = BenchConfig(frames=args.frames, warmup=args.warmup, threads=args.threads)
+    plan = plan_of(args)
     artifacts = find_artifacts(args.places)
     out = checked_out(args.out, args.overwrite)
-    images = _scored_images(args)
-    device, conditions = this_device(), _conditions(args, images)
-    say(f"data: {images.dataset.summary}; {len(images.samples)} of {args.split_part}'s test part are scored")
-    say(f"latency: {len(artifacts)} artifacts, {args.rounds} rounds of {args.frames} frames")
-    frames = [sample.frame() for sample in images.latency_samples]
-    speeds = measure_rounds(artifacts, frames, config, args.rounds)
+    images = images_of(args.frame_set) if args.frame_set else samples_of(args.data, args.split_part, args.images)[2]
+    timed = evenly_spaced(images.images, LATENCY_IMAGES)
+    date, before = datetime.now(timezone.utc).isoformat(timespec="seconds"), read_load()
+    device, not_told = this_device(), read_state().unknown
+    say(f"data: {images.summary}")
+    say(_announcement(plan, len(artifacts)))
+    say(f"machine: {before.text}" + (f"; it does not tell its {', '.join(not_told)}" if not_told else ""))
+    if (before.busy or 0) > BUSY_LIMIT:
+        say("warning: other work takes part of this machine's time: the figures are not its true speed.")
+    speeds = measure_rounds(artifacts, timed, plan)
+    after = read_load()
     say("accuracy:")
-    results = [_result(artifact, speeds[artifact.name], images.samples, args.threads) for artifact in artifacts]
+    results = [_result(artifact, speeds.by_name[artifact.name], images.images, plan.threads) for artifact in artifacts]
     costs = [against_float32(result, results) for result in results]
     results = [replace(r, degradation=c, degradation_reason=why) for r, (c, why) in zip(results, costs, strict=True)]
-    out = out or free_name(RESULTS, device, conditions.date, conditions.is_phantom)
-    write_json(out, to_json(SuiteDocument(SCHEMA_VERSION, device, conditions, tuple(results))))
-    say("\n" + text_table(*cells(results, OVERVIEW)))
+    found = _profile(args.profile or ("slowest" if plan.mode == "official" else "none"), artifacts, results)
+    conditions = _conditions(args, plan, images, timed, speeds, date, (before, after), not_told)
+    document = SuiteDocument(
+        SCHEMA_VERSION,
+        device,
+        conditions,
+        tuple(results),
+        profile=found if isinstance(found, Profile) else None,
+        profile_reason=found if isinstance(found, str) else None,
+    )
+    out = out or free_name(RESULTS, device, date, images.is_phantom)
+    write_json(out, to_json(document))
+    say("\n" + _summary(document))
     failed = [result.artifact for result in results if result.error]
     say(f"\nwrote {out}" + (f"; {len(failed)} of {len(results)} failed: {', '.join(failed)}" if failed else ""))
     return 1 if failed else 0
 
 
-def _scored_images(args: argparse.Namespace) -> ScoredImages:
-    dataset = find_data(args.data)
-    split = make_split(dataset, args.split_part)
-    samples = evenly_spaced(dataset.select(split.test), args.images or len(split.test))
-    check_samples(dataset, samples)
-    return ScoredImages(dataset, split, cache(samples))
+def _announcement(plan: Plan, artifacts: int) -> str:
+    """What will be measured, and about how long it takes at least."""
+    turns = plan.rounds * artifacts
+    least = turns * plan.seconds + (turns - 1) * plan.cooldown_s
+    text = f"latency, {plan.mode}: {counted(artifacts, 'artifact')}, {counted(plan.rounds, 'round')} of "
+    text += f"{plan.frames} frames" if plan.seconds == 0 else f"{plan.seconds:g} s and {plan.frames} frames at least"
+    text += f" after {plan.warmup} of warm-up"
+    text += f", {plan.cooldown_s:g} s of pause in between" if plan.cooldown_s else ""
+    return text + (f"; this takes {clock(least)} or more" if least > 60 else "")
 
 
-def _conditions(args: argparse.Namespace, images: ScoredImages) -> Conditions:
+def _conditions(
+    args: argparse.Namespace,
+    plan: Plan,
+    images: Images,
+    timed: Sequence[Image],
+    speeds: Speeds,
+    date: str,
+    loads: tuple[Load, Load],
+    not_told: tuple[str, ...],
+) -> Conditions:
+    measured = {name: speed for name, speed in speeds.by_name.items() if isinstance(speed, Speed)}
+    lacks = {name: shortfall(speed.timed_frames, speed.timed_seconds) for name, speed in measured.items()}
     return Conditions(
-        date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        date=date,
         git_commit=git_commit(),
         arguments={key: _public(value) for key, value in vars(args).items() if not callable(value)},
-        threads=args.threads,
-        frames=args.frames,
-        warmup=args.warmup,
-        rounds=args.rounds,
-        latency_images=tuple(sample.name for sample in images.latency_samples),
-        load_average_1min=os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
-        data=images.dataset.title,
-        is_phantom=images.dataset.is_phantom,
-        split=images.split.name,
-        split_sha256=images.split.sha256,
-        n_images=len(images.samples),
-        n_images_in_test_part=len(images.split.test),
-        images_sha256=hash_samples(images.samples),
+        threads=plan.threads,
+        frames=plan.frames,
+        warmup=plan.warmup,
+        rounds=plan.rounds,
+        latency_images=tuple(image.name for image in timed),
+        load_average_1min=loads[0].average_1min,
+        data=images.data,
+        is_phantom=images.is_phantom,
+        split=images.split,
+        split_sha256=images.split_sha256,
+        n_images=len(images.images),
+        n_images_in_test_part=images.n_in_test_part,
+        images_sha256=images.images_sha256,
+        mode=plan.mode,
+        seconds=plan.seconds,
+        cooldown_s=plan.cooldown_s,
+        seed=plan.seed if plan.shuffled else None,
+        order=speeds.order,
+        shortfalls={name: lack for name, lack in lacks.items() if lack},
+        load_before=loads[0],
+        load_after=loads[1],
+        not_told=not_told,
+        frame_set_sha256=images.frame_set_sha256,
     )
 
 
@@ -116,7 +139,7 @@ def _public(value: Any) -> Argument:
     return value  # type: ignore[no-any-return]  # a number, a flag or None
 
 
-def _result(artifact: Artifact, speed: Speed | str, samples: Sequence[Sample], threads: int) -> Result:
+def _result(artifact: Artifact, speed: Speed | str, images: Sequence[Image], threads: int) -> Result:
     """One entry of ``results``. A model that could not be run in its own process is not loaded into this one."""
     manifest = artifact.manifest
     result = Result(
@@ -138,9 +161,52 @@ def _result(artifact: Artifact, speed: Speed | str, samples: Sequence[Sample], t
     result = replace(result, **vars(speed))
     started = time.monotonic()
     try:
-        scores, refused = score(artifact, samples, threads)
+        scores, refused = score(artifact, images, threads)
     except FetalHeadError as error:
         return replace(result, error=artifact.describe_error(error))
     accuracy, seconds = scores_of(scores), time.monotonic() - started
     say(f"  {artifact.name:<32} Dice {accuracy.dice.mean:.2%} over {len(scores)} images ({seconds:.0f} s)")
     return replace(result, accuracy=accuracy, images=tuple(scores), n_refused_on_device=refused)
+
+
+def _profile(wanted: str, artifacts: Sequence[Artifact], results: Sequence[Result]) -> Profile | str | None:
+    """The profile of the slowest artifact; the reason why there is none; or None where none is wanted."""
+    if wanted == "none":
+        return None
+    timed = [(r.latency_ms.total.p50, a) for r, a in zip(results, artifacts, strict=True) if r.latency_ms]
+    if not timed:
+        return "no artifact could be measured"
+    slowest = max(timed, key=lambda pair: pair[0])[1]
+    say(f"operators of {slowest.name}, the slowest:")
+    try:
+        return profile(read_model(slowest.path), slowest.name)
+    except FetalHeadError as error:
+        return slowest.describe_error(error)
+
+
+def _summary(document: SuiteDocument) -> str:
+    """What ``run`` prints at its end."""
+    results, conditions = document.results, document.conditions
+    parts = [text_table(*cells(results, OVERVIEW))]
+    if conditions.mode == "official":
+        parts += [text_table(*cells(results, OFFICIAL)), text_table(*cells(results, STEP_MEDIANS)), _judged(document)]
+    parts += [sustained_text(r.artifact, r.sustained) for r in results if r.sustained]
+    reason = next((r.energy_reason for r in results if r.energy_reason), None)
+    if reason and conditions.mode != "quick":
+        parts.append(f"energy: not measured, because {reason}")
+    if document.profile:
+        parts.append(profile_text(document.profile))
+    if document.profile_reason:
+        parts.append(f"operators: not measured, because {document.profile_reason}")
+    return "\n\n".join(filter(None, parts))
+
+
+def _judged(document: SuiteDocument) -> str:
+    """What keeps an official run from being official, a line each."""
+    lacks = document.conditions.shortfalls or {}
+    lines = [f"not official: {name} has {lack}" for name, lack in lacks.items()]
+    apart = {r.artifact: r.rounds_apart for r in document.results if r.unstable and r.rounds_apart is not None}
+    lines += [f"unstable: the rounds of {name} are {share:.1%} apart" for name, share in apart.items()]
+    if apart:
+        lines.append(f"{STABLE:.0%} are allowed. Let the machine rest, end other programs, and measure again.")
+    return "\n".join(lines)

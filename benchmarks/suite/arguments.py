@@ -1,0 +1,85 @@
+"""The options of ``python -m benchmarks run``."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from benchmarks.common.arguments import add_places, add_test_part
+from benchmarks.suite.modes import MODES, OFFICIAL_FRAMES, OFFICIAL_SECONDS, SUSTAINED_MINUTES, Plan
+from edge_runtime.common.arguments import above, add_data, add_out, at_least
+from edge_runtime.errors import UsageError
+from edge_runtime.segmenter import MAX_THREADS
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments, except its action."""
+    add_places(parser)
+    parser.add_argument(
+        "--mode",
+        choices=list(MODES),
+        default="quick",
+        help=f"quick; official: at least {OFFICIAL_FRAMES:,} frames and {OFFICIAL_SECONDS:.0f} s an artifact, in "
+        "random order with pauses, and a profile of the slowest; sustained: one long round an artifact, over time "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--minutes", type=above(0, 24 * 60), metavar="N",
+        help=f"sustained: minutes an artifact (default: {SUSTAINED_MINUTES})",
+    )  # fmt: skip
+    add_data(parser)
+    parser.add_argument(
+        "--frame-set", type=Path, metavar="FILE.frames", help="images packed by pack, in place of a data set"
+    )
+    add_test_part(parser)
+    for option, kind, what in (
+        ("frames", at_least(2), "frames to time in a round, at least"),
+        ("seconds", above(0, 86_400), "seconds to time in a round, at least"),
+        ("warmup", at_least(0), "untimed frames before"),
+        ("rounds", at_least(1), "rounds over all artifacts"),
+        ("cooldown", at_least(0, 86_400), "seconds of pause before each artifact"),
+    ):
+        parser.add_argument(f"--{option}", type=kind, metavar="N", help=f"{what} ({_defaults(option)})")
+    parser.add_argument(
+        "--seed", type=at_least(0), default=0, metavar="N", help="of official's random order (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--threads", type=at_least(1, MAX_THREADS), default=1, metavar="N", help="CPU threads (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--profile", choices=["slowest", "none"],
+        help="time the operators of the slowest artifact against the machine's peak (default: official does)",
+    )  # fmt: skip
+    add_out(parser, "benchmarks/results/<machine>-<date>.json, numbered")
+
+
+def plan_of(args: argparse.Namespace) -> Plan:
+    """The mode's plan with what the call changes.
+
+    Raises:
+        UsageError: Options contradict each other.
+    """
+    plan = MODES[args.mode]
+    if args.minutes is not None and args.mode != "sustained":
+        raise UsageError(f"--minutes is for --mode sustained; --mode {args.mode} takes --seconds.")
+    if args.minutes is not None and args.seconds is not None:
+        raise UsageError("--minutes and --seconds both say how long a round takes. Give one of them.")
+    if args.frame_set and (args.data or args.images):
+        raise UsageError("--frame-set brings its own images: leave out --data and --images.")
+    seconds = args.seconds if args.minutes is None else 60 * args.minutes
+    given: dict[str, Any] = {
+        "frames": args.frames,
+        "seconds": seconds,
+        "warmup": args.warmup,
+        "rounds": args.rounds,
+        "cooldown_s": args.cooldown,
+    }
+    changed = {name: value for name, value in given.items() if value is not None}
+    return replace(plan, seed=args.seed, threads=args.threads, **changed)
+
+
+def _defaults(option: str) -> str:
+    name = "cooldown_s" if option == "cooldown" else option
+    return ", ".join(f"{mode} {getattr(plan, name):g}" for mode, plan in MODES.items())
