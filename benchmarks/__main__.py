@@ -84,12 +84,6 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(action=report.run)
 
 
-def _add_compare(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("before", type=Path, metavar="A.json", help="a result of run")
-    parser.add_argument("after", type=Path, metavar="B.json", help="another result of run")
-    parser.set_defaults(action=compare.run)
-
-
 def _add_picture(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, default=Path("docs/phantom.png"), metavar="FILE", help="default: %(default)s"
@@ -131,11 +125,15 @@ COMMANDS: dict[str, Command] = {
         ("report", "report edge.json --data phantom --out reports"),
     ),
     "compare": Command(
-        _add_compare,
-        "compare two results, artifact by artifact",
-        "Print each figure of two results, and its ratio or difference. A warning is printed if the two cannot be "
-        "compared, for example because they are of different machines.",
-        ("compare old.json new.json",),
+        compare.add_arguments,
+        "compare two results, with a verdict for each figure",
+        "Say of each figure of two results whether it is faster, slower, better or worse, or whether no difference is "
+        "shown. A time, memory, energy or size must differ by the margin, and its 95% interval over rounds must leave "
+        "no difference out; a score is compared image by image, and must differ by 0.1 points of Dice, 0.1 mm or 1% of "
+        "refusals. Times of other machines, threads or frames, and scores of other images, are shown and not "
+        "compared. The exit code is 1 if B is worse in a figure other than a single step's, if it lacks an artifact "
+        "that A measured, or if nothing could be compared; else 0.",
+        ("compare old.json new.json", "compare old.json new.json --margin 10 --out verdicts.json"),
     ),
     "study": Command(
         study.add_arguments,

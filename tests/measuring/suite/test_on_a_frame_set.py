@@ -80,3 +80,19 @@ def test_a_broken_frame_set_ends_a_run_before_anything_is_measured(
 def test_two_sources_of_images_are_a_wrong_call(packed: Path, artifact: Path) -> None:
     with pytest.raises(UsageError, match="brings its own images"):
         main(["run", str(artifact), "--frame-set", str(packed), "--data", "phantom"])
+
+
+def test_artifacts_without_manifests_and_an_empty_folder_are_named(
+    packed: Path, artifact: Path, run: Run, tmp_path: Path
+) -> None:
+    bare, out = tmp_path / "bare", tmp_path / "r.json"
+    bare.mkdir()
+    for _ in range(2):  # an empty folder, then one with a model that has no manifest
+        done = run("benchmarks", "run", bare, "--frame-set", packed, "--out", out)
+        assert done.returncode == 2 and not out.exists()
+        assert "holds no artifact (a .tflite file with its .json manifest beside it)" in done.stderr
+        (bare / "model.tflite").write_bytes(artifact.read_bytes())
+    done = run("benchmarks", "run", artifact, bare / "model.tflite", "--frame-set", packed, "--out", out, *FAST)
+    assert done.returncode == 1 and "1 of 2 failed: model" in done.stdout and "Traceback" not in done.stderr
+    good, failed = load_document(out).results
+    assert good.error is None and good.accuracy and "no manifest" in (failed.error or "").lower()
