@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_runtime.device.fingerprint import throttling
+from edge_runtime.device.fingerprint import throttling, throttling_text
 
 SYS, PROC = Path("/sys"), Path("/proc")
 
@@ -18,6 +18,7 @@ BUSY_LIMIT = 0.1
 """Share of the machine's time that other work may take before a result says so."""
 
 _SAMPLE_S = 0.5
+_NOW = 0xF
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,17 @@ def read_state() -> State:
     if temperature is None:
         temperature = _vcgencmd("measure_temp", pattern=r"=([\d.]+)", divide=1)
     return State(frequency, temperature, throttling())
+
+
+def throttled_now(*flags: str | None) -> str | None:
+    """What a Raspberry Pi's flags say of the moments when they were read, in words; None if nothing is wrong.
+
+    Its other flags tell of any time since it was started.
+    """
+    now = 0
+    for text in flags:
+        now |= int(text or "0", 16) & _NOW
+    return throttling_text(hex(now))
 
 
 def read_text(path: Path) -> str | None:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.machine.state import throttled_now
 from benchmarks.machine.watch import Reading
 from benchmarks.suite.rounds import Point, Sustained
-from edge_runtime.device.fingerprint import throttling_text
 
 MOST_POINTS = 60
 """Of ten minutes, each is 10 s long."""
@@ -19,9 +19,6 @@ LEAST_S = 1.0
 
 SLOWER, LOWER = 0.1, 0.1
 """Shares by which the median may rise and the clock may fall before it is said."""
-
-_NOW = 0xF
-"""Bits of a Raspberry Pi's flags that tell of this moment; the others tell of any time since it was started."""
 
 
 def summarize(
@@ -78,12 +75,8 @@ def _throttled(points: Sequence[Point], part: int) -> tuple[bool | None, list[st
     """Whether the device lowered its clock, by its own word or by its clock; and what tells so."""
     flags = [point.throttled for point in points if point.throttled is not None]
     clocks = [point.frequency_mhz for point in points if point.frequency_mhz is not None]
-    findings = []
-    now = 0
-    for text in flags:
-        now |= int(text, 16) & _NOW
-    if now:
-        findings.append(f"the firmware says: {throttling_text(hex(now))}")
+    said = throttled_now(*flags)
+    findings = [f"the firmware says: {said}"] if said else []
     if len(clocks) > 1:
         first, last = float(np.mean(clocks[:part])), float(np.mean(clocks[-part:]))
         if last < (1 - LOWER) * first:

@@ -85,6 +85,11 @@ def test_the_busy_share_is_that_of_the_time_between_two_looks(bare: Path, monkey
     assert "50% busy" in Load(1.5, 0.5).text and "1.50" in Load(1.5, 0.5).text
 
 
+def test_flags_of_long_ago_are_not_those_of_now() -> None:
+    assert state.throttled_now("0x0", None, "0x50000") is None and state.throttled_now() is None
+    assert state.throttled_now("0x0", "0x50004") == "throttled"
+
+
 def meter() -> Meter:
     found = find_meter()
     assert isinstance(found, Meter), found

@@ -17,12 +17,12 @@ from benchmarks.machine import state
 from benchmarks.machine.energy import Meter
 from benchmarks.machine.state import State
 from benchmarks.machine.watch import Reading
-from benchmarks.suite import latency
+from benchmarks.suite import latency, run
 from benchmarks.suite.arguments import plan_of
 from benchmarks.suite.document import SuiteDocument, load_document
 from benchmarks.suite.modes import MODES, OFFICIAL_FRAMES, OFFICIAL_SECONDS, shortfall
 from benchmarks.suite.sustained import summarize, sustained_text
-from edge_runtime.errors import UsageError
+from edge_runtime.errors import FetalHeadError, UsageError
 from edge_runtime.stages import STEPS
 from tests.helpers.tiny_model import make_artifact
 
@@ -124,6 +124,19 @@ def test_the_profile_is_held_to_ceilings_of_the_same_run(
             assert operator.share == pytest.approx(operator.bound_ms / operator.ms)
     assert found.share == pytest.approx(sum(o.bound_ms for o in found.operators) / found.whole_ms)
     assert "ceilings:" in capsys.readouterr().out
+
+
+def test_without_litert_there_is_no_profile_and_a_reason(
+    artifacts: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def missing(*_: object) -> None:
+        raise FetalHeadError("This needs the package 'ai-edge-litert'.")
+
+    monkeypatch.setattr(run, "profile", missing)
+    few = ("--frames", "2", "--rounds", "1", "--profile", "slowest")
+    document = measured(artifacts / "tiny-full_int8.tflite", tmp_path / "r.json", *few)
+    assert document.profile is None and "ai-edge-litert" in (document.profile_reason or "")
+    assert "operators: not measured. This needs" in capsys.readouterr().out
 
 
 def test_a_quick_run_has_no_profile_and_keeps_the_order(artifacts: Path, tmp_path: Path) -> None:
