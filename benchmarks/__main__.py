@@ -103,10 +103,17 @@ COMMANDS: dict[str, Command] = {
     "run": Command(
         _add_run,
         "measure artifacts and write one JSON document",
-        "Measure artifacts on this machine: latency, memory, size and accuracy. Latency is measured in alternating "
-        "rounds, each in a fresh process. An artifact that fails is reported, the others are still measured, and the "
-        "exit code is 1.",
-        ("run", "run --data phantom --frames 20 --images 10", "run artifacts/edge-m --out edge.json"),
+        "Measure artifacts on this machine: latency, memory, size and accuracy, and energy where the device can tell. "
+        "Latency is measured in alternating rounds, each in a fresh process. Use quick to try things out, official for "
+        "figures to publish, and sustained to see whether the device throttles. An artifact that fails is reported, "
+        "the others are still measured, and the exit code is 1.",
+        (
+            "run",
+            "run --data phantom --frames 20 --images 10",
+            "run artifacts/edge-m --mode official --out edge.json",
+            "run edge_runtime/models --frame-set benchmarks/frames/phantom.frames",
+            "run artifacts/edge-m --mode sustained --minutes 10",
+        ),
     ),
     "pack": Command(
         pack.add_arguments,

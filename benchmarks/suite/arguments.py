@@ -30,16 +30,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"sustained: minutes an artifact (default: {SUSTAINED_MINUTES})",
     )  # fmt: skip
     add_data(parser)
-    parser.add_argument(
-        "--frame-set", type=Path, metavar="FILE.frames", help="images packed by pack, in place of a data set"
-    )
+    parser.add_argument("--frame-set", type=Path, metavar="FILE.frames", help="the images of such a file, made by pack")
     add_test_part(parser)
     for option, kind, what in (
         ("frames", at_least(2), "frames to time in a round, at least"),
         ("seconds", above(0, 86_400), "seconds to time in a round, at least"),
         ("warmup", at_least(0), "untimed frames before"),
         ("rounds", at_least(1), "rounds over all artifacts"),
-        ("cooldown", at_least(0, 86_400), "seconds of pause before each artifact"),
+        ("cooldown", at_least(0, 86_400), "seconds of pause between artifacts"),
     ):
         parser.add_argument(f"--{option}", type=kind, metavar="N", help=f"{what} ({_defaults(option)})")
     parser.add_argument(
