@@ -169,6 +169,10 @@ def differences(before: SuiteDocument, after: SuiteDocument) -> list[str]:
     changed = [name for name in a_models if name in b_models and a_models[name] != b_models[name]]
     if changed:
         found.append(f"these are not the same model files in A and B: {', '.join(changed)}.")
+    for side, document in (("A", before), ("B", after)):
+        unstable = [result.artifact for result in document.results if result.unstable]
+        if unstable:
+            found.append(f"unstable in {side}, so that little can be shown: {', '.join(unstable)}.")
     return found
 
 

@@ -55,6 +55,7 @@ def run(args: argparse.Namespace) -> int:
         say("warning: other work takes part of this machine's time: the figures are not its true speed.")
     speeds = measure_rounds(artifacts, timed, plan)
     after = read_load()
+    say(f"machine afterwards: {after.text}")
     say("accuracy:")
     results = [_result(artifact, speeds.by_name[artifact.name], images.images, plan.threads) for artifact in artifacts]
     costs = [against_float32(result, results) for result in results]

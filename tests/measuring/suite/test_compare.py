@@ -33,6 +33,7 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     def steady(document: dict[str, Any]) -> None:
         for found in document["results"]:
+            found["unstable"] = False
             for i, one in enumerate(found["rounds"]):
                 for name in ("total_p50_ms", "total_mean_ms", "total_p99_ms", "process_start_to_first_result_ms"):
                     one[name] = 10 + i / 10
@@ -170,6 +171,12 @@ def test_scores_are_compared_image_by_image(result: Path, tmp_path: Path) -> Non
     assert code == 0 and words["Dice"] == NO_DIFFERENCE, "0.05 points matter to nobody"
     code, words, _ = verdicts(result, tmp_path, scores(lambda i, s: s.update(dice=s["dice"] - 0.02 * (-1) ** i)))
     assert code == 0 and words["Dice"] == NO_DIFFERENCE, "half of the images gain what the others lose"
+
+
+def test_an_unstable_result_is_named(result: Path, tmp_path: Path) -> None:
+    code, _, found = verdicts(result, tmp_path, lambda d: d["results"][1].update(unstable=True))
+    assert code == 0
+    assert found["differences"] == ["unstable in B, so that little can be shown: tiny-full_int8."]
 
 
 def test_an_artifact_that_refuses_everything_is_worse(result: Path, tmp_path: Path) -> None:

@@ -19,11 +19,15 @@ from benchmarks.machine.state import State
 from benchmarks.machine.watch import Reading
 from benchmarks.suite import latency, run
 from benchmarks.suite.arguments import plan_of
+from benchmarks.suite.artifacts import Artifact
 from benchmarks.suite.document import SuiteDocument, load_document
 from benchmarks.suite.modes import MODES, OFFICIAL_FRAMES, OFFICIAL_SECONDS, shortfall
+from benchmarks.suite.pooled import Speed, Turn, pool
 from benchmarks.suite.sustained import summarize, sustained_text
+from benchmarks.suite.worker import Timed
 from edge_runtime.errors import FetalHeadError, UsageError
 from edge_runtime.stages import STEPS
+from edge_runtime.timing.bench import Condition
 from tests.helpers.tiny_model import make_artifact
 
 
@@ -183,6 +187,40 @@ def test_rounds_too_short_for_energy_say_so(artifacts: Path, tmp_path: Path, mon
     monkeypatch.setattr(latency, "find_meter", lambda: Meter("a stand-in", "W", lambda: 4.0))
     document = measured(artifacts / "tiny-full_int8.tflite", tmp_path / "r.json", "--frames", "2", "--rounds", "1")
     assert document.results[0].energy is None and "shorter than 2 s" in (document.results[0].energy_reason or "")
+
+
+def test_artifacts_cool_down_in_between_and_one_that_fails_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three artifacts, two rounds; the second artifact cannot be run."""
+    done: list[str] = []
+
+    def measure(artifact: Artifact, *_: object) -> Turn:
+        done.append(artifact.name)
+        if artifact.name == "b":
+            raise FetalHeadError("it broke")
+        steps = np.full((4, len(STEPS)), 2.0, np.float32)
+        timed = Timed("ai-edge-litert", (1, 1), 1, 2, 3, 0.0, 0.05, None, Condition(None, None, None))
+        return Turn(timed, np.arange(4, dtype=np.float32), steps, ())
+
+    monkeypatch.setattr(latency, "_measure", measure)
+    monkeypatch.setattr(latency.time, "sleep", lambda seconds: done.append(f"{seconds:g} s"))
+    found = latency.measure_rounds(
+        [Artifact(Path(f"{name}.tflite"), None) for name in "abc"], [], plan("--cooldown", "7", "--rounds", "2")
+    )
+    assert done == ["a", "7 s", "b", "7 s", "c", "7 s", "a", "7 s", "c"]
+    assert found.order == (("a", "b", "c"), ("a", "c")) and found.by_name["b"] == "it broke"
+    speed = found.by_name["a"]
+    assert isinstance(speed, Speed) and speed.latency_ms.total.p50 == 2 * len(STEPS) and speed.timed_frames == 8
+    assert speed.frames_per_s == pytest.approx(8 / 0.1) and speed.unstable is False
+
+
+def test_a_step_that_no_frame_reached_has_no_figures() -> None:
+    steps = np.full((4, len(STEPS)), 2.0, np.float32)
+    steps[:, STEPS.index("ellipse")] = np.nan
+    steps[0, STEPS.index("region")] = np.nan
+    timed = Timed("ai-edge-litert", (1, 1), 1, 2, 3, 0.0, 1.0, 5, Condition(None, None, None))
+    speed = pool([Turn(timed, np.arange(4, dtype=np.float32), steps, ())], "no meter", timeline=False)
+    assert "ellipse" not in speed.steps_ms and speed.steps_ms["region"].p50 == 2
+    assert speed.latency_ms.total.max == 2 * (len(STEPS) - 1) and speed.energy_reason == "no meter"
 
 
 @pytest.mark.parametrize(
