@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from benchmarks.__main__ import main
+from benchmarks.frames.frame_set import read_frame_set
+from benchmarks.frames.pack import PHANTOM
 from benchmarks.suite.document import load_document
+from edge_runtime.artifact.manifest import load_manifest, write_manifest
 from edge_runtime.errors import UsageError
+from edge_runtime.segmenter import Segmenter
 from tests.helpers.places import ROOT, Run
+from tests.helpers.some_limits import make_limits
 from tests.helpers.tiny_model import make_artifact
 from train.data.hc18 import hash_samples, read_dataset
 
@@ -96,3 +103,17 @@ def test_artifacts_without_manifests_and_an_empty_folder_are_named(
     assert done.returncode == 1 and "1 of 2 failed: model" in done.stdout and "Traceback" not in done.stderr
     good, failed = load_document(out).results
     assert good.error is None and good.accuracy and "no manifest" in (failed.error or "").lower()
+
+
+def test_a_frame_is_timed_with_the_models_own_limits(artifact: Path, tmp_path: Path) -> None:
+    model = Path(shutil.copy(artifact, tmp_path))
+    limits = make_limits(bounds={"core": (1e6, None)})  # no image is good enough
+    write_manifest(model, replace(load_manifest(artifact), quality={"limits": limits.to_json()}))
+    segmenter = Segmenter.load(model)
+    shown = []
+    for frame in read_frame_set(PHANTOM).frames:
+        given = (frame.frame(), frame.pixel_size_mm)
+        assert segmenter.measure(*given).head_circumference_mm is None
+        assert segmenter.examine(*given, own_limits=True).verdict.head_circumference_mm is None
+        shown.append(segmenter.examine(*given).verdict.head_circumference_mm is not None)
+    assert any(shown)
