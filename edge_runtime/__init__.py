@@ -11,6 +11,7 @@ Research use only; not a medical device.
 
 from edge_runtime.artifact.golden import golden_frames
 from edge_runtime.errors import DeviceError, FetalHeadError, InputError, ModelError, SourceError, UsageError
+from edge_runtime.frame.geometry import Box
 from edge_runtime.frame.image_files import read_image
 from edge_runtime.head.ellipse import Ellipse
 from edge_runtime.measurement import Latency, Measurement
@@ -24,6 +25,7 @@ from edge_runtime.streaming.summary import Summary, Window
 __version__ = "0.1.0"
 __all__ = [
     "BestFrame",
+    "Box",
     "Counts",
     "DeviceError",
     "Ellipse",

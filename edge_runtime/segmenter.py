@@ -18,6 +18,7 @@ from edge_runtime.artifact.network import Network, load_backend
 from edge_runtime.artifact.signature import PublicKey, check_signature, read_keys
 from edge_runtime.common.log import event
 from edge_runtime.errors import DeviceError, FetalHeadError, ModelError, UsageError, shown
+from edge_runtime.frame.geometry import Box
 from edge_runtime.frame.pixel_sizes import PixelSize, check_pixel_sizes
 from edge_runtime.frame.preprocess import prepare
 from edge_runtime.measurement import Latency, Measurement
@@ -214,6 +215,7 @@ class Segmenter:
         self,
         frame: NDArray[np.uint8],
         pixel_size_mm: PixelSize | None = None,
+        part: Box | None = None,
     ) -> Measurement:
         """Measure the head circumference, or refuse with a reason.
 
@@ -223,13 +225,16 @@ class Segmenter:
             frame: As for :meth:`segment`.
             pixel_size_mm: Side of a pixel in mm, or a tuple, list or array (x, y) if pixels are not square. Without it
                 the result has a mask and an ellipse in pixels, but no circumference.
+            part: The part of the frame to measure, for frames with menus or several pictures in them. What is outside
+                it is not looked at, and an outline that leaves it is refused. Mask and ellipse are in the frame's own
+                pixels all the same. None for the whole frame.
 
         Raises:
-            InputError: The frame is not valid.
+            InputError: The frame or its part is not valid.
             UsageError: The pixel size is not a number from 0.0001 to 100, or one side is more than 10 times the other.
         """
         sizes = None if pixel_size_mm is None else check_pixel_sizes(pixel_size_mm)
-        stages = self._run(frame, sizes, self._limits)
+        stages = self._run(frame, sizes, self._limits, part)
         verdict, head, ms = stages.verdict, stages.head, stages.step_ms
         around = sum(ms.values()) - ms["prepare"] - ms["invoke"]
         return Measurement(
@@ -276,9 +281,15 @@ class Segmenter:
         """
         return check_golden(self._network, self.manifest)
 
-    def _run(self, frame: NDArray[np.uint8], sizes: tuple[float, float] | None, limits: Limits | None) -> Stages:
+    def _run(
+        self,
+        frame: NDArray[np.uint8],
+        sizes: tuple[float, float] | None,
+        limits: Limits | None,
+        part: Box | None = None,
+    ) -> Stages:
         self._check_device()
-        return run_stages(self._network, self.manifest, frame, sizes, limits)
+        return run_stages(self._network, self.manifest, frame, sizes, limits, part=part)
 
 
 def _check_count(name: str, value: int, least: int, most: int) -> None:

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from edge_runtime.artifact.manifest import Manifest
 from edge_runtime.artifact.network import Network
-from edge_runtime.frame.preprocess import Prepared, check_frame, prepare
+from edge_runtime.frame.geometry import Box
+from edge_runtime.frame.preprocess import Prepared, check_frame, check_part, prepare
 from edge_runtime.frame.scratch import borrow
 from edge_runtime.head.find_head import Head, find_head
 from edge_runtime.quality.limits import Limits
@@ -51,6 +52,7 @@ def run_stages(
     pixel_size_mm: tuple[float, float] | None,
     limits: Limits | None,
     *,
+    part: Box | None = None,
     answer: NDArray[np.float32] | None = None,
 ) -> Stages:
     """Take one frame through all stages.
@@ -61,11 +63,12 @@ def run_stages(
         frame: A frame, as :func:`edge_runtime.frame.preprocess.check_frame` accepts it.
         pixel_size_mm: (x, y) in mm. None if unknown.
         limits: The model's own limits. None to apply only the wide ones.
+        part: The part of the frame to measure, as :func:`edge_runtime.frame.preprocess.check_part` accepts it.
         answer: float32 (h, w), used in place of the network's logits. It serves to time the steps after the network
             when the network is untrained.
 
     Raises:
-        InputError: The frame is not valid.
+        InputError: The frame or its part is not valid.
         ModelError: The interpreter failed.
     """
     step_ms: dict[str, float] = {}
@@ -77,7 +80,8 @@ def run_stages(
         step_ms[step] = (now - before) * 1e3
         before = now
 
-    prepared = prepare(check_frame(frame), manifest.size, pixel_size_mm, manifest.preprocessing.resize_rule)
+    check_part(part, check_frame(frame))
+    prepared = prepare(frame, manifest.size, pixel_size_mm, manifest.preprocessing.resize_rule, part)
     with network.turn:
         network.set_input(prepared.image)
         done("prepare")

@@ -76,6 +76,14 @@ class Box:
         """For indexing an array (H, W)."""
         return slice(self.top, self.bottom), slice(self.left, self.right)
 
+    def moved(self, down: int, right: int) -> Box:
+        """The same rectangle, some pixels further down and to the right."""
+        return Box(self.top + down, self.bottom + down, self.left + right, self.right + right)
+
+    def within(self, size: tuple[int, int]) -> bool:
+        """Whether it holds pixels, all of them in a frame of this (height, width)."""
+        return 0 <= self.top < self.bottom <= size[0] and 0 <= self.left < self.right <= size[1]
+
 
 @dataclass(frozen=True)
 class GridWindow:
@@ -114,6 +122,7 @@ class Geometry:
         place: Where the content lies in the network's input. The rest is black.
         shrink: How it shrinks: by the average of areas, of samples in them (:data:`SAMPLED`), or linearly
             (:data:`LINEAR`).
+        part: The part of the frame that was given to be measured. None for all of it.
     """
 
     frame: tuple[int, int]
@@ -121,6 +130,7 @@ class Geometry:
     network: tuple[int, int]
     place: Box
     shrink: Shrink = "area"
+    part: Box | None = None
 
     def window(self, stride: int = 1) -> GridWindow:
         """The samples of a grid that show the content.
@@ -147,6 +157,7 @@ def find_geometry(
     network: tuple[int, int],
     pixel_size_mm: tuple[float, float] | None = None,
     rule: ResizeRule = LETTERBOX,
+    part: Box | None = None,
 ) -> Geometry:
     """Find where a frame lies in the network's input.
 
@@ -155,18 +166,20 @@ def find_geometry(
         network: (h, w) of the network's input, in pixels.
         pixel_size_mm: (x, y). Only their ratio matters. None for square pixels.
         rule: How the frame is fitted.
+        part: The part of the frame to measure. What is outside it is not looked at. None for all of it.
     """
     frame = (gray.shape[0], gray.shape[1])
     shrink = _SHRINKS.get(rule, "area")
+    seen = part or Box(0, frame[0], 0, frame[1])
     if rule in (STRETCH, LINEAR):
-        return Geometry(frame, Box(0, frame[0], 0, frame[1]), network, Box(0, network[0], 0, network[1]), shrink)
-    content = find_content(gray)
+        return Geometry(frame, seen, network, Box(0, network[0], 0, network[1]), shrink, part)
+    content = find_content(gray[seen.slices]).moved(seen.top, seen.left)
     across, down = pixel_size_mm or (1.0, 1.0)
     height, width = content.size[0] * down, content.size[1] * across
     scale = min(network[0] / height, network[1] / width)
     h, w = (min(max(1, round(side * scale)), most) for side, most in zip((height, width), network, strict=True))
     top, left = (network[0] - h) // 2, (network[1] - w) // 2
-    return Geometry(frame, content, network, Box(top, top + h, left, left + w), shrink)
+    return Geometry(frame, content, network, Box(top, top + h, left, left + w), shrink, part)
 
 
 def find_content(gray: NDArray[np.uint8]) -> Box:

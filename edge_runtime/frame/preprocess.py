@@ -67,6 +67,21 @@ def check_frame(frame: object) -> NDArray[np.uint8]:
     return np.asarray(frame)
 
 
+def check_part(part: Box | None, frame: NDArray[np.uint8]) -> None:
+    """Check that the part of a frame to measure lies in it.
+
+    Raises:
+        InputError: It does not, or has a side below :data:`MIN_FRAME_SIDE`.
+    """
+    height, width = frame.shape[:2]
+    if part is not None and not (part.within((height, width)) and min(part.size) >= MIN_FRAME_SIDE):
+        raise InputError(
+            f"The part of the frame to measure is rows {part.top} to {part.bottom} and columns {part.left} to "
+            f"{part.right} of {height} x {width} pixels (height x width). It must lie in the frame, and each side must "
+            f"have at least {MIN_FRAME_SIDE} pixels."
+        )
+
+
 def to_gray(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Reduce a frame to one grey channel (ITU-R BT.601 luma). Alpha is ignored.
 
@@ -117,6 +132,7 @@ def prepare(
     size: tuple[int, int],
     pixel_size_mm: tuple[float, float] | None = None,
     rule: ResizeRule = LETTERBOX,
+    part: Box | None = None,
 ) -> Prepared:
     """Make the network's input from a frame.
 
@@ -125,9 +141,10 @@ def prepare(
         size: (height, width) of the network's input, in pixels.
         pixel_size_mm: (x, y). Only their ratio matters. None for square pixels.
         rule: How the frame is fitted into the input. The model's manifest names it.
+        part: The part of the frame to measure, as :func:`check_part` accepts it. None for all of it.
     """
     gray = to_gray(frame)
-    return place(gray, find_geometry(gray, size, pixel_size_mm, rule))
+    return place(gray, find_geometry(gray, size, pixel_size_mm, rule, part))
 
 
 def place(gray: NDArray[np.uint8], geometry: Geometry) -> Prepared:

@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.frame.geometry import Geometry
 from edge_runtime.frame.preprocess import Prepared
+from edge_runtime.head.ellipse import Ellipse
 from edge_runtime.head.find_head import Head
 from edge_runtime.quality.evidence import Evidence, gather_evidence
 from edge_runtime.quality.limits import BLURRED, NOT_VALIDATED, Limits
@@ -125,7 +127,23 @@ def judge(head: Head, prepared: Prepared, pixel_size_mm: tuple[float, float] | N
         reason = f"two regions look like a head (the second is {head.rival:.0%} as clear as the first)"
     elif head.border_contact > MAX_BORDER_CONTACT:
         reason = f"the head extends beyond the frame ({head.border_contact:.0%} of its outline is on the border)"
+    elif head.ellipse is not None and leaves_part(head.ellipse, prepared.geometry):
+        reason = "the outline leaves the part of the frame that is measured"
     return quality, reason
+
+
+def leaves_part(ellipse: Ellipse, geometry: Geometry) -> bool:
+    """Whether an ellipse, in frame pixels, passes through the frame outside of the part that is measured.
+
+    There the frame shows something else, perhaps at another scale. Beyond the frame itself there is nothing.
+    """
+    if geometry.part is None:
+        return False
+    (height, width), part = geometry.frame, geometry.part
+    x, y = ellipse.outline(360).T + 0.5  # pixels begin at whole numbers now
+    in_frame = (x >= 0) & (x <= width) & (y >= 0) & (y <= height)
+    in_part = (x >= part.left) & (x <= part.right) & (y >= part.top) & (y <= part.bottom)
+    return bool((in_frame & ~in_part).any())
 
 
 def measure_head(

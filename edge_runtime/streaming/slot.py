@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.errors import FetalHeadError, InputError, SourceError, UsageError
+from edge_runtime.frame.geometry import Box
 from edge_runtime.frame.pixel_sizes import PixelSize
 from edge_runtime.frame.preprocess import check_frame
 from edge_runtime.streaming.scale import Scale
@@ -25,10 +26,14 @@ class Frame:
     Attributes:
         pixels: The array, as :meth:`edge_runtime.Segmenter.measure` accepts it.
         pixel_size_mm: The pixel size of this frame. None if unknown.
+        part: The part of the frame to measure, as :meth:`edge_runtime.Segmenter.measure` accepts it. None for all.
+        doubt: Why its pixel size is unknown or must not be used. It becomes the result's reason. None without a doubt.
     """
 
     pixels: NDArray[np.uint8]
     pixel_size_mm: PixelSize | None = None
+    part: Box | None = None
+    doubt: str | None = None
 
 
 Item = NDArray[np.uint8] | Frame | FetalHeadError
@@ -47,8 +52,9 @@ class Arrival:
         arrived_s: When it arrived, on the slot's clock.
         frame: A read-only copy. None if there is an error.
         pixel_size_mm: Its own pixel size if it came as a :class:`Frame`, even if that is None; else the slot's.
-        doubt: Why the slot's pixel size is not used for it. None if it is used, or if the frame has its own.
+        doubt: Why no pixel size is used for it: the frame's own reason, or that the slot's may not hold. Else None.
         error: Why it is not a valid frame.
+        part: The part of it to measure. None for all of it.
     """
 
     sequence: int
@@ -57,6 +63,7 @@ class Arrival:
     pixel_size_mm: PixelSize | None
     doubt: str | None
     error: FetalHeadError | None
+    part: Box | None = None
 
 
 def now_s() -> float:
@@ -109,21 +116,21 @@ class Slot:
             False if the slot is closed and no more frames are wanted.
         """
         arrived_s = self.clock()
-        own = isinstance(item, Frame)
-        pixels, size = (item.pixels, item.pixel_size_mm) if isinstance(item, Frame) else (item, None)
-        frame, error = _copy(pixels)
+        own = item if isinstance(item, Frame) else None
+        frame, error = _copy(own.pixels if own else item)
         with self._changed:
             if self._closed:
                 return False
             self._received += 1
             self._dropped += self._newest is not None
             self._heard_s = arrived_s
-            doubt = None
+            size, part, doubt = (own.pixel_size_mm, own.part, own.doubt) if own else (None, None, None)
+            size = None if doubt else size
             if frame is not None and not own:  # here, since a dropped frame also tells that the size has changed
                 self._scale = self._scale.after((frame.shape[0], frame.shape[1]))
                 doubt = self._scale.doubt
                 size = None if doubt else self._scale.pixel_size_mm
-            self._newest = Arrival(self._received, arrived_s, frame, size, doubt, error)
+            self._newest = Arrival(self._received, arrived_s, frame, size, doubt, error, part)
             self._changed.notify_all()
         return True
 

@@ -205,7 +205,8 @@ class Stream:
         error = arrival.error
         if arrival.frame is not None:
             try:
-                measurement = self._segmenter.measure(arrival.frame, self._pixel_size(arrival, arrival.frame.shape[:2]))
+                size = self._pixel_size(arrival, arrival.frame.shape[:2])
+                measurement = self._segmenter.measure(arrival.frame, size, arrival.part)
                 return withhold(measurement, arrival.doubt) if arrival.doubt else measurement, None
             except FetalHeadError as expected:
                 if isinstance(expected, DeviceError):  # the last frames were measured on this device too
@@ -234,8 +235,8 @@ class Stream:
             UsageError: It is not a valid size.
         """
         size_mm = None if arrival.pixel_size_mm is None else check_pixel_sizes(arrival.pixel_size_mm)
-        if (size_px, size_mm) != self._view:
-            self._view = (size_px, size_mm)
+        if (size_px, size_mm, arrival.part) != self._view:
+            self._view = (size_px, size_mm, arrival.part)
             self._recent.clear()
             self._best.clear()
             if arrival.doubt:

@@ -72,7 +72,7 @@ class Simulation:
         if self._end_s is not None and not self._due and to >= self._end_s:
             self.slot.end(self._failure)
 
-    def measure(self, frame: np.ndarray, pixel_size_mm: object) -> Measurement:
+    def measure(self, frame: np.ndarray, pixel_size_mm: object, part: object = None) -> Measurement:
         """The segmenter's."""
         self.calls.append((self.now, int(frame.flat[0])))
         self.advance(self.now + self._cost_s(len(self.calls)))
@@ -95,5 +95,5 @@ class Simulation:
 class Stub:
     """A segmenter that answers at once."""
 
-    def measure(self, frame: np.ndarray, pixel_size_mm: object):
+    def measure(self, frame: np.ndarray, pixel_size_mm: object, part: object = None):
         return measured(200.0)

@@ -55,7 +55,7 @@ def test_results_that_are_kept_do_not_keep_the_stream(monkeypatch: pytest.Monkey
     closed = threading.Event()
 
     class Raises:
-        def measure(self, pixels: np.ndarray, size: object):
+        def measure(self, pixels: np.ndarray, size: object, part: object = None):
             raise InputError("no")
 
     kept = []

@@ -230,7 +230,7 @@ def test_a_driver_may_reuse_its_memory_and_a_result_cannot_be_altered() -> None:
             buffer[:] = 255  # the driver's next picture, half written
 
     class Look:
-        def measure(self, pixels: np.ndarray, size: object):
+        def measure(self, pixels: np.ndarray, size: object, part: object = None):
             seen.append(int(pixels.min()) if pixels.min() == pixels.max() else -1)
             return measured(float(pixels[0, 0]))
 
