@@ -13,6 +13,7 @@ from edge_runtime.artifact.golden import golden_frames
 from edge_runtime.errors import DeviceError, FetalHeadError, InputError, ModelError, SourceError, UsageError
 from edge_runtime.frame.geometry import Box
 from edge_runtime.frame.image_files import read_image
+from edge_runtime.frame.pictures import Picture, read_picture
 from edge_runtime.head.ellipse import Ellipse
 from edge_runtime.measurement import Latency, Measurement
 from edge_runtime.quality.verdict import Quality
@@ -35,6 +36,7 @@ __all__ = [
     "Latency",
     "Measurement",
     "ModelError",
+    "Picture",
     "Quality",
     "Segmenter",
     "SourceError",
@@ -45,5 +47,6 @@ __all__ = [
     "Window",
     "golden_frames",
     "read_image",
+    "read_picture",
     "stream",
 ]

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from edge_runtime.common.arguments import add_help, at_least
 from edge_runtime.common.cli import json_line, printable, say
 from edge_runtime.errors import FetalHeadError, InputError, UsageError
-from edge_runtime.frame.image_files import read_image, write_mask
+from edge_runtime.frame.image_files import write_mask
+from edge_runtime.frame.pictures import Picture, read_picture
 from edge_runtime.frame.pixel_sizes import PixelSize, check_pixel_size, check_pixel_sizes, pixel_size_of, read_csv
 from edge_runtime.measurement import Measurement, withhold
 from edge_runtime.output.file_names import check_folders, output_name
@@ -29,9 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_help(
         parser,
         "Measure the head circumference in image files. Each line gives the circumference in mm and the range that "
-        "should contain the true one in at least 90% of images, or the reason why there is none. If a file cannot be "
-        "read, the exit code is 1, but the others are still measured.",
+        "should contain the true one in at least 90% of images, or the reason why there is none. A DICOM file "
+        "brings its pixel size, and only its tissue region is measured. If a file cannot be read, the exit code is 1, "
+        "but the others are still measured.",
         "python -m edge_runtime measure frame.png --pixel-size-mm 0.15",
+        "python -m edge_runtime measure image.dcm",
+        "python -m edge_runtime measure clip.dcm --frame 12 --overlay-dir overlays",
         "python -m edge_runtime measure frame1.png frame2.png --pixel-size-mm 0.15 --overlay-dir overlays",
         "python -m edge_runtime measure *.png --pixel-size-csv sizes.csv --mask-dir masks --json",
     )
@@ -40,9 +44,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         type=Path,
         metavar="IMAGE",
-        help="8-bit image files, grey or colour; the EXIF orientation is applied",
+        help="8-bit image files, grey or colour (the EXIF orientation is applied), or ultrasound in DICOM files",
     )
     add_image_options(parser)
+    add_dicom_options(parser)
     parser.add_argument(
         "--mask-dir", type=Path, metavar="DIR", help="write each mask to DIR/NAME.png, with values 0 and 255"
     )
@@ -51,6 +56,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar="DIR",
         help="draw outline and result on each image, and write it to DIR/NAME.png",
+    )
+    parser.add_argument(
+        "--keep-text",
+        action="store_true",
+        help="in overlays of DICOM files, keep what is around the tissue, where scanners write the patient's name; "
+        "without this it is black",
     )
     parser.set_defaults(run=measure)
 
@@ -62,7 +73,7 @@ def add_image_options(parser: argparse.ArgumentParser) -> None:
         "--pixel-size-mm",
         metavar="X[,Y]",
         help="side of a pixel in mm, for all images of the first one's size; width,height if pixels are not square, "
-        "such as 0.15,0.17",
+        "such as 0.15,0.17; used instead of what a DICOM file says",
     )
     size.add_argument(
         "--pixel-size-csv", type=Path, metavar="CSV", help="table with the columns 'filename' and 'pixel size(mm)'"
@@ -78,6 +89,16 @@ def add_image_options(parser: argparse.ArgumentParser) -> None:
         type=at_least(1),
         metavar="N",
         help="which frame of files that hold several, such as cine loops; counted from 1",
+    )
+
+
+def add_dicom_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of commands that read DICOM files."""
+    parser.add_argument(
+        "--region",
+        type=at_least(1),
+        metavar="N",
+        help="which tissue region of DICOM files that have several side by side; counted from 1",
     )
 
 
@@ -102,6 +123,22 @@ def pixel_size_source(args: argparse.Namespace) -> Callable[[Path], PixelSize | 
 def is_for_one_size(args: argparse.Namespace) -> bool:
     """Whether the pixel size is one number that may be wrong for images of another size than the first."""
     return args.pixel_size_mm is not None and not args.any_size
+
+
+def scale_of(
+    picture: Picture, given: PixelSize | None, first: tuple[int, ...] | None
+) -> tuple[PixelSize | None, str | None]:
+    """The pixel size of a picture, and why there is none that can be used. What the user gave comes before the file's.
+
+    Args:
+        picture: The picture.
+        given: What the user gave for it. None for the file's own.
+        first: Shape of the first picture, if what the user gave is only for pictures of its size.
+    """
+    if given is None:
+        return picture.pixel_size_mm, picture.doubt
+    doubt = _doubt(picture.pixels, first) if first else None
+    return None if doubt else given, doubt
 
 
 def with_options(reason: str) -> str:
@@ -132,8 +169,8 @@ def _check_second_number(images: list[Path], size: str) -> None:
             )
 
 
-def _record(image: Path, result: Measurement) -> dict[str, Any]:
-    latency = result.latency_ms
+def _record(image: Path, picture: Picture, result: Measurement, given: str | None) -> dict[str, Any]:
+    latency, part = result.latency_ms, picture.part
     return {
         "image": image.name,
         "head_circumference_mm": result.head_circumference_mm,
@@ -142,18 +179,27 @@ def _record(image: Path, result: Measurement) -> dict[str, Any]:
         "trust": result.trust,
         "caution": result.caution,
         "pixel_size_mm": result.pixel_size_mm and list(result.pixel_size_mm),
+        "pixel_size_from": result.pixel_size_mm and (given or "file"),
+        "part": part and asdict(part),
+        "burnt_in_annotation": picture.burnt_in,
         "ellipse": result.ellipse and asdict(result.ellipse),
         "quality": asdict(result.quality),
         "latency_ms": {**asdict(latency), "total": latency.total},
     }
 
 
-def _text(result: Measurement) -> str:
+def _text(result: Measurement, picture: Picture, given: str | None) -> str:
     hc, interval = result.head_circumference_mm, result.interval_mm
     if hc is None:
+        if picture.doubt and result.reason == picture.doubt:
+            return f"no HC: {picture.doubt}; give --pixel-size-mm if you know it"
         return f"no HC: {with_options(result.reason or '')}"
     within = f" ({interval[0]:.1f} to {interval[1]:.1f})" if interval else ""
-    return f"HC {hc:7.1f} mm{within}" + (f"  CAUTION: {result.caution}" if result.caution else "")
+    text = f"HC {hc:7.1f} mm{within}" + (f"  CAUTION: {result.caution}" if result.caution else "")
+    if picture.dicom and result.pixel_size_mm:
+        sides = " x ".join(f"{side:.4g}" for side in dict.fromkeys(result.pixel_size_mm))
+        text += f"   pixels of {sides} mm from {given or 'the file'}"
+    return text
 
 
 def _doubt(frame: NDArray[np.uint8], first: tuple[int, ...]) -> str | None:
@@ -169,10 +215,10 @@ def _doubt(frame: NDArray[np.uint8], first: tuple[int, ...]) -> str | None:
 
 
 def _measured(
-    segmenter: Segmenter, image: Path, frame: NDArray[np.uint8], size: PixelSize | None, doubt: str | None
+    segmenter: Segmenter, image: Path, picture: Picture, size: PixelSize | None, doubt: str | None
 ) -> Measurement:
     try:
-        result = segmenter.measure(frame, None if doubt else size)
+        result = segmenter.measure(picture.pixels, size, picture.part)
     except InputError as error:  # it knows the pixels only
         raise InputError(f"{image}: {error}") from error
     return withhold(result, doubt) if doubt else result
@@ -181,14 +227,16 @@ def _measured(
 def measure(args: argparse.Namespace) -> int:
     """Measure image files. If one cannot be read, the others are still measured, and the exit code is 1."""
     pixel_size = pixel_size_source(args)
+    option = "--pixel-size-mm" if args.pixel_size_mm else "--pixel-size-csv" if args.pixel_size_csv else None
     check_folders(args.images, {"--mask-dir": args.mask_dir, "--overlay-dir": args.overlay_dir})
     segmenter = Segmenter.load(args.model, threads=args.threads, trusted_keys=args.trusted_keys)
     code, first = 0, None
     for image in args.images:
         try:
-            frame, size = read_image(image, args.frame), pixel_size(image)
-            first = first or frame.shape
-            result = _measured(segmenter, image, frame, size, _doubt(frame, first) if is_for_one_size(args) else None)
+            picture, size = read_picture(image, args.frame, args.region), pixel_size(image)
+            first = first or picture.pixels.shape
+            size, doubt = scale_of(picture, size, first if is_for_one_size(args) else None)
+            result = _measured(segmenter, image, picture, size, doubt)
         except FetalHeadError as error:
             code = max(code, error.exit_code)
             print(f"error: {printable(str(error))}", file=sys.stderr)
@@ -198,11 +246,12 @@ def measure(args: argparse.Namespace) -> int:
         if args.mask_dir is not None:
             write_mask(args.mask_dir / output_name(image), result.mask)
         if args.overlay_dir is not None:
+            frame = picture.pixels if args.keep_text else picture.without_text
             write_overlay(args.overlay_dir / output_name(image), frame, result)
         if args.json:
-            say(json_line(_record(image, result)))
+            say(json_line(_record(image, picture, result, option)))
         else:
-            say(f"{printable(image.name):<24} {_text(result)}   ({result.latency_ms.total:.1f} ms)")
+            say(f"{printable(image.name):<24} {_text(result, picture, option)}   ({result.latency_ms.total:.1f} ms)")
     if not args.json:
         for what, folder in (("Masks", args.mask_dir), ("Overlays", args.overlay_dir)):
             if folder is not None and folder.is_dir():

@@ -1,26 +1,27 @@
-"""``python -m edge_runtime stream``: plays image files as a probe would, to try the stream without a probe."""
+"""``python -m edge_runtime stream``: plays image files and clips as a probe would, to try it without a probe."""
 
 from __future__ import annotations
 
 import argparse
 import math
 import sys
-import time
-from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from edge_runtime.commands.measure import add_image_options, is_for_one_size, pixel_size_source, with_options
+from edge_runtime.commands.measure import (
+    add_dicom_options,
+    add_image_options,
+    is_for_one_size,
+    pixel_size_source,
+    with_options,
+)
+from edge_runtime.commands.replay import Shot, find_shots, replay
 from edge_runtime.common.arguments import above, add_help, at_least
 from edge_runtime.common.cli import json_line, printable, say
-from edge_runtime.errors import FetalHeadError
-from edge_runtime.frame.image_files import read_image
 from edge_runtime.frame.image_folders import find_images
-from edge_runtime.frame.pixel_sizes import PixelSize
 from edge_runtime.segmenter import Segmenter
 from edge_runtime.streaming.result import StreamResult
-from edge_runtime.streaming.slot import Frame, Item
 from edge_runtime.streaming.stream import DEADLINE_MS, STALL_S, stream
 from edge_runtime.timing.bench import percentiles
 
@@ -29,18 +30,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments, except the model and the number of threads."""
     add_help(
         parser,
-        "Play image files to a stream as a probe would: at a fixed rate, whether or not they are measured in time. "
+        "Play image files and DICOM clips to a stream as a probe would: at a fixed rate, whether or not they are "
+        "measured in time. DICOM files bring their own pixel sizes. "
         "Each line gives a frame's number, its file, its age when its result was shown, and the result. Of the frames "
         "that arrive while another is measured, all but the newest are dropped. If the frames' size changes, there is "
         "no circumference from then on, unless --pixel-size-csv or --any-size is given. The exit code is 1 if a frame "
         "failed.",
         "python -m edge_runtime stream frames/ --pixel-size-mm 0.15 --fps 30",
+        "python -m edge_runtime stream clip.dcm --fps 25",
         "python -m edge_runtime stream frames/ --pixel-size-csv sizes.csv --seconds 60 --json",
     )
     parser.add_argument(
-        "images", nargs="+", type=Path, metavar="IMAGE_OR_FOLDER", help="image files, or folders of them sorted by name"
+        "images",
+        nargs="+",
+        type=Path,
+        metavar="IMAGE_OR_FOLDER",
+        help="image files, DICOM images and clips, or folders of image files sorted by name",
     )
     add_image_options(parser)
+    add_dicom_options(parser)
     parser.add_argument(
         "--fps", type=above(0, 1000), default=30.0, metavar="N", help="frames per second (default: %(default)s)"
     )
@@ -66,54 +74,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=run)
 
 
-def replay(
-    images: list[Path],
-    pixel_size: Callable[[Path], PixelSize | None] | None,
-    fps: float,
-    loops: int,
-    seconds: float,
-    frame: int | None = None,
-) -> Iterator[Item]:
-    """Read files at the pace of a probe. After a delay it does not catch up, just as a probe would not.
-
-    Args:
-        images: Files with one frame each. If one cannot be read, its error is given instead, as a driver would.
-        pixel_size: Function from an image to its pixel size in mm, one number or (x, y). None if the frames bring none,
-            because the stream has one for all of them.
-        fps: Frames per second.
-        loops: How often all files are shown.
-        seconds: Time after which no more frames are given.
-        frame: Which frame of files that hold several, counted from 1.
-    """
-    begun = due = time.monotonic()
-    for _ in range(loops):
-        for image in images:
-            try:
-                pixels = read_image(image, frame)
-                item: Item = pixels if pixel_size is None else Frame(pixels, pixel_size(image))
-            except FetalHeadError as error:
-                item = error
-            now = time.monotonic()
-            due = max(due, now)
-            if due - begun >= seconds:
-                return
-            time.sleep(due - now)
-            yield item
-            due += 1 / fps
-
-
-def record(result: StreamResult, image: str | None, begun_s: float) -> dict[str, Any]:
+def record(result: StreamResult, shot: Shot | None, begun_s: float) -> dict[str, Any]:
     """Convert a result to one JSON object.
 
     Args:
         result: A result of the stream.
-        image: Name of the file that the frame was read from. None if stalled.
+        shot: Where the frame was read from. None if stalled.
         begun_s: When the stream began, on the stream's clock.
     """
     measurement = result.measurement
     return {
         "sequence": result.sequence,
-        "image": image,
+        "image": shot and shot.path.name,
+        "frame": shot and shot.frame,
         "head_circumference_mm": result.head_circumference_mm,
         "reason": result.reason,
         "interval_mm": measurement and measurement.interval_mm and list(measurement.interval_mm),
@@ -132,11 +105,11 @@ def record(result: StreamResult, image: str | None, begun_s: float) -> dict[str,
 
 def _add_options(shown: dict[str, Any], result: StreamResult) -> None:
     """Name the options beside the call, if the pixel size no longer holds. The stream itself knows the call only."""
-    if result.measurement and result.measurement.pixel_size_mm is None:
+    if result.measurement and result.measurement.pixel_size_mm is None and "--any-size" not in shown["reason"]:
         shown["reason"] += "; in this command, give --pixel-size-csv, or add --any-size if it does hold"
 
 
-def _line(shown: dict[str, Any]) -> str:
+def _line(shown: dict[str, Any], shot: Shot | None) -> str:
     hc, summary = shown["head_circumference_mm"], shown["summary"]
     text = f"HC {hc:6.1f} mm" if hc is not None else f"no HC: {printable(with_options(shown['reason']))}"
     if hc is not None and shown["caution"]:
@@ -147,9 +120,8 @@ def _line(shown: dict[str, Any]) -> str:
         if summary
         else ""
     )
-    return (
-        f"{shown['sequence']:>6} {printable(shown['image'] or '-'):<20} {shown['age_ms']:6.1f} ms old  {text}{steady}"
-    )
+    name = printable(shot.name if shot else "-")
+    return f"{shown['sequence']:>6} {name:<20} {shown['age_ms']:6.1f} ms old  {text}{steady}"
 
 
 def run(args: argparse.Namespace) -> int:
@@ -163,17 +135,18 @@ def run(args: argparse.Namespace) -> int:
     endless = args.seconds is not None
     loops, seconds = (2**62, args.seconds) if endless else (args.loop, math.inf)
     one_size = is_for_one_size(args)
-    source = replay(args.images, None if one_size else pixel_size, args.fps, loops, seconds, args.frame)
+    shots = find_shots(args.images, args.frame, args.region)
+    source = replay(shots, pixel_size, args.fps, loops, seconds, region=args.region, one_size=one_size)
     given = pixel_size(args.images[0]) if one_size else None
     ages, best = [], None
     with stream(segmenter, source, given, deadline_ms=args.deadline_ms, stall_s=args.stall_s) as results:
         begun = results.now_s()
         for result in results:
-            image = None if result.stalled else args.images[(result.sequence - 1) % len(args.images)].name
-            shown = record(result, image, begun)
+            shot = None if result.stalled else shots[(result.sequence - 1) % len(shots)]
+            shown = record(result, shot, begun)
             if one_size:
                 _add_options(shown, result)
-            say(json_line(shown) if args.json else _line(shown))
+            say(json_line(shown) if args.json else _line(shown, shot))
             if not result.stalled:
                 ages.append(result.age_ms)
             best = results.best()

@@ -18,6 +18,10 @@ HEAD_BYTES = 4096
 
 _SAVE = "Save it as PNG or JPEG, 8 bits a channel."
 _DICOM = (
+    "Measure it with python -m edge_runtime measure, or read it with edge_runtime.read_picture, which also "
+    "gives its pixel size."
+)
+_BARE_DICOM = (
     "Export the frame from your viewer as an 8-bit PNG. The pixel size is in the DICOM header: PixelSpacing in mm, or "
     "PhysicalDeltaX and PhysicalDeltaY of the ultrasound region, which are usually in cm."
 )
@@ -97,7 +101,7 @@ _CAMERA_SUFFIXES = (
 _BY_SUFFIX = {
     **dict.fromkeys(
         (".dcm", ".dicom", ".ima"),
-        Kind("named as DICOM, but has no DICOM mark", "If it is DICOM: " + _DICOM),
+        Kind("named as DICOM, but has no DICOM mark", "If it is DICOM: " + _BARE_DICOM),
     ),
     **dict.fromkeys(
         (".raw", ".bin", ".dat", ".img", ".zraw"),
@@ -130,7 +134,7 @@ def name_kind(data: bytes, name: str) -> Kind | None:
     if head[:4] in (b"II*\0", b"MM\0*") and suffix in _CAMERA_SUFFIXES:
         return Kind(f"a camera's RAW file ({suffix[1:].upper()})", _RAW)
     if _bare_dicom(head):
-        return Kind("DICOM (without the usual preamble)", _DICOM)
+        return Kind("DICOM (without the usual preamble)", _BARE_DICOM)
     if head.startswith(b"\x1f\x8b"):
         return _packed(head)
     if not any(head):

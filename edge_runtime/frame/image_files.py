@@ -60,7 +60,7 @@ def read_image(path: str | Path, frame: int | None = None) -> NDArray[np.uint8]:
     if frame is not None and (not isinstance(frame, int) or isinstance(frame, bool) or frame < 1):
         raise UsageError(f"The frame is {shown(frame)}; frames are counted from 1.")
     pil = require("PIL.Image")
-    data = _read_file(path)
+    data = read_file(path, MAX_IMAGE_BYTES)
     kind = name_kind(data, path.name)
     if kind is not None:
         raise _not_read(path, *kind)
@@ -102,13 +102,22 @@ def write_mask(path: Path, mask: NDArray[np.bool_]) -> None:
     write_bytes(path, buffer.getvalue())
 
 
-def _read_file(path: Path) -> bytes:
-    """All of a file, or its beginning where it is too large to be an image and so can only be named."""
+def read_file(path: Path, limit: int) -> bytes:
+    """All of a file, or its beginning where it is too large to be read, but its kind can still be named.
+
+    Args:
+        path: The file.
+        limit: Largest size in bytes of a file that is read.
+
+    Raises:
+        UsageError: There is no such file, or it is a folder.
+        InputError: It cannot be read, or is too large.
+    """
     try:
         if path.is_dir():
             raise UsageError(f"{path} is a folder. Name the image files in it, for example: {path}/*.png")
         try:
-            return read_bounded(path, MAX_IMAGE_BYTES)
+            return read_bounded(path, limit)
         except ValueError:
             if not path.is_file():
                 raise

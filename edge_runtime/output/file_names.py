@@ -10,7 +10,7 @@ from edge_runtime.errors import UsageError
 
 _SUFFIXES = (
     ".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".bmp", ".dib", ".tif", ".tiff", ".gif", ".pbm", ".pgm",
-    ".ppm", ".pnm", ".webp",
+    ".ppm", ".pnm", ".webp", ".dcm", ".dicom",
 )  # fmt: skip
 
 

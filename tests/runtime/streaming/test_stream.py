@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from edge_runtime import Frame, InputError, Segmenter, SourceError, StreamResult, UsageError, Window, stream
-from edge_runtime.commands.stream import replay
+from edge_runtime.commands.replay import Shot, replay
 from tests.helpers.places import Run
 from tests.helpers.simulated_probe import Simulation, Stub, frame, measured
 from train.data.phantom import make_phantom
@@ -288,13 +288,15 @@ def test_events_hold_figures_only(caplog: pytest.LogCaptureFixture) -> None:
 def test_frames_are_replayed_at_the_probes_pace(tmp_path: Path) -> None:
     Image.fromarray(frame(9)).save(tmp_path / "a.png")
     (tmp_path / "b.png").write_text("no image")
-    images = [tmp_path / "a.png", tmp_path / "b.png"]
+    images = [Shot(tmp_path / "a.png"), Shot(tmp_path / "b.png")]
     started = time.monotonic()
     items = list(replay(images, lambda image: 0.5, 200, 4, 60))
     assert 0.035 <= time.monotonic() - started < 5
     assert len(items) == 8 and isinstance(items[1], InputError)
     assert isinstance(items[0], Frame) and items[0].pixel_size_mm == 0.5
-    assert isinstance(next(replay(images, None, 200, 1, 60)), np.ndarray), "the stream's pixel size applies to it"
+    assert isinstance(next(replay(images, lambda image: 0.5, 200, 1, 60, one_size=True)), np.ndarray), (
+        "the stream has it"
+    )
     assert len(list(replay(images[:1], lambda image: None, 200, 1000, 0.03))) <= 7
 
 

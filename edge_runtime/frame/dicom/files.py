@@ -1,0 +1,105 @@
+"""DICOM files: opened once, then any of their frames."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.errors import FetalHeadError, InputError, UsageError
+from edge_runtime.frame.dicom.header import MARK, MARK_AT, Header, read_header
+from edge_runtime.frame.dicom.pixels import decode
+from edge_runtime.frame.dicom.regions import Scale, find_scale
+from edge_runtime.frame.image_files import read_file
+
+MAX_DICOM_BYTES = 1 << 29
+"""Largest file that is read. It is held in memory as it is; frames are decoded one at a time."""
+
+
+def is_dicom(path: Path) -> bool:
+    """Whether a file has DICOM's mark, whatever its name. False if it cannot be read, too: others say why."""
+    try:
+        if not path.is_file():  # a pipe would block
+            return False
+        with path.open("rb") as file:
+            return file.read(MARK_AT + len(MARK))[MARK_AT:] == MARK
+    except OSError:
+        return False
+
+
+@dataclass(frozen=True)
+class DicomFile:
+    """An open file.
+
+    Attributes:
+        path: Where it is.
+        header: What it says about its picture.
+        scale: The part of its frames to measure, and the pixel size.
+        data: The file.
+    """
+
+    path: Path
+    header: Header
+    scale: Scale
+    data: bytes
+
+    def check_number(self, frame: int | None) -> int:
+        """The number of the frame to measure, from 1.
+
+        Raises:
+            InputError: There are several, and none is chosen.
+            UsageError: There is no such frame.
+        """
+        count = self.header.frames
+        if frame is None and count > 1:
+            raise InputError(
+                f"{self.path} holds {count} frames, and one is measured. Choose it: --frame N, from 1 to {count} "
+                "(in Python: read_picture(path, frame=N)). The command stream plays all of them."
+            )
+        if frame is not None and frame > count:
+            frames = "1 frame" if count == 1 else f"{count} frames"
+            raise UsageError(f"{self.path} holds {frames}; there is no frame {frame}. Frames are counted from 1.")
+        return frame or 1
+
+    def pixels(self, frame: int) -> NDArray[np.uint8]:
+        """One frame, uint8 (H, W) or (H, W, 3).
+
+        Args:
+            frame: Its number, from 1.
+
+        Raises:
+            InputError: It is damaged.
+            FetalHeadError: A package that decodes it is not installed.
+        """
+        try:
+            return decode(self.data, self.header, frame)
+        except InputError as error:
+            raise _named(self.path, error) from None
+
+
+def open_dicom(path: Path, region: int | None = None) -> DicomFile:
+    """Open a DICOM file with an ultrasound image or clip.
+
+    Args:
+        path: The file.
+        region: Which of several tissue regions to measure, from 1. None if there is one.
+
+    Raises:
+        UsageError: There is no such file or region.
+        InputError: It cannot be read, or holds something else, or several regions and none is chosen.
+        FetalHeadError: pydicom is not installed.
+    """
+    data = read_file(path, MAX_DICOM_BYTES)
+    try:
+        header = read_header(data)
+        scale = find_scale(header.regions, header.size, header.spacing_mm, region)
+    except (InputError, UsageError) as error:
+        raise _named(path, error) from None
+    return DicomFile(path, header, scale, data)
+
+
+def _named(path: Path, error: FetalHeadError) -> FetalHeadError:
+    """The same error, with the file's name."""
+    return type(error)(f"{path} cannot be measured: {error}.")
