@@ -13,7 +13,6 @@ PACKAGES = {
     "cryptography": ("cryptography", "sign"),
     "pydicom": ("pydicom", "dicom"),
     "gdcm": ("python-gdcm", "dicom"),
-    "jpeg_ls": ("pyjpegls", "dicom"),
     "pooch": ("pooch", "train"),
     "torch": ("torch", "train"),
     "torchvision": ("torchvision", "train"),

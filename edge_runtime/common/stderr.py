@@ -22,21 +22,24 @@ def own_stderr() -> None:
 
 
 @contextmanager
-def without_remarks() -> Iterator[None]:
+def without_remarks(*, everything: bool = False) -> Iterator[None]:
     """Drop the remarks that native code writes to stderr, such as "INFO: Created TensorFlow Lite XNNPACK delegate".
 
     The interpreter has no setting for this. Warnings, errors and everything else come out at the end of the block; they
     are lost only if the process crashes within it. Nothing is filtered outside of our commands: file descriptor 2
     belongs to the whole process, and a child process that another thread starts would inherit the filtered one.
+
+    Args:
+        everything: Drop warnings and errors too, where the caller tells them in its own words.
     """
     with ExitStack() as stack:
         if _is_command:
             with suppress(OSError):  # stderr is closed, or no temporary file can be made: then nothing is filtered
-                _filter_stderr(stack)
+                _filter_stderr(stack, everything)
         yield
 
 
-def _filter_stderr(stack: ExitStack) -> None:
+def _filter_stderr(stack: ExitStack, everything: bool) -> None:
     """Catch what is written to file descriptor 2, and pass it on through the filter when the stack is closed."""
     if sys.stderr is not None:
         sys.stderr.flush()
@@ -48,7 +51,7 @@ def _filter_stderr(stack: ExitStack) -> None:
         os.dup2(real, 2)
         caught.seek(0)
         for line in caught:
-            if not _REMARK.match(line):
+            if not (everything or _REMARK.match(line)):
                 os.write(2, line)
 
     stack.callback(restore)

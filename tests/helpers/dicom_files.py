@@ -90,7 +90,7 @@ def _encode(frame: np.ndarray, syntax: str, dataset: Dataset) -> bytes:
                    "bits_allocated": 8, "bits_stored": 8, "pixel_representation": 0, "number_of_frames": 1,
                    "planar_configuration": 0,
                    "photometric_interpretation": dataset.PhotometricInterpretation}  # fmt: skip
-        return RLELosslessEncoder.encode(frame, **options)
+        return RLELosslessEncoder.encode(np.ascontiguousarray(frame), encoding_plugin="pydicom", **options)
     raise ValueError(syntax)
 
 

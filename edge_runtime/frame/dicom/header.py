@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import logging
 import re
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -65,21 +66,23 @@ class Header:
     burnt_in: bool | None
 
 
+_QUIET = threading.RLock()
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Drop pydicom's warnings and log: they quote values of the file, which could be about the patient."""
+    """Keep back pydicom's warnings and log: they quote values of the file, which could be about the patient.
+
+    Both belong to the whole process, so one thread at a time reads.
+    """
     log = logging.getLogger("pydicom")
-    with warnings.catch_warnings():
+    with _QUIET, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        log.addFilter(_nothing)
+        before, log.propagate = log.propagate, False
         try:
             yield
         finally:
-            log.removeFilter(_nothing)
-
-
-def _nothing(_: logging.LogRecord) -> bool:
-    return False
+            log.propagate = before
 
 
 def read_header(data: bytes) -> Header:
@@ -99,9 +102,11 @@ def read_header(data: bytes) -> Header:
     try:
         with quiet():
             found = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=_ELEMENTS)
-            _check_kind(found, pydicom)
+            if "Modality" in found:  # its file may be cut short before
+                _check_kind(found, pydicom)
             if data[file.tell() : file.tell() + 4] not in (b"\xe0\x7f\x10\x00", b"\x7f\xe0\x00\x10"):
                 raise InputError("it has no pixels, or is cut short. Copy or export it again")
+            _check_kind(found, pydicom)
             return _header(found, syntax, big_endian=syntax.name.endswith("Big Endian"))
     except InputError:
         raise
@@ -137,7 +142,7 @@ def _check_kind(found: Any, pydicom: Any) -> None:
     if modality == "US" and kind in ULTRASOUND:
         return
     name = pydicom.uid.UID(kind).name
-    seen = [f"modality {modality}" if re.fullmatch(r"[A-Z0-9_]{1,16}", modality) else "no modality"]
+    seen = [f"modality {modality}" if re.fullmatch(r"[A-Z]{2,8}", modality) else "no modality"]
     seen += [] if name == kind else [name]  # a number that no name is known for could be anything
     raise InputError(
         f"it is not an ultrasound image ({', '.join(seen)}). Only images and clips that the scanner itself stored as "

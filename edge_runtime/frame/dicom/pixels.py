@@ -9,12 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.common.optional import require
+from edge_runtime.common.stderr import without_remarks
 from edge_runtime.errors import InputError
 from edge_runtime.frame.dicom.encoded import Stream, look_into
 from edge_runtime.frame.dicom.header import Header, quiet
 
-_PACKAGES = {"pillow": "PIL", "gdcm": "gdcm", "pyjpegls": "jpeg_ls"}
+_PACKAGES = {"pillow": "PIL", "gdcm": "gdcm"}
 """Module that each of pydicom's plugins needs."""
+
+_END = b"\xff\xd9"  # of a JPEG
 
 
 def decode(data: bytes, header: Header, frame: int) -> NDArray[np.uint8]:
@@ -36,7 +39,7 @@ def decode(data: bytes, header: Header, frame: int) -> NDArray[np.uint8]:
     if plugin in _PACKAGES:
         require(_PACKAGES[plugin])
     try:
-        with quiet():
+        with quiet(), without_remarks(everything=plugin == "gdcm"):  # its JPEG library prints what it finds damaged
             if header.syntax.stream:
                 _check_stream(_stream(data, header, frame), header)
             stored = pydicom_pixels.pixel_array(io.BytesIO(data), index=frame - 1, decoding_plugin=plugin)
@@ -66,6 +69,8 @@ _OFFSETS = ["ExtendedOffsetTable", "ExtendedOffsetTableLengths"]
 
 
 def _check_stream(stream: bytes, header: Header) -> None:
+    if header.syntax.plugin == "gdcm" and not stream.rstrip(b"\0").endswith(_END):  # the others notice by themselves
+        raise InputError("its pixels are cut short. Copy or export it again")
     found = look_into(stream, header.syntax.stream)
     wanted = Stream(*header.size, header.channels, 16 if header.palette and found and found.bits > 8 else 8)
     if found is None:

@@ -145,7 +145,8 @@ def test_each_file_has_its_own_pixel_size_and_a_clip_is_played(run: Run, tmp_pat
     assert last["counts"]["received"] == 6
     for line in shown:
         assert line["head_circumference_mm"] == pytest.approx(circumferences[int(line["image"][0])])
-    one = run("edge_runtime", "stream", files[0], "--frame", 1, "--json", "--pixel-size-mm", SIZE_MM * 1.2)
+    call = ("--frame", 1, "--json", "--stall-s", 60, "--pixel-size-mm", SIZE_MM * 1.2)
+    one = run("edge_runtime", "stream", files[0], *call)
     assert json.loads(one.stdout.splitlines()[0])["measured_mm"] == pytest.approx(circumferences[0] * 1.2)
 
 
