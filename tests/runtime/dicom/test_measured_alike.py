@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from PIL import Image
 
 from edge_runtime import read_picture
-from tests.helpers.places import Run
+from tests.helpers.places import ROOT, Run
 from train.data.phantom import make_phantom
 
 pytest.importorskip("pydicom")
@@ -148,6 +149,16 @@ def test_each_file_has_its_own_pixel_size_and_a_clip_is_played(run: Run, tmp_pat
     call = ("--frame", 1, "--json", "--stall-s", 60, "--pixel-size-mm", SIZE_MM * 1.2)
     one = run("edge_runtime", "stream", files[0], *call)
     assert json.loads(one.stdout.splitlines()[0])["measured_mm"] == pytest.approx(circumferences[0] * 1.2)
+
+
+def test_the_example_of_the_page_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_dicom(tmp_path / "clip.dcm", [FRAME] * 12, regions=[whole(FRAME, SIZE_MM / 10)])
+    monkeypatch.chdir(tmp_path)
+    (example,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "docs/dicom.md").read_text(), flags=re.M | re.S)
+    exec(example, {})
+    assert float(capsys.readouterr().out.split()[0]) > 100
 
 
 def test_hc18s_frames_as_dicom(run: Run, hc18: Path, tmp_path: Path) -> None:
