@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+import edge_runtime
 from edge_runtime.common.arguments import add_help, at_least
 from edge_runtime.common.cli import json_line, printable, say
 from edge_runtime.errors import FetalHeadError, InputError, UsageError
@@ -19,6 +20,7 @@ from edge_runtime.frame.image_files import write_mask
 from edge_runtime.frame.pictures import Picture, read_picture
 from edge_runtime.frame.pixel_sizes import PixelSize, check_pixel_size, check_pixel_sizes, pixel_size_of, read_csv
 from edge_runtime.measurement import Measurement, withhold
+from edge_runtime.output.dicom_report import TEMPLATES, Subject, check_report, write_report
 from edge_runtime.output.file_names import check_folders, output_name
 from edge_runtime.output.overlay import write_overlay
 from edge_runtime.quality.verdict import NO_PIXEL_SIZE
@@ -36,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "python -m edge_runtime measure frame.png --pixel-size-mm 0.15",
         "python -m edge_runtime measure image.dcm",
         "python -m edge_runtime measure clip.dcm --frame 12 --overlay-dir overlays",
+        "python -m edge_runtime measure image.dcm --report report.dcm --template 5000",
         "python -m edge_runtime measure frame1.png frame2.png --pixel-size-mm 0.15 --overlay-dir overlays",
         "python -m edge_runtime measure *.png --pixel-size-csv sizes.csv --mask-dir masks --json",
     )
@@ -62,6 +65,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="in overlays of DICOM files, keep what is around the tissue, where scanners write the patient's name; "
         "without this it is black",
+    )
+    parser.add_argument(
+        "--report",
+        type=Path,
+        metavar="OUT.dcm",
+        help="write a DICOM structured report with the patient and study of the DICOM file that is measured",
+    )
+    parser.add_argument(
+        "--template",
+        choices=TEMPLATES,
+        default=TEMPLATES[0],
+        help="of the report: 1500, measurements, or 5000, the OB-GYN report (default: %(default)s)",
     )
     parser.set_defaults(run=measure)
 
@@ -229,6 +244,8 @@ def measure(args: argparse.Namespace) -> int:
     pixel_size = pixel_size_source(args)
     option = "--pixel-size-mm" if args.pixel_size_mm else "--pixel-size-csv" if args.pixel_size_csv else None
     check_folders(args.images, {"--mask-dir": args.mask_dir, "--overlay-dir": args.overlay_dir})
+    if args.report is not None:
+        check_report(args.report, args.images)
     segmenter = Segmenter.load(args.model, threads=args.threads, trusted_keys=args.trusted_keys)
     code, first = 0, None
     for image in args.images:
@@ -237,6 +254,8 @@ def measure(args: argparse.Namespace) -> int:
             first = first or picture.pixels.shape
             size, doubt = scale_of(picture, size, first if is_for_one_size(args) else None)
             result = _measured(segmenter, image, picture, size, doubt)
+            if args.report is not None:
+                write_report(args.report, _subject(args, segmenter, result, option), args.template)
         except FetalHeadError as error:
             code = max(code, error.exit_code)
             print(f"error: {printable(str(error))}", file=sys.stderr)
@@ -256,5 +275,21 @@ def measure(args: argparse.Namespace) -> int:
         for what, folder in (("Masks", args.mask_dir), ("Overlays", args.overlay_dir)):
             if folder is not None and folder.is_dir():
                 say(f"{what} are in {printable(str(folder))}.")
+        if args.report is not None and code == 0:
+            say(f"The report is {printable(str(args.report))}.")
         say("Research use only; not a medical device.")
     return code
+
+
+def _subject(args: argparse.Namespace, segmenter: Segmenter, result: Measurement, option: str | None) -> Subject:
+    """What the report says about how the measurement was made."""
+    manifest = segmenter.manifest
+    sides = " x ".join(f"{side:.6g}" for side in result.pixel_size_mm or ())
+    parameters = (
+        f"model {manifest.name}",
+        f"sha256 of the model {manifest.model_sha256}",
+        f"pixel size {sides} mm, from {option or 'the ultrasound region of the image'}",
+        "uncertainty: 90% interval",
+        *([f"caution: {result.caution}"] if result.caution else []),
+    )
+    return Subject(args.images[0], args.frame, result, edge_runtime.__version__, parameters)

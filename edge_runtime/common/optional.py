@@ -12,6 +12,7 @@ PACKAGES = {
     "ai_edge_litert": ("ai-edge-litert", None),
     "cryptography": ("cryptography", "sign"),
     "pydicom": ("pydicom", "dicom"),
+    "highdicom": ("highdicom", "dicom"),
     "gdcm": ("python-gdcm", "dicom"),
     "pooch": ("pooch", "train"),
     "torch": ("torch", "train"),

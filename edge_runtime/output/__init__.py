@@ -1,1 +1,1 @@
-"""Pictures of measurements, and the names of their files."""
+"""Pictures and reports of measurements, and the names of their files."""
