@@ -165,7 +165,10 @@ def _header(found: Any, syntax: Syntax, big_endian: bool) -> Header:
             "are read"
         )
     _check_depth(found, colors)
-    regions = tuple(_region(item) for item in (found.get("SequenceOfUltrasoundRegions") or [])[:MAX_REGIONS])
+    listed = found.get("SequenceOfUltrasoundRegions") or []
+    if len(listed) > MAX_REGIONS:  # none may be left out: it could contradict the others
+        raise InputError(f"it has {len(listed)} ultrasound regions; at most {MAX_REGIONS} are read")
+    regions = tuple(map(_region, listed))
     spacing = found.get("PixelSpacing")
     return Header(
         syntax,

@@ -98,6 +98,16 @@ def test_of_two_regions_one_is_chosen_and_never_guessed() -> None:
     assert find_scale([TISSUE, within], SIZE, chosen=1).doubt and find_scale([TISSUE, within], SIZE, chosen=2).doubt
 
 
+def test_too_many_regions_are_refused_and_none_is_left_out(tmp_path: Path) -> None:
+    same, other = region_of((0, 0, 639, 479)), region_of((0, 0, 639, 479), 0.03)
+    path = write_dicom(tmp_path / "a.dcm", FRAME, regions=[same] * 99 + [other])
+    with pytest.raises(InputError, match="2 tissue regions"):
+        read_picture(path)
+    path = write_dicom(tmp_path / "b.dcm", FRAME, regions=[same] * 101)
+    with pytest.raises(InputError, match="it has 101 ultrasound regions; at most 100"):
+        read_picture(path)
+
+
 def test_the_file_is_asked_anew_each_time(tmp_path: Path) -> None:
     for delta in (0.02, 0.03):
         path = write_dicom(tmp_path / "same.dcm", FRAME, regions=[region_of((30, 20, 629, 459), delta)])
