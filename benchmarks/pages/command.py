@@ -13,7 +13,7 @@ from benchmarks.common.result_files import RESULTS
 from benchmarks.pages import figures, int8_page, quality_page, results_page
 from benchmarks.pages.quality import tried
 from benchmarks.pages.quoted import quote
-from benchmarks.search.sizes import load_sizes
+from benchmarks.search.sizes import MEASURED, load_sizes
 from benchmarks.study.findings import Documents
 from benchmarks.study.quantized import Networks, load_latencies, rows
 from benchmarks.study.results import load_all
@@ -56,7 +56,8 @@ def run(args: argparse.Namespace) -> int:
     files = {page: fill(text, results, runs).encode() for page, text in pages.items()}
     if runs:
         latencies = load_latencies()
-        files |= markdown_files(results_page.build(runs, latencies, load_speeds()), RESULTS_PAGE)
+        page = results_page.build(runs, latencies, load_speeds(), load_document(MEASURED), load_sizes())
+        files |= markdown_files(page, RESULTS_PAGE)
         networks = Networks(tuple(rows(runs, latencies)))
         files[RESULTS_JSON] = (json.dumps(to_json(networks), indent=1) + "\n").encode()
     files |= markdown_files(int8_page.build(), INT8_PAGE)

@@ -6,10 +6,12 @@ from collections.abc import Callable, Sequence
 
 from benchmarks.common.render import Block, Heading, Paragraph, Table, code, table_markdown
 from benchmarks.common.tables import mean, number
+from benchmarks.pages.results_device import which_for_a_device
 from benchmarks.pages.results_leak_free import leak_free, recipes, seeds
 from benchmarks.pages.results_paper import claims, flaws, paper_table, set_sizes, small
 from benchmarks.pages.results_speed import training_speed
 from benchmarks.pages.scores import label_code, paper_order, pooled_dice, trained_on
+from benchmarks.search.latency import LatencyDocument
 from benchmarks.study.findings import Documents, size_text
 from benchmarks.study.paper import HC18_RECORDS, OTHERS, REPEATABILITY_PERCENT, TABLE
 from benchmarks.study.results import TrainingResult
@@ -59,7 +61,11 @@ _KEPT = {"last": "the last is kept", "best": "the best on the validation part is
 
 
 def build(
-    documents: Documents, latencies: Sequence[SuiteDocument] = (), speeds: Sequence[SpeedDocument] = ()
+    documents: Documents,
+    latencies: Sequence[SuiteDocument] = (),
+    speeds: Sequence[SpeedDocument] = (),
+    shipped: SuiteDocument | None = None,
+    sizes: Sequence[LatencyDocument] = (),
 ) -> list[Block]:
     """The page's blocks.
 
@@ -67,11 +73,16 @@ def build(
         documents: Training results by name of the run; the page names those that are missing.
         latencies: Paired latency runs over the study's artifacts.
         speeds: Measurements of the training loop's speed.
+        shipped: The shipped sizes' results on the split ``grouped``.
+        sizes: Their speeds, one document for each kind of CPU.
     """
     blocks: list[Block] = [Heading(TITLE, 1), *_what_was_done(documents)]
     for section in (paper_table, claims, small, set_sizes, flaws, leak_free, seeds):
         blocks += section(documents)
-    blocks += [*recipes(documents, latencies), *_others(documents), *training_speed(speeds)]
+    blocks += recipes(documents, latencies)
+    if shipped:
+        blocks += which_for_a_device(documents, latencies, shipped, sizes)
+    blocks += [*_others(documents), *training_speed(speeds)]
     return [*blocks, *_reproduce(documents)]
 
 

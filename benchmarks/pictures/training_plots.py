@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from benchmarks.pictures.labels import label
 from benchmarks.pictures.plots import RC, STYLES, figure_and_axes, log_axis, to_svg
 from benchmarks.study.results import Epoch, TestedImage, ValidatedEpoch
 from edge_runtime.common.optional import require
@@ -136,6 +137,31 @@ def recipes(costs: Mapping[tuple[str, str], tuple[float, float | None]]) -> byte
         right.tick_params(labelleft=False)
         figure.legend(*right.get_legend_handles_labels(), loc="outside upper center", ncols=3, frameon=False)
         figure.set_layout_engine("constrained")
+        return to_svg(figure)
+
+
+def sizes(choices: Mapping[str, tuple[float, float]]) -> bytes:
+    """Dice in percent over the size of the file in MB, a point for each network.
+
+    Args:
+        choices: Size and Dice by name.
+
+    Returns:
+        An SVG file.
+    """
+    with require("matplotlib").rc_context(RC):
+        figure, axes = figure_and_axes(8.6, 4.2)
+        require("matplotlib.backends.backend_agg").FigureCanvasAgg(figure)  # measures the labels
+        points = list(choices.values())
+        axes.plot(*zip(*points, strict=True), "o", color=STYLES[0][0], markersize=8)
+        log_axis(axes)
+        axes.set_xlabel("size of the full int8 file (MB)")
+        axes.set_ylabel("Dice per image (%)")
+        axes.margins(0.12)
+        figure.set_layout_engine("constrained")
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+        label(axes, list(choices), points, points)
         return to_svg(figure)
 
 

@@ -21,12 +21,13 @@ from benchmarks.pages.command import RESULTS_JSON, RESULTS_PAGE
 from benchmarks.pages.results_speed import training_speed
 from benchmarks.pages.scores import shipped_epochs
 from benchmarks.pictures import strategy_overlays
+from benchmarks.search.sizes import MEASURED, load_sizes
 from benchmarks.study import findings
 from benchmarks.study.quantized import Networks, load_latencies, rows
 from benchmarks.study.results import TRAINING, Pooled, TrainingResult, load_all, load_training
 from benchmarks.study.runs import RUNS, STUDY, get_run
 from benchmarks.study.training_speed import SPEEDS, load_speeds
-from benchmarks.suite.document import Conditions, Result, SuiteDocument
+from benchmarks.suite.document import Conditions, Result, SuiteDocument, load_document
 from edge_runtime.common.record import from_json, to_json
 from edge_runtime.errors import ModelError, UsageError
 from edge_runtime.timing.bench import Percentiles, StageLatencies
@@ -217,7 +218,8 @@ def test_the_committed_page_is_made_from_the_committed_results() -> None:
     runs = load_all()
     assert runs, "no training results are committed"
     page = ROOT / RESULTS_PAGE
-    files = markdown_files(results_page.build(runs, load_latencies(), load_speeds()), page)
+    shipped, sizes = load_document(MEASURED), load_sizes()
+    files = markdown_files(results_page.build(runs, load_latencies(), load_speeds(), shipped, sizes), page)
     assert files[page].decode() == page.read_text(), "call python -m benchmarks pages"
     assert all(path.exists() for path in files)
     written = from_json(Networks, json.loads((ROOT / RESULTS_JSON).read_text()), RESULTS_JSON)

@@ -1,0 +1,148 @@
+"""The section of the results page on which strategy to take for a device: the paper's network and ours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from benchmarks.common.render import Block, Figure, Heading, Paragraph, Table, code
+from benchmarks.common.tables import number
+from benchmarks.pictures.training_plots import sizes as sizes_picture
+from benchmarks.search.latency import LatencyDocument, Speed
+from benchmarks.search.sizes import RECIPE, instructions_of
+from benchmarks.study.findings import Documents, size_text
+from benchmarks.study.quantized import Row, rows
+from benchmarks.study.results import TrainingResult
+from benchmarks.suite.document import Result, SuiteDocument
+from train.protocols import LEAK_FREE
+
+_TEXT = (
+    "A freeze strategy changes what is trained, not the network: on a device all of the paper's strategies have the "
+    "same size and take the same time. So a strategy buys nothing there. What it buys is accuracy for a given "
+    "training: few images favour a frozen encoder (see the set sizes above), enough images favour training "
+    "everything, and a frozen encoder trains somewhat faster (see below). Only another network is faster."
+)
+_TABLE = (
+    "All rows are in full int8 and judged on the same {n} images of exams that no network was trained on. {trained} "
+    "are those of the leak-free setting above, in the plainest quantization. The shipped {shipped} were trained for "
+    "longer and on more images, as `docs/training.md` tells, so they do not show what their shape alone is worth."
+)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A network to choose.
+
+    Attributes:
+        name: The strategy.
+        size: Its input, as text.
+        megabytes: Of the full int8 file.
+        faster: How many times faster than the paper's network at its size, as text, by the CPU's int8 instructions.
+        dice: Mean Dice in percent.
+        adf_mm: Mean absolute difference of the circumference in mm.
+        points: What int8 changes in points of Dice.
+        shift_mm: Mean absolute shift of the circumference by int8 in mm.
+    """
+
+    name: str
+    size: str
+    megabytes: float
+    faster: dict[str, str]
+    dice: float
+    adf_mm: float | None
+    points: float | None
+    shift_mm: float | None
+
+
+def which_for_a_device(
+    documents: Documents,
+    latencies: Sequence[SuiteDocument],
+    shipped: SuiteDocument,
+    speeds: Sequence[LatencyDocument],
+) -> list[Block]:
+    """The table and the picture; nothing where no strategy was trained in the leak-free setting.
+
+    Args:
+        documents: Training results by name of the run.
+        latencies: Paired latency runs over their artifacts.
+        shipped: The shipped sizes' results on the split ``grouped``.
+        speeds: Their speeds, one document for each kind of CPU.
+    """
+    found = [r for r in rows(documents, latencies) if r.recipe == RECIPE and _is_leak_free(documents[r.run])]
+    results = [r for r in shipped.results if r.recipe == RECIPE and r.accuracy and r.degradation]
+    if not found or not results:
+        return []
+    unit = next((r for r in rows(documents, latencies) if r.recipe == RECIPE and _is_unit(documents[r.run])), None)
+    choices = [_trained(row, documents[row.run], unit) for row in found]
+    choices += [_shipped(result, speeds) for result in results]
+    choices.sort(key=lambda choice: choice.megabytes)
+    kinds = sorted({kind for choice in choices for kind in choice.faster})
+    header = ("strategy", "input", "MB", *(f"times faster, {kind}" for kind in kinds), "Dice (%)", "ADF (mm)",
+              "int8 changes Dice (points)", "int8 shifts HC (mm)")  # fmt: skip
+    body = [
+        [
+            code(choice.name),
+            choice.size,
+            f"{choice.megabytes:.2f}",
+            *(choice.faster.get(kind, "-") for kind in kinds),
+            f"{choice.dice:.2f}",
+            number(choice.adf_mm, 2),
+            number(choice.points, 3, sign=True),
+            number(choice.shift_mm, 3),
+        ]
+        for choice in choices
+    ]
+    times = (
+        "Times are of the network alone, over the paper's network in full int8 at 256x256 on the same machine; a dash "
+    )
+    times += "was not measured. All networks of one architecture and input size take the same time."
+    return [
+        Heading("Which strategy on a device?"),
+        Paragraph(_TEXT),
+        Paragraph(_TABLE.format(n=found[0].n_images, trained=_names(found), shipped=_names(results))),
+        Paragraph(times),
+        Table(header, body),
+        Figure("device.svg", sizes_picture({choice.name: (choice.megabytes, choice.dice) for choice in choices}),
+               "Dice over the size of the full int8 file", "Dice of unseen exams over the size of the full int8 file."),
+    ]  # fmt: skip
+
+
+def _names(found: Sequence[Row | Result]) -> str:
+    return ", ".join(code(str(one.strategy)) for one in found)
+
+
+def _is_leak_free(run: TrainingResult) -> bool:
+    return run.study_run.protocol == LEAK_FREE and run.run.seed == 0
+
+
+def _is_unit(run: TrainingResult) -> bool:
+    """Whether it is the paper's network at the size that all speeds are ratios to."""
+    return run.run.strategy == "decoder-all" and run.run.image_size == (256, 256)
+
+
+def _trained(row: Row, run: TrainingResult, unit: Row | None) -> Choice:
+    faster, own = {}, row.latency_ms
+    if unit and own and unit.latency_ms and own.cpu == unit.latency_ms.cpu:
+        kind = (own.int8_instructions or ("unknown",))[-1]
+        faster[kind] = f"{unit.latency_ms.p50 / own.p50:.1f}"
+    cost = row.against_float32
+    return Choice(
+        row.strategy, size_text(run), row.size_bytes / 1e6, faster, 100 * (row.dice or 0.0),
+        row.hc_absolute_difference_mm, cost.dice, cost.hc_absolute_shift_mm,
+    )  # fmt: skip
+
+
+def _shipped(result: Result, speeds: Sequence[LatencyDocument]) -> Choice:
+    accuracy, cost, size = result.accuracy, result.degradation, result.input_size
+    assert accuracy and cost and size  # checked above
+    found: dict[str, Speed | None] = {instructions_of(s): s.by_name().get(result.strategy or "") for s in speeds}
+    return Choice(
+        name=result.strategy or result.artifact,
+        size="{}x{}".format(*size),
+        megabytes=(result.size_bytes or 0) / 1e6,
+        faster={kind: f"{speed.times_faster:.1f}" for kind, speed in found.items() if speed},
+        dice=100 * (accuracy.dice.mean or 0.0),
+        adf_mm=accuracy.hc_absolute_difference_mm.mean,
+        points=cost.dice_difference_points.mean,
+        shift_mm=cost.hc_absolute_shift_mm.mean,
+    )
