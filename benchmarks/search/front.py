@@ -61,4 +61,7 @@ def table(results: Sequence[TrialResult], latency: LatencyDocument) -> str:
     header, body = cells(found, COLUMNS)
     marked = [[f"{'*' if row[0] in kept else ' '} {row[0]}", *row[1:]] for row in body]
     note = f"* nothing faster is as good in Dice or in ADF. Accuracy: full int8, {len(results[0].images)} images."
+    untimed = sorted({result.name for result in results} - {result.name for result, _ in found})
+    if untimed:
+        note += f"\nTrained, but not timed in latency.json: {', '.join(untimed)}. Time them: --latency --overwrite"
     return f"{text_table([f'  {header[0]}', *header[1:]], marked)}\n{note}"
