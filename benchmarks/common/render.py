@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path, PurePosixPath
 
+from benchmarks.common.page_style import STYLE
 from edge_runtime.common.cli import say
 from edge_runtime.common.files import write_bytes
 
@@ -20,28 +21,6 @@ FIGURES = "figures"
 """Folder beside the Markdown file that its pictures lie in."""
 
 _MIME = {".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg"}
-
-_STYLE = """
-:root { color-scheme: light; }
-body { font: 16px/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff; max-width: 1240px;
-       margin: 2rem auto; padding: 0 1rem; }
-h1, h2, h3 { line-height: 1.25; margin: 2rem 0 .5rem; }
-h1 { margin-top: 0; } h2 { border-top: 1px solid #ccc; padding-top: 1.5rem; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; font-size: .85rem; margin: .5rem 0 1rem; }
-th, td { padding: .3rem .6rem; border-bottom: 1px solid #ddd; text-align: right; vertical-align: top;
-         font-variant-numeric: tabular-nums; }
-td { white-space: nowrap; }
-th { border-bottom: 2px solid #888; vertical-align: bottom; }
-th:first-child, td:first-child, .facts th, .facts td { text-align: left; }
-.facts td + td { white-space: normal; }
-code { font-size: .92em; }
-figure { margin: 1rem 0 2rem; } figure img { max-width: 100%; height: auto; }
-figcaption { font-size: .9rem; color: #444; max-width: 60rem; }
-.sheet { display: grid; grid-template-columns: repeat(auto-fill, minmax(200px, 1fr)); gap: 1rem; margin: 1rem 0 2rem; }
-.sheet figure { margin: 0; } .sheet figcaption { font-size: .8rem; line-height: 1.3; overflow-wrap: anywhere; }
-.warning { border-left: 4px solid #b35900; background: #fff6e9; padding: .6rem 1rem; }
-"""
 
 
 @dataclass(frozen=True)
@@ -104,16 +83,36 @@ class Figure:
 
 @dataclass(frozen=True)
 class Sheet:
-    """Small pictures side by side.
+    """Pictures side by side, as many as the page is wide for.
 
     Attributes:
         figures: The pictures, from left to right and down.
+        large: They are plots, of which two fit side by side on a desk, and one on a phone.
     """
 
     figures: Sequence[Figure]
+    large: bool = False
 
 
-Block = Heading | Paragraph | Table | Figure | Sheet
+@dataclass(frozen=True)
+class Contents:
+    """Links to the page's main headings, those of level 2."""
+
+
+@dataclass(frozen=True)
+class Details:
+    """Blocks that are one click away. They open without JavaScript.
+
+    Attributes:
+        summary: What is always shown.
+        blocks: What the click shows.
+    """
+
+    summary: str
+    blocks: Sequence[Block]
+
+
+Block = Heading | Paragraph | Table | Figure | Sheet | Contents | Details
 
 _CODE = re.compile("`([^`]+)`")
 
@@ -126,15 +125,23 @@ def code(name: object) -> str:
 
 def to_markdown(blocks: Sequence[Block]) -> str:
     """The page as Markdown. Its figures are files in :data:`FIGURES`, which the caller writes."""
-    return "\n\n".join(_markdown(block) for block in blocks) + "\n"
+    return "\n\n".join(_markdown(block, blocks) for block in blocks) + "\n"
 
 
 def markdown_files(blocks: Sequence[Block], page: Path) -> dict[Path, bytes]:
     """A page as Markdown and its figures, by path."""
-    single = [block for block in blocks if isinstance(block, Figure)]
-    in_sheets = [figure for block in blocks if isinstance(block, Sheet) for figure in block.figures]
-    figures = {page.parent / FIGURES / figure.name: figure.data for figure in (*single, *in_sheets)}
+    figures = {page.parent / FIGURES / figure.name: figure.data for figure in _figures(blocks)}
     return {**figures, page: to_markdown(blocks).encode()}
+
+
+def _figures(blocks: Sequence[Block]) -> Iterator[Figure]:
+    for block in blocks:
+        if isinstance(block, Figure):
+            yield block
+        elif isinstance(block, Sheet):
+            yield from block.figures
+        elif isinstance(block, Details):
+            yield from _figures(block.blocks)
 
 
 def write_files(files: Mapping[Path, bytes]) -> None:
@@ -146,7 +153,7 @@ def write_files(files: Mapping[Path, bytes]) -> None:
             say(f"{path}: {'written' if before is None else 'unchanged' if before == data else 'replaced'}")
 
 
-def _markdown(block: Block) -> str:
+def _markdown(block: Block, page: Sequence[Block]) -> str:
     if isinstance(block, Heading):
         return f"{'#' * block.level} {_plain(block.text)}"
     if isinstance(block, Paragraph):
@@ -154,8 +161,23 @@ def _markdown(block: Block) -> str:
     if isinstance(block, Figure):
         return f"![{_plain(block.alt)}]({FIGURES}/{block.name})\n\n*{_plain(block.caption)}*"
     if isinstance(block, Sheet):
-        return "\n\n".join(map(_markdown, block.figures))
+        return "\n\n".join(_markdown(figure, page) for figure in block.figures)
+    if isinstance(block, Contents):
+        return "\n".join(f"- [{_plain(text)}](#{anchor})" for text, anchor in _anchors(page))
+    if isinstance(block, Details):
+        inner = "\n\n".join(_markdown(each, page) for each in block.blocks)
+        return f"<details>\n<summary>{_marked_up(block.summary)}</summary>\n\n{inner}\n\n</details>"
     return table_markdown(block)
+
+
+def _anchors(page: Sequence[Block]) -> list[tuple[str, str]]:
+    """The main headings, and what links to them: the same names that GitHub makes of them."""
+    headings = [block.text for block in page if isinstance(block, Heading) and block.level == 2]
+    return [(text, _anchor(text)) for text in headings]
+
+
+def _anchor(text: str) -> str:
+    return re.sub(r"[^\w -]", "", text.lower()).strip().replace(" ", "-")
 
 
 def table_markdown(table: Table) -> str:
@@ -179,32 +201,52 @@ def _plain(text: str, in_table: bool = False) -> str:
 
 def to_html(title: str, blocks: Sequence[Block]) -> str:
     """The page as one HTML file that loads nothing from anywhere."""
-    body = "\n".join(_html(block) for block in blocks)
+    body = "\n".join(_html(block, blocks) for block in blocks)
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
+        f"<title>{escape(title)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
     )
 
 
-def _html(block: Block) -> str:
+def _html(block: Block, page: Sequence[Block]) -> str:
     if isinstance(block, Heading):
-        return f"<h{block.level}>{_marked_up(block.text)}</h{block.level}>"
+        anchor = f' id="{escape(_anchor(block.text))}"' if block.level == 2 else ""
+        return f"<h{block.level}{anchor}>{_marked_up(block.text)}</h{block.level}>"
     if isinstance(block, Paragraph):
         kind = ' class="warning"' if block.warning else ""
         return f"<p{kind}>{_marked_up(block.text)}</p>"
     if isinstance(block, Figure):
-        uri = f"data:{_MIME[PurePosixPath(block.name).suffix]};base64,{base64.b64encode(block.data).decode()}"
-        return (
-            f'<figure><img src="{uri}" alt="{escape(block.alt.replace(chr(96), ""))}">'
-            f"<figcaption>{_marked_up(block.caption)}</figcaption></figure>"
-        )
+        return _figure_html(block)
     if isinstance(block, Sheet):
-        return f'<div class="sheet">\n{chr(10).join(map(_html, block.figures))}\n</div>'
-    head = "".join(f"<th>{_marked_up(cell)}</th>" for cell in block.header)
-    rows = "\n".join("<tr>" + "".join(f"<td>{_marked_up(cell)}</td>" for cell in row) + "</tr>" for row in block.rows)
-    kind = ' class="facts"' if block.facts else ""
-    return f'<div class="wide"><table{kind}>\n<tr>{head}</tr>\n{rows}\n</table></div>'
+        kind = "sheet large" if block.large else "sheet"
+        return f'<div class="{kind}">\n{chr(10).join(map(_figure_html, block.figures))}\n</div>'
+    if isinstance(block, Contents):
+        items = [f'<li><a href="#{escape(anchor)}">{_marked_up(text)}</a></li>' for text, anchor in _anchors(page)]
+        return f'<nav aria-label="Contents"><ul class="contents">{"".join(items)}</ul></nav>'
+    if isinstance(block, Details):
+        inner = "\n".join(_html(each, page) for each in block.blocks)
+        return f"<details>\n<summary>{_marked_up(block.summary)}</summary>\n{inner}\n</details>"
+    return _table_html(block)
+
+
+def _figure_html(figure: Figure) -> str:
+    uri = f"data:{_MIME[PurePosixPath(figure.name).suffix]};base64,{base64.b64encode(figure.data).decode()}"
+    return (
+        f'<figure><img src="{uri}" alt="{escape(figure.alt.replace(chr(96), ""))}">'
+        f"<figcaption>{_marked_up(figure.caption)}</figcaption></figure>"
+    )
+
+
+def _table_html(table: Table) -> str:
+    """A table in a box that it scrolls in where it is too wide; the keyboard reaches the box."""
+    head = "".join(f'<th scope="col">{_marked_up(cell)}</th>' for cell in table.header)
+    rows = "\n".join("<tr>" + "".join(f"<td>{_marked_up(cell)}</td>" for cell in row) + "</tr>" for row in table.rows)
+    kind = ' class="facts"' if table.facts else ""
+    return (
+        f'<div class="wide" tabindex="0" role="region" aria-label="Table">'
+        f"<table{kind}>\n<tr>{head}</tr>\n{rows}\n</table></div>"
+    )
 
 
 def _marked_up(text: str) -> str:
