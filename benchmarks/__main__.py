@@ -26,7 +26,7 @@ from benchmarks.commands import (
 )
 from benchmarks.frames import pack
 from benchmarks.pages import command as pages
-from benchmarks.pages import report
+from benchmarks.pages.report import command as report
 from benchmarks.pictures import phantom
 from benchmarks.study import command as study
 from benchmarks.study import training_speed
@@ -60,28 +60,6 @@ class Command:
 def _add_run(parser: argparse.ArgumentParser) -> None:
     arguments.add_arguments(parser)
     parser.set_defaults(action=run.run)
-
-
-def _add_report(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "results", nargs="*", type=Path, metavar="RESULT.json", help="default: the newest in benchmarks/results"
-    )
-    parser.add_argument(
-        "--out", type=Path, default=Path("reports"), metavar="DIR", help="folder to write (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--data", metavar="DIR", help="for overlays: HC18's folder or 'phantom' (default: searched for, not downloaded)"
-    )
-    parser.add_argument(
-        "--artifacts", type=Path, default=Path("artifacts"), metavar="DIR", help="for overlays (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--runs", type=Path, default=Path("runs"), metavar="DIR", help="folder of the study (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--overlay", metavar="NAME", help="artifact that overlays show (default: the full_int8 of the highest Dice)"
-    )
-    parser.set_defaults(action=report.run)
 
 
 def _add_picture(parser: argparse.ArgumentParser) -> None:
@@ -125,11 +103,14 @@ COMMANDS: dict[str, Command] = {
         ("pack --out hc18.frames", "pack --data phantom --images 4 --out few.frames"),
     ),
     "report": Command(
-        _add_report,
+        report.add_arguments,
         "turn results into Markdown and HTML pages",
-        "Turn results of run into report.md and a self-contained report.html, and those of the study into results.md "
-        "and results.html.",
-        ("report", "report edge.json --data phantom --out reports"),
+        "Turn any results of run, of one device or several, into report.md and report.html. The HTML file loads "
+        "nothing and can be sent alone. Figures stand in one table only if they were measured alike: times on the same "
+        "frames and threads, scores on the same images. What was not measured is named, and each table's conditions "
+        "are one click away. A page that shows HC18 images says so: do not publish it. Without a file, the newest "
+        "result is shown, and the study's results become results.md and results.html.",
+        ("report", "report pi5.json phone.json laptop.json", "report edge.json --data phantom --out reports"),
     ),
     "compare": Command(
         compare.add_arguments,

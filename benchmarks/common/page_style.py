@@ -11,7 +11,8 @@ STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); max-width: 1240px;
        margin: 2rem auto; padding: 0 1rem; overflow-wrap: break-word; }
 h1, h2, h3 { line-height: 1.25; margin: 2rem 0 .5rem; text-wrap: balance; }
-h1 { margin-top: 0; } h2 { border-top: 1px solid var(--line); padding-top: 1.5rem; scroll-margin-top: 1rem; }
+h1 { margin-top: 0; font-size: clamp(1.5rem, 5vw, 2rem); }
+h2 { border-top: 1px solid var(--line); padding-top: 1.5rem; scroll-margin-top: 1rem; }
 p, ul { max-width: 46rem; }
 a { color: var(--link); }
 .contents { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; list-style: none; margin: 1rem 0; padding: 0;
@@ -27,7 +28,8 @@ th { border-bottom: 2px solid var(--rule); vertical-align: bottom; }
 th:first-child, td:first-child { text-align: left; }
 table:not(.facts) :is(th, td):first-child { position: sticky; left: 0; background: var(--paper); }
 .facts :is(th, td) { text-align: left; }
-.facts td { white-space: normal; min-width: 6rem; }
+.facts td { white-space: normal; }
+.facts td + td { min-width: 8rem; }
 .facts td + td { overflow-wrap: anywhere; }
 code { font-size: .92em; }
 details { border: 1px solid var(--line); border-radius: 6px; margin: .5rem 0 1rem; padding: 0 .9rem;

@@ -119,6 +119,10 @@ class PackedFrame:
         """The frame, uint8 (H, W)."""
         return self.grey
 
+    def ellipse(self) -> Ellipse:
+        """The reference ellipse in pixels."""
+        return self.entry.ellipse
+
     def mask(self) -> NDArray[np.bool_]:
         """The reference mask, bool (H, W)."""
         return self._mask

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.frames.frame_set import FrameSet, read_frame_set
+from edge_runtime.head.ellipse import Ellipse
 from train.data.check import check_samples
 from train.data.hc18 import Dataset, Sample, cache, find_data, hash_samples
 from train.data.reference import Reference
@@ -22,6 +23,9 @@ class Image(Reference, Protocol):
 
     def frame(self) -> NDArray[np.uint8]:
         """The frame in grey, uint8 (H, W)."""
+
+    def ellipse(self) -> Ellipse:
+        """The reference ellipse in pixels."""
 
 
 @dataclass(frozen=True)

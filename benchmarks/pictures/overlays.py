@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.common.render import Figure
-from benchmarks.suite.artifacts import find_artifacts
-from benchmarks.suite.document import Result, SuiteDocument
+from benchmarks.frames.images import Image
+from benchmarks.suite.behind import Behind
+from benchmarks.suite.document import Result
 from edge_runtime.common.optional import require
 from edge_runtime.errors import UsageError
 from edge_runtime.metrics import ImageScore
 from edge_runtime.segmenter import Segmenter
-from edge_runtime.shipped import DEFAULT_MODEL
-from train.data.hc18 import Dataset, Sample, find_data, find_local, hash_samples, read_dataset
 
 REFERENCE_COLOR, PREDICTED_COLOR = "#E69F00", "#56B4E9"
 DPI = 100
@@ -50,74 +49,38 @@ def choose_images(images: Sequence[ImageScore]) -> list[tuple[str, ImageScore]]:
     return [(title, chosen[title]) for title in names.values()]
 
 
-def local_dataset(document: SuiteDocument, data: str | None) -> Dataset | str:
-    """The data that a result was measured on, or why they are not available. Nothing is downloaded.
-
-    Args:
-        document: The result file.
-        data: What the user gave as ``--data``, None to search.
-    """
-    if data is not None:
-        dataset = find_data(data)
-    elif document.conditions.is_phantom:
-        dataset = find_data("phantom")
-    elif (place := find_local()) is not None:
-        dataset = read_dataset(place)
-    else:
-        return "the images it was measured on are not here; name their folder with --data"
-    return dataset
-
-
-def draw_overlays(document: SuiteDocument, result: Result, data: str | None, artifacts: Path) -> list[Figure] | str:
+def draw_overlays(model: Path, behind: Behind, scores: Sequence[ImageScore], prefix: str) -> list[Figure]:
     """Draw the best, median and worst image of a result.
 
     Args:
-        document: The result file.
-        result: The artifact's entry in it.
-        data: What the user gave as ``--data``, None to search.
-        artifacts: Folder of the artifact, unless it is the shipped one.
-
-    Returns:
-        The figures, or why there are none: only the images and the model that were measured are drawn.
+        model: The artifact.
+        behind: The images that it was scored on.
+        scores: Their scores.
+        prefix: Begins the figures' names.
     """
-    places = [place for place in (artifacts, DEFAULT_MODEL) if place.exists()]
-    known = [artifact for place in places for artifact in find_artifacts([place])]
-    found = [a for a in known if a.manifest and a.manifest.model_sha256 == result.model_sha256]
-    if not found and not artifacts.is_dir():
-        return f"there is no folder {artifacts.name}/; name the artifacts' folder with --artifacts"
-    if not found:
-        return f"no file in {artifacts.name}/ has the sha256 of {result.artifact} as it was measured"
-    dataset = local_dataset(document, data)
-    if isinstance(dataset, str):
-        return dataset
-    names = [score.image for score in result.images]
-    if not set(names) <= set(dataset.samples):
-        return f"the data at hand ({dataset.title}) lack images that it was measured on"
-    if hash_samples(dataset.select(names)) != document.conditions.images_sha256:
-        return f"the data at hand ({dataset.title}) are not those it was measured on: their sha256 differs"
-    segmenter = Segmenter.load(found[0].path)
+    segmenter = Segmenter.load(model)
     return [
-        _overlay(segmenter, dataset, dataset.samples[score.image], score, title)
-        for title, score in choose_images(result.images)
+        _overlay(segmenter, behind, behind.images[score.image], score, title, prefix)
+        for title, score in choose_images(scores)
     ]
 
 
-def _overlay(segmenter: Segmenter, dataset: Dataset, sample: Sample, score: ImageScore, title: str) -> Figure:
+def _overlay(segmenter: Segmenter, behind: Behind, image: Image, score: ImageScore, title: str, prefix: str) -> Figure:
     difference = score.hc_difference_mm
     if difference is None:
-        hc = f"no HC: {score.reason} (reference {sample.hc_mm:.1f} mm)"
+        hc = f"no HC: {score.reason} (reference {image.hc_mm:.1f} mm)"
     else:
-        hc = f"HC {sample.hc_mm + difference:.1f} mm, reference {sample.hc_mm:.1f} mm ({difference:+.1f} mm)"
-    caption = f"{title.capitalize()} image: {sample.name}, Dice {score.dice:.2%}, {hc}. Data: {dataset.title}."
-    alt = f"{sample.name} with the reference ellipse (orange, dashed) and the predicted outline (blue)"
-    return Figure(f"overlay-{title}.png", draw_overlay(segmenter, sample), alt, caption)
+        hc = f"HC {image.hc_mm + difference:.1f} mm, reference {image.hc_mm:.1f} mm ({difference:+.1f} mm)"
+    caption = f"{title.capitalize()} image: {image.name}, Dice {score.dice:.2%}, {hc}. Data: {behind.data}."
+    alt = f"{image.name} with the reference ellipse (orange, dashed) and the predicted outline (blue)"
+    return Figure(f"{prefix}overlay-{title}.png", draw_overlay(segmenter, image), alt, caption)
 
 
-def draw_overlay(segmenter: Segmenter, sample: Sample) -> bytes:
+def draw_overlay(segmenter: Segmenter, image: Image) -> bytes:
     """A frame at its own size with the reference ellipse and the model's outline, as PNG."""
-    frame = sample.frame()
+    frame = image.frame()
     height, width = frame.shape
-    mask, ellipse = segmenter.segment(frame), sample.ellipse().outline()
+    mask, ellipse = segmenter.segment(frame), image.ellipse().outline()
     figure = require("matplotlib.figure").Figure(figsize=(width / DPI, height / DPI), dpi=DPI)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.imshow(frame, cmap="gray", vmin=0, vmax=255)

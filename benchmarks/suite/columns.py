@@ -111,14 +111,14 @@ ACCURACY: Columns[Result] = (
     ("images", lambda r: number(r.accuracy and r.accuracy.n_images, 0)),
     ("Dice (%)", lambda r: interval(r.accuracy and r.accuracy.dice, 2, 100)),
     ("worst Dice (%)", lambda r: number(r.accuracy and r.accuracy.dice.min, 2, 100)),
-    ("foreground IoU (%)", lambda r: mean(r.accuracy and r.accuracy.foreground_iou, 2, 100)),
-    ("mean IoU (%)", lambda r: mean(r.accuracy and r.accuracy.mean_iou, 2, 100)),
-    ("pixel accuracy (%)", lambda r: mean(r.accuracy and r.accuracy.pixel_accuracy, 2, 100)),
-    ("Hausdorff (mm)", lambda r: interval(r.accuracy and r.accuracy.hausdorff_mm, 2)),
     ("ADF (mm)", lambda r: interval(r.accuracy and r.accuracy.hc_absolute_difference_mm, 2)),
     ("DF (mm)", lambda r: interval(r.accuracy and r.accuracy.hc_difference_mm, 2, sign=True)),
     ("no HC", lambda r: number(r.accuracy and r.accuracy.n_hc_refused, 0)),
     ("refused on the device", lambda r: number(r.n_refused_on_device, 0)),
+    ("foreground IoU (%)", lambda r: mean(r.accuracy and r.accuracy.foreground_iou, 2, 100)),
+    ("mean IoU (%)", lambda r: mean(r.accuracy and r.accuracy.mean_iou, 2, 100)),
+    ("pixel accuracy (%)", lambda r: mean(r.accuracy and r.accuracy.pixel_accuracy, 2, 100)),
+    ("Hausdorff (mm)", lambda r: interval(r.accuracy and r.accuracy.hausdorff_mm, 2)),
 )
 
 DEGRADATION: Columns[Result] = (

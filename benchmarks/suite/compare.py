@@ -28,14 +28,14 @@ from edge_runtime.common.record import to_json
 
 SCHEMA_VERSION = 1
 
-_MACHINE = ("model", "cpu", "int8_instructions", "cores", "governor")
-_TIMED = ("threads", "data", "latency_images")
+MACHINE = ("model", "cpu", "int8_instructions", "cores", "governor")
+TIMED = ("threads", "data", "latency_images")
 """What must be equal for times to be compared, of the device and of the conditions."""
 
-_SCORED = ("data", "split", "images_sha256")
+SCORED = ("data", "split", "images_sha256")
 """The same for scores."""
 
-_TOLD = ("mode", "frames", "seconds", "warmup", "rounds")
+TOLD = ("mode", "frames", "seconds", "warmup", "rounds")
 """What is said where it differs, and does not keep anything from being compared."""
 
 HEADER = ("artifact", "figure", "A", "B", "change [95 %]", "verdict")
@@ -106,8 +106,8 @@ def compare(before: SuiteDocument, after: SuiteDocument, margin: float, names: t
         margin: Share by which a time, a size or a memory must differ.
         names: Of their files.
     """
-    machine = _differing(before.device, after.device, _MACHINE)
-    timed, scored = (_differing(before.conditions, after.conditions, fields) for fields in (_TIMED, _SCORED))
+    machine = _differing(before.device, after.device, MACHINE)
+    timed, scored = (_differing(before.conditions, after.conditions, fields) for fields in (TIMED, SCORED))
     no_times = ", ".join([*machine, *timed])
     a, b = ({result.artifact: result for result in document.results} for document in (before, after))
     verdicts: list[Verdict] = []
@@ -153,16 +153,16 @@ def differences(before: SuiteDocument, after: SuiteDocument) -> list[str]:
     """How two results were measured differently, one sentence each, with what it means."""
     found = []
     for a_part, b_part, names, means in (
-        (before.device, after.device, _MACHINE, "times, memory and energy are not compared"),
-        (before.conditions, after.conditions, _TIMED, "times, memory and energy are not compared"),
-        (before.conditions, after.conditions, _SCORED[1:], "scores are not compared"),
+        (before.device, after.device, MACHINE, "times, memory and energy are not compared"),
+        (before.conditions, after.conditions, TIMED, "times, memory and energy are not compared"),
+        (before.conditions, after.conditions, SCORED[1:], "scores are not compared"),
         (before.device, after.device, ("tools",), "figures may differ because of that"),
-        (before.conditions, after.conditions, _TOLD, "figures may differ because of that"),
+        (before.conditions, after.conditions, TOLD, "figures may differ because of that"),
     ):
         for name in names:
             a, b = getattr(a_part, name), getattr(b_part, name)
             is_unknown = a is None or b is None
-            if a == b or (is_unknown and names is _TOLD):  # an older result does not tell
+            if a == b or (is_unknown and names is TOLD):  # an older result does not tell
                 continue
             found.append(f"{name} differs ({_short(a, b)}); {'this is not known' if is_unknown else means}.")
     a_models, b_models = ({r.artifact: r.model_sha256 for r in document.results} for document in (before, after))

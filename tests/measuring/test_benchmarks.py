@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ from benchmarks.common.render import Heading, Paragraph, Table, code, to_html, t
 from benchmarks.common.result_files import RESULTS, free_name
 from benchmarks.pages import figures
 from benchmarks.pages.command import shipped_results
-from benchmarks.pictures.plots import _apart
 from benchmarks.suite.columns import title
 from benchmarks.suite.document import load_document
 from edge_runtime.artifact.manifest import load_manifest, write_manifest
@@ -189,79 +187,6 @@ def test_a_damaged_artifact_is_reported_and_the_others_measured(
     assert "Could not be measured" in text and "not measured" in text
 
 
-def test_report_shows_the_numbers_of_the_result(
-    result: Path, artifacts: Path, phantom: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out = tmp_path / "reports"
-    arguments = ["report", str(result), "--out", str(out), "--data", str(phantom), "--artifacts", str(artifacts)]
-    assert main(arguments) == 0
-    assert f"result: {result}, of " in capsys.readouterr().out
-    text = (out / "report.md").read_text()
-    for r in load_document(result).results:
-        rows = [line for line in text.splitlines() if line.startswith(f"| `{r.artifact}` |")]
-        assert r.latency_ms and r.accuracy
-        total, dice = r.latency_ms.total, r.accuracy.dice
-        assert f"| {total.p50:.2f} / {total.p90:.2f} / {total.p99:.2f} |" in rows[0]
-        interval = f"{100 * dice.mean:.2f} \\[{100 * dice.ci95_low:.2f}, {100 * dice.ci95_high:.2f}\\]"
-        assert f"| {interval} |" in rows[1]
-    pictures = re.findall(r"\]\((figures/[^)]+)\)", text)
-    assert len(pictures) == 6 and all((out / picture).stat().st_size > 1000 for picture in pictures)
-    assert "procedural phantom" in text and "do not publish" not in text
-
-
-def test_the_page_loads_nothing(result: Path, artifacts: Path, phantom: Path, tmp_path: Path) -> None:
-    main(["report", str(result), "--out", str(tmp_path), "--data", str(phantom), "--artifacts", str(artifacts)])
-    page = (tmp_path / "report.html").read_text()
-    sources = re.findall(r"(?:src|href)\s*=\s*[\"']?([^\"'> ]{0,40})", page)
-    assert len(sources) == 6 and all(source.startswith("data:image/") for source in sources)
-    assert "<script" not in page and "@import" not in page and "url(" not in page
-
-
-def test_a_page_that_shows_hc18_says_it_must_stay_here(hc18: Path, artifacts: Path, tmp_path: Path) -> None:
-    out = tmp_path / "r.json"
-    assert measure(artifacts / "tiny" / "tiny-full_int8.tflite", hc18, out, "--images", "3") == 0
-    assert load_document(out).conditions.n_images_in_test_part == 131
-    assert main(["report", str(out), "--out", str(tmp_path), "--data", str(hc18), "--artifacts", str(artifacts)]) == 0
-    for name in ("report.md", "report.html"):
-        text = (tmp_path / name).read_text()
-        assert "do not publish or commit" in text and "phantom" not in text
-
-
-def test_names_in_a_result_cannot_become_markup(result: Path, tmp_path: Path) -> None:
-    def spoil(document: dict[str, Any]) -> None:
-        document["results"][0]["artifact"] = "<script>alert(1)</script>|`x`"
-
-    path = changed(result, tmp_path / "r.json", spoil)
-    assert main(["report", str(path), "--out", str(tmp_path / "page")]) == 0
-    assert "<script" not in (tmp_path / "page" / "report.html").read_text()
-    assert "\\<script\\>" in (tmp_path / "page" / "report.md").read_text()
-
-
-def test_overlays_need_the_images_that_were_measured(
-    result: Path, artifacts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    from train.data.phantom import make_dataset
-
-    other = make_dataset(tmp_path / "other", count=2)
-    main(["report", str(result), "--out", str(tmp_path), "--data", str(other), "--artifacts", str(artifacts)])
-    assert "no overlays: the data at hand" in capsys.readouterr().out
-    assert "Not drawn" in (tmp_path / "report.md").read_text()
-
-
-def test_missing_figures_are_not_zero(result: Path, tmp_path: Path) -> None:
-    def forget(document: dict[str, Any]) -> None:
-        for r in document["results"]:
-            r.update(latency_ms=None, accuracy=None, degradation=None, peak_memory_bytes=None, images=[])
-            del r["time_to_first_result_ms"]
-
-    path = changed(result, tmp_path / "r.json", forget)
-    assert main(["report", str(path), "--out", str(tmp_path / "page")]) == 0
-    row = next(
-        x for x in (tmp_path / "page" / "report.md").read_text().splitlines() if x.startswith("| `tiny-float32`")
-    )
-    assert row.count("not measured") == 4  # percentiles, stages, first result, memory
-
-
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -301,11 +226,6 @@ def test_compare_tells_cpus_of_one_name_apart(tmp_path: Path, capsys: pytest.Cap
 def test_a_missing_result_is_a_wrong_call(run: Any, tmp_path: Path) -> None:
     done = run("benchmarks", "compare", tmp_path / "a.json", tmp_path / "b.json")
     assert done.returncode == 2 and "There is no result file" in done.stderr and "Traceback" not in done.stderr
-
-
-def test_labels_at_the_margin_keep_apart() -> None:
-    moved = _apart([0.1, 0.95, 0.95, 0.96], 0.1)
-    assert all(b - a >= 0.1 - 1e-9 for a, b in pairwise(moved)) and moved[-1] <= 1
 
 
 @pytest.mark.parametrize("path", [*RESULTS.glob("*.json"), *RESULTS.glob("latency/*.json")], ids=lambda p: p.name)

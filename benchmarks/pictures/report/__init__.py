@@ -1,0 +1,1 @@
+"""Pictures of the report, readable on a phone, light and dark."""
