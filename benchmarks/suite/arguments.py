@@ -13,10 +13,33 @@ from edge_runtime.common.arguments import above, add_data, add_out, at_least
 from edge_runtime.errors import UsageError
 from edge_runtime.segmenter import MAX_THREADS
 
+PLAN_OPTIONS = {
+    "mode": None,
+    "minutes": None,
+    "frames": None,
+    "seconds": None,
+    "warmup": None,
+    "rounds": None,
+    "cooldown": None,
+    "seed": 0,
+    "threads": 1,
+    "profile": None,
+}
+"""Names and defaults of what :func:`add_plan` adds; a mode is always named."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments, except its action."""
     add_places(parser)
+    add_plan(parser)
+    add_data(parser)
+    parser.add_argument("--frame-set", type=Path, metavar="FILE.frames", help="the images of such a file, made by pack")
+    add_test_part(parser)
+    add_out(parser, "benchmarks/results/<machine>-<date>.json, numbered")
+
+
+def add_plan(parser: argparse.ArgumentParser) -> None:
+    """Add what says how much is measured, and how."""
     parser.add_argument(
         "--mode",
         choices=list(MODES),
@@ -29,9 +52,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--minutes", type=above(0, 24 * 60), metavar="N",
         help=f"sustained: minutes an artifact (default: {SUSTAINED_MINUTES})",
     )  # fmt: skip
-    add_data(parser)
-    parser.add_argument("--frame-set", type=Path, metavar="FILE.frames", help="the images of such a file, made by pack")
-    add_test_part(parser)
     for option, kind, what in (
         ("frames", at_least(2), "frames to time in a round, at least"),
         ("seconds", above(0, 86_400), "seconds to time in a round, at least"),
@@ -50,7 +70,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--profile", choices=["slowest", "none"],
         help="time the operators of the slowest artifact against the machine's peak (default: official does)",
     )  # fmt: skip
-    add_out(parser, "benchmarks/results/<machine>-<date>.json, numbered")
+
+
+def options_of(args: argparse.Namespace) -> tuple[str, ...]:
+    """What :func:`add_plan` was given, as words of a command line."""
+    given = {name: getattr(args, name) for name in PLAN_OPTIONS}
+    changed = {name: value for name, value in given.items() if value not in (None, PLAN_OPTIONS[name])}
+    return tuple(word for name, value in changed.items() for word in (f"--{name}", str(value)))
 
 
 def plan_of(args: argparse.Namespace) -> Plan:
@@ -64,8 +90,6 @@ def plan_of(args: argparse.Namespace) -> Plan:
         raise UsageError(f"--minutes is for --mode sustained; --mode {args.mode} takes --seconds.")
     if args.minutes is not None and args.seconds is not None:
         raise UsageError("--minutes and --seconds both say how long a round takes. Give one of them.")
-    if args.frame_set and (args.data or args.images):
-        raise UsageError("--frame-set brings its own images: leave out --data and --images.")
     seconds = args.seconds if args.minutes is None else 60 * args.minutes
     given: dict[str, Any] = {
         "frames": args.frames,
@@ -76,6 +100,16 @@ def plan_of(args: argparse.Namespace) -> Plan:
     }
     changed = {name: value for name, value in given.items() if value is not None}
     return replace(plan, seed=args.seed, threads=args.threads, **changed)
+
+
+def check_images(args: argparse.Namespace) -> None:
+    """Check that the images have one source.
+
+    Raises:
+        UsageError: They have two.
+    """
+    if args.frame_set and (args.data or args.images):
+        raise UsageError("--frame-set brings its own images: leave out --data and --images.")
 
 
 def _defaults(option: str) -> str:

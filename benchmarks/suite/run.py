@@ -18,7 +18,7 @@ from benchmarks.frames.images import Image, Images, images_of, samples_of
 from benchmarks.machine.state import BUSY_LIMIT, Load, read_load, read_state, throttled_now
 from benchmarks.roofline.profile import Profile, profile, profile_text
 from benchmarks.suite.accuracy import against_float32, score
-from benchmarks.suite.arguments import plan_of
+from benchmarks.suite.arguments import check_images, plan_of
 from benchmarks.suite.artifacts import Artifact, find_artifacts
 from benchmarks.suite.columns import OFFICIAL, OVERVIEW, STEP_MEDIANS
 from benchmarks.suite.document import SCHEMA_VERSION, Argument, Conditions, Result, SuiteDocument
@@ -42,6 +42,7 @@ LATENCY_IMAGES = 4
 def run(args: argparse.Namespace) -> int:
     """Measure artifacts. One that fails is reported, the others are still measured, and the exit code is 1."""
     plan = plan_of(args)
+    check_images(args)
     artifacts = find_artifacts(args.places)
     out = checked_out(args.out, args.overwrite)
     images = images_of(args.frame_set) if args.frame_set else samples_of(args.data, args.split_part, args.images)[2]
