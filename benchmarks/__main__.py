@@ -24,6 +24,7 @@ from benchmarks.commands import (
     sizes,
     soak,
 )
+from benchmarks.devices import command as device
 from benchmarks.frames import pack
 from benchmarks.pages import command as pages
 from benchmarks.pages.report import command as report
@@ -91,6 +92,23 @@ COMMANDS: dict[str, Command] = {
             "run artifacts/edge-m --mode official --out edge.json",
             "run edge_runtime/models --frame-set benchmarks/frames/phantom.frames",
             "run artifacts/edge-m --mode sustained --minutes 10",
+        ),
+    ),
+    "device": Command(
+        device.add_arguments,
+        "measure on another machine over ssh, and bring the result back",
+        "Measure artifacts on a Raspberry Pi or another Linux board, from here. Over the system's ssh, with its "
+        "config, agent and known hosts, the command sends the wheel, the benchmarks, artifacts and frames, makes a "
+        "virtual environment in a folder of its own, does what run does, shows its progress, brings the JSON document "
+        "back, and removes the folder. A password is asked for once. The device needs 64-bit Linux, Python 3.10 or "
+        "newer with venv, and a network, or --offline. The run does not depend on the connection: if that is lost, the "
+        "command connects again, and if it is called again, it follows the run or takes its result.",
+        (
+            "device pi@scanner.local",
+            "device pi@scanner.local --mode official --out pi.json",
+            "device pi@scanner.local artifacts/edge-m --frame-set hc18.frames --offline",
+            "device board --port 2222 --ssh-option IdentityFile=board.key --mode sustained --keep",
+            "device pi@scanner.local --discard",
         ),
     ),
     "pack": Command(

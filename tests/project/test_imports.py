@@ -25,7 +25,8 @@ ORDER = {
         "recipes images tflite conversion verification artifact job quantization quality pipeline commands __main__"
     ),
     "benchmarks": (
-        "common machine frames roofline suite study int8 predict search runtime fuzz pictures pages commands __main__"
+        "common machine frames roofline suite devices study int8 predict search runtime fuzz pictures pages commands "
+        "__main__"
     ),
 }
 """Modules and rooms, each of which may import those before it, and no other.

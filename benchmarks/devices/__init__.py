@@ -1,0 +1,1 @@
+"""Measuring on another Linux machine over ssh, from this one."""
