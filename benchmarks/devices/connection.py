@@ -163,7 +163,7 @@ def why_ssh_failed(text: str, destination: str, by_hand: str) -> FetalHeadError:
             f"{host} cannot be reached ({last}). Is it on, in this network, and its ssh server enabled? "
             f"Check: {by_hand}"
         )
-    return ConnectionLost(f"ssh to {host} failed: {last}. Check: {by_hand}")
+    return ConnectionLost(f"The connection to {host} was lost ({last}). Check: {by_hand}")
 
 
 def why_device_failed(text: str, destination: str, by_hand: str) -> str:
@@ -171,10 +171,7 @@ def why_device_failed(text: str, destination: str, by_hand: str) -> str:
     host = destination.rpartition("@")[2]
     last = _last_line(text)
     if "No space left" in text or "Disk quota exceeded" in text:
-        return (
-            f"The disk of {host} became full ({last}). Free some space there, or name a folder on another disk with "
-            "--folder."
-        )
+        return f"The disk of {host} became full. Free some space there, or name a folder on another disk with --folder."
     if "tar" in text and "not found" in text:
         return f"{host} has no tar ({last}). Install it there, for example with: sudo apt install tar"
     return f"A command failed on {host}: {last}. Look at the device: {by_hand}"

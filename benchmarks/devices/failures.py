@@ -24,6 +24,8 @@ def why_no_result(job: Job, log: str) -> str:
         return (
             "The disk of the device became full. Free some space there, or name a folder on another disk with --folder."
         )
+    if job.state == "none":
+        return "The run is no longer on the device: somebody removed it with --discard. Call again."
     if job.state == "died":
         return (
             f"The run ended on the device without a word: it was killed, or the device was switched off. Last line: "

@@ -56,6 +56,7 @@ try:
 except ImportError:
     pass
 PYTHON
+  return 0
 }
 
 prepare() { # the folder, empty but for an environment that --keep left there
@@ -74,6 +75,7 @@ prepare() { # the folder, empty but for an environment that --keep left there
     case ${name##*/} in ours | venv) ;; *) rm -rf "$name" ;; esac
   done
   mkdir -p "$folder/tmp"
+  head -c 65536 /dev/zero >"$folder/reserve" # so that a run on a full disk can still say how it ended
 }
 
 start() { # PYTHON ARGUMENT...: everything that takes long, so that it does not depend on the connection
@@ -86,9 +88,16 @@ start() { # PYTHON ARGUMENT...: everything that takes long, so that it does not 
   [ -s pid ]
 }
 
+finish() { # at the end of `work`, however it ends
+  cd "$folder" || exit 1
+  df -Pk . | { read -r _ && read -r _ _ _ free _ && [ "$free" -gt 1024 ] || echo "No space left on device"; }
+  rm -f reserve
+  echo "${code:-1}" >ended
+}
+
 work() { # PYTHON ARGUMENT...: in the background
   cd "$folder" || exit 1
-  trap 'echo "${code:-1}" >ended' EXIT
+  trap finish EXIT
   echo $$ >pid
   unset PYTHONPATH PYTHONHOME
   export TMPDIR="$folder/tmp" PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONUNBUFFERED=1
@@ -98,6 +107,7 @@ work() { # PYTHON ARGUMENT...: in the background
   if [ -e venv/made ] && venv/bin/python -m pip uninstall -q -y fetal-head-edge; then
     echo "going on with the environment that is there"
   else
+    echo "making a virtual environment"
     rm -rf venv
     "$python" -m venv venv && : >venv/made || exit
   fi
@@ -109,7 +119,6 @@ work() { # PYTHON ARGUMENT...: in the background
   cd source || exit
   ../venv/bin/python -m benchmarks run "$@"
   code=$?
-  cd "$folder" || exit
 }
 
 follow() { # OFFSET: the log from there on, until the run has ended
@@ -118,7 +127,8 @@ follow() { # OFFSET: the log from there on, until the run has ended
   while :; do
     more=no
     if running; then more=yes; fi
-    size=$(wc -c <"$folder/log") || return 1
+    [ -e "$folder/log" ] || return 0 # --discard took it away
+    size=$(wc -c <"$folder/log")
     if [ "$size" -gt "$at" ]; then
       tail -c "+$((at + 1))" "$folder/log" | head -c "$((size - at))" || return 1 # nobody listens any more
       at=$((size))

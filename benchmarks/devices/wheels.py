@@ -74,7 +74,7 @@ def _pip(command: str, *arguments: str) -> None:
     done = subprocess.run(call, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
-        said = next((line for line in reversed(lines) if "ERROR" in line), lines[-1] if lines else "it said nothing")
+        errors = [line for line in lines if "error: " in line.lower()] or lines or ["it said nothing"]
         raise FetalHeadError(
-            f"pip {command} failed on this machine: {said.strip()}. It needs pip, and a network for what is not here."
+            f"pip {command} failed on this machine: {errors[-1].strip()}. It needs pip, and a network for what is not here."
         )
