@@ -76,5 +76,5 @@ def _pip(command: str, *arguments: str) -> None:
         lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
         errors = [line for line in lines if "error: " in line.lower()] or lines or ["it said nothing"]
         raise FetalHeadError(
-            f"pip {command} failed on this machine: {errors[-1].strip()}. It needs pip, and a network for what is not here."
+            f"pip {command} failed on this machine: {errors[-1].strip()}. It needs pip, and perhaps a network."
         )
