@@ -14,7 +14,7 @@ PYTHON ?=
 TORCH_INDEX ?=
 DATA_FLAG = $(if $(DATA),--data "$(DATA)")
 
-.PHONY: help setup train export bench report test lint e2e clean
+.PHONY: help setup train export bench report scanner test lint e2e clean
 help:  ## show the commands
 	@grep -hE '^[a-z0-9]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
 
@@ -42,6 +42,9 @@ bench: $(READY)  ## measure the artifacts on this machine
 
 report: $(READY)  ## turn the newest result into reports/ (Markdown and HTML)
 	$(PY) -m benchmarks report
+
+scanner: $(READY)  ## serve a scanner's screen on this computer, with a phantom as the probe
+	$(PY) -m examples.scanner
 
 test: $(READY)  ## all tests, two files at a time
 	OMP_WAIT_POLICY=passive $(PY) -m pytest -n 2 --dist loadfile

@@ -63,6 +63,7 @@ def replay(
     *,
     region: int | None = None,
     one_size: bool = False,
+    keep_text: bool = True,
 ) -> Iterator[Item]:
     """Read frames at the pace of a probe. After a delay it does not catch up, just as a probe would not.
 
@@ -76,6 +77,7 @@ def replay(
         region: As in :func:`edge_runtime.frame.pictures.read_picture`.
         one_size: The pixel size is one number for frames of the first one's size. Image files are then given without
             it, since the stream has it and notices a change of size.
+        keep_text: Give whole frames of DICOM files, with what scanners write around the tissue. False for a screen.
     """
     opened = lru_cache(maxsize=1)(lambda path: open_dicom(path, region))  # a clip is read once, not once per frame
 
@@ -93,8 +95,9 @@ def replay(
                 picture = read(shot)
                 first = first or picture.pixels.shape
                 size, doubt = scale_of(picture, pixel_size(shot.path), first if one_size else None)
+                pixels = picture.pixels if keep_text else picture.without_text
                 bare = one_size and not picture.dicom
-                item: Item = picture.pixels if bare else Frame(picture.pixels, size, picture.part, doubt)
+                item: Item = pixels if bare else Frame(pixels, size, picture.part, doubt)
             except FetalHeadError as error:
                 item = error
             now = time.monotonic()

@@ -15,6 +15,7 @@ import pytest
 
 import benchmarks.__main__
 import edge_runtime.__main__
+import examples.scanner.__main__
 import export.__main__
 import train.__main__
 from export.commands import export as export_command
@@ -40,7 +41,7 @@ def all_parsers() -> Iterator[argparse.ArgumentParser]:
     for package in (edge_runtime.__main__, benchmarks.__main__, train.__main__):
         parser = package.build_parser()
         yield from (parser, *subcommands(parser).values())
-    yield from (download.build_parser(), weights.build_parser())
+    yield from (download.build_parser(), weights.build_parser(), examples.scanner.__main__.build_parser())
     yield export_command.build_parser("other commands:\n  x")
     for module in dict.fromkeys(module for module, _ in export.__main__.COMMANDS.values()):
         parser = import_module(f"export.commands.{module}").build_parser()

@@ -21,7 +21,7 @@ PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "MODEL_CARD.md
 )
 MAKEFILE = (ROOT / "Makefile").read_text()
 PYTHON = re.compile(r"(?:\S*/)?python3? -m (\S+)(.*)")
-OURS = ("edge_runtime", "train", "export", "benchmarks")
+OURS = ("edge_runtime", "train", "export", "benchmarks", "examples")
 
 
 class Taken(Exception):

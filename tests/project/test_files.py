@@ -88,7 +88,7 @@ def test_no_module_writes_files_past_the_module_that_does_it_whole() -> None:
         "train/weights.py": "into a temporary folder",
         "train/loop.py": "a temporary file that is renamed",
     }
-    for package in ("edge_runtime", "export", "benchmarks", "train"):
+    for package in ("edge_runtime", "export", "benchmarks", "train", "examples"):
         for path in (ROOT / package).rglob("*.py"):
             if (name := path.relative_to(ROOT).as_posix()) not in allowed:
                 assert not direct.search(path.read_text()), f"{name}: write through edge_runtime.common.files"
