@@ -46,8 +46,8 @@ def _frames(command: list[str]) -> Iterator[NDArray[np.uint8]]:
     with subprocess.Popen(command, stdout=subprocess.PIPE) as ffmpeg:
         pipe = ffmpeg.stdout
         try:
-            while pipe and pipe.readline() == b"P5\n":
-                width, height = map(int, pipe.readline().split())
+            while pipe and pipe.readline() == b"P5\n" and len(size := pipe.readline().split()) == 2:
+                width, height = map(int, size)
                 data = pipe.read(len(b"255\n") + width * height)[len(b"255\n") :]
                 if len(data) == width * height:
                     yield np.frombuffer(data, np.uint8).reshape(height, width)

@@ -49,9 +49,9 @@ def parse(module: str, arguments: list[str], monkeypatch: pytest.MonkeyPatch) ->
         raise Taken
 
     monkeypatch.setattr(argparse.ArgumentParser, "parse_args", parse_args)
-    package, _, rest = module.partition(".")
+    is_package = (ROOT / module.replace(".", "/")).is_dir()
     with pytest.raises((Taken, SystemExit)) as ended:
-        import_module(f"{package}.{rest}" if rest else f"{package}.__main__").main(arguments)
+        import_module(f"{module}.__main__" if is_package else module).main(arguments)
     assert isinstance(ended.value, Taken) or ("--help" in arguments and ended.value.code == 0)
 
 

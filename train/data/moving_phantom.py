@@ -28,7 +28,7 @@ def moving_phantom(fps: float) -> Iterator[tuple[NDArray[np.uint8], float]]:
         A frame, uint8 (508, 768), and its pixel size in mm.
     """
     rng = np.random.default_rng(0)
-    (small, _, small_mm), (large, _, large_mm) = make_phantom(13), make_phantom(3)
+    (small, _, small_mm), (large, _, large_mm) = make_phantom(14), make_phantom(3)
     scenes = ((small, small_mm, 8, 0), (_air(rng), small_mm, 3, 0), (large, large_mm, 9, 260))  # frame, mm, s, slide
     canvases = [np.pad(drawn, ((0, 0), (0, slide))).astype(np.float32) for drawn, _, _, slide in scenes]
     height, width = SIZE[0] - 2 * _MARGIN, SIZE[1] - 2 * _MARGIN
