@@ -42,7 +42,7 @@ def measured(measurement: Measurement, hc_mm: float, weeks: float | None) -> Mes
         "title": f"HC {hc_mm:.0f} mm",
         "text": f"90% interval {low:.0f} to {high:.0f} mm" if low and high else "no interval is known for this model",
         "caution": f"CAUTION: {_FIGURES.sub('', caution)}" if caution else "",
-        "age": f"age for this HC {in_words(age[0])} ± {in_words(age[1])}" if age else "no age: not 14 to 42 weeks",
+        "age": f"age by HC alone {in_words(age[0])} ± {in_words(age[1])}" if age else "no age: not 14 to 42 weeks",
         "growth": f"{rank} at {in_words(weeks)}" if weeks else "no dates given, so no percentile",
         "mark": place(weeks or 0, hc_mm),
         "ellipse": ellipse and astuple(ellipse),
@@ -64,7 +64,7 @@ def message_of(result: StreamResult, weeks: float | None) -> Message:
 def jpeg(frame: NDArray[np.uint8]) -> bytes:
     """A frame for a browser."""
     file = io.BytesIO()
-    image = require("PIL.Image").fromarray(frame.squeeze()[..., :3] if frame.ndim == 3 else frame).convert("RGB")
+    image = require("PIL.Image").fromarray(frame[..., 0] if frame.shape[2:] == (1,) else frame).convert("RGB")
     image.thumbnail((960, 960))
     image.save(file, format="JPEG", quality=80)
     return file.getvalue()

@@ -1,0 +1,209 @@
+"""The page in a browser, on good days and bad ones. Left out where there is no Chromium."""
+
+from __future__ import annotations
+
+import os
+import queue
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from edge_runtime import DeviceError, Frame, InputError, Segmenter
+from examples.scanner.__main__ import play
+from examples.scanner.screen import Screen
+from examples.scanner.server import open_server
+from tests.helpers.places import ROOT
+from train.data.phantom import make_phantom
+
+api = pytest.importorskip("playwright.sync_api")
+CHROMIUM = next(
+    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
+)
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium")]
+PIXELS, _, PIXEL_SIZE_MM = make_phantom(3)
+NO_HEAD = np.random.default_rng(0).integers(0, 255, PIXELS.shape, np.uint8)
+SIZES = {"7-inch": (800, 480), "phone": (390, 844), "desk": (1280, 800)}
+A_NUMBER = re.compile(r"HC \d+ mm")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[api.Browser]:
+    with api.sync_playwright() as driver:
+        # as root, as CI often is, Chromium starts without its sandbox only
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"] if os.geteuid() == 0 else [])
+        yield browser
+        browser.close()
+
+
+class Probe:
+    """A probe in a test's hand: it repeats what it was given last, and stalls after None."""
+
+    def __init__(self) -> None:
+        self._given: queue.Queue[object] = queue.Queue()
+        self.over = threading.Event()
+
+    def give(self, item: object) -> None:
+        self._given.put(item)
+
+    def frames(self) -> Iterator[object]:
+        item: object = None
+        while not self.over.is_set():
+            try:
+                item = self._given.get(timeout=0.05 if item is not None else 0.2)
+            except queue.Empty:
+                if item is None:
+                    continue
+            if isinstance(item, Exception) and not isinstance(item, InputError):
+                error, item = item, None
+                raise error
+            if item is not None:
+                yield item
+
+
+@pytest.fixture
+def probe() -> Iterator[Probe]:
+    probe = Probe()
+    yield probe
+    probe.over.set()
+
+
+def serve(probe: Probe, segmenter: Segmenter, deadline_ms: float = 60_000.0) -> str:
+    """Play a probe on a screen of its own; returns the page's address."""
+    screen = Screen(24.0)
+    server = open_server("127.0.0.1", 0, screen)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    probed = (probe.frames, None)
+    threading.Thread(target=play, args=(segmenter, probed, deadline_ms, screen), daemon=True).start()
+    return f"http://127.0.0.1:{server.server_port}/"
+
+
+@pytest.fixture
+def page(browser: api.Browser) -> Iterator[api.Page]:
+    page = browser.new_page(viewport={"width": 800, "height": 480})
+    page.set_default_timeout(60_000)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    page.close()
+    assert errors == []
+
+
+def shows(page: api.Page, title: str | re.Pattern[str]) -> None:
+    api.expect(page.locator("#title")).to_have_text(title, timeout=60_000)
+
+
+def has_no_number(page: api.Page) -> None:
+    """No figure stays beside a refusal: not in words, not on the chart, not as an outline."""
+    assert not re.search(r"\d", page.locator("#result").inner_text())
+    api.expect(page.locator("#level")).not_to_be_visible()
+
+
+HEAD = Frame(PIXELS, PIXEL_SIZE_MM)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_everything_is_on_the_page_without_scrolling(browser: api.Browser, probe: Probe, size: str) -> None:
+    width, height = SIZES[size]
+    page = browser.new_page(viewport={"width": width, "height": height})
+    page.goto(serve(probe, Segmenter.load()))
+    probe.give(HEAD)
+    shows(page, "HC 227 mm")
+    api.expect(page.locator("#text")).to_have_text(re.compile("90% interval 22[0-9] to 23[0-9] mm"))
+    for name in ("caution", "age", "growth", "chart", "dot", "notice", "stats", "freeze"):
+        box = page.locator(f"#{name}").bounding_box()
+        assert box and box["x"] >= 0 and box["y"] >= 0, name
+        assert box["x"] + box["width"] <= width and box["y"] + box["height"] <= height, (name, box)
+    button = page.locator("#freeze").bounding_box()
+    assert button and min(button["width"], button["height"]) >= 48
+    page.close()
+
+
+def test_a_refusal_a_stall_and_a_failed_probe_leave_no_number(page: api.Page, probe: Probe) -> None:
+    page.goto(serve(probe, Segmenter.load()))
+    shows(page, "NO SIGNAL")
+    for item, title in (
+        (Frame(NO_HEAD, PIXEL_SIZE_MM), "NOT MEASURED"),
+        (Frame(PIXELS), "NOT MEASURED"),
+        (InputError("SMITH_JANE.png cannot be read"), "NOT MEASURED"),
+        (None, "NO SIGNAL"),
+        (OSError("unplugged"), "NO PROBE"),
+    ):
+        probe.give(HEAD)
+        shows(page, A_NUMBER)
+        probe.give(item)
+        shows(page, title)
+        has_no_number(page)
+        assert "SMITH" not in page.content()
+    probe.give(HEAD)
+    shows(page, A_NUMBER)
+
+
+def test_a_computer_that_is_too_slow_shows_no_number(page: api.Page, probe: Probe) -> None:
+    page.goto(serve(probe, Segmenter.load(), deadline_ms=1e-3))
+    probe.give(HEAD)
+    shows(page, "TOO SLOW")
+    has_no_number(page)
+
+
+def test_the_best_frame_is_frozen_and_goes_when_asked(page: api.Page, probe: Probe) -> None:
+    page.goto(serve(probe, Segmenter.load()))
+    shows(page, "NO SIGNAL")
+    page.keyboard.press("f")
+    probe.give(HEAD)
+    shows(page, A_NUMBER)
+    page.locator("#freeze").click()
+    api.expect(page.locator("#badge")).to_have_text("FROZEN: best of the last seconds")
+    probe.give(None)
+    api.expect(page.locator("#stats")).not_to_contain_text("frames/s")  # the stall is told, and the frozen frame stays
+    shows(page, A_NUMBER)
+    page.keyboard.press("F")
+    shows(page, "NO SIGNAL")
+    has_no_number(page)
+
+
+def test_a_faulty_device_ends_what_is_frozen(page: api.Page, probe: Probe) -> None:
+    segmenter = Segmenter.load()
+    page.goto(serve(probe, segmenter))
+    probe.give(HEAD)
+    shows(page, A_NUMBER)
+    page.keyboard.press("f")
+    api.expect(page.locator("#badge")).to_have_text("FROZEN: best of the last seconds")
+
+    def faulty(*_: object) -> None:
+        raise DeviceError("This device computes wrongly.")
+
+    segmenter.measure = faulty  # type: ignore[method-assign, assignment]
+    shows(page, "FAULT")
+    has_no_number(page)
+
+
+def test_the_page_tells_that_the_server_is_gone_and_comes_back_with_it(page: api.Page) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    call = [sys.executable, "-m", "examples.scanner", "--port", str(port), "--deadline-ms", "60000"]
+
+    def start() -> subprocess.Popen[str]:
+        process = subprocess.Popen(call, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        assert process.stdout and process.stdout.readline().startswith("http://127.0.0.1")
+        return process
+
+    process = start()
+    try:
+        page.goto(f"http://127.0.0.1:{port}/")
+        shows(page, A_NUMBER)
+        process.kill()
+        process.wait()
+        shows(page, "NO CONNECTION")
+        has_no_number(page)
+        process = start()
+        shows(page, A_NUMBER)
+    finally:
+        process.kill()
+        process.wait()
