@@ -47,7 +47,7 @@ def frames(*call: str, count: int = 2) -> tuple[list[object], object]:
     ("call", "said"),
     [
         (("no-such-folder",), "There is no file no-such-folder"),
-        (("docs/figures",), "has no images"),
+        (("tests",), "has no images"),
         (("docs/phantom.png",), "The size of a pixel is needed"),
         (("docs/phantom.png", "--pixel-size-mm", "0"), "not a number of millimetres above 0"),
         (("/dev/video-none", "--pixel-size-mm", "0.2"), "There is no device"),
