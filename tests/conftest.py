@@ -4,7 +4,11 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
+from shutil import which
+from typing import Any
 
 import pytest
 
@@ -22,6 +26,25 @@ def hc18() -> Path:
             pytest.fail(f"CI needs HC18 in {HC18}")
         pytest.skip(f"HC18 is not in {HC18}")
     return HC18
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium, to look at pages. CI installs it; elsewhere these tests are left out without it."""
+    names = "chromium", "chromium-browser", "google-chrome"
+    chromium = next((found for name in names if (found := which(name))), None)
+    if chromium is None or find_spec("playwright") is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI needs Chromium and Playwright")
+        pytest.skip("Chromium or Playwright is not installed")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        # as root, as CI often is, Chromium starts without its sandbox only
+        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+        found = driver.chromium.launch(executable_path=chromium, args=[*arguments, "--disable-gpu"])
+        yield found
+        found.close()
 
 
 @pytest.fixture(scope="session")

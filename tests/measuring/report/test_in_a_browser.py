@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,28 +10,7 @@ import pytest
 from benchmarks.__main__ import main
 from tests.measuring.report.conftest import Make, as_of_a_board, as_older, as_sustained
 
-if find_spec("playwright") is None and not os.environ.get("CI"):
-    pytest.skip("Playwright is not installed", allow_module_level=True)
-
 WIDTHS = (390, 1280)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Chromium: Playwright's own, or the system's. CI installs it; elsewhere these tests are left out without it."""
-    from playwright.sync_api import Error, sync_playwright
-
-    with sync_playwright() as playwright:
-        system = shutil.which("chromium") or shutil.which("chromium-browser")
-        try:
-            # in a container, Chromium's own sandbox is not allowed; the page is this test's
-            found = playwright.chromium.launch(executable_path=system, args=["--no-sandbox", "--disable-gpu"])
-        except Error as error:
-            if os.environ.get("CI"):
-                raise
-            pytest.skip(f"Chromium cannot be started: {str(error).splitlines()[0]}")
-        yield found
-        found.close()
 
 
 @pytest.fixture
