@@ -18,6 +18,10 @@ running() { # the process is ours, and not another one with the same number afte
     grep -q on_device "/proc/$(cat "$folder/pid")/cmdline" 2>/dev/null
 }
 
+alive() { # the process, or one that it started
+  running || kill -0 -- "-$group" 2>/dev/null
+}
+
 state() {
   if running; then
     tell state=running
@@ -152,10 +156,10 @@ clean() { # ends what runs, and leaves nothing
     group=$(cat "$folder/pid")
     kill -s TERM -- "-$group" 2>/dev/null || kill -s TERM "$group"
     for _ in 1 2 3 4 5 6 7 8 9 10; do
-      running || break
+      alive || break
       sleep 1
     done
-    ! running || kill -s KILL -- "-$group" 2>/dev/null || kill -s KILL "$group"
+    ! alive || kill -s KILL -- "-$group" 2>/dev/null || kill -s KILL "$group"
   fi
   made=$(cat "$folder/ours")
   rm -rf "$folder" || return 1

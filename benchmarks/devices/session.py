@@ -17,6 +17,7 @@ from benchmarks.devices.parcel import Request, pack
 from benchmarks.devices.wheels import build_wheel, fetch_packages
 from benchmarks.suite.document import SuiteDocument, load_document
 from edge_runtime.common.cli import say
+from edge_runtime.common.files import write_bytes
 from edge_runtime.errors import DeviceError
 
 R = TypeVar("R")
@@ -153,7 +154,7 @@ def take_result(connection: Connection, folder: str, job: Job) -> SuiteDocument 
         return None
     with tempfile.TemporaryDirectory(prefix="fetal-head-edge-") as place:
         path = Path(place) / "result.json"
-        path.write_text(text)
+        write_bytes(path, text.encode())
         document = load_document(path)
     if not document.results:
         raise DeviceError("The result of the device holds no artifact. Call again.")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.helpers.loopback import SSH, SSHD, Loopback, make_environment, make_stand_ins
+from tests.measuring.devices.loopback import SSH, SSHD, Loopback, make_environment, make_stand_ins
 
 Device = Callable[..., Loopback]
 

@@ -13,9 +13,9 @@ import pytest
 
 from benchmarks.suite.document import load_document
 from edge_runtime.shipped import shipped_model
-from tests.helpers.loopback import HOST, Loopback
 from tests.helpers.places import ROOT
 from tests.measuring.devices.conftest import Device
+from tests.measuring.devices.loopback import HOST, Loopback
 
 pytestmark = pytest.mark.slow
 
@@ -132,8 +132,8 @@ def test_discard_ends_a_run(device: Device) -> None:
     assert board.run(HOST, "--discard") == (0, "removed\n")
     said, _ = process.communicate()
     assert process.returncode == 1 and "removed it with --discard" in said and left(board) == []
-    groups = [path.read_text().rpartition(")")[2].split()[2:4] for path in Path("/proc").glob("[0-9]*/stat")]
-    assert str(pid) not in {group for pair in groups for group in pair}
+    stats = [path.read_text().rpartition(")")[2].split() for path in Path("/proc").glob("[0-9]*/stat")]
+    assert str(pid) not in {of for state, _, group, session, *_ in stats if state != "Z" for of in (group, session)}
 
 
 def test_an_artifact_that_fails_is_reported_and_the_others_are_brought_back(device: Device, tmp_path: Path) -> None:

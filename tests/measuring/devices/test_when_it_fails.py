@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from edge_runtime.shipped import shipped_model
-from tests.helpers.loopback import HOST, PYTHON, Loopback
 from tests.measuring.devices.conftest import Device
+from tests.measuring.devices.loopback import HOST, PYTHON, Loopback
 
 SMALL = shipped_model("edge-s")
 FEW = ("--frames", "2", "--warmup", "0", "--rounds", "1")
