@@ -4,7 +4,8 @@
 # that begins with `fhe:` is read, because a user's login scripts may print lines of their own.
 #
 # In the folder: `ours` marks it, and lists the folders that were made for it; `request` and `commit` say what is to be
-# run; `phase`, `pid`, `log` and `ended` (the exit code) say how far it is; `fetched` says that the result was taken.
+# run; `phase`, `pid`, `log` and `ended` (the exit code) say how far it is; `fetched` says that the result was taken, and
+# `discarded` that the run is being ended.
 set -u
 action=$1 folder=$2
 shift 2
@@ -18,12 +19,10 @@ running() { # the process is ours, and not another one with the same number afte
     grep -q on_device "/proc/$(cat "$folder/pid")/cmdline" 2>/dev/null
 }
 
-alive() { # the process, or one that it started
-  running || kill -0 -- "-$group" 2>/dev/null
-}
-
 state() {
-  if running; then
+  if [ -e "$folder/discarded" ]; then
+    tell state=none
+  elif running; then
     tell state=running
   elif [ -s "$folder/ended" ]; then
     tell state=ended
@@ -154,12 +153,13 @@ clean() { # ends what runs, and leaves nothing
   [ -e "$folder/ours" ] || return 0
   if running; then
     group=$(cat "$folder/pid")
+    : >"$folder/discarded" # for a call that follows the run meanwhile
     kill -s TERM -- "-$group" 2>/dev/null || kill -s TERM "$group"
-    for _ in 1 2 3 4 5 6 7 8 9 10; do
-      alive || break
+    for _ in 1 2 3 4 5 6 7 8 9 10; do # what it started may take longer than itself
+      running || kill -s 0 -- "-$group" 2>/dev/null || break
       sleep 1
     done
-    ! alive || kill -s KILL -- "-$group" 2>/dev/null || kill -s KILL "$group"
+    kill -s KILL -- "-$group" 2>/dev/null || ! running || kill -s KILL "$group"
   fi
   made=$(cat "$folder/ours")
   rm -rf "$folder" || return 1
