@@ -135,18 +135,34 @@ def read_file(path: Path, limit: int) -> bytes:
         raise InputError(f"{path} cannot be read: {text}. Check the path, and the disk it is on.") from error
 
 
-def _choose_frame(path: Path, image: Any, frame: int | None) -> None:
-    count = getattr(image, "n_frames", 1)
+def check_frame_number(path: Path, count: int, frame: int | None, next_step: str) -> int:
+    """The number of the frame to measure, from 1.
+
+    Args:
+        path: The file.
+        count: Frames that it holds.
+        frame: The one that was chosen. None if none was.
+        next_step: What the message says beside --frame, where several frames need a choice.
+
+    Raises:
+        InputError: There are several, and none is chosen.
+        UsageError: There is no such frame.
+    """
     if frame is None and count > 1:
         raise InputError(
-            f"{path} holds {count} frames, and one is measured. Choose it: --frame N, from 1 to {count} "
-            "(in Python: read_image(path, frame=N))."
+            f"{path} holds {count} frames, and one is measured. Choose it: --frame N, from 1 to {count} {next_step}"
         )
     if frame is not None and frame > count:
         frames = "1 frame" if count == 1 else f"{count} frames"
         raise UsageError(f"{path} holds {frames}; there is no frame {frame}. Frames are counted from 1.")
+    return frame or 1
+
+
+def _choose_frame(path: Path, image: Any, frame: int | None) -> None:
+    count = getattr(image, "n_frames", 1)
+    number = check_frame_number(path, count, frame, "(in Python: read_image(path, frame=N)).")
     if frame is not None and count > 1:
-        image.seek(frame - 1)
+        image.seek(number - 1)
 
 
 def _orientation(image: Any) -> int:

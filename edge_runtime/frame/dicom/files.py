@@ -12,7 +12,7 @@ from edge_runtime.errors import FetalHeadError, InputError, UsageError
 from edge_runtime.frame.dicom.header import MARK, MARK_AT, Header, read_header
 from edge_runtime.frame.dicom.pixels import decode
 from edge_runtime.frame.dicom.regions import Scale, find_scale
-from edge_runtime.frame.image_files import read_file
+from edge_runtime.frame.image_files import check_frame_number, read_file
 
 MAX_DICOM_BYTES = 1 << 29
 """Largest file that is read. It is held in memory as it is; frames are decoded one at a time."""
@@ -52,16 +52,8 @@ class DicomFile:
             InputError: There are several, and none is chosen.
             UsageError: There is no such frame.
         """
-        count = self.header.frames
-        if frame is None and count > 1:
-            raise InputError(
-                f"{self.path} holds {count} frames, and one is measured. Choose it: --frame N, from 1 to {count} "
-                "(in Python: read_picture(path, frame=N)). The command stream plays all of them."
-            )
-        if frame is not None and frame > count:
-            frames = "1 frame" if count == 1 else f"{count} frames"
-            raise UsageError(f"{self.path} holds {frames}; there is no frame {frame}. Frames are counted from 1.")
-        return frame or 1
+        next_step = "(in Python: read_picture(path, frame=N)). The command stream plays all of them."
+        return check_frame_number(self.path, self.header.frames, frame, next_step)
 
     def pixels(self, frame: int) -> NDArray[np.uint8]:
         """One frame, uint8 (H, W) or (H, W, 3).
