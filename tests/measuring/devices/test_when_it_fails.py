@@ -134,7 +134,7 @@ def test_a_disk_that_becomes_full(kilobytes: int, said: str, device: Device, tmp
 
 
 def test_pip_without_a_network(device: Device) -> None:
-    nowhere = "http://127.0.0.1:9/simple"
+    nowhere = "http://127.0.0.1:9"
     board = device(new_environment=True, PIP_NO_INDEX="0", PIP_FIND_LINKS="", PIP_INDEX_URL=nowhere, PIP_RETRIES="1")
     fails(board, 1, "pip has no network on the device. Add --offline")
 
