@@ -115,9 +115,10 @@ def child(parent: int, argument: str) -> int | None:
     own = Path(f"/proc/{parent}/cmdline").read_text()
     for task in Path(f"/proc/{parent}/task").iterdir():
         for pid in (task / "children").read_text().split():
-            started_with = Path(f"/proc/{pid}/cmdline").read_text()
-            if started_with != own and argument in started_with.split("\0"):
-                return int(pid)
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it ended since
+                started_with = Path(f"/proc/{pid}/cmdline").read_text()
+                if started_with != own and argument in started_with.split("\0"):
+                    return int(pid)
     return None
 
 
