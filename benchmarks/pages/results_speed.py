@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 from benchmarks.common.render import Block, Heading, Paragraph, Table, code
 from benchmarks.common.tables import number
-from benchmarks.study.training_speed import PLAIN, VARIANTS, Speed, SpeedDocument
+from benchmarks.study.loops import PLAIN, VARIANTS
+from benchmarks.study.training_memory import TrainingMemory
+from benchmarks.study.training_speed import Speed, SpeedDocument
 
 GOAL = 3.0
 """Images per second of ours, over the plain loop's."""
@@ -41,8 +43,25 @@ def training_speed(speeds: Sequence[SpeedDocument]) -> list[Block]:
             f"{number(max(ratios), 2)} times as fast as the plain loop: goal "
             f"{'met' if min(ratios) >= GOAL else 'missed'}."
         )
-        blocks += [Paragraph(text), Table(("loop", *map(code, strategies)), rows, facts=True)]
+        blocks += [Paragraph(text), Table(("loop", *map(code, strategies)), rows, facts=True), *_memory(speed.memory)]
     return blocks
+
+
+def _memory(found: Sequence[TrainingMemory]) -> list[Block]:
+    """What a training takes, a column for each strategy; nothing where it was not measured."""
+    if not found:
+        return []
+    strategies = list(dict.fromkeys(one.strategy for one in found))
+    peaks = {(one.strategy, one.variant): one.peak_bytes / 1e6 for one in found}
+    rows = [
+        [variant, *(f"{peaks[strategy, variant]:.0f}" for strategy in strategies)]
+        for variant in dict.fromkeys(one.variant for one in found)
+    ]
+    text = (
+        f"Peak memory of a process that trains, in MB, batches of {found[0].batch_size}. Of it "
+        f"{max(one.start_bytes for one in found) / 1e6:.0f} MB are torch and its libraries, before the network is made."
+    )
+    return [Paragraph(text), Table(("loop", *map(code, strategies)), rows, facts=True)]
 
 
 def _rate(result: Speed) -> str:

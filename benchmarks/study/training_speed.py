@@ -1,4 +1,4 @@
-"""``python -m benchmarks train-speed``: images per second of this project's training loop, against a plain one."""
+"""``python -m benchmarks train-speed``: speed and memory of this project's training loop, against a plain one."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ import multiprocessing
 import os
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from benchmarks.common.device import Device, this_device
 from benchmarks.common.result_files import RESULTS, free_name, read_record
 from benchmarks.common.tables import text_table
+from benchmarks.study.loops import PLAIN, VARIANTS, config_of, make_loop
+from benchmarks.study.training_memory import TrainingMemory, measure_memory
 from edge_runtime.common.arguments import add_data, add_out, at_least, checked_out
 from edge_runtime.common.cli import say
 from edge_runtime.common.files import write_json
@@ -27,25 +29,11 @@ from edge_runtime.common.record import to_json
 from edge_runtime.device.fingerprint import usable_cores
 from edge_runtime.errors import FetalHeadError
 from train.data.check import check_samples
-from train.data.hc18 import Dataset, Sample, find_data
+from train.data.hc18 import Sample, find_data
 from train.strategies import get_strategy
-
-if TYPE_CHECKING:  # they need torch
-    from torch import nn
-
-    from train.config import TrainConfig
 
 SCHEMA_VERSION = 1
 SPEEDS = RESULTS / "training-speed"
-PLAIN = "plain"
-VARIANTS = {
-    PLAIN: "float32, channels first, the library's decoder; each image is read and resized when it is needed",
-    "in memory": "like plain, with the prepared images in memory",
-    "channels last": "like in memory, with channels last",
-    "ours": "`python -m train`: like channels last, with the fast decoder block; bfloat16 on CPUs fast at it",
-    "ours, a run a core": "`python -m benchmarks study --jobs N`: one of our runs on each core, with one thread each",
-}
-Step = Callable[[], None]
 
 
 @dataclass(frozen=True)
@@ -109,12 +97,14 @@ class SpeedDocument:
         device: The machine, with the versions of torch and what it needs.
         conditions: What it was measured under.
         results: One for each strategy and variant.
+        memory: What a training takes, for each strategy with the plain loop and ours; empty where it was not measured.
     """
 
     schema_version: int
     device: Device
     conditions: SpeedConditions
     results: tuple[Speed, ...]
+    memory: tuple[TrainingMemory, ...] = ()
 
 
 def run(args: argparse.Namespace) -> int:
@@ -125,7 +115,12 @@ def run(args: argparse.Namespace) -> int:
     require("torch")
     dataset = find_data(args.data)
     say(f"data: {dataset.title}; {args.rounds} alternating rounds of {args.steps} steps")
-    results = [result for strategy in args.strategies for result in measure(strategy, dataset, args.steps, args.rounds)]
+    results, memory = [], []
+    for strategy in args.strategies:
+        samples = list(dataset.samples.values())[: args.steps * config_of(strategy).batch_size]
+        check_samples(dataset, samples)
+        memory += measure_memory(strategy, samples)
+        results += measure(strategy, samples, args.rounds)
     conditions = SpeedConditions(
         date=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         git_commit=git_commit(),
@@ -138,9 +133,12 @@ def run(args: argparse.Namespace) -> int:
     )
     device = replace(this_device(), tools=tool_versions(("torch", "segmentation-models-pytorch", "numpy")))
     out = out or free_name(SPEEDS, device, conditions.date, conditions.is_phantom)
-    write_json(out, to_json(SpeedDocument(SCHEMA_VERSION, device, conditions, tuple(results))))
+    write_json(out, to_json(SpeedDocument(SCHEMA_VERSION, device, conditions, tuple(results), tuple(memory))))
     rows = [[r.strategy, r.variant, r.precision, f"{r.images_per_second:.2f}", f"{r.times_plain:.2f}"] for r in results]
     say(text_table(("strategy", "variant", "precision", "images/s", "times plain"), rows))
+    if memory:
+        rows = [[m.strategy, m.variant, f"{m.peak_bytes / 1e6:.0f}", f"{m.start_bytes / 1e6:.0f}"] for m in memory]
+        say(text_table(("strategy", "variant", "peak memory, MB", "of it before training"), rows))
     say(f"wrote {out}")
     return 0
 
@@ -155,23 +153,20 @@ def load_speeds(folder: Path = SPEEDS) -> list[SpeedDocument]:
     return [read_record(path, SpeedDocument, SCHEMA_VERSION, command) for path in sorted(folder.glob("*.json"))]
 
 
-def measure(strategy: str, dataset: Dataset, steps: int, rounds: int) -> list[Speed]:
+def measure(strategy: str, samples: Sequence[Sample], rounds: int) -> list[Speed]:
     """Measure every variant of a strategy, in turn, in each round.
 
     Args:
         strategy: Name of the strategy, in the paper's setting at its own size.
-        dataset: Whose images are trained on.
-        steps: Batches a variant and round.
+        samples: What is trained on in a round, by each variant.
         rounds: Rounds over all variants.
     """
     import torch
 
     from train.device import pick_precision
 
-    samples = list(dataset.samples.values())[: steps * _config(strategy).batch_size]
-    check_samples(dataset, samples)
     measured: dict[str, list[float]] = {variant: [] for variant in VARIANTS}
-    alone = {variant: _make(variant, strategy, samples) for variant in list(VARIANTS)[:-1]}
+    alone = {variant: make_loop(variant, strategy, samples) for variant in list(VARIANTS)[:-1]}
     for step in alone.values():
         step()  # untimed: memory is allocated, kernels are chosen
     cores = usable_cores()
@@ -188,7 +183,7 @@ def measure(strategy: str, dataset: Dataset, steps: int, rounds: int) -> list[Sp
             measured["ours, a run a core"].append(sum(_together(pool, cores)))
             say(f"  {strategy}: " + ", ".join(f"{variant} {rates[-1]:.2f}" for variant, rates in measured.items()))
     precision = pick_precision("auto", torch.device("cpu"))
-    config = _config(strategy)
+    config = config_of(strategy)
     return [
         Speed(
             strategy=strategy,
@@ -205,69 +200,6 @@ def measure(strategy: str, dataset: Dataset, steps: int, rounds: int) -> list[Sp
     ]
 
 
-def _config(strategy: str) -> TrainConfig:
-    from train.config import PROTOCOLS, TrainConfig
-
-    config = TrainConfig(image_size=get_strategy(strategy).image_size, encoder_weights="random")
-    return replace(config, **PROTOCOLS["paper"])
-
-
-def _make(variant: str, strategy: str, samples: Sequence[Sample]) -> Step:
-    """A function that trains on all samples once."""
-    import torch
-
-    from train.device import pick_precision
-    from train.frames.pool import make_pool
-    from train.networks.losses import unpack
-    from train.progress import Progress
-    from train.run import Run
-
-    config = _config(strategy)
-    device = torch.device("cpu")
-    if variant == "ours":
-        config = replace(config, precision=pick_precision("auto", device))  # type: ignore[arg-type]  # one of the two
-    run = Run(get_strategy(strategy), config, device)
-    if variant != "ours":
-        _make_plain(run.model, channels_last=variant == "channels last")
-    pool = None if variant == PLAIN else make_pool(samples, [], config)
-
-    def ours() -> None:
-        assert pool is not None
-        run.epoch(pool, Progress(1, len(samples)))
-
-    def plain() -> None:
-        from train.augment import AUGMENTS
-
-        generator = torch.Generator().manual_seed(0)
-        run.model.train()
-        for start in range(0, len(samples), config.batch_size):
-            batch = slice(start, start + config.batch_size)
-            drawn = make_pool(samples[batch], [], config) if pool is None else pool
-            images, masks = (drawn.images, drawn.masks) if pool is None else (drawn.images[batch], drawn.masks[batch])
-            x, y = AUGMENTS[config.augment](torch.from_numpy(images)[:, None].float() / 255, unpack(masks), generator)
-            if variant == "channels last":
-                x = x.contiguous(memory_format=torch.channels_last)
-            loss = torch.nn.functional.binary_cross_entropy_with_logits(run.model(x), y[:, :1])
-            run.optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            run.optimizer.step()
-
-    return ours if variant == "ours" else plain
-
-
-def _make_plain(model: nn.Module, channels_last: bool) -> None:
-    """Take away what makes our networks fast."""
-    import torch
-    from segmentation_models_pytorch.decoders.unet.decoder import UnetDecoderBlock
-
-    from train.networks.fast_decoder import FastDecoderBlock
-
-    model.to(memory_format=torch.channels_last if channels_last else torch.contiguous_format)
-    for module in model.modules():
-        if isinstance(module, FastDecoderBlock):
-            module.__class__ = UnetDecoderBlock
-
-
 _worker: dict[str, Any] = {}
 """What a process waits at, and what it runs."""
 
@@ -276,7 +208,7 @@ def _start_worker(barrier: Any, strategy: str, samples: Sequence[Sample]) -> Non
     import torch
 
     torch.set_num_threads(1)
-    _worker.update(barrier=barrier, step=_make("ours", strategy, samples), count=len(samples))
+    _worker.update(barrier=barrier, step=make_loop("ours", strategy, samples), count=len(samples))
 
 
 def _together(pool: ProcessPoolExecutor, cores: int) -> list[float]:

@@ -26,6 +26,7 @@ from benchmarks.study import findings
 from benchmarks.study.quantized import Networks, load_latencies, rows
 from benchmarks.study.results import TRAINING, Pooled, TrainingResult, load_all, load_training
 from benchmarks.study.runs import RUNS, STUDY, get_run
+from benchmarks.study.training_memory import measure_memory
 from benchmarks.study.training_speed import SPEEDS, load_speeds
 from benchmarks.suite.document import Conditions, Result, SuiteDocument, load_document
 from edge_runtime.common.record import from_json, to_json
@@ -276,6 +277,16 @@ def test_the_page_says_how_fast_the_loop_is_and_whether_that_is_the_goal() -> No
     text = str(training_speed([replace(speed, results=results)]))
     assert "2.50 to" in text and "goal missed" in text and "(2.50)" in text
     assert training_speed([]) == []
+
+
+def test_the_memory_of_a_training_is_that_of_its_own_process(phantom: Path) -> None:
+    samples = list(read_dataset(phantom).samples.values())[:2]
+    memory = measure_memory("encoder-only", samples)
+    assert [one.variant for one in memory] == ["plain", "ours"]
+    assert all(one.n_images == 2 and 1e8 < one.start_bytes < one.peak_bytes < 4e9 for one in memory)
+    (speed,) = load_speeds()
+    text = str(training_speed([replace(speed, memory=tuple(memory))]))
+    assert f"'{memory[1].peak_bytes / 1e6:.0f}'" in text and "Peak memory of a process that trains" in text
 
 
 def test_committed_results_are_those_of_the_study_on_hc18() -> None:
