@@ -71,7 +71,7 @@ def exported(run: Run, phantom: Path, tmp_path_factory: pytest.TempPathFactory) 
     trained = run("train", "--strategy", "all", "--protocol", "leak-free", "--data", data, "--out", checkpoints, *toy)
     assert trained.returncode == 0, trained.stderr
     few = ("--calibration-images", 6, "--verify-images", 4, "--accuracy-images", 3)
-    call = ("--checkpoint", checkpoints, "--data", data, "--out", out, "--json", *few)
+    call = ("--checkpoint", checkpoints, "--data", data, "--out", out, "--json", "--jobs", 1, *few)
     result = run("export", *call, env=environment, timeout=1200)
     assert result.returncode == 0, result.stderr
     return Exported(data, checkpoints, out, json.loads(result.stdout), result.stderr, tried, temporary)
