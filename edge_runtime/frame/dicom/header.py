@@ -67,22 +67,26 @@ class Header:
 
 
 _QUIET = threading.RLock()
+_LOGS = ("pydicom", "highdicom", "pynetdicom")
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep back pydicom's warnings and log: they quote values of the file, which could be about the patient.
+    """Keep back pydicom's warnings and log, and those of what is built on it: they quote values of the file.
 
     Both belong to the whole process, so one thread at a time reads.
     """
-    log = logging.getLogger("pydicom")
+    logs = [logging.getLogger(name) for name in _LOGS]
     with _QUIET, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        before, log.propagate = log.propagate, False
+        before = [log.propagate for log in logs]
+        for log in logs:
+            log.propagate = False
         try:
             yield
         finally:
-            log.propagate = before
+            for log, propagated in zip(logs, before, strict=True):
+                log.propagate = propagated
 
 
 def read_header(data: bytes) -> Header:
@@ -116,8 +120,12 @@ def read_header(data: bytes) -> Header:
         ) from None
 
 
-def _syntax(data: bytes) -> Syntax:
-    """The transfer syntax, from the file's first group of elements, before pydicom would inflate anything."""
+def read_syntax(data: bytes) -> str:
+    """The UID of a file's transfer syntax, from its first group of elements, before pydicom would inflate anything.
+
+    Raises:
+        InputError: There is none.
+    """
     at, uid = MARK_AT + 4, ""
     while data[at : at + 2] == b"\x02\0":
         long = data[at + 4 : at + 6] in _LONG
@@ -127,10 +135,16 @@ def _syntax(data: bytes) -> Syntax:
             uid = data[start : start + min(length, 64)].decode("ascii", "replace").rstrip("\0 ")
             break
         at = start + length
-    if uid in SYNTAXES:
-        return SYNTAXES[uid]
     if not re.fullmatch(r"[0-9.]{5,64}", uid):
         raise InputError("its header does not say how it is stored. It is probably damaged; copy or export it again")
+    return uid
+
+
+def _syntax(data: bytes) -> Syntax:
+    """The transfer syntax, if it is one that is read."""
+    uid = read_syntax(data)
+    if uid in SYNTAXES:
+        return SYNTAXES[uid]
     name = OTHER_SYNTAXES.get(uid, f"of transfer syntax {uid}")
     read = ", ".join(known.name for known in SYNTAXES.values())
     raise InputError(f"its pixels are {name}, which is not read. Save it as one of: {read}")
