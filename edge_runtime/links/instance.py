@@ -13,7 +13,8 @@ from edge_runtime.frame.dicom.codes import ULTRASOUND
 from edge_runtime.frame.dicom.header import MARK, MARK_AT, quiet, read_syntax
 
 _DEFLATED = "1.2.840.10008.1.2.1.99"
-_PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData", "PixelDataProviderURL")
+_CONTENTS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData", "ContentSequence", "EncapsulatedDocument")
+"""What images, structured reports and documents are about. It is near the end of a file."""
 _ENDS = (b"\xfe\xff\xdd\xe0\0\0\0\0", b"\xff\xfe\xe0\xdd\0\0\0\0")
 """How an element without a length ends."""
 _NO_LENGTH = 0xFFFFFFFF
@@ -65,7 +66,7 @@ def read_instance(data: bytes) -> Instance:
             raise
         raise InputError(f"it is damaged or cut short ({type(error).__name__}). {_AGAIN}") from None
     if not whole:
-        raise InputError(f"it is cut short, or something follows its end. {_AGAIN}")
+        raise InputError(f"it is cut short, has no image or report in it, or something after its end. {_AGAIN}")
     if not (same and require("pydicom").uid.UID(uid).is_valid):
         raise InputError(f"its header does not say which image it is, or says two things. {_AGAIN}")
     services = require("pynetdicom.sop_class")
@@ -75,8 +76,8 @@ def read_instance(data: bytes) -> Instance:
 
 
 def _is_whole(found: Any, data: bytes) -> bool:
-    """Whether a data set ends where its file does, and has its pixels. pydicom takes files that are cut short."""
-    if "Rows" in found and not any(name in found for name in _PIXELS):
+    """Whether a data set ends where its file does, and has its content. pydicom takes files that are cut short."""
+    if not any(name in found for name in _CONTENTS):
         return False
     last = found.get_item(max(found.keys()))
     length = getattr(last, "length", _NO_LENGTH)  # sequences without a length are not kept raw

@@ -150,15 +150,15 @@ def open_spool(folder: Path, server: Server | None) -> Iterator[Spool]:
     except OSError as error:
         raise UsageError(f"{folder} cannot be made: {error.strerror}. Name another --spool.") from error
     with locked(folder, "--spool"):
-        if server is not None and not record.is_file():
-            write_json(record, to_json(server))
-        known = _read(record, Server)
-        if server not in (None, known):
+        known = _read(record, Server) if record.is_file() else None
+        if server is not None and known is not None and str(server) != str(known) and any((folder / _SENT).glob("*")):
             raise UsageError(
-                f"{folder} is a spool for {known}, called by {known.calling}, and not for {server}, called by "
-                f"{server.calling}. Name another --spool; if the server has moved, change {record}."
+                f"{folder} is a spool for {known}, which has files from it, and not for {server}. Name another "
+                f"--spool; if the server has moved, change {record}."
             )
-        spool = Spool(folder, known)
+        if server is not None and server != known:
+            write_json(record, to_json(server))
+        spool = Spool(folder, server or _read(record, Server))
         spool.tidy()
         yield spool
 
