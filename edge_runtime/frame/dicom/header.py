@@ -15,11 +15,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edge_runtime.common.optional import require
 from edge_runtime.errors import InputError
 from edge_runtime.frame.dicom.codes import COLORS, OTHER_SYNTAXES, SYNTAXES, ULTRASOUND, Syntax
 from edge_runtime.frame.dicom.palette import Palette, make_palette
 from edge_runtime.frame.dicom.regions import Region
+from edge_runtime.frame.dicom.window import ELEMENTS as WINDOW
+from edge_runtime.frame.dicom.window import make_window
 from edge_runtime.frame.geometry import Box
 from edge_runtime.frame.image_files import MAX_IMAGE_PIXELS
 
@@ -33,7 +38,7 @@ _TABLES = [f"{part}{c}PaletteColorLookupTable{what}" for c in _CHANNELS for part
 _ELEMENTS = [
     "SOPClassUID", "Modality", "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation",
     "BitsAllocated", "BitsStored", "PixelRepresentation", "PixelSpacing", "BurnedInAnnotation",
-    "SequenceOfUltrasoundRegions", *_TABLES,
+    "SequenceOfUltrasoundRegions", "InstanceNumber", *_TABLES, *WINDOW,
 ]  # fmt: skip
 _LONG = (b"OB", b"OW", b"OF", b"OD", b"OL", b"SQ", b"UN", b"UC", b"UR", b"UT")
 """Value representations whose length has four bytes."""
@@ -50,9 +55,11 @@ class Header:
         channels: 1 or 3.
         colors: The photometric interpretation, one of :data:`COLORS`.
         palette: The colours of stored values. None without a palette.
+        window: The greys that stored values are shown as, uint8 (256,). None without a window, or with colours.
         regions: All ultrasound regions, in the file's order.
         spacing_mm: (x, y) of its PixelSpacing. None if it has none.
         burnt_in: Whether text that could identify the patient is part of the picture. None if the file does not say.
+        number: Its place among the files of its series. None if the file does not say.
     """
 
     syntax: Syntax
@@ -61,9 +68,11 @@ class Header:
     channels: int
     colors: str
     palette: Palette | None
+    window: NDArray[np.uint8] | None
     regions: tuple[Region, ...]
     spacing_mm: tuple[float, float] | None
     burnt_in: bool | None
+    number: int | None
 
 
 _QUIET = threading.RLock()
@@ -191,9 +200,11 @@ def _header(found: Any, syntax: Syntax, big_endian: bool) -> Header:
         channels,
         colors,
         _palette(found, big_endian) if colors == "PALETTE COLOR" else None,
+        make_window(found) if colors.startswith("MONO") else None,
         regions,
         (float(spacing[1]), float(spacing[0])) if spacing else None,  # the file gives the height first
         {"YES": True, "NO": False}.get(str(found.get("BurnedInAnnotation", ""))),
+        None if found.get("InstanceNumber") is None else int(found.InstanceNumber),
     )
 
 

@@ -36,10 +36,10 @@ def test_a_file_cut_short_anywhere_is_not_taken(tmp_path: Path, name: str) -> No
 
 
 def test_files_of_many_scanners_are_taken() -> None:
-    from tests.runtime.dicom.test_real_files import FILES
+    from tests.runtime.dicom.test_real_files import FILES, KNOWN
 
-    taken = [name for name, path in FILES.items() if read_instance(path.read_bytes())]
-    assert len(taken) > 15
+    for name in KNOWN:
+        assert read_instance(FILES[name].read_bytes()).uid
 
 
 @pytest.mark.parametrize(
