@@ -39,6 +39,8 @@ def derive(path: Path, what: str, make: Callable[[Any, Any], Any]) -> bytes:
     try:
         with quiet():
             image = pydicom.dcmread(path, stop_before_pixels=True)
+            if not (image.StudyInstanceUID.is_valid and image.SOPInstanceUID.is_valid):
+                raise ValueError
             for name in _MAY_BE_EMPTY:
                 if name not in image:
                     setattr(image, name, "")

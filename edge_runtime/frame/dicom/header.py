@@ -38,7 +38,7 @@ _TABLES = [f"{part}{c}PaletteColorLookupTable{what}" for c in _CHANNELS for part
 _ELEMENTS = [
     "SOPClassUID", "Modality", "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation",
     "BitsAllocated", "BitsStored", "PixelRepresentation", "PixelSpacing", "BurnedInAnnotation",
-    "SequenceOfUltrasoundRegions", "InstanceNumber", *_TABLES, *WINDOW,
+    "SequenceOfUltrasoundRegions", "SeriesNumber", "InstanceNumber", *_TABLES, *WINDOW,
 ]  # fmt: skip
 _LONG = (b"OB", b"OW", b"OF", b"OD", b"OL", b"SQ", b"UN", b"UC", b"UR", b"UT")
 """Value representations whose length has four bytes."""
@@ -59,7 +59,7 @@ class Header:
         regions: All ultrasound regions, in the file's order.
         spacing_mm: (x, y) of its PixelSpacing. None if it has none.
         burnt_in: Whether text that could identify the patient is part of the picture. None if the file does not say.
-        number: Its place among the files of its series. None if the file does not say.
+        place: The number of its series in the study, and its own in the series. 0 where the file does not say.
     """
 
     syntax: Syntax
@@ -72,7 +72,7 @@ class Header:
     regions: tuple[Region, ...]
     spacing_mm: tuple[float, float] | None
     burnt_in: bool | None
-    number: int | None
+    place: tuple[int, int]
 
 
 _QUIET = threading.RLock()
@@ -204,7 +204,7 @@ def _header(found: Any, syntax: Syntax, big_endian: bool) -> Header:
         regions,
         (float(spacing[1]), float(spacing[0])) if spacing else None,  # the file gives the height first
         {"YES": True, "NO": False}.get(str(found.get("BurnedInAnnotation", ""))),
-        None if found.get("InstanceNumber") is None else int(found.InstanceNumber),
+        (int(found.get("SeriesNumber") or 0), int(found.get("InstanceNumber") or 0)),
     )
 
 
