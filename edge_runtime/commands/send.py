@@ -37,10 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--spool", type=Path, required=True, metavar="DIR", help="folder of files to send to one server"
     )
     parser.add_argument("--to", type=_place, metavar="HOST:PORT", help="the server's address; the spool remembers it")
-    parser.add_argument("--called", type=_title, metavar="AET", help="the server's application entity title")
+    parser.add_argument("--called", metavar="AET", help="the server's application entity title")
     parser.add_argument(
         "--calling",
-        type=_title,
         default=CALLING,
         metavar="AET",
         help="our own, if the server asks (default: %(default)s)",
@@ -65,16 +64,18 @@ def _place(text: str) -> tuple[str, int]:
     return host, int(port)
 
 
-def _title(text: str) -> str:
-    if not re.fullmatch(r"[ -\[\]-~]{1,16}", text) or text != text.strip():
-        raise argparse.ArgumentTypeError(f"{text[:40]!r} is not 1 to 16 ASCII characters without a backslash")
-    return text
+def _check_title(option: str, title: str) -> None:
+    if not re.fullmatch(r"[ -\[\]-~]{1,16}", title) or title != title.strip():
+        raise UsageError(f"{option} is {title[:40]!r}; it must be 1 to 16 ASCII characters without a backslash.")
 
 
 def send(args: argparse.Namespace) -> int:
     """Put files into the spool, then send all that waits there."""
     if (args.to is None) != (args.called is None) or (args.files and args.to is None):
         raise UsageError("To send files, give --to HOST:PORT and --called AET. To send what waits, give neither.")
+    for option, title in (("--called", args.called), ("--calling", args.calling)):
+        if title is not None:
+            _check_title(option, title)
     require("pynetdicom")
     server = None if args.to is None else Server(args.to[0], args.to[1], args.called, args.calling)
     with open_spool(args.spool, server) as spool:

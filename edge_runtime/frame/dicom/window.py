@@ -42,4 +42,4 @@ def make_window(found: Any) -> NDArray[np.uint8] | None:
             raise ValueError
     except Exception as error:  # on damaged elements pydicom raises nearly anything; its text could quote the file
         raise InputError(f"its grey window cannot be applied ({type(error).__name__}). Export it again") from None
-    return np.clip(np.rint(greys), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(greys), 0, 255), np.uint8)

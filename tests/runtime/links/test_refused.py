@@ -112,9 +112,9 @@ def test_the_same_file_twice_is_sent_once_and_a_changed_one_is_refused(
         (("a.dcm", "--to", "h", "--called", "A"), "is not HOST:PORT"),
         (("a.dcm", "--to", "h:0", "--called", "A"), "no port from 1 to 65535"),
         (("a.dcm", "--to", "h:65536", "--called", "A"), "no port from 1 to 65535"),
-        (("a.dcm", "--to", "h:1", "--called", "A" * 17), "is not 1 to 16 ASCII characters"),
-        (("a.dcm", "--to", "h:1", "--called", "A\\B"), "is not 1 to 16 ASCII characters"),
-        (("a.dcm", "--to", "h:1", "--called", ""), "is not 1 to 16 ASCII characters"),
+        (("a.dcm", "--to", "h:1", "--called", "A" * 17), "it must be 1 to 16 ASCII characters"),
+        (("a.dcm", "--to", "h:1", "--called", "A\\B"), "it must be 1 to 16 ASCII characters"),
+        (("a.dcm", "--to", "h:1", "--called", ""), "it must be 1 to 16 ASCII characters"),
         ((), "is not a spool"),
     ],
 )
