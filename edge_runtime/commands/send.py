@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--calling",
         default=CALLING,
         metavar="AET",
-        help="our own, if the server asks (default: %(default)s)",
+        help="our own title, if the server must know it (default: %(default)s)",
     )
     parser.add_argument(
         "--timeout-s",
@@ -95,7 +95,7 @@ def send(args: argparse.Namespace) -> int:
         say(f"{counted(len(waiting) - left, 'file')} sent to {spool.server}, {left} waiting.")
     if left:
         say(f"To send what waits: python -m edge_runtime send --spool {printable(str(args.spool))}")
-    return 1 if left else code
+    return max(code, 1 if left else 0)
 
 
 def _add(spool: Spool, path: Path, names: dict[Path, str]) -> int:
