@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from edge_runtime.common.cli import counted, say
+from edge_runtime.common.lock import locked
 from edge_runtime.common.provenance import git_commit, tool_versions
 from edge_runtime.errors import UsageError
 from edge_runtime.frame.preprocess import prepare
@@ -26,7 +27,6 @@ from train.data.splits import Split, draw, make_split
 from train.device import keep_memory
 from train.divergence import find_not_finite
 from train.frames.pool import make_pool
-from train.lock import locked
 from train.networks.model import count_trainable
 from train.progress import Progress
 from train.run import Run

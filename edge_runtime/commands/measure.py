@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,11 @@ from edge_runtime.frame.image_files import write_mask
 from edge_runtime.frame.pictures import Picture, read_picture
 from edge_runtime.frame.pixel_sizes import PixelSize, check_pixel_size, check_pixel_sizes, pixel_size_of, read_csv
 from edge_runtime.measurement import Measurement, withhold
-from edge_runtime.output.dicom_report import TEMPLATES, Subject, check_report, write_report
+from edge_runtime.output.dicom_report import TEMPLATES
+from edge_runtime.output.documents import check_documents, documents, write_document
 from edge_runtime.output.file_names import check_folders, output_name
 from edge_runtime.output.overlay import write_overlay
+from edge_runtime.output.subject import WARNING, Subject
 from edge_runtime.quality.verdict import NO_PIXEL_SIZE
 from edge_runtime.segmenter import Segmenter
 
@@ -63,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--keep-text",
         action="store_true",
-        help="in overlays of DICOM files, keep what is around the tissue, where scanners write the patient's name; "
+        help="in pictures of DICOM files, keep what is around the tissue, where scanners write the patient's name; "
         "without this it is black",
     )
     parser.add_argument(
@@ -77,6 +80,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=TEMPLATES,
         default=TEMPLATES[0],
         help="of the report: 1500, measurements, or 5000, the OB-GYN report (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--secondary-capture",
+        type=Path,
+        metavar="OUT.dcm",
+        help="draw outline and result on the DICOM image that is measured, as a DICOM image with its patient and study",
+    )
+    parser.add_argument("--pdf", type=Path, metavar="OUT.pdf", help="write a page about the measurement, for people")
+    parser.add_argument(
+        "--fhir", type=Path, metavar="OUT.json", help="write the measurement as an Observation of HL7 FHIR R4"
     )
     parser.set_defaults(run=measure)
 
@@ -244,8 +257,10 @@ def measure(args: argparse.Namespace) -> int:
     pixel_size = pixel_size_source(args)
     option = "--pixel-size-mm" if args.pixel_size_mm else "--pixel-size-csv" if args.pixel_size_csv else None
     check_folders(args.images, {"--mask-dir": args.mask_dir, "--overlay-dir": args.overlay_dir})
-    if args.report is not None:
-        check_report(args.report, args.images)
+    outs = {
+        name: out for name in documents(args.template) if (out := getattr(args, name[2:].replace("-", "_"))) is not None
+    }
+    check_documents(outs, args.images)
     segmenter = Segmenter.load(args.model, threads=args.threads, trusted_keys=args.trusted_keys)
     code, first = 0, None
     for image in args.images:
@@ -254,8 +269,9 @@ def measure(args: argparse.Namespace) -> int:
             first = first or picture.pixels.shape
             size, doubt = scale_of(picture, size, first if is_for_one_size(args) else None)
             result = _measured(segmenter, image, picture, size, doubt)
-            if args.report is not None:
-                write_report(args.report, _subject(args, segmenter, result, option), args.template)
+            for name, out in outs.items():
+                subject = _subject(args, segmenter, picture, result, option)
+                write_document(name, out, documents(args.template)[name].make(subject))
         except FetalHeadError as error:
             code = max(code, error.exit_code)
             print(f"error: {printable(str(error))}", file=sys.stderr)
@@ -275,21 +291,25 @@ def measure(args: argparse.Namespace) -> int:
         for what, folder in (("Masks", args.mask_dir), ("Overlays", args.overlay_dir)):
             if folder is not None and folder.is_dir():
                 say(f"{what} are in {printable(str(folder))}.")
-        if args.report is not None and code == 0:
-            say(f"The report is {printable(str(args.report))}.")
-        say("Research use only; not a medical device.")
+        for out in outs.values() if code == 0 else ():
+            say(f"{printable(str(out))} is written.")
+        say(WARNING)
     return code
 
 
-def _subject(args: argparse.Namespace, segmenter: Segmenter, result: Measurement, option: str | None) -> Subject:
-    """What the report says about how the measurement was made."""
-    manifest = segmenter.manifest
-    sides = " x ".join(f"{side:.6g}" for side in result.pixel_size_mm or ())
-    parameters = (
-        f"model {manifest.name}",
-        f"sha256 of the model {manifest.model_sha256}",
-        f"pixel size {sides} mm, from {option or 'the ultrasound region of the image'}",
-        "uncertainty: 90% interval",
-        *([f"caution: {result.caution}"] if result.caution else []),
+def _subject(
+    args: argparse.Namespace, segmenter: Segmenter, picture: Picture, result: Measurement, option: str | None
+) -> Subject:
+    """What documents say about how the measurement was made."""
+    return Subject(
+        args.images[0],
+        args.frame,
+        picture,
+        args.keep_text,
+        result,
+        option,
+        segmenter.manifest.name,
+        segmenter.manifest.model_sha256,
+        edge_runtime.__version__,
+        datetime.now().astimezone(),
     )
-    return Subject(args.images[0], args.frame, result, edge_runtime.__version__, parameters)

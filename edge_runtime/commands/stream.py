@@ -19,7 +19,7 @@ from edge_runtime.commands.measure import (
 from edge_runtime.commands.replay import Shot, find_shots, replay
 from edge_runtime.common.arguments import above, add_help, at_least
 from edge_runtime.common.cli import json_line, printable, say
-from edge_runtime.frame.image_folders import find_images
+from edge_runtime.frame.picture_files import find_images
 from edge_runtime.segmenter import Segmenter
 from edge_runtime.streaming.result import StreamResult
 from edge_runtime.streaming.stream import DEADLINE_MS, STALL_S, stream
@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         type=Path,
         metavar="IMAGE_OR_FOLDER",
-        help="image files, DICOM images and clips, or folders of image files sorted by name",
+        help="image files, DICOM images and clips, or folders of them: image files by name, DICOM by series and number",
     )
     add_image_options(parser)
     add_dicom_options(parser)

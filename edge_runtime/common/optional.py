@@ -14,6 +14,8 @@ PACKAGES = {
     "pydicom": ("pydicom", "dicom"),
     "highdicom": ("highdicom", "dicom"),
     "gdcm": ("python-gdcm", "dicom"),
+    "pynetdicom": ("pynetdicom", "dicom"),
+    "reportlab": ("reportlab", "pdf"),
     "pooch": ("pooch", "train"),
     "torch": ("torch", "train"),
     "torchvision": ("torchvision", "train"),

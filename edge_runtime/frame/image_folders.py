@@ -75,31 +75,3 @@ def list_images(folder: Path) -> ImageFolder:
     except OSError as error:
         raise UsageError(f"{folder} cannot be read as a folder of images: {error}.") from error
     return ImageFolder(folder, tuple(images), tuple(annotations), tuple(left_out))
-
-
-def find_images(places: Sequence[Path]) -> tuple[list[Path], list[ImageFolder]]:
-    """Find the images in a list of files and folders.
-
-    Args:
-        places: Files and folders.
-
-    Returns:
-        The images in the order of ``places``, and the contents of the folders among them.
-
-    Raises:
-        UsageError: A file or folder does not exist, or a folder has no images.
-    """
-    images: list[Path] = []
-    folders = []
-    for place in places:
-        if place.is_dir():
-            found = list_images(place)
-            if not found.images:
-                raise UsageError(f"{place} has no images ({', '.join(SUFFIXES)}): {found}.")
-            images += found.images
-            folders.append(found)
-        elif place.is_file():
-            images.append(place)
-        else:
-            raise UsageError(f"There is no file {place}.")
-    return images, folders

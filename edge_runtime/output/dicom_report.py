@@ -2,55 +2,24 @@
 
 from __future__ import annotations
 
-import io
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.common.files import write_new
 from edge_runtime.common.optional import require
-from edge_runtime.errors import InputError, UsageError
-from edge_runtime.frame.dicom.files import is_dicom
-from edge_runtime.frame.dicom.header import quiet
+from edge_runtime.errors import InputError
 from edge_runtime.head.ellipse import Ellipse
-from edge_runtime.measurement import Measurement
+from edge_runtime.output.dicom_source import derive, frame_number
+from edge_runtime.output.subject import METHOD, NAME, Subject
 
 Template = Literal["1500", "5000"]
 
 TEMPLATES: tuple[Template, ...] = ("1500", "5000")
 
-NAME = "fetal-head-edge"
-_MAY_BE_EMPTY = (
-    "PatientID", "PatientName", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID",
-    "AccessionNumber", "ReferringPhysicianName",
-)  # fmt: skip
-"""What a report must have, if only empty (type 2), and some images lack."""
-
 _TITLE = "Head circumference (research use only; not a medical device)"
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What a report is about.
-
-    Attributes:
-        path: The DICOM file that was measured. Its patient and study are copied into the report.
-        frame: Which of its frames was chosen, from 1. None if it holds one.
-        result: The frame's measurement, with a circumference.
-        version: The version of this program.
-        parameters: What the result depends on, in words: the model and its hash, where the pixel size is from.
-    """
-
-    path: Path
-    frame: int | None
-    result: Measurement
-    version: str
-    parameters: tuple[str, ...]
 
 
 def make_report(subject: Subject, template: Template) -> bytes:
@@ -69,63 +38,23 @@ def make_report(subject: Subject, template: Template) -> bytes:
     """
     if subject.result.head_circumference_mm is None or subject.result.ellipse is None:
         raise InputError(f"No report is written for {subject.path}: there is no circumference to report.")
-    hd, pydicom = require("highdicom"), require("pydicom")
     content: Callable[[Any, Any, Subject], Any] = _measurement_report if template == "1500" else _obstetric_report
-    file = io.BytesIO()
-    try:
-        with quiet():
-            image = pydicom.dcmread(subject.path, stop_before_pixels=True)
-            for name in _MAY_BE_EMPTY:
-                if name not in image:
-                    setattr(image, name, "")
-            report = hd.sr.ComprehensiveSR(
-                evidence=[image],
-                content=content(hd, image, subject)[0],
-                series_instance_uid=hd.UID(),
-                series_number=1,
-                sop_instance_uid=hd.UID(),
-                instance_number=1,
-                manufacturer=NAME,
-                is_complete=True,
-            )
-            report.SeriesDescription = _TITLE
-            pydicom.dcmwrite(file, report, enforce_file_format=True)
-    except Exception as error:  # an image that is damaged or lacks elements; the text could quote the patient's
-        raise InputError(
-            f"No report can be made from {subject.path}: it lacks or spoils elements about the patient or the study "
-            f"({type(error).__name__}). Check it with dciodvfy."
-        ) from None
-    return file.getvalue()
 
-
-def check_report(out: Path, images: Sequence[Path]) -> None:
-    """Check that a report can be written, before anything is measured.
-
-    Raises:
-        UsageError: It would be about several files or none in DICOM, or it exists already.
-        FetalHeadError: A package is not installed.
-    """
-    if len(images) != 1 or not is_dicom(images[0]):
-        raise UsageError(
-            f"--report {out} is about one DICOM file, whose patient and study it copies. Name one, and no other image."
+    def report(hd: Any, image: Any) -> Any:
+        made = hd.sr.ComprehensiveSR(
+            evidence=[image],
+            content=content(hd, image, subject)[0],
+            series_instance_uid=hd.UID(),
+            series_number=1,
+            sop_instance_uid=hd.UID(),
+            instance_number=1,
+            manufacturer=NAME,
+            is_complete=True,
         )
-    require("highdicom")
-    if out.exists():
-        raise UsageError(f"{out} already exists. Name another file with --report, or delete it.")
+        made.SeriesDescription = _TITLE
+        return made
 
-
-def write_report(out: Path, subject: Subject, template: Template) -> None:
-    """Write a report, whole or not at all, and never over another file.
-
-    Raises:
-        InputError: As :func:`make_report`.
-        UsageError: The place cannot be written, or there is a file already.
-    """
-    data = make_report(subject, template)
-    try:
-        write_new(out, data, 0o644)
-    except OSError as error:
-        raise UsageError(f"{out} cannot be written: {error.strerror}. Name another file with --report.") from error
+    return derive(subject.path, "report", report)
 
 
 def _measurement_report(hd: Any, image: Any, subject: Subject) -> Any:
@@ -181,7 +110,7 @@ def _measurements(hd: Any, subject: Subject, **options: Any) -> list[Any]:
     found = [
         hd.sr.Measurement(
             codes.LN.HeadCircumference, round(hc_mm, 2), mm, properties=properties, **options,
-            method=hd.sr.CodedConcept("ELLIPSE-FIT", "99FHE", "Perimeter of an ellipse fitted to the skull's outline"),
+            method=hd.sr.CodedConcept("ELLIPSE-FIT", "99FHE", METHOD),
         )
     ]  # fmt: skip
     x, y = result.pixel_size_mm or (math.nan, math.nan)
@@ -191,7 +120,15 @@ def _measurements(hd: Any, subject: Subject, **options: Any) -> list[Any]:
 
 
 def _algorithm(hd: Any, subject: Subject) -> Any:
-    return hd.sr.AlgorithmIdentification(NAME, subject.version, parameters=list(subject.parameters))
+    caution = subject.result.caution
+    parameters = [
+        f"model {subject.model}",
+        f"sha256 of the model {subject.model_sha256}",
+        f"pixel size {subject.pixel_size}",
+        "uncertainty: 90% interval",
+        *([f"caution: {caution}"] if caution else []),
+    ]
+    return hd.sr.AlgorithmIdentification(NAME, subject.version, parameters=parameters)
 
 
 def _context(hd: Any) -> Any:
@@ -203,8 +140,8 @@ def _context(hd: Any) -> Any:
 
 
 def _frames(image: Any, subject: Subject) -> list[int] | None:
-    """The frame's number, in a clip."""
-    return [subject.frame] if subject.frame is not None and int(image.get("NumberOfFrames") or 1) > 1 else None
+    number = frame_number(image, subject)
+    return None if number is None else [number]
 
 
 def ellipse_points(ellipse: Ellipse | None) -> NDArray[np.float64]:

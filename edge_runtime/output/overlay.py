@@ -27,10 +27,13 @@ MAX_SIDE = 4096
 GOOD, CAUTION, REFUSED = (86, 214, 255), (255, 190, 60), (255, 120, 105)
 """Colours. They are never the only difference: the words differ too, a caution has a dashed ellipse, a refusal none."""
 
+NOT_MEASURED = "NOT MEASURED"
+"""In place of a circumference."""
+
 _WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
 _FOOTER = "Research use only; not a medical device."
 _FIGURES = re.compile(r" \([^()]*\d[^()]*\)")
-"""Figures in parentheses behind a reason. They are left out: a number on the picture could be taken for a result."""
+_IMPOSSIBLE = re.compile(r"^[\d.]+ mm ")
 
 _BITMAP_HEIGHT = 11
 """In pixels: height of Pillow's built-in bitmap font, the only one before Pillow 10.1 and without FreeType."""
@@ -88,13 +91,18 @@ def draw_overlay(frame: NDArray[np.uint8], result: Measurement) -> Any:
     return picture
 
 
+def plain_reason(result: Measurement) -> str:
+    """Why there is no circumference, without its figures: a number could be taken for a result."""
+    reason = _IMPOSSIBLE.sub("that ", _FIGURES.sub("", result.reason or "no reason is known"))
+    return reason[:1].upper() + reason[1:]
+
+
 def _lines(result: Measurement, size: tuple[int, int], color: tuple[int, int, int]) -> list[_Line]:
     """The text on a picture, before it is wrapped."""
     normal = max(11, round(min(size[0], 1.4 * size[1]) / 42))
     title, small = round(1.6 * normal), max(10, round(0.8 * normal))
     if result.head_circumference_mm is None:
-        reason = _FIGURES.sub("", result.reason or "no reason is known")
-        lines = [_Line("NOT MEASURED", title, color), _Line(reason[:1].upper() + reason[1:], normal, _WHITE)]
+        lines = [_Line(NOT_MEASURED, title, color), _Line(plain_reason(result), normal, _WHITE)]
     else:
         lines = [_Line(f"HC {result.head_circumference_mm:.1f} mm", title, color)]
         if result.interval_mm is not None:

@@ -12,7 +12,7 @@ from edge_runtime.commands.measure import is_for_one_size, pixel_size_source
 from edge_runtime.commands.replay import find_shots, replay
 from edge_runtime.frame.dicom.files import is_dicom
 from edge_runtime.frame.grabber import grab
-from edge_runtime.frame.image_folders import find_images
+from edge_runtime.frame.picture_files import find_images
 from edge_runtime.frame.pixel_sizes import PixelSize
 from edge_runtime.streaming.slot import Item
 from train.data import hc18

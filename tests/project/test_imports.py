@@ -15,11 +15,11 @@ from tests.helpers.places import ROOT
 ORDER = {
     "edge_runtime": (
         "errors shipped common head.components frame head metrics quality artifact stages measurement device "
-        "segmenter streaming timing output commands __main__"
+        "segmenter streaming timing output links commands __main__"
     ),
     "train": (
         "protocols networks.patch_shape strategies data config frames augment divergence networks weights progress "
-        "checkpoint pseudo_label start state lock device run loop __main__"
+        "checkpoint pseudo_label start state device run loop __main__"
     ),
     "export": (
         "recipes images tflite conversion verification artifact job quantization quality pipeline commands __main__"

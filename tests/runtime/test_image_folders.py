@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from edge_runtime.errors import UsageError
-from edge_runtime.frame.image_folders import canonical_name, find_images, list_images
+from edge_runtime.frame.image_folders import canonical_name, list_images
+from edge_runtime.frame.picture_files import find_images
 from tests.helpers.places import Run
 from train.data.phantom import make_phantom
 

@@ -17,12 +17,12 @@ from typing import Any
 import pytest
 import torch
 
+from edge_runtime.common.lock import LOCK, locked
 from edge_runtime.errors import FetalHeadError, ModelError, UsageError
 from tests.helpers.places import ROOT, Run
 from tests.helpers.short_run import FILES, content, go, in_epoch, interrupt
 from train.checkpoint import load_checkpoint
 from train.data.hc18 import Dataset, read_dataset
-from train.lock import LOCK, locked
 from train.run import Run as TrainingRun
 
 # States
@@ -159,7 +159,7 @@ def test_runs_of_two_strategies_share_a_folder(dataset: Dataset, tmp_path: Path)
 
 
 def test_the_lock_of_a_killed_run_does_not_count(tmp_path: Path) -> None:
-    program = "import os, sys, pathlib; from train.lock import locked\n"
+    program = "import os, sys, pathlib; from edge_runtime.common.lock import locked\n"
     program += "with locked(pathlib.Path(sys.argv[1])): os.kill(os.getpid(), 9)"
     subprocess.run([sys.executable, "-c", program, str(tmp_path / "edge")], cwd=ROOT, check=False)
     assert content(tmp_path / "edge") == [LOCK]

@@ -92,6 +92,14 @@ def open_dicom(path: Path, region: int | None = None) -> DicomFile:
     return DicomFile(path, header, scale, data)
 
 
+def place_in_series(path: Path) -> tuple[int, int]:
+    """The numbers of a file's series and of its place in it, to sort files by. Zeros where it cannot be read."""
+    try:
+        return read_header(read_file(path, MAX_DICOM_BYTES)).place
+    except FetalHeadError:  # told when it is its turn
+        return 0, 0
+
+
 def _named(path: Path, error: FetalHeadError) -> FetalHeadError:
     """The same error, with the file's name."""
     return type(error)(f"{path} cannot be measured: {error}.")

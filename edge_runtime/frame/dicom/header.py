@@ -15,11 +15,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edge_runtime.common.optional import require
 from edge_runtime.errors import InputError
 from edge_runtime.frame.dicom.codes import COLORS, OTHER_SYNTAXES, SYNTAXES, ULTRASOUND, Syntax
 from edge_runtime.frame.dicom.palette import Palette, make_palette
 from edge_runtime.frame.dicom.regions import Region
+from edge_runtime.frame.dicom.window import ELEMENTS as WINDOW
+from edge_runtime.frame.dicom.window import make_window
 from edge_runtime.frame.geometry import Box
 from edge_runtime.frame.image_files import MAX_IMAGE_PIXELS
 
@@ -33,7 +38,7 @@ _TABLES = [f"{part}{c}PaletteColorLookupTable{what}" for c in _CHANNELS for part
 _ELEMENTS = [
     "SOPClassUID", "Modality", "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel", "PhotometricInterpretation",
     "BitsAllocated", "BitsStored", "PixelRepresentation", "PixelSpacing", "BurnedInAnnotation",
-    "SequenceOfUltrasoundRegions", *_TABLES,
+    "SequenceOfUltrasoundRegions", "SeriesNumber", "InstanceNumber", *_TABLES, *WINDOW,
 ]  # fmt: skip
 _LONG = (b"OB", b"OW", b"OF", b"OD", b"OL", b"SQ", b"UN", b"UC", b"UR", b"UT")
 """Value representations whose length has four bytes."""
@@ -50,9 +55,11 @@ class Header:
         channels: 1 or 3.
         colors: The photometric interpretation, one of :data:`COLORS`.
         palette: The colours of stored values. None without a palette.
+        window: The greys that stored values are shown as, uint8 (256,). None without a window, or with colours.
         regions: All ultrasound regions, in the file's order.
         spacing_mm: (x, y) of its PixelSpacing. None if it has none.
         burnt_in: Whether text that could identify the patient is part of the picture. None if the file does not say.
+        place: The number of its series in the study, and its own in the series. 0 where the file does not say.
     """
 
     syntax: Syntax
@@ -61,28 +68,34 @@ class Header:
     channels: int
     colors: str
     palette: Palette | None
+    window: NDArray[np.uint8] | None
     regions: tuple[Region, ...]
     spacing_mm: tuple[float, float] | None
     burnt_in: bool | None
+    place: tuple[int, int]
 
 
 _QUIET = threading.RLock()
+_LOGS = ("pydicom", "highdicom", "pynetdicom")
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep back pydicom's warnings and log: they quote values of the file, which could be about the patient.
+    """Keep back pydicom's warnings and log, and those of what is built on it: they quote values of the file.
 
     Both belong to the whole process, so one thread at a time reads.
     """
-    log = logging.getLogger("pydicom")
+    logs = [logging.getLogger(name) for name in _LOGS]
     with _QUIET, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        before, log.propagate = log.propagate, False
+        before = [log.propagate for log in logs]
+        for log in logs:
+            log.propagate = False
         try:
             yield
         finally:
-            log.propagate = before
+            for log, propagated in zip(logs, before, strict=True):
+                log.propagate = propagated
 
 
 def read_header(data: bytes) -> Header:
@@ -116,8 +129,12 @@ def read_header(data: bytes) -> Header:
         ) from None
 
 
-def _syntax(data: bytes) -> Syntax:
-    """The transfer syntax, from the file's first group of elements, before pydicom would inflate anything."""
+def read_syntax(data: bytes) -> str:
+    """The UID of a file's transfer syntax, from its first group of elements, before pydicom would inflate anything.
+
+    Raises:
+        InputError: There is none.
+    """
     at, uid = MARK_AT + 4, ""
     while data[at : at + 2] == b"\x02\0":
         long = data[at + 4 : at + 6] in _LONG
@@ -127,10 +144,16 @@ def _syntax(data: bytes) -> Syntax:
             uid = data[start : start + min(length, 64)].decode("ascii", "replace").rstrip("\0 ")
             break
         at = start + length
-    if uid in SYNTAXES:
-        return SYNTAXES[uid]
     if not re.fullmatch(r"[0-9.]{5,64}", uid):
         raise InputError("its header does not say how it is stored. It is probably damaged; copy or export it again")
+    return uid
+
+
+def _syntax(data: bytes) -> Syntax:
+    """The transfer syntax, if it is one that is read."""
+    uid = read_syntax(data)
+    if uid in SYNTAXES:
+        return SYNTAXES[uid]
     name = OTHER_SYNTAXES.get(uid, f"of transfer syntax {uid}")
     read = ", ".join(known.name for known in SYNTAXES.values())
     raise InputError(f"its pixels are {name}, which is not read. Save it as one of: {read}")
@@ -177,9 +200,11 @@ def _header(found: Any, syntax: Syntax, big_endian: bool) -> Header:
         channels,
         colors,
         _palette(found, big_endian) if colors == "PALETTE COLOR" else None,
+        make_window(found) if colors.startswith("MONO") else None,
         regions,
         (float(spacing[1]), float(spacing[0])) if spacing else None,  # the file gives the height first
         {"YES": True, "NO": False}.get(str(found.get("BurnedInAnnotation", ""))),
+        (int(found.get("SeriesNumber") or 0), int(found.get("InstanceNumber") or 0)),
     )
 
 

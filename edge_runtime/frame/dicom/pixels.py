@@ -89,5 +89,6 @@ def _shown(stored: NDArray[Any], header: Header) -> NDArray[np.uint8]:
         raise ValueError
     if header.palette is not None:
         return header.palette.apply(stored)
-    shown = 255 - stored if header.colors == "MONOCHROME1" else stored
+    windowed = stored if header.window is None else header.window[stored]
+    shown = 255 - windowed if header.colors == "MONOCHROME1" else windowed
     return np.ascontiguousarray(shown)

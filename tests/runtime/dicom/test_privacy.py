@@ -73,6 +73,39 @@ def test_neither_warnings_nor_the_log_of_pydicom_get_out(tmp_path: Path, caplog:
     assert len(caplog.records) == 1
 
 
+_LOGGED = """
+import logging, sys
+from edge_runtime.__main__ import command
+logging.basicConfig(level=logging.DEBUG)
+logging.getLogger().debug("all of the log is here")
+command()
+"""
+
+
+def test_a_program_that_logs_all_logs_nothing_about_the_patient(tmp_path: Path) -> None:
+    import pynetdicom
+
+    path = write_dicom(tmp_path / "a.dcm", FRAME)
+    entity, spool = pynetdicom.AE("ARCHIVE"), tmp_path / "spool"
+    entity.supported_contexts = pynetdicom.StoragePresentationContexts
+    handlers = [(pynetdicom.evt.EVT_C_STORE, lambda event: 0)]
+    server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
+    outs = [tmp_path / name for name in ("a.json", "capture.dcm", "report.dcm", "a.pdf")]
+    options = [word for pair in zip(("--fhir", "--secondary-capture", "--report", "--pdf"), outs, strict=True)
+               for word in pair]  # fmt: skip
+    to = ("--to", f"127.0.0.1:{server.server_address[1]}", "--called", "ARCHIVE", "--spool", spool)
+    for words in (("measure", path, *options), ("send", path, *outs[1:3], *to)):
+        call = [sys.executable, "-c", _LOGGED, *map(str, words)]
+        done = subprocess.run(call, cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0 and "all of the log is here" in done.stderr, done.stderr
+        assert not [secret for secret in identifiers(path) if secret in done.stdout + done.stderr]
+    server.shutdown()
+    names = " ".join(str(found) for found in spool.rglob("*"))
+    kept = b"".join(found.read_bytes() for found in spool.rglob("*.json"))
+    for secret in identifiers(path):
+        assert secret not in names and secret.encode() not in kept
+
+
 @pytest.mark.parametrize(
     ("burnt_in", "regions", "option", "shown"),
     [
@@ -107,7 +140,7 @@ import sys
 import edge_runtime.__main__
 from edge_runtime import read_picture
 read_picture(sys.argv[1])
-assert not {"pydicom", "gdcm", "highdicom", "jpeg_ls"} & set(sys.modules)
+assert not {"pydicom", "gdcm", "highdicom", "pynetdicom", "reportlab", "jpeg_ls"} & set(sys.modules)
 for module in {modules!r}:
     sys.modules[module] = None
 try:

@@ -1,4 +1,4 @@
-"""A lock on a run's folder: two runs that write the same checkpoint would destroy each other's work."""
+"""A lock on a folder: two runs that write the same files would destroy each other's work."""
 
 from __future__ import annotations
 
@@ -22,20 +22,24 @@ _TRIES = 100
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, option: str = "--out") -> Iterator[None]:
     """Hold a folder for this process. The folder is made if it does not exist, and removed again if it stays empty.
 
     The system drops the lock when the process ends, however it ends. A lock file that is left over does not count.
     Where the file system has no locks, a warning is printed and nothing is locked.
+
+    Args:
+        folder: The folder.
+        option: The option that names it, for messages.
 
     Raises:
         UsageError: Another process holds the folder, or the folder cannot be written.
     """
     made = not folder.exists()
     try:
-        descriptor = _open_locked(folder)
+        descriptor = _open_locked(folder, option)
     except OSError as error:
-        raise UsageError(f"{folder} cannot be written: {error}. Choose another --out.") from error
+        raise UsageError(f"{folder} cannot be written: {error}. Choose another {option}.") from error
     try:
         yield
     finally:
@@ -47,7 +51,7 @@ def locked(folder: Path) -> Iterator[None]:
                 folder.rmdir()
 
 
-def _open_locked(folder: Path) -> int:
+def _open_locked(folder: Path, option: str) -> int:
     path = folder / LOCK
     for _ in range(_TRIES):
         folder.mkdir(parents=True, exist_ok=True)
@@ -56,7 +60,7 @@ def _open_locked(folder: Path) -> int:
         except FileNotFoundError:  # the last run removed the folder just now
             continue
         try:
-            _lock(descriptor, path)
+            _lock(descriptor, path, option)
             if os.path.samestat(os.fstat(descriptor), path.stat()):
                 with contextlib.suppress(OSError):  # on a full disk: it is only for messages
                     os.ftruncate(descriptor, 0)
@@ -71,7 +75,7 @@ def _open_locked(folder: Path) -> int:
     raise FileNotFoundError(errno.ENOENT, "the lock file disappears", str(path))
 
 
-def _lock(descriptor: int, path: Path) -> None:
+def _lock(descriptor: int, path: Path, option: str) -> None:
     """Take the lock, or raise UsageError if another process holds it."""
     try:
         if sys.platform == "win32":
@@ -93,5 +97,6 @@ def _lock(descriptor: int, path: Path) -> None:
         except OSError:
             holder = "unknown process"
         raise UsageError(
-            f"{path.parent} is in use by another run ({holder}). Wait until it ends, stop it, or choose another --out."
+            f"{path.parent} is in use by another run ({holder}). Wait until it ends, stop it, or choose another "
+            f"{option}."
         ) from None

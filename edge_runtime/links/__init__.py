@@ -1,0 +1,1 @@
+"""To other machines: DICOM files to a hospital's archive (PACS)."""
