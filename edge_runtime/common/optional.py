@@ -14,6 +14,7 @@ PACKAGES = {
     "pydicom": ("pydicom", "dicom"),
     "highdicom": ("highdicom", "dicom"),
     "gdcm": ("python-gdcm", "dicom"),
+    "pyigtl": ("pyigtl", "igtl"),
     "pooch": ("pooch", "train"),
     "torch": ("torch", "train"),
     "torchvision": ("torchvision", "train"),
