@@ -11,7 +11,6 @@ from edge_runtime.commands.measure import read_pixel_size
 from edge_runtime.commands.stream import closing, line, say_closing
 from edge_runtime.common.arguments import above, add_help
 from edge_runtime.common.cli import json_line, printable, say
-from edge_runtime.links.openigtlink.answer import POINTS
 from edge_runtime.links.openigtlink.connections import Address
 from edge_runtime.links.openigtlink.image import PixelSizes
 from edge_runtime.links.openigtlink.link import Ends, Link
@@ -68,9 +67,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "circumference, since many senders write 1 if they do not know",
     )
     parser.add_argument(
-        "--outline", choices=POINTS, default="polydata", help="message to send the outline as (default: %(default)s)"
-    )
-    parser.add_argument(
         "--deadline-ms",
         type=above(0),
         default=DEADLINE_MS,
@@ -105,7 +101,7 @@ def _address(text: str, host: str, port: str) -> Address:
 
 def run(args: argparse.Namespace) -> int:
     """Measure until Ctrl-C, and print one result per line."""
-    ends = Ends(args.connect, args.listen, args.device, args.outline)
+    ends = Ends(args.connect, args.listen, args.device)
     given = None if args.pixel_size_mm is None else read_pixel_size(args.pixel_size_mm)
     sizes, rules = PixelSizes(given, args.trust_spacing), Rules(args.deadline_ms, args.stall_s)
     segmenter = Segmenter.load(

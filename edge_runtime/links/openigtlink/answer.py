@@ -7,7 +7,6 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edge_runtime.common.cli import json_line
 from edge_runtime.common.optional import require
@@ -16,8 +15,8 @@ from edge_runtime.head.ellipse import Ellipse
 from edge_runtime.links.openigtlink.image import Origin, Place
 from edge_runtime.streaming.result import StreamResult
 
-POINTS = {"polydata": 360, "point": 60}
-"""Kinds of outline, and points of each. 3D Slicer draws every POINT as a marker with a name, so there are fewer."""
+POINTS = 360
+"""Of the outline."""
 
 INSIDE = 255
 """Of the mask; outside is 0."""
@@ -52,9 +51,7 @@ def figures(result: StreamResult, origin: Origin, begun_s: float) -> dict[str, A
     }
 
 
-def answers(
-    result: StreamResult, origin: Origin, place: Place | None, shown: dict[str, Any], outline: str
-) -> list[bytes]:
+def answers(result: StreamResult, origin: Origin, place: Place | None, shown: dict[str, Any]) -> list[bytes]:
     """The messages that tell a result, packed. The mask comes last, since it takes longest.
 
     Args:
@@ -62,41 +59,28 @@ def answers(
         origin: Where its frame came from, or the last one before it.
         place: Of its frame, or of the last one that had any. None before the first.
         shown: Its :func:`figures`.
-        outline: A key of :data:`POINTS`.
     """
     pyigtl, measurement = require("pyigtl.messages"), result.measurement
     about = {"timestamp": origin.timestamp_s}
     ellipse = measurement.ellipse if measurement and not result.late else None
-    points = _points(ellipse, place, POINTS[outline])
+    # without a point it clears the outline before; a POINT without any cannot be read by the protocol's own library
+    outline = _outline(ellipse, place) if ellipse and place else {}
     text = pyigtl.StringMessage(json_line(shown), device_name=named(origin.device, "_hc"), **about)
-    messages = [text, status(result, origin), _outline(points, outline, named(origin.device, "_head"), about)]
+    line = pyigtl.PolyDataMessage(**outline, device_name=named(origin.device, "_head"), **about)
+    messages = [text, status(result, origin), line]
     if place is not None:
         mask = np.zeros((1, *place.size), np.uint8)
         if measurement and ellipse:
             mask[0][measurement.mask] = INSIDE
         name = named(origin.device, "_mask")
         messages.append(pyigtl.ImageMessage(mask, place.matrix, place.world, device_name=name, **about))
-    return [message.pack() for message in messages if message is not None]
+    return [message.pack() for message in messages]
 
 
-def _points(ellipse: Ellipse | None, place: Place | None, count: int) -> NDArray[np.float64] | None:
-    """(count, 3): an outline in the image's millimetres."""
-    if ellipse is None or place is None:
-        return None
-    return np.asarray(ellipse.outline(count) @ place.matrix[:3, :2].T + place.matrix[:3, 3])
-
-
-def _outline(points: NDArray[np.float64] | None, kind: str, name: str, about: dict[str, float]) -> Any:
-    pyigtl = require("pyigtl.messages")
-    if kind == "point":
-        message = pyigtl.PointMessage(np.empty((0, 3)) if points is None else points, device_name=name, **about)
-        if points is None:
-            message._pack_content = bytes  # pyigtl cannot pack a list without points
-        return message
-    if points is None:
-        return pyigtl.PolyDataMessage(device_name=name, **about)
-    closed = np.array([len(points) + 1, *range(len(points)), 0])
-    return pyigtl.PolyDataMessage(points=points, lines=closed, device_name=name, **about)
+def _outline(ellipse: Ellipse, place: Place) -> dict[str, Any]:
+    """A closed line in the image's millimetres."""
+    points = ellipse.outline(POINTS) @ place.matrix[:3, :2].T + place.matrix[:3, 3]
+    return {"points": points, "lines": np.array([POINTS + 1, *range(POINTS), 0])}
 
 
 def status(result: StreamResult, origin: Origin) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 
 from edge_runtime.common.optional import require
 from edge_runtime.errors import UsageError
-from edge_runtime.links.openigtlink.answer import POINTS, UNKNOWN_ERROR, answers, figures, named, status_message
+from edge_runtime.links.openigtlink.answer import UNKNOWN_ERROR, answers, figures, named, status_message
 from edge_runtime.links.openigtlink.connections import Address, Peers
 from edge_runtime.links.openigtlink.image import Origin, PixelSizes, Place, read_image
 from edge_runtime.links.openigtlink.peer import Peer
@@ -20,7 +20,7 @@ from edge_runtime.streaming.result import StreamResult
 from edge_runtime.streaming.slot import Slot
 from edge_runtime.streaming.stream import Rules, Stream
 
-PROGRAM = "head"
+PROGRAM = "link"
 """Device name of what is told before there was an image."""
 
 _FLUSH_S = 0.5
@@ -36,19 +36,15 @@ class Ends:
         listen: Where programs may connect. If there is something to connect to as well, images come from there alone,
             and the results go to those that connect here alone.
         device: Name of the images to measure. None for the first that come.
-        outline: As what the outline is sent: ``polydata`` or ``point``.
     """
 
     connect: Address | None = None
     listen: Address | None = None
     device: str | None = None
-    outline: str = "polydata"
 
     def __post_init__(self) -> None:
         if self.connect is None and self.listen is None:
             raise UsageError("A link needs an end. Give HOST:PORT to connect to a program, or --listen PORT to wait.")
-        if self.outline not in POINTS:
-            raise UsageError(f"The outline is sent as {' or '.join(POINTS)}, not as {self.outline!r:.40}.")
 
 
 class Link:
@@ -123,7 +119,7 @@ class Link:
     def _send(self, result: StreamResult, shown: dict[str, Any]) -> None:
         peers = self._readers.all
         if peers:
-            packed = answers(result, self._last, self._place, shown, self._ends.outline)
+            packed = answers(result, self._last, self._place, shown)
             for peer in peers:
                 peer.offer(packed)
 
