@@ -123,7 +123,8 @@ def read_image(message: Message, sizes: PixelSizes) -> Frame:
 def _unpack(pyigtl: object, fields: dict[str, object], body: bytes) -> tuple[NDArray[np.uint8], Place]:
     image = pyigtl.ImageMessage()  # type: ignore[attr-defined]
     try:
-        image.unpack(fields, body)
+        with np.errstate(invalid="ignore"):  # an infinite matrix is refused below
+            image.unpack(fields, body)
     except NotImplementedError:
         raise InputError("This IMAGE holds a part of a larger one (a subvolume). Send whole frames.") from None
     except (KeyError, ValueError, TypeError, IndexError, UnicodeDecodeError, struct.error):
