@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import struct
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -69,8 +70,10 @@ class Client:
 
     def answer(self, *words: str) -> Answer:
         """The next result whose STATUS says one of these words. None: any result."""
+        until = time.monotonic() + 15
         while True:
             answer = self._answer()
+            assert time.monotonic() < until, answer.status
             if not words or answer.status[1] in words:
                 return answer
 
