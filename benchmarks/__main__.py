@@ -257,7 +257,7 @@ COMMANDS: dict[str, Command] = {
         "measure memory, latency and answers over many frames",
         "Run many frames of several sizes, some bad and some that raise, and watch memory, time and answers. The exit "
         "code is 1 if a frame ever gets another answer than in the first cycle.",
-        ("soak --frames 1000", "soak --way stream --out soak.json --figure soak.svg"),
+        ("soak --frames 1000", "soak --way stream --out soak.json --figure soak.svg", "soak --link 60"),
     ),
     "quality": Command(
         quality.add_arguments,

@@ -1,4 +1,4 @@
-"""``fetal-head-edge``, or ``python -m edge_runtime``: measure, stream, send, bench, tune, info, verify."""
+"""``fetal-head-edge``, or ``python -m edge_runtime``: measure, stream, link, send, bench, tune, info, verify."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from edge_runtime import __version__
-from edge_runtime.commands import bench, info, measure, send, stream, tune, verify
+from edge_runtime.commands import bench, info, link, measure, send, stream, tune, verify
 from edge_runtime.common.arguments import CommandParser, add_help, add_json, add_model, at_least
 from edge_runtime.common.cli import run_command
 from edge_runtime.segmenter import MAX_THREADS
@@ -63,6 +63,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     stream_text = "play image files at a probe's pace, and show what is measured, dropped and late"
     stream.add_arguments(sub.add_parser("stream", parents=[model, trust, runs], help=stream_text))
+    link_text = "measure what PLUS, 3D Slicer and others send over OpenIGTLink, and answer"
+    link.add_arguments(sub.add_parser("link", parents=[model, trust, runs], help=link_text))
     send.add_arguments(sub.add_parser("send", help="send DICOM files to a hospital's archive (PACS)"))
     bench.add_arguments(
         sub.add_parser("bench", parents=[trust, runs], help="measure latency and memory of models on this device")

@@ -7,15 +7,17 @@ from pathlib import Path
 
 from benchmarks.common.measured import here_and_now
 from benchmarks.pictures.soak_plot import soak_figure
-from benchmarks.runtime import soak
+from benchmarks.runtime import link_soak, soak
 from benchmarks.runtime.soak_frames import SIZES, WAYS, make_cases
-from edge_runtime.common.arguments import add_model, add_out, at_least, checked_out
+from edge_runtime.common.arguments import above, add_model, add_out, at_least, checked_out
 from edge_runtime.common.cli import say
 from edge_runtime.common.files import write_bytes, write_json
 from edge_runtime.common.record import to_json
 from edge_runtime.device.fingerprint import peak_memory_bytes
+from edge_runtime.errors import UsageError
 from edge_runtime.segmenter import Segmenter
 
+PACKAGES = ("ai-edge-litert", "tflite-runtime", "numpy")
 FIGURE = Path("docs/figures/soak.svg")
 
 
@@ -27,6 +29,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--way", choices=list(WAYS), default="measure", help="what frames go through (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--link",
+        type=above(0, 3600),
+        metavar="SECONDS",
+        help="instead, let another process send 60 images per second over OpenIGTLink for so long, after a warm-up",
     )
     add_out(parser)
     parser.add_argument("--figure", type=Path, metavar="FILE.svg", help="draw memory and latency over the frames here")
@@ -45,6 +53,8 @@ def run(args: argparse.Namespace) -> int:
         write_bytes(figure, soak_figure(soak.read_soak(args.draw), soak.GOAL_RISE_BYTES))
         say(f"written: {figure}")
         return 0
+    if args.link:
+        return _run_link(args)
     soak.rss_bytes()  # fails at once where memory cannot be read
     cases = make_cases()
     segmenter = Segmenter.load(args.model)
@@ -52,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     say(f"{segmenter.manifest.name}, {args.frames:,} frames through {args.way}, {len(cases)} in a cycle")
     record = soak.soak(way, cases, args.frames)
     document = soak.SoakDocument(
-        **here_and_now(soak.SCHEMA_VERSION, ("ai-edge-litert", "tflite-runtime", "numpy"), segmenter.threads),
+        **here_and_now(soak.SCHEMA_VERSION, PACKAGES, segmenter.threads),
         model=segmenter.manifest.name,
         model_sha256=segmenter.manifest.model_sha256,
         backend=segmenter.backend,
@@ -71,3 +81,29 @@ def run(args: argparse.Namespace) -> int:
         write_bytes(args.figure, soak_figure(document, soak.GOAL_RISE_BYTES))
     say(soak.verdict_text(document))
     return 1 if record.differing_answers else 0
+
+
+def _run_link(args: argparse.Namespace) -> int:
+    if args.figure:
+        raise UsageError("--figure draws what soak measures without --link. Leave one of them out.")
+    segmenter = Segmenter.load(args.model)
+    rows, counts = link_soak.soak_link(segmenter, args.link)
+    document = link_soak.LinkSoakDocument(
+        **here_and_now(link_soak.SCHEMA_VERSION, (*PACKAGES, "pyigtl"), segmenter.threads),
+        model=segmenter.manifest.name,
+        model_sha256=segmenter.manifest.model_sha256,
+        backend=segmenter.backend,
+        fps=link_soak.FPS,
+        sizes=SIZES,
+        warmup_s=link_soak.WARMUP_S,
+        columns=link_soak.COLUMNS,
+        rows=rows,
+        counts=counts,
+        rise_bytes=rows[-1][1] - rows[0][1],
+        most_rise_bytes=max(row[1] for row in rows) - rows[0][1],
+    )
+    if args.out:
+        write_json(args.out, to_json(document))
+        say(f"written: {args.out}")
+    say(link_soak.verdict_text(document))
+    return 0

@@ -138,7 +138,7 @@ def pixel_size_source(args: argparse.Namespace) -> Callable[[Path], PixelSize | 
             "any size. Add --pixel-size-mm, or leave out --any-size."
         )
     if args.pixel_size_mm is not None:
-        size = _read_pixel_size(args.pixel_size_mm)
+        size = read_pixel_size(args.pixel_size_mm)
         _check_second_number(args.images, args.pixel_size_mm)
         return lambda image: size
     if args.pixel_size_csv is not None:
@@ -174,7 +174,12 @@ def with_options(reason: str) -> str:
     return f"{reason}; give --pixel-size-mm or --pixel-size-csv" if reason == NO_PIXEL_SIZE else reason
 
 
-def _read_pixel_size(text: str) -> PixelSize:
+def read_pixel_size(text: str) -> PixelSize:
+    """Read ``--pixel-size-mm``: X, or X,Y.
+
+    Raises:
+        UsageError: It is something else, or cannot be.
+    """
     numbers = text.split(",")
     if len(numbers) > 2:
         raise UsageError(f"--pixel-size-mm is {text!r}; it must be one number, or two with a comma between: 0.15,0.17.")

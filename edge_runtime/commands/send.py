@@ -13,9 +13,9 @@ from edge_runtime.common.optional import require
 from edge_runtime.errors import FetalHeadError, InputError, UsageError
 from edge_runtime.frame.dicom.files import MAX_DICOM_BYTES
 from edge_runtime.frame.image_files import read_file
-from edge_runtime.links.c_store import TIMEOUT_S, Outcome, store
-from edge_runtime.links.instance import read_instance
-from edge_runtime.links.spool import Server, Spool, open_spool
+from edge_runtime.links.pacs.c_store import TIMEOUT_S, Outcome, store
+from edge_runtime.links.pacs.instance import read_instance
+from edge_runtime.links.pacs.spool import Server, Spool, open_spool
 
 CALLING = "FETALHEADEDGE"
 """Our application entity title, if no other is given."""

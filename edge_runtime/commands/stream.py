@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from edge_runtime.common.cli import json_line, printable, say
 from edge_runtime.frame.picture_files import find_images
 from edge_runtime.segmenter import Segmenter
 from edge_runtime.streaming.result import StreamResult
-from edge_runtime.streaming.stream import DEADLINE_MS, STALL_S, stream
+from edge_runtime.streaming.stream import DEADLINE_MS, STALL_S, Stream, stream
 from edge_runtime.timing.bench import percentiles
 
 
@@ -82,24 +83,11 @@ def record(result: StreamResult, shot: Shot | None, begun_s: float) -> dict[str,
         shot: Where the frame was read from. None if stalled.
         begun_s: When the stream began, on the stream's clock.
     """
-    measurement = result.measurement
     return {
         "sequence": result.sequence,
         "image": shot and shot.path.name,
         "frame": shot and shot.frame,
-        "head_circumference_mm": result.head_circumference_mm,
-        "reason": result.reason,
-        "interval_mm": measurement and measurement.interval_mm and list(measurement.interval_mm),
-        "caution": measurement and measurement.caution,
-        "arrived_s": None if result.arrived_s is None else result.arrived_s - begun_s,
-        "age_ms": result.age_ms,
-        "late": result.late,
-        "stalled": result.stalled,
-        "failed": result.error is not None,
-        "measured_mm": measurement.head_circumference_mm if measurement else None,
-        "latency_ms": measurement.latency_ms.total if measurement else None,
-        "summary": result.summary and asdict(result.summary),
-        "counts": asdict(result.counts),
+        **result.figures(begun_s),
     }
 
 
@@ -109,7 +97,8 @@ def _add_options(shown: dict[str, Any], result: StreamResult) -> None:
         shown["reason"] += "; in this command, give --pixel-size-csv, or add --any-size if it does hold"
 
 
-def _line(shown: dict[str, Any], shot: Shot | None) -> str:
+def line(shown: dict[str, Any], name: str) -> str:
+    """One result for people."""
     hc, summary = shown["head_circumference_mm"], shown["summary"]
     text = f"HC {hc:6.1f} mm" if hc is not None else f"no HC: {printable(with_options(shown['reason']))}"
     if hc is not None and shown["caution"]:
@@ -120,8 +109,7 @@ def _line(shown: dict[str, Any], shot: Shot | None) -> str:
         if summary
         else ""
     )
-    name = printable(shot.name if shot else "-")
-    return f"{shown['sequence']:>6} {name:<20} {shown['age_ms']:6.1f} ms old  {text}{steady}"
+    return f"{shown['sequence']:>6} {printable(name):<20} {shown['age_ms']:6.1f} ms old  {text}{steady}"
 
 
 def run(args: argparse.Namespace) -> int:
@@ -146,25 +134,41 @@ def run(args: argparse.Namespace) -> int:
             shown = record(result, shot, begun)
             if one_size:
                 _add_options(shown, result)
-            say(json_line(shown) if args.json else _line(shown, shot))
+            say(json_line(shown) if args.json else line(shown, shot.name if shot else "-"))
             if not result.stalled:
                 ages.append(result.age_ms)
             best = results.best()
-        counts, seconds = results.counts, results.now_s() - begun
-    last = {
+        last = closing(results, begun, ages, len(ages), segmenter.threads)
+    last["best"] = best and {"sequence": best.sequence, "measured_mm": best.measurement.head_circumference_mm}
+    say_closing(last, args.json)
+    return 1 if last["counts"]["failed"] else 0
+
+
+def closing(results: Stream, begun_s: float, ages: Sequence[float], shown: int, threads: int) -> dict[str, Any]:
+    """What the last line tells.
+
+    Args:
+        results: The stream.
+        begun_s: When it began, on its clock.
+        ages: Ages of results in ms.
+        shown: How many frames had a result.
+        threads: CPU threads.
+    """
+    seconds = results.now_s() - begun_s
+    return {
         "done": True,
         "seconds": seconds,
-        "shown_a_second": len(ages) / seconds,
+        "shown_a_second": shown / seconds,
         "age_ms": asdict(percentiles(ages)) if len(ages) > 1 else None,
-        "best": best and {"sequence": best.sequence, "measured_mm": best.measurement.head_circumference_mm},
-        "counts": asdict(counts),
-        "threads": segmenter.threads,
+        "best": None,
+        "counts": asdict(results.counts),
+        "threads": threads,
     }
-    if args.json:
-        say(json_line(last))
-    else:
-        say(_last_line(last))
-    return 1 if counts.failed else 0
+
+
+def say_closing(last: dict[str, Any], as_json: bool) -> None:
+    """Print what :func:`closing` gave."""
+    say(json_line(last) if as_json else _last_line(last))
 
 
 def _last_line(last: dict[str, Any]) -> str:

@@ -16,6 +16,7 @@ PACKAGES = {
     "gdcm": ("python-gdcm", "dicom"),
     "pynetdicom": ("pynetdicom", "dicom"),
     "reportlab": ("reportlab", "pdf"),
+    "pyigtl": ("pyigtl", "igtl"),
     "pooch": ("pooch", "train"),
     "torch": ("torch", "train"),
     "torchvision": ("torchvision", "train"),

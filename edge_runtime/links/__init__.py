@@ -1,1 +1,1 @@
-"""To other machines: DICOM files to a hospital's archive (PACS)."""
+"""Links to other programs and machines: OpenIGTLink, and a hospital's archive (PACS)."""

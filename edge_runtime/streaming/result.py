@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +59,7 @@ class StreamResult:
         stalled: Whether no frame arrived for ``stall_s``. If so, take the number off the screen.
         summary: Summary of the last seconds. None if there were too few frames.
         counts: Counts of the whole stream.
+        tag: What the source tagged the frame with (:class:`edge_runtime.Frame`). None if ``stalled``.
     """
 
     head_circumference_mm: float | None
@@ -72,6 +74,30 @@ class StreamResult:
     stalled: bool
     summary: Summary | None
     counts: Counts
+    tag: object = None
+
+    def figures(self, begun_s: float) -> dict[str, Any]:
+        """What programs are told of it, ready for JSON.
+
+        Args:
+            begun_s: When the stream began, on the stream's clock.
+        """
+        measurement = self.measurement
+        return {
+            "head_circumference_mm": self.head_circumference_mm,
+            "reason": self.reason,
+            "interval_mm": measurement and measurement.interval_mm and list(measurement.interval_mm),
+            "caution": measurement and measurement.caution,
+            "arrived_s": None if self.arrived_s is None else self.arrived_s - begun_s,
+            "age_ms": self.age_ms,
+            "late": self.late,
+            "stalled": self.stalled,
+            "failed": self.error is not None,
+            "measured_mm": measurement.head_circumference_mm if measurement else None,
+            "latency_ms": measurement.latency_ms.total if measurement else None,
+            "summary": self.summary and asdict(self.summary),
+            "counts": asdict(self.counts),
+        }
 
 
 @dataclass(frozen=True)

@@ -24,16 +24,18 @@ class Frame:
     """A frame with its own pixel size.
 
     Attributes:
-        pixels: The array, as :meth:`edge_runtime.Segmenter.measure` accepts it.
+        pixels: The array, as :meth:`edge_runtime.Segmenter.measure` accepts it, or the error that came instead of it.
         pixel_size_mm: The pixel size of this frame. None if unknown.
         part: The part of the frame to measure, as :meth:`edge_runtime.Segmenter.measure` accepts it. None for all.
         doubt: Why its pixel size is unknown or must not be used. It becomes the result's reason. None without a doubt.
+        tag: Anything that tells the source's frames apart, such as a time or a number. The result has it too.
     """
 
-    pixels: NDArray[np.uint8]
+    pixels: NDArray[np.uint8] | FetalHeadError
     pixel_size_mm: PixelSize | None = None
     part: Box | None = None
     doubt: str | None = None
+    tag: object = None
 
 
 Item = NDArray[np.uint8] | Frame | FetalHeadError
@@ -55,6 +57,7 @@ class Arrival:
         doubt: Why no pixel size is used for it: the frame's own reason, or that the slot's may not hold. Else None.
         error: Why it is not a valid frame.
         part: The part of it to measure. None for all of it.
+        tag: What the source tagged it with.
     """
 
     sequence: int
@@ -64,6 +67,7 @@ class Arrival:
     doubt: str | None
     error: FetalHeadError | None
     part: Box | None = None
+    tag: object = None
 
 
 def now_s() -> float:
@@ -130,7 +134,7 @@ class Slot:
                 self._scale = self._scale.after((frame.shape[0], frame.shape[1]))
                 doubt = self._scale.doubt
                 size = None if doubt else self._scale.pixel_size_mm
-            self._newest = Arrival(self._received, arrived_s, frame, size, doubt, error, part)
+            self._newest = Arrival(self._received, arrived_s, frame, size, doubt, error, part, own.tag if own else None)
             self._changed.notify_all()
         return True
 

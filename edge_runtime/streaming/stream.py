@@ -198,7 +198,7 @@ class Stream:
             reason = measurement.reason if measurement else None
         return StreamResult(
             None if reason else hc_mm, reason, arrival.sequence, arrival.arrived_s, age_ms, arrival.frame, measurement,
-            error, late, False, summary, self.counts,
+            error, late, False, summary, self.counts, arrival.tag,
         )  # fmt: skip
 
     def _measure(self, arrival: Arrival) -> tuple[Measurement | None, FetalHeadError | None]:

@@ -11,9 +11,9 @@ import pytest
 
 from benchmarks.__main__ import main
 from benchmarks.commands import soak as command
-from benchmarks.runtime import soak
+from benchmarks.runtime import link_soak, soak
 from benchmarks.runtime.soak_frames import WAYS, SoakFrame, make_cases
-from edge_runtime import FetalHeadError, InputError, Segmenter
+from edge_runtime import FetalHeadError, InputError, Segmenter, UsageError
 
 EVERY_KIND = (0, 8, 12, 13, 14, 16, 18, 19)
 """A phantom, in colour, without a pixel size; black, noise; float, too small, an impossible pixel size."""
@@ -92,3 +92,21 @@ def test_wrong_calls(tmp_path: Path) -> None:
         assert raised.value.exit_code == 2
     with pytest.raises(SystemExit, match="2"):
         main(["soak", "--frames", "0"])
+
+
+def test_a_link_does_not_grow_while_more_images_arrive_than_are_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(link_soak.soak_link, "__defaults__", (2.0, link_soak.FPS))
+    out = tmp_path / "link.json"
+    assert main(["soak", "--link", "5", "--out", str(out)]) == 0
+    assert "goal: resident memory rises by less than 1 MB over" in capsys.readouterr().out
+    document = json.loads(out.read_text())
+    counts = document["counts"]
+    assert counts["accepted"] > 0 < counts["failed"] and counts["received"] > 60
+    assert counts["received"] - sum(counts[name] for name in ("dropped", "failed", "accepted", "refused")) in (0, 1)
+    assert len(document["rows"]) >= 5
+    # one kept frame of 0.4 MB in each of these seconds would be seen; the allocator's own steps are smaller
+    assert document["most_rise_bytes"] < 2e6
+    with pytest.raises(UsageError, match="--figure draws"):
+        main(["soak", "--link", "5", "--figure", str(tmp_path / "a.svg")])

@@ -13,7 +13,7 @@ import pytest
 from edge_runtime.__main__ import main
 from edge_runtime.common.lock import locked
 from edge_runtime.errors import InputError, UsageError
-from edge_runtime.links.instance import read_instance
+from edge_runtime.links.pacs.instance import read_instance
 from tests.helpers.places import ROOT, Run
 
 pytest.importorskip("pynetdicom")
@@ -21,7 +21,7 @@ pytest.importorskip("pynetdicom")
 import pydicom
 
 from tests.helpers.dicom_files import write_dicom
-from tests.runtime.links.conftest import FRAME
+from tests.runtime.pacs.conftest import FRAME
 
 
 @pytest.mark.parametrize("name", ["implicit", "big endian", "jpeg", "jpeg lossless"])

@@ -19,7 +19,7 @@ from edge_runtime.common.files import read_bounded, write_bytes, write_json
 from edge_runtime.common.lock import LOCK, locked
 from edge_runtime.common.record import from_json, to_json
 from edge_runtime.errors import FetalHeadError, InputError, UsageError
-from edge_runtime.links.instance import Instance
+from edge_runtime.links.pacs.instance import Instance
 
 _SERVER, _WAITING, _SENT = "server.json", "waiting", "sent"
 _MOST_BYTES = 1 << 16

@@ -22,7 +22,7 @@ pytest.importorskip("pynetdicom")
 import pydicom
 
 from tests.helpers.dicom_files import PATIENT, SYNTAXES, write_dicom
-from tests.runtime.links.conftest import FRAME
+from tests.runtime.pacs.conftest import FRAME
 
 SECRETS = ("SECRET", "19870605", "20250403")
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from edge_runtime.common.optional import require
 from edge_runtime.frame.dicom.header import quiet
-from edge_runtime.links.spool import Server
+from edge_runtime.links.pacs.spool import Server
 
 TIMEOUT_S = 30.0
 """In seconds: how long is waited for a connection, for the server to accept it, and for each answer."""
@@ -66,7 +66,7 @@ def store(server: Server, files: Sequence[Path], tell: Callable[[Outcome], None]
 
     Args:
         server: Where to.
-        files: Files that :func:`edge_runtime.links.instance.read_instance` accepts.
+        files: Files that :func:`edge_runtime.links.pacs.instance.read_instance` accepts.
         tell: Takes the outcome of each file, as soon as it is known.
         timeout_s: As :data:`TIMEOUT_S`.
 
