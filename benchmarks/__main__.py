@@ -115,11 +115,11 @@ COMMANDS: dict[str, Command] = {
     "phone": Command(
         phone.add_arguments,
         "measure in a phone's browser, from a page on the local network",
-        "Serve a page on the local network, and show its address as text and as a QR code. A phone that opens it runs the "
-        "artifacts with LiteRT.js on its CPU, shows frame, outline and circumference, and times the network, which alone "
-        "is timed. Its outputs are compared with Python's and scored here. Each phone's result is a JSON document as "
-        "run writes it. A phone that loses the Wi-Fi, or whose page is closed, goes on when it is back. LiteRT.js is "
-        "fetched with npm, once; the QR code needs segno.",
+        "Serve a page on the local network, and show its address as text and as a QR code. A phone that opens it runs "
+        "the artifacts with LiteRT.js on its CPU, shows frame, outline and circumference, and times the network alone. "
+        "Its outputs are compared with Python's and scored here. Each phone's result is a JSON document as run writes "
+        "it. A phone that loses the Wi-Fi, or whose page is closed, goes on when it is back. LiteRT.js is fetched with "
+        "npm, once; the QR code needs segno.",
         (
             "phone",
             "phone artifacts/edge-m --mode official --phones 2",

@@ -85,7 +85,7 @@ def _fetch() -> dict[str, bytes]:
     elsewhere = f"Or call npm pack {' '.join(SPECS)} where there is npm, and give the folder with --litert."
     npm = shutil.which("npm")
     if npm is None:
-        raise FetalHeadError(f"LiteRT.js is fetched with npm, which is not installed: it comes with Node.js. {elsewhere}")
+        raise FetalHeadError(f"LiteRT.js is fetched with npm, which comes with Node.js and is not here. {elsewhere}")
     with tempfile.TemporaryDirectory(prefix="fetal-head-edge-") as place:
         call = [npm, "pack", *SPECS, "--pack-destination", place]
         try:
@@ -110,17 +110,18 @@ def _is_whole(name: str, data: bytes) -> bool:
 
 
 def _unpack(archives: dict[str, bytes]) -> dict[str, bytes]:
-    wanted = {"core.js": (CORE, "dist/index.js"), "wasm-utils.js": (UTILS, "dist/index.js")}
-    for build in _BUILDS:
-        for suffix in ("js", "wasm"):
-            file = f"wasm/litert_wasm{build}_internal.{suffix}"
-            wanted[file] = (CORE, file)
-    files = {}
-    opened = {name: tarfile.open(fileobj=io.BytesIO(data)) for name, data in archives.items()}
-    for path, (archive, member) in wanted.items():
-        file = opened[archive].extractfile(f"package/{member}")
-        assert file is not None, "the hash says what the archive holds"
-        files[path] = file.read()
+    wasm = [f"wasm/litert_wasm{build}_internal.{suffix}" for build in _BUILDS for suffix in ("js", "wasm")]
+    core = _members(archives[CORE], ["dist/index.js", *wasm])
     # a browser finds a package by its path only
-    files["core.js"] = files["core.js"].replace(b'"@litertjs/wasm-utils"', b'"./wasm-utils.js"')
-    return files
+    core["core.js"] = core.pop("dist/index.js").replace(b'"@litertjs/wasm-utils"', b'"./wasm-utils.js"')
+    return {**core, "wasm-utils.js": _members(archives[UTILS], ["dist/index.js"])["dist/index.js"]}
+
+
+def _members(archive: bytes, names: list[str]) -> dict[str, bytes]:
+    found = {}
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        for name in names:
+            member = tar.extractfile(f"package/{name}")
+            assert member is not None, "its hash says what it holds"
+            found[name] = member.read()
+    return found

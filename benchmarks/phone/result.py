@@ -10,7 +10,7 @@ from dataclasses import replace
 from benchmarks.common.device import Browser, Device
 from benchmarks.common.intervals import spread
 from benchmarks.common.scores import scores_of
-from benchmarks.common.tables import Columns, mean, number, several
+from benchmarks.common.tables import Columns, mean, several
 from benchmarks.phone.litert import NAME, VERSION
 from benchmarks.phone.session import Phone, Session, Times
 from benchmarks.phone.work import Answer, Task, Work
@@ -29,19 +29,23 @@ STEP = "invoke"
 _NO_ENERGY = "a browser does not tell it"
 _NOT_TOLD = ("clock", "temperature", "throttling flags", "load", "memory of a process")
 
+_OURS = ("host", "minutes")
+"""Arguments that are nobody's business, or that the command does not have."""
+
 SUMMARY: Columns[Result] = (
     ("artifact", lambda r: r.artifact),
-    ("network p50 / p90 / p99 ms", lambda r: _network(r)),
-    ("outputs as Python's", lambda r: f"{r.agreement.n_identical} of {r.agreement.n_frames}" if r.agreement else ""),
+    ("network p50 ms", lambda r: several(_network(r)[:1], 2)),
+    ("as Python's", lambda r: f"{r.agreement.n_identical} of {r.agreement.n_frames}" if r.agreement else ""),
     ("Dice %", lambda r: mean(r.accuracy and r.accuracy.dice, 2, 100)),
     ("ADF mm", lambda r: mean(r.accuracy and r.accuracy.hc_absolute_difference_mm, 2)),
+    ("p90 / p99 ms", lambda r: several(_network(r)[1:], 2)),
 )
 """What is shown at the end, on the phone and here."""
 
 
-def _network(result: Result) -> str:
+def _network(result: Result) -> list[float | None]:
     found = (result.steps_ms or {}).get(STEP)
-    return several([found.p50, found.p90, found.p99], 2) if found else number(None, 2)
+    return [found.p50, found.p90, found.p99] if found else [None] * 3
 
 
 def document_of(work: Work, session: Session, args: argparse.Namespace) -> SuiteDocument:
@@ -140,7 +144,7 @@ def _conditions(work: Work, session: Session, results: Sequence[Result], args: a
     return Conditions(
         date=session.date,
         git_commit=git_commit(),
-        arguments=published(args),
+        arguments={name: value for name, value in published(args).items() if name not in _OURS},
         threads=session.phone.threads,
         frames=plan.frames,
         warmup=plan.warmup,

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from statistics import fmean, median
 from typing import Any
 
 from benchmarks.phone.work import Answer, Work
@@ -239,8 +240,8 @@ class Sessions:
             is_last = index not in of and len(of) + 1 == len(self.work.images.images)
             of[index] = found
         if is_last:
-            same, dice = sum(one.is_identical for one in of.values()), [one.score.dice for one in of.values()]
-            say(f"{session.name}: {name:<26} {same} of {len(of)} outputs are Python's, Dice {sum(dice) / len(dice):.2%}")
+            same, dice = sum(one.is_identical for one in of.values()), fmean(one.score.dice for one in of.values())
+            say(f"{session.name}: {name:<26} {same} of {len(of)} outputs are Python's, Dice {dice:.2%}")
         return found.message
 
     def time(self, session: Session, name: str, index: int, times: Times) -> None:
@@ -256,8 +257,8 @@ class Sessions:
             raise Refused(400, f"the round has {len(times.ms)} frames; it must have {plan.frames}")
         with session.turn:
             session.rounds.setdefault(name, {})[index] = times
-        middle = sorted(times.ms)[len(times.ms) // 2]
-        say(f"{session.name}: round {index + 1}/{plan.rounds}  {name:<26} network p50 {middle:8.2f} ms")
+        p50 = median(times.ms)
+        say(f"{session.name}: round {index + 1}/{plan.rounds}  {name:<26} network p50 {p50:8.2f} ms")
 
     def fail(self, session: Session, name: str, error: str) -> None:
         """Take that an artifact cannot be run in this browser."""

@@ -9,7 +9,6 @@ from dataclasses import astuple, dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.frames.images import Image, Images
 from benchmarks.suite.artifacts import Artifact
