@@ -37,7 +37,7 @@ def own_address(host: str) -> str:
 
 
 def qr_code(text: str) -> str:
-    """A QR code in half blocks, light on a dark terminal; phones read it inverted, too."""
+    """A QR code in half blocks, for a dark terminal; on a light one it is inverted, which most phones read, too."""
     drawn = io.StringIO()
     require("segno").make(text, error="l").terminal(drawn, border=2, compact=True)
     return drawn.getvalue().rstrip("\n")
