@@ -175,7 +175,8 @@ async function measure(model) {
     [link.session, link.page, job.plan.threads] = [job.session, job.page, engine.threads];
     keep({session: job.session, model});
     beats = setInterval(() => link.beat(), 3000);
-    at("threads").textContent = `${engine.threads} thread${engine.threads > 1 ? "s" : ""}` + (wanted === engine.threads ? "."
+    at("threads").textContent = `${engine.threads} thread${engine.threads > 1 ? "s" : ""}` +
+      (wanted === engine.threads ? "."
       : `, though ${wanted} are wanted: ${crossOriginIsolated ? "this browser lacks relaxed SIMD."
         : "this page is not cross-origin isolated, because it came over plain http."}`);
     state("running", "Measuring");

@@ -79,10 +79,11 @@ export async function time(task, plan, model, inputs, show) {
     let away = false;
     const leave = () => { away = true; };
     document.addEventListener("visibilitychange", leave);
-    const before = performance.now(), network = await compile(model, plan.threads), load_ms = performance.now() - before;
+    const before = performance.now(), network = await compile(model, plan.threads);
+    const load_ms = performance.now() - before;
     const tensors = inputs.map(data => tensor(task, data)), ms = [];
     try {
-      let spent = 0, drawn = performance.now();
+      let spent = 0, drawn = performance.now(), yielded = drawn;
       for (let i = -plan.warmup; !away && (ms.length < plan.frames || spent < 1000 * plan.seconds); i++) {
         const input = tensors[(i + plan.warmup) % tensors.length], start = performance.now();
         const results = await network.run(input), end = performance.now();
@@ -95,7 +96,10 @@ export async function time(task, plan, model, inputs, show) {
           show(ms, Math.min(ms.length / plan.frames, plan.seconds ? spent / (1000 * plan.seconds) : 1));
           drawn = performance.now();
         }
-        if (i % 4 === 0) await turn();
+        if (end - yielded > 30) {
+          await turn();
+          yielded = performance.now();
+        }
       }
     } finally {
       document.removeEventListener("visibilitychange", leave);
