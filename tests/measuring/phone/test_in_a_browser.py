@@ -309,8 +309,8 @@ def test_threads_where_the_page_is_isolated(
     assert document.results[0].agreement and document.results[0].agreement.n_identical == 8
 
 
-def test_the_page_on_a_phone_and_on_a_desk(browser: Any, phones: list[Phone], start: Start) -> None:
-    desk = start(SMALL, *FEW, "--rounds", 1, "--seconds", 300)
+def test_the_page_on_a_phone_and_on_a_desk(browser: Any, phones: list[Phone], start: Start, tmp_path: Path) -> None:
+    desk = start(SMALL, *FEW, "--rounds", 1, "--seconds", 300, "--out", tmp_path / "phone.json")
     phones.append(phone := Phone(browser, desk.address).open(name=None))
     page, papers = phone.page, []
 
