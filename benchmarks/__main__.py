@@ -28,6 +28,7 @@ from benchmarks.devices import command as device
 from benchmarks.frames import pack
 from benchmarks.pages import command as pages
 from benchmarks.pages.report import command as report
+from benchmarks.phone import command as phone
 from benchmarks.pictures import phantom
 from benchmarks.study import command as study
 from benchmarks.study import training_speed
@@ -109,6 +110,20 @@ COMMANDS: dict[str, Command] = {
             "device pi@scanner.local artifacts/edge-m --frame-set hc18.frames --offline",
             "device board --port 2222 --ssh-option IdentityFile=board.key --mode sustained --keep",
             "device pi@scanner.local --discard",
+        ),
+    ),
+    "phone": Command(
+        phone.add_arguments,
+        "measure in a phone's browser, from a page on the local network",
+        "Serve a page on the local network, and show its address as text and as a QR code. A phone that opens it runs "
+        "the artifacts with LiteRT.js on its CPU, shows frame, outline and circumference, and times the network alone. "
+        "Its outputs are compared with Python's and scored here. Each phone's result is a JSON document as run writes "
+        "it. A phone that loses the Wi-Fi, or whose page is closed, goes on when it is back. LiteRT.js is fetched with "
+        "npm, once; the QR code needs segno.",
+        (
+            "phone",
+            "phone artifacts/edge-m --mode official --phones 2",
+            "phone --frame-set hc18.frames --port 8020 --litert litertjs",
         ),
     ),
     "pack": Command(

@@ -10,6 +10,25 @@ from edge_runtime.device.fingerprint import fingerprint
 
 
 @dataclass(frozen=True)
+class Browser:
+    """A browser that ran artifacts, in its own words. None is what it does not tell.
+
+    Attributes:
+        user_agent: Its name and version, and those of the system.
+        memory_gib: Main memory in GiB, rounded to a power of two and capped by the browser.
+        isolated: Whether the page was cross-origin isolated, without which there are no threads.
+        build: The WebAssembly build of LiteRT.js that it ran.
+        clock_ms: Smallest step of its clock, in ms.
+    """
+
+    user_agent: str
+    memory_gib: float | None
+    isolated: bool
+    build: str
+    clock_ms: float | None
+
+
+@dataclass(frozen=True)
 class Device:
     """A machine. None is what its system does not tell.
 
@@ -27,6 +46,8 @@ class Device:
         os: The operating system.
         tools: Versions of Python and of packages, by name.
         int8_instructions: The CPU's instructions for int8, and AVX2; None in results older than this field.
+        browser: The browser that ran the artifacts; None where Python did. All else is then what the browser tells,
+            but for the model, which may have been typed on the page.
     """
 
     model: str | None
@@ -42,6 +63,7 @@ class Device:
     os: str
     tools: dict[str, str]
     int8_instructions: tuple[str, ...] | None = field(default=None, metadata=LEFT_OUT)
+    browser: Browser | None = field(default=None, metadata=LEFT_OUT)
 
     @property
     def text(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from benchmarks.common.scores import summary_of
 from benchmarks.frames.images import Image
@@ -77,3 +78,9 @@ def against_float32(result: Result, results: Sequence[Result]) -> tuple[Degradat
         n_hc_refused_by_one=paired.n_refused_by_one,
     )
     return summary, None
+
+
+def with_costs(results: Sequence[Result]) -> list[Result]:
+    """Results with what each recipe costs; see :func:`against_float32`."""
+    costs = [against_float32(result, results) for result in results]
+    return [replace(r, degradation=c, degradation_reason=why) for r, (c, why) in zip(results, costs, strict=True)]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from benchmarks.common.arguments import add_places, add_test_part
-from benchmarks.suite.modes import MODES, OFFICIAL_FRAMES, OFFICIAL_SECONDS, SUSTAINED_MINUTES, Plan
+from benchmarks.suite.modes import MODES, OFFICIAL_FRAMES, OFFICIAL_SECONDS, SUSTAINED_MINUTES, Mode, Plan
 from edge_runtime.common.arguments import above, add_data, add_out, at_least
 from edge_runtime.errors import UsageError
 from edge_runtime.segmenter import MAX_THREADS
@@ -52,6 +53,15 @@ def add_plan(parser: argparse.ArgumentParser) -> None:
         "--minutes", type=above(0, 24 * 60), metavar="N",
         help=f"sustained: minutes an artifact (default: {SUSTAINED_MINUTES})",
     )  # fmt: skip
+    add_lengths(parser, MODES)
+    parser.add_argument(
+        "--profile", choices=["slowest", "none"],
+        help="time the operators of the slowest artifact against the machine's peak (default: official does)",
+    )  # fmt: skip
+
+
+def add_lengths(parser: argparse.ArgumentParser, modes: Iterable[Mode]) -> None:
+    """Add what changes the plan of these modes."""
     for option, kind, what in (
         ("frames", at_least(2), "frames to time in a round, at least"),
         ("seconds", above(0, 86_400), "seconds to time in a round, at least"),
@@ -59,17 +69,13 @@ def add_plan(parser: argparse.ArgumentParser) -> None:
         ("rounds", at_least(1), "rounds over all artifacts"),
         ("cooldown", at_least(0, 86_400), "seconds of pause between artifacts"),
     ):
-        parser.add_argument(f"--{option}", type=kind, metavar="N", help=f"{what} ({_defaults(option)})")
+        parser.add_argument(f"--{option}", type=kind, metavar="N", help=f"{what} ({_defaults(option, modes)})")
     parser.add_argument(
         "--seed", type=at_least(0), default=0, metavar="N", help="of official's random order (default: %(default)s)"
     )
     parser.add_argument(
         "--threads", type=at_least(1, MAX_THREADS), default=1, metavar="N", help="CPU threads (default: %(default)s)"
     )
-    parser.add_argument(
-        "--profile", choices=["slowest", "none"],
-        help="time the operators of the slowest artifact against the machine's peak (default: official does)",
-    )  # fmt: skip
 
 
 def options_of(args: argparse.Namespace) -> tuple[str, ...]:
@@ -112,6 +118,6 @@ def check_images(args: argparse.Namespace) -> None:
         raise UsageError("--frame-set brings its own images: leave out --data and --images.")
 
 
-def _defaults(option: str) -> str:
+def _defaults(option: str, modes: Iterable[Mode]) -> str:
     name = "cooldown_s" if option == "cooldown" else option
-    return ", ".join(f"{mode} {getattr(plan, name):g}" for mode, plan in MODES.items())
+    return ", ".join(f"{mode} {getattr(MODES[mode], name):g}" for mode in modes)

@@ -28,7 +28,7 @@ from edge_runtime.common.record import to_json
 
 SCHEMA_VERSION = 1
 
-MACHINE = ("model", "cpu", "int8_instructions", "cores", "governor")
+MACHINE = ("model", "cpu", "machine", "int8_instructions", "cores", "governor")
 TIMED = ("threads", "data", "latency_images")
 """What must be equal for times to be compared, of the device and of the conditions."""
 

@@ -51,6 +51,26 @@ class Degradation:
 
 @final
 @dataclass(frozen=True)
+class Agreement:
+    """How a browser's outputs compare with those of Python's interpreter on the same inputs.
+
+    Attributes:
+        n_frames: Frames compared.
+        n_identical: Outputs that are the same byte for byte.
+        mask_dice: Mean Dice between the masks of the two, at the network's size.
+        worst_mask_dice: The smallest.
+        backend: Python's interpreter and its version.
+    """
+
+    n_frames: int
+    n_identical: int
+    mask_dice: float
+    worst_mask_dice: float
+    backend: str
+
+
+@final
+@dataclass(frozen=True)
 class Result:
     """One artifact. What could not be measured is None or left out.
 
@@ -87,6 +107,7 @@ class Result:
         energy: Energy of the timed frames.
         energy_reason: Why there is none.
         sustained: Latency, clock and temperature over time; only of the mode ``sustained``.
+        agreement: How the outputs compare with Python's; only of a browser.
     """
 
     artifact: str
@@ -119,6 +140,7 @@ class Result:
     energy: Energy | None = field(default=None, metadata=LEFT_OUT)
     energy_reason: str | None = field(default=None, metadata=LEFT_OUT)
     sustained: Sustained | None = field(default=None, metadata=LEFT_OUT)
+    agreement: Agreement | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True)
@@ -152,6 +174,7 @@ class Conditions:
         load_after: The same afterwards.
         not_told: What the system does not tell: clock, temperature, throttling flags.
         frame_set_sha256: Of the frame set; None if the images are from a data set.
+        timed_steps: The steps of :data:`edge_runtime.stages.STEPS` that were timed; None if all were.
     """
 
     date: str
@@ -180,6 +203,7 @@ class Conditions:
     load_after: Load | None = field(default=None, metadata=LEFT_OUT)
     not_told: tuple[str, ...] | None = field(default=None, metadata=LEFT_OUT)
     frame_set_sha256: str | None = field(default=None, metadata=LEFT_OUT)
+    timed_steps: tuple[str, ...] | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,7 @@ def pool(turns: Sequence[Turn], meter: Meter | str, timeline: bool) -> Speed:
     spent = [None if isinstance(meter, str) else _joules(turn, meter) for turn in turns]
     rounds = [_round(turn, found) for turn, found in zip(turns, spent, strict=True)]
     frames, seconds = sum(len(turn.at_s) for turn in turns), sum(turn.seconds for turn in turns)
-    apart = spread([one.total_p50_ms for one in rounds]) if len(rounds) > 1 else None
+    apart = spread([float(np.median(turn.total_ms)) for turn in turns]) if len(rounds) > 1 else None
     energy = _energy(turns, spent, meter)
     all_steps = np.concatenate([turn.steps_ms for turn in turns])
     return Speed(

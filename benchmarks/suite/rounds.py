@@ -10,13 +10,13 @@ from edge_runtime.common.record import LEFT_OUT
 
 @dataclass(frozen=True)
 class Round:
-    """One round of one artifact, in a process of its own.
+    """One round of one artifact, in a process of its own, or in a browser's page.
 
     Attributes:
-        total_p50_ms: Median time of a frame, in ms.
-        load_ms: Time to load the model, in ms.
+        total_p50_ms: Median time of a frame, in ms; None, as the next two, where only the network was timed.
         time_to_first_result_ms: Time to load the model and measure one frame, in ms.
         process_start_to_first_result_ms: The same from the start of the process, in ms.
+        load_ms: Time to load the model, in ms.
         peak_memory_bytes: Peak resident memory of the process, in bytes; None where the system does not tell.
         frequency_mhz: Frequency of the first core after the round, in MHz; None likewise.
         temperature_c: Temperature after the round, in degrees Celsius; None likewise.
@@ -30,10 +30,10 @@ class Round:
         joules_per_frame: Energy of a frame; None where the device does not tell, or the round was too short.
     """
 
-    total_p50_ms: float
+    total_p50_ms: float | None
+    time_to_first_result_ms: float | None
+    process_start_to_first_result_ms: float | None
     load_ms: float
-    time_to_first_result_ms: float
-    process_start_to_first_result_ms: float
     peak_memory_bytes: int | None
     frequency_mhz: float | None
     temperature_c: float | None

@@ -17,7 +17,7 @@ from benchmarks.common.tables import cells, text_table
 from benchmarks.frames.images import Image, Images, images_of, samples_of
 from benchmarks.machine.state import BUSY_LIMIT, Load, read_load, read_state, throttled_now
 from benchmarks.roofline.profile import Profile, profile, profile_text
-from benchmarks.suite.accuracy import against_float32, score
+from benchmarks.suite.accuracy import score, with_costs
 from benchmarks.suite.arguments import check_images, plan_of
 from benchmarks.suite.artifacts import Artifact, find_artifacts
 from benchmarks.suite.columns import OFFICIAL, OVERVIEW, STEP_MEDIANS
@@ -59,8 +59,7 @@ def run(args: argparse.Namespace) -> int:
     say(f"machine afterwards: {after.text}")
     say("accuracy:")
     results = [_result(artifact, speeds.by_name[artifact.name], images.images, plan.threads) for artifact in artifacts]
-    costs = [against_float32(result, results) for result in results]
-    results = [replace(r, degradation=c, degradation_reason=why) for r, (c, why) in zip(results, costs, strict=True)]
+    results = with_costs(results)
     found = _profile(args.profile or ("slowest" if plan.mode == "official" else "none"), artifacts, results)
     conditions = _conditions(args, plan, images, timed, speeds, date, (before, after), not_told)
     document = SuiteDocument(
@@ -105,7 +104,7 @@ def _conditions(
     return Conditions(
         date=date,
         git_commit=git_commit(),
-        arguments={key: _public(value) for key, value in vars(args).items() if not callable(value)},
+        arguments=published(args),
         threads=plan.threads,
         frames=plan.frames,
         warmup=plan.warmup,
@@ -132,6 +131,11 @@ def _conditions(
     )
 
 
+def published(args: argparse.Namespace) -> dict[str, Argument]:
+    """The arguments of a command as a result file may name them."""
+    return {key: _public(value) for key, value in vars(args).items() if not callable(value)}
+
+
 def _public(value: Any) -> Argument:
     """An argument as it may be published: of an absolute path only the last part."""
     if isinstance(value, list):
@@ -141,26 +145,30 @@ def _public(value: Any) -> Argument:
     return value  # type: ignore[no-any-return]  # a number, a flag or None
 
 
-def _result(artifact: Artifact, speed: Speed | str, images: Sequence[Image], threads: int) -> Result:
-    """One entry of ``results``. A model that could not be run in its own process is not loaded into this one."""
+def unmeasured(artifact: Artifact, error: str | None = None) -> Result:
+    """An entry of ``results`` without figures, and why there are none."""
     manifest = artifact.manifest
-    result = Result(
+    return Result(
         artifact=artifact.name,
         strategy=manifest.strategy if manifest else None,
         recipe=manifest.recipe if manifest else None,
         model_sha256=manifest.model_sha256 if manifest else None,
         checkpoint_sha256=manifest.checkpoint.get("sha256") if manifest else None,
         size_bytes=manifest.model_bytes if manifest else None,
-        error=speed if isinstance(speed, str) else None,
+        error=error,
         latency_ms=None,
         accuracy=None,
         images=(),
         degradation=None,
         degradation_reason=None,
     )
+
+
+def _result(artifact: Artifact, speed: Speed | str, images: Sequence[Image], threads: int) -> Result:
+    """One entry of ``results``. A model that could not be run in its own process is not loaded into this one."""
     if isinstance(speed, str):
-        return result
-    result = replace(result, **vars(speed))
+        return unmeasured(artifact, speed)
+    result = replace(unmeasured(artifact), **vars(speed))
     started = time.monotonic()
     try:
         scores, refused = score(artifact, images, threads)

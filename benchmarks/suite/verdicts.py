@@ -40,7 +40,8 @@ class Verdict:
         is_difference: Whether the change is a difference.
         word: The verdict, such as ``faster``, :data:`NO_DIFFERENCE` or :data:`NOT_COMPARED`.
         reason: Why it was not compared, else None.
-        decides: Whether a regression of it decides the exit code. Single steps do not: they are too many.
+        decides: Whether a regression of it decides the exit code. Single steps do not, unless nothing else was timed:
+            they are too many.
         is_regression: Whether B is worse.
     """
 
@@ -102,6 +103,7 @@ def compare_rounds(before: Result, after: Result, margin: float, reason: str | N
         reason: Why they cannot be compared; None if they can.
     """
     verdicts = []
+    steps_alone = all(one.total_p50_ms is None for result in (before, after) for one in result.rounds or ())
     for figure in OF_ROUNDS:
         a, b = (_values(result, figure) for result in (before, after))
         if not a and not b:
@@ -118,7 +120,7 @@ def compare_rounds(before: Result, after: Result, margin: float, reason: str | N
                 is_difference=False,
                 word=word,
                 reason=why,
-                decides=figure.decides,
+                decides=figure.decides or steps_alone,
                 is_regression=word == figure.more,
             )
         )

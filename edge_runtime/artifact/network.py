@@ -145,15 +145,7 @@ class Network:
 
     def logits(self, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
         """The output as logits, float32 (h, w), in ``out`` if given, else in a new array."""
-        stored = self.output()
-        spec = self._manifest.output
-        if out is None:
-            out = np.empty(stored.shape, dtype=np.float32)
-        np.copyto(out, stored)
-        if spec.dtype != "float32":
-            out -= np.float32(spec.zero_point)
-            out *= np.float32(spec.scale)
-        return out
+        return to_logits(self.output(), self._manifest.output, out)
 
     def __call__(self, frame: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Logits float32 (h, w) of a prepared frame uint8 (h, w)."""
@@ -161,6 +153,17 @@ class Network:
             self.set_input(frame)
             self.invoke()
             return self.logits()
+
+
+def to_logits(stored: NDArray[Any], spec: TensorSpec, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+    """An output (h, w), in the dtype of its tensor, as logits, float32 (h, w), in ``out`` if given."""
+    if out is None:
+        out = np.empty(stored.shape, dtype=np.float32)
+    np.copyto(out, stored)
+    if spec.dtype != "float32":
+        out -= np.float32(spec.zero_point)
+        out *= np.float32(spec.scale)
+    return out
 
 
 def describe_tensor(details: dict[str, Any]) -> TensorSpec:

@@ -28,6 +28,7 @@ PACKAGES = {
     "onnxruntime": ("onnxruntime", "export"),
     "onnxsim": ("onnxsim", "export"),
     "matplotlib": ("matplotlib", "report"),
+    "segno": ("segno", "phone"),
     "openvino": ("openvino", "peers"),
     "nncf": ("nncf", "peers"),
     "skimage": ("scikit-image", "dev"),

@@ -35,7 +35,7 @@ _DEVICE: tuple[Fact, ...] = (
 _TIMING: tuple[Fact, ...] = (
     ("mode", lambda s: s.mode),
     ("threads", lambda s: s.document.conditions.threads),
-    ("rounds, each in a fresh process", lambda s: s.document.conditions.rounds),
+    ("rounds, each in a fresh process", lambda s: _rounds(s)),
     ("a round, at least", lambda s: _round_length(s)),
     ("warm-up (frames a round)", lambda s: s.document.conditions.warmup),
     ("pause between artifacts (s)", lambda s: s.document.conditions.cooldown_s),
@@ -44,6 +44,15 @@ _TIMING: tuple[Fact, ...] = (
     ("load before", lambda s: _load(s.document.conditions.load_before, s.document.conditions.load_average_1min)),
     ("load afterwards", lambda s: _load(s.document.conditions.load_after, None)),
 )
+_BROWSER: tuple[Fact, ...] = (
+    ("browser", lambda s: s.document.device.browser and s.document.device.browser.user_agent),
+    ("LiteRT.js build", lambda s: s.document.device.browser and s.document.device.browser.build),
+    ("cross-origin isolated", lambda s: s.document.device.browser and _yes(s.document.device.browser.isolated)),
+    ("the browser's clock (ms)", lambda s: s.document.device.browser and s.document.device.browser.clock_ms),
+    ("memory by the browser (GiB)", lambda s: s.document.device.browser and s.document.device.browser.memory_gib),
+)
+"""Shown where a browser ran artifacts."""
+
 _SCORING: tuple[Fact, ...] = (
     ("images", lambda s: f"{s.document.conditions.n_images} of {s.document.conditions.n_images_in_test_part}"),
     ("data", lambda s: s.document.conditions.data),
@@ -80,6 +89,8 @@ def all_of(source: Source) -> Details:
 
 
 def _table(sources: Sequence[Source], facts: Sequence[Fact]) -> Table:
+    if any(source.document.device.browser for source in sources):
+        facts = (*facts, *_BROWSER)
     rows = [[name, *(_text(value(source)) for source in sources)] for name, value in facts]
     return Table(("condition", *(f"{source.key}: {source.device}" for source in sources)), rows, facts=True)
 
@@ -111,6 +122,7 @@ _ROUND: Columns[tuple[Entry, int, Round]] = (
     ("artifact", lambda row: code(row[0].label)),
     ("round", lambda row: str(row[1])),
     ("p50 / p90 / p99 (ms)", lambda row: several([row[2].total_p50_ms, row[2].total_p90_ms, row[2].total_p99_ms], 2)),
+    ("network p50 (ms)", lambda row: number((row[2].steps_p50_ms or {}).get("invoke"), 2)),
     ("mean (ms)", lambda row: number(row[2].total_mean_ms, 2)),
     ("frames", lambda row: number(row[2].frames, 0)),
     ("seconds", lambda row: number(row[2].seconds, 1)),
@@ -135,6 +147,15 @@ def _scaled(value: float | None, digits: int, scale: float) -> str | None:
 
 def _hash(text: str | None) -> str | None:
     return None if text is None else code(text[:16] + ("..." if len(text) > 16 else ""))
+
+
+def _rounds(source: Source) -> str:
+    conditions = source.document.conditions
+    return f"{conditions.rounds}, all in one page" if source.document.device.browser else str(conditions.rounds)
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
 
 
 def _round_length(source: Source) -> str:

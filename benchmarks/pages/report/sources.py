@@ -128,14 +128,22 @@ def timed_alike(entries: Iterable[Entry]) -> list[Group]:
     """Groups of artifacts that were timed under the same conditions, on whatever device."""
 
     def text(source: Source) -> str:
-        conditions = source.document.conditions
-        images = f"{counted(len(conditions.latency_images), 'image')} of {conditions.data}"
-        return f"{counted(conditions.threads, 'thread')}, frames of {images}" + (
-            ", under load for minutes" if _is_sustained(source) else ""
-        )
+        return _frames(source) + (", under load for minutes" if _is_sustained(source) else "")
 
     timed = [entry for entry in entries if entry.result.latency_ms]
     return _groups(timed, lambda s: (*_fields(s, TIMED), _is_sustained(s)), text, "timed")
+
+
+def networks_timed_alike(entries: Iterable[Entry]) -> list[Group]:
+    """The same of artifacts of which only the network was timed, in a browser."""
+    timed = [entry for entry in entries if entry.result.steps_ms and not entry.result.latency_ms]
+    return _groups(timed, lambda s: _fields(s, TIMED), _frames, "networks")
+
+
+def _frames(source: Source) -> str:
+    conditions = source.document.conditions
+    images = f"{counted(len(conditions.latency_images), 'image')} of {conditions.data}"
+    return f"{counted(conditions.threads, 'thread')}, frames of {images}"
 
 
 def scored_alike(entries: Iterable[Entry]) -> list[Group]:
