@@ -201,11 +201,18 @@ COMMANDS: dict[str, Command] = {
     ),
     "peers": Command(
         peers.add_arguments,
-        "compare int8 with ONNX Runtime and OpenVINO",
-        "Time one checkpoint as this project's full int8, in float32, in ONNX Runtime and in OpenVINO, in turns. All "
-        "run on one thread, on the same prepared frames; int8 is calibrated on the same images. OpenVINO needs: pip "
-        "install openvino nncf.",
-        ("peers --checkpoint checkpoints/edge-m --images 8 --rounds 50",),
+        "compare with the engines that a user would pick instead",
+        "Run the shipped weights in LiteRT (pinned and newest), ONNX Runtime, OpenVINO, ncnn, ExecuTorch with XNNPACK "
+        "and torch, in float32 and int8. Each engine runs in a virtual environment that the command makes and keeps. "
+        "int8 is calibrated on the same images, all are judged on the same test images, and timed in turns: in each "
+        "round every engine once, in a fresh process, on as many cores as threads. An engine that cannot be installed "
+        "or cannot run the network costs its row, with the reason.",
+        (
+            "peers",
+            "peers --model edge-m --threads 1 --out peers.json",
+            "peers --model edge-m --engines litert-newest openvino --rounds 0 --images 10",
+            "peers --checkpoint runs/decoder-all --rewrite none",
+        ),
     ),
     "interpreters": Command(
         interpreters.add_arguments,

@@ -66,7 +66,7 @@ def make(environment: Environment, folder: Path) -> Path:
     say(f"  {environment.name}: installing {', '.join(wanted)} into {place.name}")
     shutil.rmtree(place, ignore_errors=True)
     _call([sys.executable, "-m", "venv", str(place)])
-    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--only-binary=:all:"]
+    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     _call([*pip, *environment.packages])
     if environment.alone:
         _call([*pip, "--no-deps", *environment.alone])
@@ -89,5 +89,6 @@ def _call(command: list[str]) -> str:
     if done.returncode:
         said = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
         errors = [line for line in said if line.startswith("ERROR:")]
-        raise FetalHeadError(f"the environment could not be made: {(errors or said or ['pip said nothing'])[-1]}")
+        reason = next(iter(errors or said[::-1]), "pip said nothing")
+        raise FetalHeadError(f"the environment could not be made: {reason}")
     return done.stdout

@@ -11,9 +11,10 @@ from edge_runtime.errors import UsageError
 
 # Each pin is the newest version of its package when these rows were written (November 2026).
 _LITERT = Environment("litert", ("ai-edge-litert==2.3.0",))
-_ONNX_RUNTIME = Environment("onnxruntime", ("onnxruntime==1.32.0", "onnx==1.22.0"))  # onnx to quantize
+_ONNX_RUNTIME = Environment("onnxruntime", ("onnxruntime==1.32.0", "onnx==1.23.2"))  # onnx to quantize
 _OPENVINO = Environment("openvino", ("openvino==2026.4.1", "nncf==3.4.0"))
-_NCNN = Environment("ncnn", ("ncnn==1.0.20261020",), alone=("pnnx==20261020",))  # pnnx asks for torch, which it needs not
+# pnnx asks for torch, which it does not need
+_NCNN = Environment("ncnn", ("ncnn==1.0.20261020", "onnx==1.23.2"), alone=("pnnx==20261020",))
 _EXECUTORCH = Environment("executorch", ("executorch==1.5.1",), torch=True)
 
 

@@ -25,8 +25,6 @@ PACKAGES = {
     "onnxruntime": ("onnxruntime", "export"),
     "onnxsim": ("onnxsim", "export"),
     "matplotlib": ("matplotlib", "report"),
-    "openvino": ("openvino", "peers"),
-    "nncf": ("nncf", "peers"),
     "skimage": ("scikit-image", "dev"),
 }
 """Module to (package, extra that brings it). The extra is None if a plain install brings the package."""

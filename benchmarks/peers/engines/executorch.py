@@ -42,10 +42,7 @@ def _quantized(torch: Any, program: Any, source: Path) -> Any:
 def load(source: Path, target: Path, threads: int) -> Run:
     """Load it with its Python runtime."""
     torch = require("torch")
-    require("executorch.extension.pybindings.portable_lib")
-    threadpool = require("executorch.extension.pybindings._C")
-    if hasattr(threadpool, "_threadpool_set_num_threads"):
-        threadpool._threadpool_set_num_threads(threads)
+    require("executorch.extension.pybindings.portable_lib")._unsafe_reset_threadpool(threads)
     runtime = require("executorch.runtime").Runtime.get()
     method = runtime.load_program(target / "model.pte").load_method("forward")
 

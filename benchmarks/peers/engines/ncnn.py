@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -24,7 +23,13 @@ def convert(source: Path, precision: Precision, target: Path) -> None:
     """
     if precision == "int8":
         raise FetalHeadError("ncnn's tools that quantize (ncnn2table, ncnn2int8) are in no package of PyPI or Debian")
-    shutil.copy(source / ONNX, target / "network.onnx")
+    onnx = require("onnx")
+    network = onnx.load(source / ONNX)
+    for node in network.graph.node:  # pnnx knows the other order alone; of one channel both are the same
+        for attribute in node.attribute:
+            if node.op_type == "DepthToSpace" and attribute.name == "mode":
+                attribute.s = b"CRD"
+    onnx.save(network, target / "network.onnx")
     shape = ",".join(map(str, next(calibration(source)).shape))
     # the program itself: its Python module would need torch
     program = Path(require("ncnn").__file__).parents[1] / "pnnx" / "pnnx"
@@ -44,12 +49,14 @@ def load(source: Path, target: Path, threads: int) -> Run:
     net.opt.num_threads = threads
     for shorter in ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic", "use_bf16_storage"):
         setattr(net.opt, shorter, False)
-    net.load_param(str(target / "network.ncnn.param"))
-    net.load_model(str(target / "network.ncnn.bin"))
+    # an operator that ncnn lacks makes it fail here, and crash later
+    if net.load_param(str(target / "network.ncnn.param")) or net.load_model(str(target / "network.ncnn.bin")):
+        raise FetalHeadError("ncnn cannot load what pnnx converted")
 
     def run(frame: NDArray[np.uint8]) -> NDArray[np.float32]:
+        image = to_unit(frame)[None]  # the Mat points into it, so it must outlive the run
         extractor = net.create_extractor()
-        extractor.input("in0", ncnn.Mat(to_unit(frame)[None]))
+        extractor.input("in0", ncnn.Mat(image))
         return np.array(extractor.extract("out0")[1])[0]
 
     return run

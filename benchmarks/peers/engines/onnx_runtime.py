@@ -21,7 +21,8 @@ def convert(source: Path, precision: Precision, target: Path) -> None:
         return
     quantization = require("onnxruntime.quantization")
     prepared = target.parent / f"{target.name}-prepared.onnx"
-    require("onnxruntime.quantization.shape_inference").quant_pre_process(str(source / ONNX), str(prepared))
+    shapes = require("onnxruntime.quantization.shape_inference")
+    shapes.quant_pre_process(str(source / ONNX), str(prepared), skip_symbolic_shape=True)  # all sizes are fixed
 
     class Reader(quantization.CalibrationDataReader):  # type: ignore[misc, name-defined]
         def __init__(self) -> None:
