@@ -25,6 +25,7 @@ from benchmarks.commands import (
     soak,
 )
 from benchmarks.devices import command as device
+from benchmarks.devices.android import command as android
 from benchmarks.frames import pack
 from benchmarks.pages import command as pages
 from benchmarks.pages.report import command as report
@@ -109,6 +110,19 @@ COMMANDS: dict[str, Command] = {
             "device pi@scanner.local artifacts/edge-m --frame-set hc18.frames --offline",
             "device board --port 2222 --ssh-option IdentityFile=board.key --mode sustained --keep",
             "device pi@scanner.local --discard",
+        ),
+    ),
+    "android": Command(
+        android.add_arguments,
+        "measure the network on an Android phone over adb",
+        "Time models on a phone over adb with LiteRT's benchmark_model, which you supply: in each round every model "
+        "once, in a fresh process. The command sends the tool and the models, says how warm the phone became, brings "
+        "one JSON document back, and removes what it sent. The tool runs the network alone, on random values: nothing "
+        "else is measured. For whole frames and accuracy on a phone, use device over Termux's ssh server.",
+        (
+            "android --tool benchmark_model",
+            "android --tool benchmark_model --serial R5CT1234 --threads 4 --out phone.json",
+            "android edge_runtime/models/edge-m-full_int8.tflite --tool benchmark_model --rounds 5 --seconds 20",
         ),
     ),
     "pack": Command(

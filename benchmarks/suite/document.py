@@ -14,6 +14,7 @@ from benchmarks.machine.energy import Energy
 from benchmarks.machine.state import Load
 from benchmarks.roofline.profile import Profile
 from benchmarks.suite.modes import Mode
+from benchmarks.suite.network_only import NetworkOnly
 from benchmarks.suite.rounds import Round, Sustained
 from edge_runtime.common.record import LEFT_OUT
 from edge_runtime.errors import UsageError
@@ -87,6 +88,7 @@ class Result:
         energy: Energy of the timed frames.
         energy_reason: Why there is none.
         sustained: Latency, clock and temperature over time; only of the mode ``sustained``.
+        network_only: What a tool says that runs the network alone; only of phones measured over adb.
     """
 
     artifact: str
@@ -119,6 +121,7 @@ class Result:
     energy: Energy | None = field(default=None, metadata=LEFT_OUT)
     energy_reason: str | None = field(default=None, metadata=LEFT_OUT)
     sustained: Sustained | None = field(default=None, metadata=LEFT_OUT)
+    network_only: NetworkOnly | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True)
