@@ -7,8 +7,8 @@ from pathlib import Path
 from benchmarks.common.render import Block, Heading, Paragraph, Table, code
 from benchmarks.common.result_files import RESULTS
 from benchmarks.common.tables import number
-from benchmarks.int8.export_cost import GOAL_MB, GOAL_S, read_export_cost
 from benchmarks.int8.earlier_peers import FLOAT32, GOAL_SIZE, OURS, Engine, read_earlier_peers
+from benchmarks.int8.export_cost import GOAL_MB, GOAL_S, read_export_cost
 from benchmarks.int8.rewrites import TOLERANCE, read_rewrites
 from benchmarks.pages.int8_accuracy import size_text
 from benchmarks.pages.measured import made_with, measured_on

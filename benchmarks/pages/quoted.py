@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from benchmarks.common.result_files import RESULTS
 from benchmarks.fuzz.document import read_fuzz
-from benchmarks.int8.interpreters import read_interpreters
 from benchmarks.int8.earlier_peers import FLOAT32, OURS, read_earlier_peers
+from benchmarks.int8.interpreters import read_interpreters
 from benchmarks.runtime.quality_document import read_quality
 from benchmarks.runtime.soak import read_soak
 from benchmarks.search.sizes import MEASURED

@@ -65,8 +65,8 @@ def make(environment: Environment, folder: Path) -> Path:
     wanted = (*environment.packages, *environment.alone)
     say(f"  {environment.name}: installing {', '.join(wanted)} into {place.name}")
     shutil.rmtree(place, ignore_errors=True)
-    _call([sys.executable, "-m", "venv", str(place)])
-    pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    _call([sys.executable, "-m", "venv", "--without-pip", str(place)])
+    pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--disable-pip-version-check"]
     _call([*pip, *environment.packages])
     if environment.alone:
         _call([*pip, "--no-deps", *environment.alone])

@@ -14,18 +14,18 @@ from benchmarks.common.measured import here_and_now
 from benchmarks.common.render import Paragraph, to_markdown
 from benchmarks.common.result_files import RESULTS
 from benchmarks.fuzz.document import read_fuzz
+from benchmarks.int8.earlier_peers import read_earlier_peers
 from benchmarks.int8.emulated import read_emulated
 from benchmarks.int8.export_cost import read_export_cost
 from benchmarks.int8.interpreters import read_interpreters
 from benchmarks.int8.ladder import read_ladder
-from benchmarks.int8.earlier_peers import read_earlier_peers
 from benchmarks.int8.rewrites import read_rewrites
 from benchmarks.pages import int8_page, quality_page
 from benchmarks.pages.command import INT8_PAGE, QUALITY_PAGE
+from benchmarks.peers.document import read_peers
 from benchmarks.predict.cost import read_predicted
 from benchmarks.predict.counted import read_counts
 from benchmarks.roofline.operators import read_operators
-from benchmarks.peers.document import read_peers
 from benchmarks.runtime.outside_document import read_outside
 from benchmarks.runtime.overhead_document import read_overhead
 from benchmarks.runtime.quality_document import read_quality

@@ -43,7 +43,7 @@ class Phone:
             DeviceError: The phone was lost, the command failed, or it took too long.
         """
         mark = f"fhe-{uuid.uuid4().hex[:8]}:"
-        text = self._adb(["shell", f"({command}) 2>&1; echo; echo {mark}$?"], limit_s)
+        text = self._adb(["shell", f"({command}) 2>&1; code=$?; echo; echo {mark}$code"], limit_s)
         body, found, code = text.replace("\r", "").rpartition(mark)
         if not found or not code.strip().isdecimal():
             raise DeviceError("The phone's answer was cut short. Is the cable loose? Call the same command again.")

@@ -53,7 +53,9 @@ def run(args: argparse.Namespace) -> int:
     """Measure, print and write. The exit code is 1 if a model failed."""
     out = checked_out(args.out, args.overwrite)
     if not args.tool.is_file():
-        raise UsageError(f"There is no file {args.tool}. Give LiteRT's benchmark_model with --tool; see docs/devices.md.")
+        raise UsageError(
+            f"There is no file {args.tool}. Give LiteRT's benchmark_model with --tool; see docs/devices.md."
+        )
     artifacts = find_artifacts(args.places)
     phone = find_phone(args.serial)
     plan = Plan(args.threads, args.rounds, args.runs, args.seconds, args.warmup)

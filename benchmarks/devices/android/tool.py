@@ -43,7 +43,8 @@ def parse_tool(text: str) -> ToolRun:
     Raises:
         DeviceError: It failed, or its output was cut short.
     """
-    timings, counts = _TIMINGS.search(text), list(_COUNT.finditer(text))
+    timings = _TIMINGS.search(text)
+    counts = list(_COUNT.finditer(text, 0, timings.start())) if timings else []  # a profile follows with its own
     if timings is None or not counts:
         said = [line.strip() for line in text.splitlines() if re.search("ERROR|[Ff]ail|[Cc]ould not|Unconsumed", line)]
         last = (said or [line.strip() for line in text.splitlines() if line.strip()] or ["it said nothing"])[-1]
