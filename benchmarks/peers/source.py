@@ -41,4 +41,4 @@ IMAGES = "images.npy"
 def calibration(source: Path) -> Iterator[NDArray[np.float32]]:
     """The frames for calibration as an engine takes them, float32 (1, 1, h, w) in [0, 1]."""
     for image in np.load(source / CALIBRATION, allow_pickle=False):
-        yield to_unit(image)[None, None]
+        yield to_unit(image).reshape(1, 1, *image.shape)  # not [None, None]: torch's export refuses strides of 0

@@ -33,7 +33,7 @@ def convert(source: Path, precision: Precision, target: Path) -> None:
     shape = ",".join(map(str, next(calibration(source)).shape))
     # the program itself: its Python module would need torch
     program = Path(require("ncnn").__file__).parents[1] / "pnnx" / "pnnx"
-    command = [program, "network.onnx", f"inputshape=[{shape}]f32", "fp16=0"]
+    command = [str(program), "network.onnx", f"inputshape=[{shape}]f32", "fp16=0"]
     done = subprocess.run(command, cwd=target, capture_output=True, text=True, errors="replace")
     if done.returncode:
         raise FetalHeadError(f"pnnx {ending_text(done.returncode)}")
@@ -57,6 +57,7 @@ def load(source: Path, target: Path, threads: int) -> Run:
         image = to_unit(frame)[None]  # the Mat points into it, so it must outlive the run
         extractor = net.create_extractor()
         extractor.input("in0", ncnn.Mat(image))
-        return np.array(extractor.extract("out0")[1])[0]
+        logits: NDArray[np.float32] = np.array(extractor.extract("out0")[1])[0]
+        return logits
 
     return run
