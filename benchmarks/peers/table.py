@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks.common.tables import NOT_MEASURED, mean, number
+from benchmarks.common.tables import mean, number
 from benchmarks.peers.document import Compared, Measurement
+from edge_runtime.common.cli import counted
 
 _MB = 1e-6
 
 
 def header(network: Compared) -> list[str]:
     """The titles, with units."""
-    timed = [f"{n} thread{'s' * (n != 1)}, median / p90 (ms)" for n in _threads(network)]
+    timed = [f"{counted(n, 'thread')}, median / p90 (ms)" for n in _threads(network)]
+    timed += ["times ours"] * bool(timed)
     return [
-        "engine", "arithmetic", *timed, "times ours", "Dice (%)", "HC error (mm)", "refused", "mask Dice",
+        "engine", "arithmetic", *timed, "Dice (%)", "HC error (mm)", "refused", "mask Dice",
         "model (MB)", "peak memory (MB)", "engine (MB)",
     ]  # fmt: skip
 
@@ -41,12 +43,11 @@ def _threads(network: Compared) -> Sequence[int]:
 def _cells(row: Measurement, network: Compared) -> list[str]:
     by_threads = {one.threads: one for one in row.latencies}
     timed = [f"{by_threads[n].median_ms:.2f} / {by_threads[n].p90_ms:.2f}" for n in _threads(network)]
-    times = " / ".join(number(one.times_ours, 2) for one in row.latencies)
+    timed += [" / ".join(number(one.times_ours, 2) for one in row.latencies)] * bool(timed)
     return [
         f"{row.engine} {row.version}",
         row.precision,
         *timed,
-        times or NOT_MEASURED,
         mean(row.dice, 2, 100),
         mean(row.hc_absolute_difference_mm, 2),
         str(row.n_hc_refused),
