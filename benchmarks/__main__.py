@@ -25,10 +25,11 @@ from benchmarks.commands import (
     soak,
 )
 from benchmarks.devices import command as device
+from benchmarks.devices.android import command as android
+from benchmarks.devices.phone import command as phone
 from benchmarks.frames import pack
 from benchmarks.pages import command as pages
 from benchmarks.pages.report import command as report
-from benchmarks.phone import command as phone
 from benchmarks.pictures import phantom
 from benchmarks.study import command as study
 from benchmarks.study import training_speed
@@ -126,6 +127,19 @@ COMMANDS: dict[str, Command] = {
             "phone --frame-set hc18.frames --port 8020 --litert litertjs",
         ),
     ),
+    "android": Command(
+        android.add_arguments,
+        "measure the network on an Android phone over adb",
+        "Time models on a phone over adb with LiteRT's benchmark_model, which you supply: in each round every model "
+        "once, in a fresh process. The command sends the tool and the models, says how warm the phone became, brings "
+        "one JSON document back, and removes what it sent. The tool runs the network alone, on random values: nothing "
+        "else is measured. For whole frames and accuracy on a phone, use device over Termux's ssh server.",
+        (
+            "android --tool benchmark_model",
+            "android --tool benchmark_model --serial R5CT1234 --threads 4 --out phone.json",
+            "android edge_runtime/models/edge-m-full_int8.tflite --tool benchmark_model --rounds 5 --seconds 20",
+        ),
+    ),
     "pack": Command(
         pack.add_arguments,
         "pack frames and references in one file for a device",
@@ -216,11 +230,18 @@ COMMANDS: dict[str, Command] = {
     ),
     "peers": Command(
         peers.add_arguments,
-        "compare int8 with ONNX Runtime and OpenVINO",
-        "Time one checkpoint as this project's full int8, in float32, in ONNX Runtime and in OpenVINO, in turns. All "
-        "run on one thread, on the same prepared frames; int8 is calibrated on the same images. OpenVINO needs: pip "
-        "install openvino nncf.",
-        ("peers --checkpoint checkpoints/edge-m --images 8 --rounds 50",),
+        "compare with the engines that a user would pick instead",
+        "Run the shipped weights in LiteRT (pinned and newest), ONNX Runtime, OpenVINO, ncnn, ExecuTorch with XNNPACK "
+        "and torch, in float32 and int8. Each engine runs in a virtual environment that the command makes and keeps. "
+        "int8 is calibrated on the same images, all are judged on the same test images, and timed in turns: in each "
+        "round every engine once, in a fresh process, on as many cores as threads. An engine that cannot be installed "
+        "or cannot run the network costs its row, with the reason.",
+        (
+            "peers",
+            "peers --model edge-m --threads 1 --out peers.json",
+            "peers --model edge-m --engines litert-newest openvino --rounds 0 --images 10",
+            "peers --checkpoint runs/decoder-all --rewrite none",
+        ),
     ),
     "interpreters": Command(
         interpreters.add_arguments,

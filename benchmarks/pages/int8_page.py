@@ -9,7 +9,7 @@ from benchmarks.common.result_files import RESULTS
 from benchmarks.common.tables import number
 from benchmarks.int8.emulated import read_emulated
 from benchmarks.int8.interpreters import NEWER, OLDER, read_interpreters
-from benchmarks.pages import int8_accuracy, int8_speed
+from benchmarks.pages import int8_accuracy, int8_speed, peers_section
 from benchmarks.pages.measured import measured_on
 from edge_runtime.artifact.golden import LEAST_DICE
 
@@ -30,7 +30,8 @@ def build() -> list[Block]:
         Heading(TITLE, 1),
         Paragraph(text),
         *int8_accuracy.sections(),
-        *int8_speed.peers(),
+        *peers_section.sections(),
+        *int8_speed.earlier_peers(),
         *int8_speed.operators(),
         *int8_speed.export_cost(),
         *_same(),

@@ -7,8 +7,8 @@ from pathlib import Path
 from benchmarks.common.render import Block, Heading, Paragraph, Table, code
 from benchmarks.common.result_files import RESULTS
 from benchmarks.common.tables import number
+from benchmarks.int8.earlier_peers import FLOAT32, GOAL_SIZE, OURS, Engine, read_earlier_peers
 from benchmarks.int8.export_cost import GOAL_MB, GOAL_S, read_export_cost
-from benchmarks.int8.peers import FLOAT32, GOAL_SIZE, OURS, Engine, read_peers
 from benchmarks.int8.rewrites import TOLERANCE, read_rewrites
 from benchmarks.pages.int8_accuracy import size_text
 from benchmarks.pages.measured import made_with, measured_on
@@ -18,18 +18,19 @@ from benchmarks.roofline.peak import CHANNELS
 SPEED = RESULTS / "speed"
 
 
-def peers() -> list[Block]:
-    """This project's int8 beside other engines."""
-    documents = [read_peers(path) for path in sorted(SPEED.glob("peers-*.json"))]
+def earlier_peers() -> list[Block]:
+    """This project's int8 beside other engines, as an earlier command measured them."""
+    documents = [read_earlier_peers(path) for path in sorted(SPEED.glob("peers-*.json"))]
     if not documents:
         return []
     text = (
-        "`python -m benchmarks peers` measures this. All engines get the same weights and the same prepared frames, "
+        "An earlier form of `python -m benchmarks peers` measured this, in one process; the command of today takes the "
+        "same networks with `--checkpoint DIR`. All engines get the same weights and the same prepared frames, "
         "int8 is calibrated on the same images, and the engines run in turns on one thread. Relative time is an "
         f"engine's time over that of {code(OURS)}, the median over rounds. Mask Dice is the agreement of its masks "
         f"with those of {code(FLOAT32)}. The goals are for the paper's network at {size_text(GOAL_SIZE)}."
     )
-    blocks: list[Block] = [Heading("Compared with other engines"), Paragraph(text)]
+    blocks: list[Block] = [Heading("Earlier comparisons"), Paragraph(text)]
     for document in documents:
         rows = [
             [

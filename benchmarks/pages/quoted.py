@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from benchmarks.common.result_files import RESULTS
 from benchmarks.fuzz.document import read_fuzz
+from benchmarks.int8.earlier_peers import FLOAT32, OURS, read_earlier_peers
 from benchmarks.int8.interpreters import read_interpreters
-from benchmarks.int8.peers import FLOAT32, OURS, read_peers
 from benchmarks.runtime.quality_document import read_quality
 from benchmarks.runtime.soak import read_soak
 from benchmarks.search.sizes import MEASURED
@@ -40,7 +40,7 @@ def _soak_rise_mb() -> str:
 
 
 def _int8_over_float32_vnni() -> str:
-    times = {e.engine: e.median_ms for e in read_peers(RESULTS / "speed" / "peers-edge.json").engines}
+    times = {e.engine: e.median_ms for e in read_earlier_peers(RESULTS / "speed" / "peers-edge.json").engines}
     return f"{times[OURS] / times[FLOAT32]:.2f}"
 
 

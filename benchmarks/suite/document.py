@@ -14,6 +14,7 @@ from benchmarks.machine.energy import Energy
 from benchmarks.machine.state import Load
 from benchmarks.roofline.profile import Profile
 from benchmarks.suite.modes import Mode
+from benchmarks.suite.network_only import NetworkOnly
 from benchmarks.suite.rounds import Round, Sustained
 from edge_runtime.common.record import LEFT_OUT
 from edge_runtime.errors import UsageError
@@ -108,6 +109,7 @@ class Result:
         energy_reason: Why there is none.
         sustained: Latency, clock and temperature over time; only of the mode ``sustained``.
         agreement: How the outputs compare with Python's; only of a browser.
+        network_only: What a tool says that runs the network alone; only of phones measured over adb.
     """
 
     artifact: str
@@ -141,6 +143,7 @@ class Result:
     energy_reason: str | None = field(default=None, metadata=LEFT_OUT)
     sustained: Sustained | None = field(default=None, metadata=LEFT_OUT)
     agreement: Agreement | None = field(default=None, metadata=LEFT_OUT)
+    network_only: NetworkOnly | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True)

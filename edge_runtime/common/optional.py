@@ -29,8 +29,6 @@ PACKAGES = {
     "onnxsim": ("onnxsim", "export"),
     "matplotlib": ("matplotlib", "report"),
     "segno": ("segno", "phone"),
-    "openvino": ("openvino", "peers"),
-    "nncf": ("nncf", "peers"),
     "skimage": ("scikit-image", "dev"),
 }
 """Module to (package, extra that brings it). The extra is None if a plain install brings the package."""

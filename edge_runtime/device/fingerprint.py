@@ -19,7 +19,9 @@ from edge_runtime.common.provenance import tool_versions
 
 RUNTIMES = ("ai-edge-litert", "tflite-runtime", "numpy", "pillow", "fetal-head-edge")
 _CPU = Path("/sys/devices/system/cpu")
-_INT8_INSTRUCTIONS = ("asimddp", "i8mm", "avx2", "avx_vnni", "avx512_vnni")
+INT8_INSTRUCTIONS = ("asimddp", "i8mm", "avx2", "avx_vnni", "avx512_vnni")
+"""As ``/proc/cpuinfo`` names them."""
+
 _ARM_CORES = {
     "0xd03": "Cortex-A53", "0xd05": "Cortex-A55", "0xd07": "Cortex-A57", "0xd08": "Cortex-A72", "0xd09": "Cortex-A73",
     "0xd0a": "Cortex-A75", "0xd0b": "Cortex-A76", "0xd0c": "Neoverse-N1", "0xd0d": "Cortex-A77", "0xd41": "Cortex-A78",
@@ -87,7 +89,7 @@ def _int8_instructions() -> list[str] | None:
     features = {
         word for key, value in _table("/proc/cpuinfo") if key in ("flags", "Features") for word in value.split()
     }
-    return [name for name in _INT8_INSTRUCTIONS if name in features] if features else None
+    return [name for name in INT8_INSTRUCTIONS if name in features] if features else None
 
 
 def _cores() -> int | None:

@@ -14,14 +14,15 @@ from benchmarks.common.measured import here_and_now
 from benchmarks.common.render import Paragraph, to_markdown
 from benchmarks.common.result_files import RESULTS
 from benchmarks.fuzz.document import read_fuzz
+from benchmarks.int8.earlier_peers import read_earlier_peers
 from benchmarks.int8.emulated import read_emulated
 from benchmarks.int8.export_cost import read_export_cost
 from benchmarks.int8.interpreters import read_interpreters
 from benchmarks.int8.ladder import read_ladder
-from benchmarks.int8.peers import read_peers
 from benchmarks.int8.rewrites import read_rewrites
 from benchmarks.pages import int8_page, quality_page
 from benchmarks.pages.command import INT8_PAGE, QUALITY_PAGE
+from benchmarks.peers.document import read_peers
 from benchmarks.predict.cost import read_predicted
 from benchmarks.predict.counted import read_counts
 from benchmarks.roofline.operators import read_operators
@@ -40,6 +41,7 @@ from tests.helpers.places import ROOT
 READERS: dict[str, Callable[[Path], Any]] = {
     "interpreters/*.json": read_interpreters,
     "ladder/*.json": read_ladder,
+    "peers/*.json": read_peers,
     "predict/instructions.json": read_counts,
     "predict/sizes.json": read_predicted,
     "runtime/aarch64.json": read_emulated,
@@ -53,7 +55,7 @@ READERS: dict[str, Callable[[Path], Any]] = {
     "sizes/*.json": read_latency,
     "speed/export-cost.json": read_export_cost,
     "speed/operators-*.json": read_operators,
-    "speed/peers-*.json": read_peers,
+    "speed/peers-*.json": read_earlier_peers,
     "speed/rewrites-*.json": read_rewrites,
 }
 FILES = {path: read for pattern, read in READERS.items() for path in sorted(RESULTS.glob(pattern))}

@@ -79,6 +79,8 @@ def test_no_module_writes_files_past_the_module_that_does_it_whole() -> None:
         "export/conversion/in_process.py": "into the temporary folder of a conversion",
         "benchmarks/suite/latency.py": "frames for the processes it starts, in a temporary folder",
         "benchmarks/suite/worker.py": "times for the process that started it, likewise",
+        "benchmarks/peers/prepare.py": "likewise",
+        "benchmarks/peers/worker.py": "likewise",
         "benchmarks/runtime/overhead.py": "likewise",
         "benchmarks/fuzz/artifacts.py": "damage, made on purpose in a temporary folder",
         "benchmarks/fuzz/files.py": "likewise",

@@ -25,7 +25,7 @@ ORDER = {
         "recipes images tflite conversion verification artifact job quantization quality pipeline commands __main__"
     ),
     "benchmarks": (
-        "common machine frames roofline suite devices phone study int8 predict search runtime fuzz pictures pages "
+        "common machine frames roofline suite devices study int8 predict search runtime fuzz peers pictures pages "
         "commands __main__"
     ),
     "examples": ("scanner scanner.growth scanner.screen scanner.sources scanner.server scanner.__main__"),

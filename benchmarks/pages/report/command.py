@@ -18,7 +18,7 @@ from benchmarks.common.render import (
     write_files,
 )
 from benchmarks.pages import results_page
-from benchmarks.pages.report import accuracy, machine, overlays, recipes, speed
+from benchmarks.pages.report import accuracy, machine, network, overlays, recipes, speed
 from benchmarks.pages.report.conditions import all_of
 from benchmarks.pages.report.sources import Source, entries_of, machines_alike, read_sources
 from benchmarks.pictures import strategy_overlays
@@ -98,6 +98,7 @@ def build(sources: Sequence[Source], args: argparse.Namespace) -> list[Block]:
         Contents(),
         *_results(sources),
         *speed.section(entries),
+        *network.section(entries),
         *accuracy.section(entries),
         *recipes.section(entries),
         *recipes.tradeoffs(entries),

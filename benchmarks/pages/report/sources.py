@@ -140,6 +140,16 @@ def networks_timed_alike(entries: Iterable[Entry]) -> list[Group]:
     return _groups(timed, lambda s: _fields(s, TIMED), _frames, "networks")
 
 
+def networks_timed_by_a_tool(entries: Iterable[Entry]) -> list[Group]:
+    """The same of artifacts of which LiteRT's tool timed the network."""
+
+    def text(source: Source) -> str:
+        return f"{counted(source.document.conditions.threads, 'thread')}, on {source.document.conditions.data}"
+
+    timed = [entry for entry in entries if entry.result.network_only]
+    return _groups(timed, lambda s: _fields(s, TIMED), text, "tool")
+
+
 def _frames(source: Source) -> str:
     conditions = source.document.conditions
     images = f"{counted(len(conditions.latency_images), 'image')} of {conditions.data}"

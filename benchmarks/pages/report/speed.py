@@ -8,7 +8,7 @@ from benchmarks.common.render import Block, Figure, Heading, Paragraph, Sheet, c
 from benchmarks.common.tables import Columns, number, several
 from benchmarks.pages.report.conditions import timed_under
 from benchmarks.pages.report.shown import RUN, filled, not_measured
-from benchmarks.pages.report.sources import Entry, Group, networks_timed_alike, timed_alike
+from benchmarks.pages.report.sources import Entry, Group, timed_alike
 from benchmarks.pictures.report.latencies import Times, parts, percentiles
 from benchmarks.suite.document import Result
 from edge_runtime.stages import STEPS
@@ -17,12 +17,6 @@ _TEXT = (
     "Latency is that of one frame in memory, from the frame to the circumference. The first result is counted from the "
     "start of the process, so it includes Python and loading the model; loading + first leaves Python out. Peak memory "
     "is that of a process with this one model. MB are millions of bytes. Intervals are over rounds."
-)
-
-
-_IN_BROWSERS = (
-    "A browser ran the network alone; a computer prepared the frames and found the heads. So these are not times of a "
-    "whole frame: compare them with the network's part of it only. All rounds are in one page."
 )
 
 
@@ -42,7 +36,7 @@ def section(entries: Sequence[Entry]) -> list[Block]:
     blocks: list[Block] = [Heading("Speed, size and memory"), Paragraph(_TEXT)]
     groups = timed_alike(entries)
     if not groups:
-        return [*blocks, not_measured("Latency", f"Measure it with `{RUN}`."), *_in_browsers(entries)]
+        return [*blocks, not_measured("Latency", f"Measure it with `{RUN}`.")]
     if len(groups) > 1:
         blocks.append(
             Paragraph(f"These results were timed in {len(groups)} different ways. Each has a table of its own.")
@@ -50,18 +44,6 @@ def section(entries: Sequence[Entry]) -> list[Block]:
     for group in groups:
         blocks += [Heading(f"Timed on {group.text}", 3), *filled(group.entries, [*names(entries), *_COLUMNS])]
         blocks += [*timed_under(group), Sheet(_pictures(group), large=True)]
-    return blocks + _in_browsers(entries)
-
-
-def _in_browsers(entries: Sequence[Entry]) -> list[Block]:
-    blocks: list[Block] = []
-    for group in networks_timed_alike(entries):
-        blocks += [
-            Heading(f"The network alone, in a browser, on {group.text}", 3),
-            Paragraph(_IN_BROWSERS),
-            *filled(group.entries, [*names(entries), *_OF_BROWSERS]),
-            *timed_under(group),
-        ]
     return blocks
 
 
@@ -131,26 +113,6 @@ _COLUMNS: Columns[Entry] = (
     ("loading + first (ms)", of_result(lambda r: number(r.time_to_first_result_ms, 1))),
     ("peak memory (MB)", of_result(lambda r: number(r.peak_memory_bytes, 0, 1e-6))),
 )
-
-_OF_BROWSERS: Columns[Entry] = (
-    ("size (MB)", of_result(lambda r: number(r.size_bytes, 2, 1e-6))),
-    ("network p50 / p90 / p99 (ms)", of_result(lambda r: several(_network(r)[:3], 2))),
-    ("max (ms)", of_result(lambda r: number(_network(r)[3], 2))),
-    ("loading (ms)", of_result(lambda r: number(r.load_ms, 1))),
-    ("outputs as Python's", of_result(lambda r: _agreement(r))),
-    ("mask Dice with Python's", of_result(lambda r: number(r.agreement and r.agreement.mask_dice, 5))),
-)
-
-
-def _network(result: Result) -> list[float | None]:
-    found = (result.steps_ms or {}).get("invoke")
-    return [found.p50, found.p90, found.p99, found.max] if found else [None] * 4
-
-
-def _agreement(result: Result) -> str:
-    found = result.agreement
-    return f"{found.n_identical} of {found.n_frames}" if found else ""
-
 
 _ENERGY: Columns[Entry] = (
     ("energy (J/frame)", of_result(lambda r: number(r.energy and r.energy.joules_per_frame, 4))),

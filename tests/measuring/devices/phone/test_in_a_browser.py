@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 
 from benchmarks.__main__ import main
+from benchmarks.devices.phone import command
+from benchmarks.devices.phone.address import own_address
 from benchmarks.frames.frame_set import read_frame_set
 from benchmarks.frames.pack import PHANTOM
-from benchmarks.phone import command
-from benchmarks.phone.address import own_address
 from benchmarks.suite.accuracy import score
 from benchmarks.suite.artifacts import find_artifacts
 from benchmarks.suite.document import load_document
@@ -27,7 +27,7 @@ from edge_runtime.frame.preprocess import prepare
 from edge_runtime.shipped import shipped_model
 from tests.helpers.places import ROOT
 from tests.helpers.tiny_model import make_artifact
-from tests.measuring.phone.conftest import Start
+from tests.measuring.devices.phone.conftest import Start
 
 api = pytest.importorskip("playwright.sync_api")
 pytestmark = pytest.mark.slow

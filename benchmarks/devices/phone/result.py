@@ -11,9 +11,9 @@ from benchmarks.common.device import Browser, Device
 from benchmarks.common.intervals import spread
 from benchmarks.common.scores import scores_of
 from benchmarks.common.tables import Columns, mean, several
-from benchmarks.phone.litert import NAME, VERSION
-from benchmarks.phone.session import Phone, Session, Times
-from benchmarks.phone.work import Answer, Task, Work
+from benchmarks.devices.phone.litert import NAME, VERSION
+from benchmarks.devices.phone.session import Phone, Session, Times
+from benchmarks.devices.phone.work import Answer, Task, Work
 from benchmarks.suite.accuracy import with_costs
 from benchmarks.suite.document import SCHEMA_VERSION, Agreement, Conditions, Result, SuiteDocument
 from benchmarks.suite.modes import STABLE, shortfall

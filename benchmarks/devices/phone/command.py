@@ -11,14 +11,14 @@ from typing import Any
 
 from benchmarks.common.result_files import RESULTS, free_name
 from benchmarks.common.tables import cells, text_table
+from benchmarks.devices.phone.address import EVERYWHERE, new_token, own_address, qr_code
+from benchmarks.devices.phone.litert import VERSION, read_litert
+from benchmarks.devices.phone.result import SUMMARY, document_of
+from benchmarks.devices.phone.server import open_server
+from benchmarks.devices.phone.session import MOST, Session, Sessions
+from benchmarks.devices.phone.work import Work, make_work
 from benchmarks.frames.images import images_of
 from benchmarks.frames.pack import PHANTOM
-from benchmarks.phone.address import EVERYWHERE, new_token, own_address, qr_code
-from benchmarks.phone.litert import VERSION, read_litert
-from benchmarks.phone.result import SUMMARY, document_of
-from benchmarks.phone.server import open_server
-from benchmarks.phone.session import MOST, Session, Sessions
-from benchmarks.phone.work import Work, make_work
 from benchmarks.suite.arguments import add_lengths, plan_of
 from benchmarks.suite.artifacts import find_artifacts
 from edge_runtime.common.arguments import add_out, at_least, checked_out

@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from benchmarks.devices.phone import session as sessions_module
+from benchmarks.devices.phone.server import MOST_BODY, open_server
+from benchmarks.devices.phone.session import Session, Sessions
+from benchmarks.devices.phone.work import make_work
 from benchmarks.frames.images import images_of
 from benchmarks.frames.pack import PHANTOM
-from benchmarks.phone import session as sessions_module
-from benchmarks.phone.server import MOST_BODY, open_server
-from benchmarks.phone.session import Session, Sessions
-from benchmarks.phone.work import make_work
 from benchmarks.suite.artifacts import find_artifacts
 from benchmarks.suite.modes import MODES
 from edge_runtime.errors import UsageError

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from benchmarks.phone.session import Phone, Refused, Session, Sessions, Times
+from benchmarks.devices.phone.session import Phone, Refused, Session, Sessions, Times
 from edge_runtime.common.optional import require
 from edge_runtime.common.record import from_json
 from edge_runtime.errors import FetalHeadError, ModelError, UsageError
@@ -114,7 +114,7 @@ def open_server(host: str, port: int, token: str, sessions: Sessions, litert: di
         port: Likewise; 0 for a free one.
         token: The secret: the first part of every path.
         sessions: The phones.
-        litert: The files of LiteRT.js, as :func:`benchmarks.phone.litert.read_litert` gives them.
+        litert: The files of LiteRT.js, as :func:`benchmarks.devices.phone.litert.read_litert` gives them.
 
     Raises:
         UsageError: The port is in use, or the address is not this computer's.

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.phone.litert import read_litert
+from benchmarks.devices.phone.litert import read_litert
 from edge_runtime.device.thread_cache import CACHE_VARIABLE
 from tests.helpers.places import ROOT
-from tests.measuring.phone.desk import Desk
+from tests.measuring.devices.phone.desk import Desk
 
 Start = Callable[..., Desk]
 

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.devices.phone.address import new_token, qr_code
+from benchmarks.devices.phone.litert import CORE, SHA512, UTILS
 from benchmarks.frames.pack import PHANTOM
-from benchmarks.phone.address import new_token, qr_code
-from benchmarks.phone.litert import CORE, SHA512, UTILS
 from edge_runtime.device.thread_cache import CACHE_VARIABLE
 from edge_runtime.shipped import shipped_model
-from tests.helpers.places import Run
-from tests.measuring.phone.conftest import Start
+from tests.helpers.places import ROOT, Run
+from tests.measuring.devices.phone.conftest import Start
 
 SMALL = shipped_model("edge-s")
 
@@ -115,7 +115,7 @@ def test_the_code_holds_the_address() -> None:
 
 def test_a_missing_library_for_the_code_is_named_with_its_extra(run: Run, tmp_path: Path) -> None:
     (tmp_path / "segno.py").write_text("raise ImportError('no segno')")
-    env = {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path(__file__).resolve().parents[3])])}
+    env = {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])}
     fails(run, 1, "pip install 'fetal-head-edge[phone]'", call=(SMALL,), env=env)
 
 

@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from statistics import fmean, median
 from typing import Any
 
-from benchmarks.phone.work import Answer, Work
+from benchmarks.devices.phone.work import Answer, Work
 from edge_runtime.common.cli import counted, say
 from edge_runtime.errors import FetalHeadError
 
