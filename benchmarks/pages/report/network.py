@@ -20,9 +20,8 @@ _IN_BROWSERS = (
 )
 
 _BY_A_TOOL = (
-    "LiteRT's benchmark_model ran the network alone, on random values, a process for each round. So these "
-    "are not times of a whole frame, and nothing was scored. Figures are means over rounds; memory is the growth of the "
-    "process."
+    "LiteRT's benchmark_model ran the network alone, on random values, in a new process each round. So these are not "
+    "times of a whole frame, and nothing was scored. Figures are means over rounds; memory is the growth of the process."
 )
 
 
