@@ -21,7 +21,7 @@ _IN_BROWSERS = (
 
 _BY_A_TOOL = (
     "LiteRT's benchmark_model ran the network alone, on random values, in a new process each round. So these are not "
-    "times of a whole frame, and nothing was scored. Figures are means over rounds; memory is the growth of the process."
+    "times of a whole frame, and nothing was scored. Figures are means over rounds; memory is the process's growth."
 )
 
 
