@@ -125,7 +125,9 @@ def _behind(source: Source, args: argparse.Namespace) -> Behind | str:
 
 def _warnings(sources: Sequence[Source]) -> list[Block]:
     blocks: list[Block] = [
-        Paragraph(f"{source.key} was {EMULATED}.", warning=True) for source in sources if source.document.device.emulated
+        Paragraph(f"{source.key} was {EMULATED}.", warning=True)
+        for source in sources
+        if source.document.device.emulated
     ]
     phantoms = [source.key for source in sources if source.document.conditions.is_phantom]
     if phantoms:
