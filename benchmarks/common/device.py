@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from edge_runtime.common.record import LEFT_OUT, from_json
 from edge_runtime.device.fingerprint import fingerprint
 
+EMULATED = "measured in an emulator, so none of its times is that of the CPU it names"
+"""What is said of a result whose device is emulated."""
+
 
 @dataclass(frozen=True)
 class Browser:
@@ -46,6 +49,7 @@ class Device:
         os: The operating system.
         tools: Versions of Python and of packages, by name.
         int8_instructions: The CPU's instructions for int8, and AVX2; None in results older than this field.
+        emulated: An emulator ran the artifacts, so that times are not this CPU's; None where that is not known.
         browser: The browser that ran the artifacts; None where Python did. All else is then what the browser tells,
             but for the model, which may have been typed on the page.
     """
@@ -63,6 +67,7 @@ class Device:
     os: str
     tools: dict[str, str]
     int8_instructions: tuple[str, ...] | None = field(default=None, metadata=LEFT_OUT)
+    emulated: bool | None = field(default=None, metadata=LEFT_OUT)
     browser: Browser | None = field(default=None, metadata=LEFT_OUT)
 
     @property
@@ -70,7 +75,7 @@ class Device:
         """The hardware in words."""
         names = [name for name in (self.model, cpu_text(self.cpu, self.int8_instructions)) if name]
         cores = "unknown number of cores" if self.cores is None else f"{self.cores} core{'s' * (self.cores != 1)}"
-        return f"{', '.join(names)}, `{self.machine}`, {cores}"
+        return f"{', '.join(names)}, `{self.machine}`, {cores}" + ", emulated" * bool(self.emulated)
 
 
 def this_device() -> Device:

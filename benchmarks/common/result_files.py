@@ -21,9 +21,11 @@ MAX_BYTES = 50_000_000
 
 
 def free_name(folder: Path, device: Device, date: str, is_phantom: bool) -> Path:
-    """``<machine>-<date>.json``, with ``-phantom`` where that was measured, and a number where the name is taken."""
+    """``<machine>-<date>.json``, with ``-emulated`` and ``-phantom`` where that was measured, and a number where the
+    name is taken.
+    """
     machine = re.sub(r"[^a-z0-9]+", "-", (device.model or device.cpu or device.machine).lower()).strip("-")
-    stem = f"{machine[:40].strip('-')}-{date[:10]}" + ("-phantom" if is_phantom else "")
+    stem = f"{machine[:40].strip('-')}-{date[:10]}" + "-emulated" * bool(device.emulated) + "-phantom" * is_phantom
     path, number = folder / f"{stem}.json", 2
     while path.exists():
         path, number = folder / f"{stem}-{number}.json", number + 1

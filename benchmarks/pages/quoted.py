@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 from benchmarks.common.result_files import RESULTS
+from benchmarks.common.scores import Scores
 from benchmarks.fuzz.document import read_fuzz
 from benchmarks.int8.earlier_peers import FLOAT32, OURS, read_earlier_peers
 from benchmarks.int8.interpreters import read_interpreters
@@ -91,8 +92,17 @@ def _resealed(outcome: str | None = None) -> str:
     return str(outcomes[outcome] if outcome else sum(outcomes.values()) - outcomes["not changed"])
 
 
+def _emulated(digits: int, read: Callable[[Scores], float | None]) -> str:
+    """A figure of the shipped models on an emulated Raspberry Pi: the lowest and the highest."""
+    results = load_document(RESULTS / "emulated" / "cortex-a72-phantom.json").results
+    values = [value for result in results if result.accuracy and (value := read(result.accuracy)) is not None]
+    return f"{min(values):.{digits}f} to {max(values):.{digits}f}"
+
+
 _FIGURES: dict[str, Callable[[], str]] = {
     "soak-rise-mb": _soak_rise_mb,
+    "emulated-dice": lambda: _emulated(4, lambda scores: scores.dice.mean),
+    "emulated-adf-mm": lambda: _emulated(1, lambda scores: scores.hc_absolute_difference_mm.mean),
     "int8-over-float32-vnni": _int8_over_float32_vnni,
     "int8-over-float32-avx2": _int8_over_float32_avx2,
     "int8-size-saved": _int8_size_saved,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.common.device import EMULATED
 from benchmarks.common.intervals import Interval
 from benchmarks.common.tables import number, text_table
 from benchmarks.suite.columns import title
@@ -108,12 +109,14 @@ def compare(before: SuiteDocument, after: SuiteDocument, margin: float, names: t
     """
     machine = _differing(before.device, after.device, MACHINE)
     timed, scored = (_differing(before.conditions, after.conditions, fields) for fields in (TIMED, SCORED))
-    no_times = ", ".join([*machine, *timed])
+    no_times = f"other {', '.join([*machine, *timed])}" if machine or timed else None
+    if before.device.emulated or after.device.emulated:
+        no_times = "emulated"
     a, b = ({result.artifact: result for result in document.results} for document in (before, after))
     verdicts: list[Verdict] = []
     for name in a:
         if name in b and not a[name].error and not b[name].error:
-            verdicts += compare_rounds(a[name], b[name], margin, f"other {no_times}" if no_times else None)
+            verdicts += compare_rounds(a[name], b[name], margin, no_times)
             verdicts += compare_size(a[name], b[name], margin)
             verdicts += compare_images(a[name], b[name], "other images" if scored else None)
     missing = _missing(a, b)
@@ -170,6 +173,8 @@ def differences(before: SuiteDocument, after: SuiteDocument) -> list[str]:
     if changed:
         found.append(f"these are not the same model files in A and B: {', '.join(changed)}.")
     for side, document in (("A", before), ("B", after)):
+        if document.device.emulated:
+            found.append(f"{side} was {EMULATED}; times, memory and energy are not compared.")
         unstable = [result.artifact for result in document.results if result.unstable]
         if unstable:
             found.append(f"unstable in {side}, so that little can be shown: {', '.join(unstable)}.")

@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common.device import this_device
+from benchmarks.common.device import EMULATED, this_device
 from benchmarks.common.result_files import RESULTS, free_name
 from benchmarks.common.scores import scores_of
 from benchmarks.common.tables import cells, text_table
@@ -208,6 +208,8 @@ def _summary(document: SuiteDocument) -> str:
         parts.append(profile_text(document.profile))
     if document.profile_reason:
         parts.append(f"operators: not measured. {document.profile_reason}")
+    if document.device.emulated:
+        parts.append(f"warning: {EMULATED}.")
     return "\n\n".join(filter(None, parts))
 
 

@@ -68,7 +68,8 @@ def _condition_text(after: Condition) -> str:
         "clock unknown" if clock is None else f"clock {clock:.0f} MHz",
         "temperature unknown" if temperature is None else f"{temperature:.1f} degrees C",
     ]
-    wrong = throttling_text(after.throttled)
-    return f"{device_text(fingerprint())}; {', '.join(shown)}" + (
+    device = fingerprint()
+    wrong = "emulated" if device["emulated"] else throttling_text(after.throttled)
+    return f"{device_text(device)}; {', '.join(shown)}" + (
         f"\nNot this device's true speed: {wrong}. See docs/devices.md, How fast?" if wrong else ""
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import os
 import platform
+import re
 import shutil
 import subprocess
 from collections import Counter
@@ -92,6 +93,20 @@ def _int8_instructions() -> list[str] | None:
     return [name for name in INT8_INSTRUCTIONS if name in features] if features else None
 
 
+def is_emulated() -> bool | None:
+    """Whether this process is of another architecture than the kernel, as in QEMU's user mode: its times are then not
+    those of the CPU that it sees. A machine that is emulated as a whole is not noticed. None if unknown.
+    """
+    process, kernel = _family(platform.machine()), _family(_read(Path("/proc/sys/kernel/arch")))
+    return process != kernel if process and kernel else None
+
+
+def _family(machine: str | None) -> str | None:
+    """ARM or x86, whose CPUs run both 32 and 64 bits. None is neither."""
+    found = re.fullmatch(r"(aarch64|arm)\w*|(x86_64|i[3-6]86)", machine or "")
+    return found and ("ARM" if found[1] else "x86")
+
+
 def _cores() -> int | None:
     try:
         return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -148,12 +163,13 @@ def identity() -> dict[str, Any]:
 
 
 def fingerprint() -> dict[str, Any]:
-    """Describe the device: model, CPU and its int8 instructions, cores, memory, governor, frequencies, temperature,
-    throttling, operating system and versions. An unknown value is None.
+    """Describe the device: model, CPU and its int8 instructions, whether it is emulated, cores, memory, governor,
+    frequencies, temperature, throttling, operating system and versions. An unknown value is None.
     """
     return {
         **identity(),
         "int8_instructions": _int8_instructions(),
+        "emulated": is_emulated(),
         "memory_bytes": _bytes("/proc/meminfo", "MemTotal"),
         "governor": _read(_CPU / "cpu0/cpufreq/scaling_governor"),
         "frequency_mhz": frequency_mhz(),
@@ -182,6 +198,7 @@ def device_text(device: Mapping[str, Any]) -> str:
             cpu_text(device),
             "unknown number of cores" if cores is None else f"{cores} core{'s' * (cores > 1)}",
             "unknown memory" if memory is None else f"{memory / 1e9:.1f} GB",
+            *["emulated"] * bool(device["emulated"]),
         )
     )
 

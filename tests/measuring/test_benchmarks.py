@@ -140,6 +140,7 @@ def test_default_names_are_free_ones(tmp_path: Path) -> None:
     first.touch()
     assert free_name(tmp_path, device, date, False).name == "raspberry-pi-5-model-b-rev-1-0-2025-01-02-2.json"
     assert free_name(tmp_path, device, date, True).name.endswith("02-phantom.json")
+    assert free_name(tmp_path, replace(device, emulated=True), date, True).name.endswith("02-emulated-phantom.json")
 
 
 @pytest.mark.parametrize("flag", ["--frames", "--rounds", "--images", "--threads"])

@@ -31,6 +31,7 @@ from benchmarks.runtime.overhead_document import read_overhead
 from benchmarks.runtime.quality_document import read_quality
 from benchmarks.runtime.soak import read_soak
 from benchmarks.search.latency import read_latency
+from benchmarks.suite.document import load_document
 from edge_runtime.common.record import to_json
 from edge_runtime.device.fingerprint import fingerprint
 from edge_runtime.errors import ModelError, UsageError
@@ -39,6 +40,7 @@ from export.quantization.calibration import TABLE, read_calibration
 from tests.helpers.places import ROOT
 
 READERS: dict[str, Callable[[Path], Any]] = {
+    "emulated/*.json": load_document,
     "interpreters/*.json": read_interpreters,
     "ladder/*.json": read_ladder,
     "peers/*.json": read_peers,
@@ -73,6 +75,10 @@ def test_every_kind_has_committed_files_and_every_file_a_kind() -> None:
 @pytest.mark.parametrize("path", [*FILES, TABLE], ids=lambda path: path.stem)
 def test_a_committed_file_is_read_and_written_back_unchanged(path: Path) -> None:
     assert to_json(FILES.get(path, read_calibration)(path)) == json.loads(path.read_text())
+
+
+def test_a_result_of_an_emulator_says_so() -> None:
+    assert all(load_document(path).device.emulated for path in (RESULTS / "emulated").glob("*.json"))
 
 
 MAY_LACK = {"date", "device", "rewrites", "threads", "tools", "phantom_hc_mm", "phantom_hc_mm_x86_64"}

@@ -189,3 +189,35 @@ def test_the_page_names_only_commands_and_files_that_exist() -> None:
         assert (ROOT / name).exists(), name
     for anchor in re.findall(r"\]\(#([\w-]+)\)", DOC):
         assert re.search(rf"^#+ {anchor.replace('-', ' ')}", DOC, flags=re.MULTILINE | re.IGNORECASE), anchor
+
+
+@pytest.mark.parametrize(
+    ("process", "kernel", "wanted"),
+    [
+        ("aarch64", "x86_64", True),
+        ("x86_64", "aarch64", True),
+        ("aarch64", "aarch64", False),
+        ("armv7l", "aarch64", False),
+        ("armv8l", "aarch64", False),
+        ("i686", "x86_64", False),
+        ("aarch64", None, None),
+        ("aarch64", "nonsense", None),
+        ("", "x86_64", None),
+    ],
+)
+def test_a_process_of_another_architecture_than_its_kernel_is_emulated(
+    process: str, kernel: str | None, wanted: bool | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(device.platform, "machine", lambda: process)
+    pretend(monkeypatch, **({} if kernel is None else {"arch": kernel}))
+    found = device.fingerprint()
+    assert found["emulated"] is wanted
+    assert device.device_text(found).endswith(", emulated") is (wanted is True)
+
+
+def test_bench_says_that_an_emulated_devices_times_are_not_its_own(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(device, "is_emulated", lambda: True)
+    assert main(["bench", "--frames", "2", "--warmup", "0"]) == 0
+    assert "Not this device's true speed: emulated." in capsys.readouterr().out

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.common.device import EMULATED
 from benchmarks.common.render import (
     Block,
     Contents,
@@ -124,12 +125,17 @@ def _behind(source: Source, args: argparse.Namespace) -> Behind | str:
 
 
 def _warnings(sources: Sequence[Source]) -> list[Block]:
+    blocks: list[Block] = [
+        Paragraph(f"{source.key} was {EMULATED}.", warning=True)
+        for source in sources
+        if source.document.device.emulated
+    ]
     phantoms = [source.key for source in sources if source.document.conditions.is_phantom]
-    if not phantoms:
-        return []
-    which = "" if len(phantoms) == len(sources) else f" ({', '.join(phantoms)})"
-    text = f"Measured on procedural phantoms, not on ultrasound{which}: accuracy here says nothing about patients."
-    return [Paragraph(text, warning=True)]
+    if phantoms:
+        which = "" if len(phantoms) == len(sources) else f" ({', '.join(phantoms)})"
+        text = f"Measured on procedural phantoms, not on ultrasound{which}: accuracy here says nothing about patients."
+        blocks.append(Paragraph(text, warning=True))
+    return blocks
 
 
 def _results(sources: Sequence[Source]) -> list[Block]:

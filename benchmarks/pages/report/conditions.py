@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from benchmarks.common.device import EMULATED
 from benchmarks.common.render import Block, Details, Heading, Paragraph, Table, code
 from benchmarks.common.tables import Columns, cells, number, several
 from benchmarks.machine.state import Load, throttled_now
@@ -22,6 +23,7 @@ _DEVICE: tuple[Fact, ...] = (
     ("CPU", lambda s: s.document.device.cpu),
     ("int8 instructions", lambda s: _codes(s.document.device.int8_instructions)),
     ("architecture", lambda s: s.document.device.machine),
+    ("emulated", lambda s: _yes(s.document.device.emulated)),
     ("cores", lambda s: s.document.device.cores),
     ("memory (GB)", lambda s: _scaled(s.document.device.memory_bytes, 1, 1e-9)),
     ("frequency governor", lambda s: s.document.device.governor),
@@ -103,6 +105,8 @@ def _doubts(group: Group) -> list[str]:
     """What keeps figures from being official, or from being their device's true speed; a sentence each."""
     found = []
     for source in group.sources:
+        if source.document.device.emulated:
+            found.append(f"{source.key} was {EMULATED}.")
         lacks = source.document.conditions.shortfalls
         if source.mode == "official" and lacks:
             name, lack = next(iter(lacks.items()))
@@ -154,8 +158,8 @@ def _rounds(source: Source) -> str:
     return f"{conditions.rounds}, all in one page" if source.document.device.browser else str(conditions.rounds)
 
 
-def _yes(value: bool) -> str:
-    return "yes" if value else "no"
+def _yes(value: bool | None) -> str | None:
+    return None if value is None else "yes" if value else "no"
 
 
 def _round_length(source: Source) -> str:

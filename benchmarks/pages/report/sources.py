@@ -38,7 +38,7 @@ class Source:
         """The device in a few words."""
         device = self.document.device
         text = " ".join(_DECORATION.sub(" ", device.model or device.cpu or "").split())
-        return text[:40] or "unknown device"
+        return (text[:40] or "unknown device") + ", emulated" * bool(device.emulated)
 
     @property
     def mode(self) -> str:

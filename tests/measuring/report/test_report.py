@@ -131,6 +131,21 @@ def test_two_results_of_one_device_are_told_apart(result: Path, make: Make, arti
     assert "| 2031-01-02 |" in text and "`next.json`" in text
 
 
+def test_a_result_of_an_emulator_says_that_its_times_are_not_its_devices(
+    result: Path, make: Make, artifacts: Path, tmp_path: Path
+) -> None:
+    def emulated(document: dict[str, Any]) -> None:
+        document["device"].update(model=None, cpu="4x Cortex-A72", machine="aarch64", emulated=True)
+
+    assert "emulator" not in report(tmp_path, artifacts, result)
+    text = report(tmp_path, artifacts, result, make("emulated.json", emulated))
+    said = "B was measured in an emulator, so none of its times is that of the CPU it names."
+    assert said in text.partition("## Results")[0]
+    assert said in sections(text)["Speed, size and memory"]
+    assert "B: 4x Cortex-A72, emulated" in rows(sections(text)["Speed, size and memory"], "tiny-float32")[1]
+    assert "| A: " in text and "A was measured in an" not in text
+
+
 def test_a_sustained_run_is_drawn_over_time(make: Make, artifacts: Path, tmp_path: Path) -> None:
     found = sections(report(tmp_path, artifacts, make("long.json", as_sustained)))
     section = found["Under load for minutes"]

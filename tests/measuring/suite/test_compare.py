@@ -220,6 +220,20 @@ def test_a_slower_machine_is_no_regression_but_its_ratio_is_shown(
     assert "3.00x  not compared: other cpu" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("both", [False, True])
+def test_times_of_an_emulator_are_not_compared(both: bool, result: Path, tmp_path: Path) -> None:
+    def emulated(document: dict[str, Any]) -> None:
+        document["device"]["emulated"] = True
+        scaled(3, "total_p50_ms")(document)
+
+    before = changed(result, tmp_path / "a.json", emulated if both else lambda _: None)
+    code, words, found = verdicts(before, tmp_path, emulated)
+    assert code == 0 and (words["median"], words["Dice"]) == (NOT_COMPARED, "the same")
+    reasons = {v["reason"] for v in found["verdicts"] if v["word"] == NOT_COMPARED}
+    assert reasons == {"emulated"}
+    assert [text[:20] for text in found["differences"]] == ["A was measured in an"] * both + ["B was measured in an"]
+
+
 def test_nothing_that_could_be_compared_is_not_a_success(result: Path, tmp_path: Path) -> None:
     def other(document: dict[str, Any]) -> None:
         document["conditions"].update(threads=4, images_sha256="0" * 64)
