@@ -43,7 +43,11 @@ def training_speed(speeds: Sequence[SpeedDocument]) -> list[Block]:
             f"{number(max(ratios), 2)} times as fast as the plain loop: goal "
             f"{'met' if min(ratios) >= GOAL else 'missed'}."
         )
-        blocks += [Paragraph(text), Table(("loop", *map(code, strategies)), rows, facts=True), *_memory(speed.memory)]
+        blocks += [
+            Paragraph(text),
+            Table(("loop", *map(code, strategies)), rows, facts=True),
+            *_memory(speed.memory or ()),
+        ]
     return blocks
 
 

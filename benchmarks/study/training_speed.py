@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from edge_runtime.common.cli import say
 from edge_runtime.common.files import write_json
 from edge_runtime.common.optional import require
 from edge_runtime.common.provenance import git_commit, tool_versions
-from edge_runtime.common.record import to_json
+from edge_runtime.common.record import LEFT_OUT, to_json
 from edge_runtime.device.fingerprint import usable_cores
 from edge_runtime.errors import FetalHeadError
 from train.data.check import check_samples
@@ -97,14 +97,15 @@ class SpeedDocument:
         device: The machine, with the versions of torch and what it needs.
         conditions: What it was measured under.
         results: One for each strategy and variant.
-        memory: What a training takes, for each strategy with the plain loop and ours; empty where it was not measured.
+        memory: What a training takes, for each strategy with the plain loop and ours; None where it was
+            not measured.
     """
 
     schema_version: int
     device: Device
     conditions: SpeedConditions
     results: tuple[Speed, ...]
-    memory: tuple[TrainingMemory, ...] = ()
+    memory: tuple[TrainingMemory, ...] | None = field(default=None, metadata=LEFT_OUT)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -133,7 +134,7 @@ def run(args: argparse.Namespace) -> int:
     )
     device = replace(this_device(), tools=tool_versions(("torch", "segmentation-models-pytorch", "numpy")))
     out = out or free_name(SPEEDS, device, conditions.date, conditions.is_phantom)
-    write_json(out, to_json(SpeedDocument(SCHEMA_VERSION, device, conditions, tuple(results), tuple(memory))))
+    write_json(out, to_json(SpeedDocument(SCHEMA_VERSION, device, conditions, tuple(results), tuple(memory) or None)))
     rows = [[r.strategy, r.variant, r.precision, f"{r.images_per_second:.2f}", f"{r.times_plain:.2f}"] for r in results]
     say(text_table(("strategy", "variant", "precision", "images/s", "times plain"), rows))
     if memory:

@@ -52,6 +52,7 @@ def test_a_damaged_file_is_told_in_its_turn(tmp_path: Path, model: Path, capsys:
         write_dicom(tmp_path / f"{n}.dcm", FRAME, regions=[whole(FRAME, 0.02)], InstanceNumber=n)
     cut = tmp_path / "3.dcm"
     cut.write_bytes((tmp_path / "1.dcm").read_bytes()[:900])
-    assert main(["stream", str(tmp_path), "--fps", "2", "--model", str(model)]) == 1
-    lines = capsys.readouterr().out.splitlines()
+    assert main(["stream", str(tmp_path), "--fps", "4", "--model", str(model)]) == 1
+    # on a machine that is busy for half a second, the stream also says that no frame came
+    lines = [line for line in capsys.readouterr().out.splitlines() if "no frame for" not in line]
     assert "3.dcm" in lines[0] and "1.dcm" in lines[1] and "2.dcm" in lines[2]
