@@ -26,7 +26,7 @@ $(READY): pyproject.toml constraints.txt
 	$(if $(TORCH_INDEX),,echo "No NVIDIA GPU? Stop this, and run: make setup TORCH_INDEX=URL, with the address of the CPU wheels (pytorch.org, Get started). That saves most of the space.";) \
 	"$$python" -m venv .venv
 	@.venv/bin/pip install --quiet --disable-pip-version-check -c constraints.txt \
-	  $(if $(TORCH_INDEX),--extra-index-url "$(TORCH_INDEX)") -e '.[tflite,sign,train,export,report,dev]'
+	  $(if $(TORCH_INDEX),--extra-index-url "$(TORCH_INDEX)") -e '.[tflite,sign,dicom,train,export,report,dev]'
 	@touch $@
 	@echo "Ready. Next: make export, make test, or .venv/bin/python -m train --help"
 
