@@ -8,6 +8,7 @@ from pathlib import Path
 from edge_runtime.common.arguments import add_data, at_least
 from edge_runtime.device.fingerprint import usable_cores
 from edge_runtime.errors import UsageError
+from edge_runtime.shipped import MODELS
 from train.data.splits import SPLITS
 
 
@@ -53,16 +54,29 @@ def cores_each(jobs: int) -> int:
     return cores // jobs
 
 
-def add_places(parser: argparse.ArgumentParser) -> None:
-    """Add the places of artifacts."""
+def add_places(
+    parser: argparse.ArgumentParser, default: Path = Path("artifacts"), default_text: str = "artifacts"
+) -> None:
+    """Add the places of artifacts.
+
+    Args:
+        parser: Gets them.
+        default: The place if none is given.
+        default_text: It, for people.
+    """
     parser.add_argument(
         "places",
         nargs="*",
         type=Path,
-        default=[Path("artifacts")],
+        default=[default],
         metavar="FOLDER_OR_FILE",
-        help="folders of artifacts, with their subfolders, or .tflite files (default: artifacts)",
+        help=f"folders of artifacts, with their subfolders, or .tflite files (default: {default_text})",
     )
+
+
+def add_shipped_places(parser: argparse.ArgumentParser) -> None:
+    """Add the places of artifacts: if none is given, the shipped models."""
+    add_places(parser, MODELS, "the three shipped models")
 
 
 def add_test_part(parser: argparse.ArgumentParser) -> None:

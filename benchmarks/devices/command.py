@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from benchmarks.common.arguments import add_shipped_places
 from benchmarks.common.result_files import RESULTS, free_name
 from benchmarks.devices.connection import Connection, connect
 from benchmarks.devices.facts import Facts, check, check_folder_of
@@ -22,7 +23,6 @@ from edge_runtime.common.cli import say
 from edge_runtime.common.files import write_json
 from edge_runtime.common.record import to_json
 from edge_runtime.errors import DeviceError, FetalHeadError, UsageError
-from edge_runtime.shipped import MODELS
 
 FOLDER = ".cache/fetal-head-edge/device"
 """Below the home of the user on the device."""
@@ -31,14 +31,7 @@ FOLDER = ".cache/fetal-head-edge/device"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("destination", metavar="USER@HOST", help="what ssh takes: user@host, or a name from its config")
-    parser.add_argument(
-        "places",
-        nargs="*",
-        type=Path,
-        default=[MODELS],
-        metavar="FOLDER_OR_FILE",
-        help="folders of artifacts, with their subfolders, or .tflite files (default: the three shipped models)",
-    )
+    add_shipped_places(parser)
     add_plan(parser)
     parser.add_argument(
         "--frame-set", type=Path, default=PHANTOM, metavar="FILE.frames",

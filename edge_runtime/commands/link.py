@@ -8,15 +8,15 @@ import sys
 from collections import deque
 
 from edge_runtime.commands.measure import read_pixel_size
-from edge_runtime.commands.stream import closing, line, say_closing
-from edge_runtime.common.arguments import above, add_help
+from edge_runtime.commands.stream import add_rules, closing, line, say_closing
+from edge_runtime.common.arguments import add_help
 from edge_runtime.common.cli import json_line, printable, say
 from edge_runtime.links.openigtlink.connections import Address
 from edge_runtime.links.openigtlink.image import PixelSizes
 from edge_runtime.links.openigtlink.link import Ends, Link
 from edge_runtime.links.openigtlink.wire import PORT
 from edge_runtime.segmenter import Segmenter
-from edge_runtime.streaming.stream import DEADLINE_MS, STALL_S, Rules
+from edge_runtime.streaming.stream import Rules
 
 CANARY_EVERY = 900
 """Frames; half a minute of a probe that gives 30 a second."""
@@ -66,20 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="believe images that say that their pixels are exactly 1 mm wide and high; without this they have no "
         "circumference, since many senders write 1 if they do not know",
     )
-    parser.add_argument(
-        "--deadline-ms",
-        type=above(0),
-        default=DEADLINE_MS,
-        metavar="MS",
-        help="a result is late if its frame is older than MS milliseconds (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--stall-s",
-        type=above(0),
-        default=STALL_S,
-        metavar="S",
-        help="the images count as stalled after S seconds without one (default: %(default)s)",
-    )
+    add_rules(parser)
     parser.set_defaults(run=run)
 
 

@@ -58,6 +58,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--loop", type=at_least(1), default=1, metavar="N", help="show all files N times (default: %(default)s)"
     )
     length.add_argument("--seconds", type=above(0), metavar="S", help="show the files again and again for S seconds")
+    add_rules(parser)
+    parser.set_defaults(run=run)
+
+
+def add_rules(parser: argparse.ArgumentParser) -> None:
+    """Add what makes a result late, and a source stalled."""
     parser.add_argument(
         "--deadline-ms",
         type=above(0),
@@ -72,7 +78,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="the source counts as stalled after S seconds without a frame (default: %(default)s)",
     )
-    parser.set_defaults(run=run)
 
 
 def record(result: StreamResult, shot: Shot | None, begun_s: float) -> dict[str, Any]:

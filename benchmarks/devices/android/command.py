@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from benchmarks.common.arguments import add_shipped_places
 from benchmarks.common.result_files import RESULTS, free_name
 from benchmarks.common.tables import cells, number, text_table
 from benchmarks.devices.android.adb import find_phone
@@ -18,15 +19,11 @@ from edge_runtime.common.files import write_json
 from edge_runtime.common.record import to_json
 from edge_runtime.errors import UsageError
 from edge_runtime.segmenter import MAX_THREADS
-from edge_runtime.shipped import MODELS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument(
-        "places", nargs="*", type=Path, default=[MODELS], metavar="FOLDER_OR_FILE",
-        help="folders of artifacts, with their subfolders, or .tflite files (default: the three shipped models)",
-    )  # fmt: skip
+    add_shipped_places(parser)
     parser.add_argument(
         "--tool", type=Path, required=True, metavar="FILE", help="LiteRT's benchmark_model for Android (arm64)"
     )

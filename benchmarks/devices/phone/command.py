@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from benchmarks.common.arguments import add_shipped_places
 from benchmarks.common.result_files import RESULTS, free_name
 from benchmarks.common.tables import cells, text_table
 from benchmarks.devices.phone.address import EVERYWHERE, new_token, own_address, qr_code
@@ -27,7 +28,6 @@ from edge_runtime.common.files import write_json
 from edge_runtime.common.optional import require
 from edge_runtime.common.record import to_json
 from edge_runtime.errors import UsageError
-from edge_runtime.shipped import MODELS
 
 _LINGERS_S = 4.0
 """A page whose last reply was lost asks again within this time."""
@@ -35,14 +35,7 @@ _LINGERS_S = 4.0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument(
-        "places",
-        nargs="*",
-        type=Path,
-        default=[MODELS],
-        metavar="FOLDER_OR_FILE",
-        help="folders of artifacts, with their subfolders, or .tflite files (default: the three shipped models)",
-    )
+    add_shipped_places(parser)
     parser.add_argument(
         "--mode", choices=["quick", "official"], default="quick", help="as those of run (default: %(default)s)"
     )
