@@ -1,4 +1,4 @@
-"""``fetal-head-edge``, or ``python -m edge_runtime``: measure, stream, link, send, bench, tune, info, verify."""
+"""``fetal-head-edge``, or ``python -m edge_runtime``: measure, archive, stream, link, send, bench, ..."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from edge_runtime import __version__
-from edge_runtime.commands import bench, info, link, measure, send, stream, tune, verify
+from edge_runtime.commands import archive, bench, info, link, measure, send, stream, tune, verify
 from edge_runtime.common.arguments import CommandParser, add_help, add_json, add_model, at_least
 from edge_runtime.common.cli import run_command
 from edge_runtime.segmenter import MAX_THREADS
@@ -34,6 +34,7 @@ def build_parser() -> argparse.ArgumentParser:
         "Measure fetal head circumference with a quantized network on this device's CPU.",
         "python -m edge_runtime measure frame.png --pixel-size-mm 0.15",
         "python -m edge_runtime measure *.png --pixel-size-csv sizes.csv --mask-dir masks --json",
+        "python -m edge_runtime archive frames/ --out rows --pixel-size-csv sizes.csv",
         "python -m edge_runtime stream frames/ --pixel-size-mm 0.15 --fps 30",
         "python -m edge_runtime tune",
         "python -m edge_runtime bench --threads auto",
@@ -61,6 +62,8 @@ def build_parser() -> argparse.ArgumentParser:
     measure.add_arguments(
         sub.add_parser("measure", parents=[model, trust, runs], help="measure the head circumference in image files")
     )
+    archive_text = "measure all images of an archive in many processes, and write Parquet"
+    archive.add_arguments(sub.add_parser("archive", parents=[model, trust], help=archive_text))
     stream_text = "play image files at a probe's pace, and show what is measured, dropped and late"
     stream.add_arguments(sub.add_parser("stream", parents=[model, trust, runs], help=stream_text))
     link_text = "measure what PLUS, 3D Slicer and others send over OpenIGTLink, and answer"

@@ -5,25 +5,21 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 import edge_runtime
 from edge_runtime.common.arguments import add_help, at_least
 from edge_runtime.common.cli import json_line, printable, say
-from edge_runtime.errors import FetalHeadError, InputError, UsageError
+from edge_runtime.errors import FetalHeadError, UsageError
 from edge_runtime.frame.image_files import write_mask
-from edge_runtime.frame.pictures import Picture, read_picture
+from edge_runtime.frame.pictures import Picture, read_picture, scale_of
 from edge_runtime.frame.pixel_sizes import PixelSize, check_pixel_size, check_pixel_sizes, pixel_size_of, read_csv
-from edge_runtime.measurement import Measurement, withhold
+from edge_runtime.measurement import Measurement
 from edge_runtime.output.dicom_report import TEMPLATES
 from edge_runtime.output.documents import check_documents, documents, write_document
 from edge_runtime.output.file_names import check_folders, output_name
+from edge_runtime.output.image_row import image_row, measure_picture, unread_row
 from edge_runtime.output.overlay import write_overlay
 from edge_runtime.output.subject import WARNING, Subject
 from edge_runtime.quality.verdict import NO_PIXEL_SIZE
@@ -153,22 +149,6 @@ def is_for_one_size(args: argparse.Namespace) -> bool:
     return args.pixel_size_mm is not None and not args.any_size
 
 
-def scale_of(
-    picture: Picture, given: PixelSize | None, first: tuple[int, ...] | None
-) -> tuple[PixelSize | None, str | None]:
-    """The pixel size of a picture, and why there is none that can be used. What the user gave comes before the file's.
-
-    Args:
-        picture: The picture.
-        given: What the user gave for it. None for the file's own.
-        first: Shape of the first picture, if what the user gave is only for pictures of its size.
-    """
-    if given is None:
-        return picture.pixel_size_mm, picture.doubt
-    doubt = _doubt(picture.pixels, first) if first else None
-    return None if doubt else given, doubt
-
-
 def with_options(reason: str) -> str:
     """A reason for people. If options of the command are missing, it names them; programs get the reason alone."""
     return f"{reason}; give --pixel-size-mm or --pixel-size-csv" if reason == NO_PIXEL_SIZE else reason
@@ -202,25 +182,6 @@ def _check_second_number(images: list[Path], size: str) -> None:
             )
 
 
-def _record(image: Path, picture: Picture, result: Measurement, given: str | None) -> dict[str, Any]:
-    latency, part = result.latency_ms, picture.part
-    return {
-        "image": image.name,
-        "head_circumference_mm": result.head_circumference_mm,
-        "reason": result.reason,
-        "interval_mm": result.interval_mm and list(result.interval_mm),
-        "trust": result.trust,
-        "caution": result.caution,
-        "pixel_size_mm": result.pixel_size_mm and list(result.pixel_size_mm),
-        "pixel_size_from": result.pixel_size_mm and (given or "file"),
-        "part": part and asdict(part),
-        "burnt_in_annotation": picture.burnt_in,
-        "ellipse": result.ellipse and asdict(result.ellipse),
-        "quality": asdict(result.quality),
-        "latency_ms": {**asdict(latency), "total": latency.total},
-    }
-
-
 def _text(result: Measurement, picture: Picture, given: str | None) -> str:
     hc, interval = result.head_circumference_mm, result.interval_mm
     if hc is None:
@@ -233,28 +194,6 @@ def _text(result: Measurement, picture: Picture, given: str | None) -> str:
         sides = " x ".join(f"{side:.4g}" for side in dict.fromkeys(result.pixel_size_mm))
         text += f"   pixels of {sides} mm from {given or 'the file'}"
     return text
-
-
-def _doubt(frame: NDArray[np.uint8], first: tuple[int, ...]) -> str | None:
-    """Why the pixel size may not hold for a frame. ``first`` is the shape of the first image."""
-    if frame.shape[:2] == first[:2]:
-        return None
-    (height, width), (first_height, first_width) = frame.shape[:2], first[:2]
-    return (
-        f"the pixel size may not hold (this image is {width}x{height}, the pixel size was given for "
-        f"{first_width}x{first_height}, the first image); measure images of one size in one call, give "
-        "--pixel-size-csv, or add --any-size if it does hold"
-    )
-
-
-def _measured(
-    segmenter: Segmenter, image: Path, picture: Picture, size: PixelSize | None, doubt: str | None
-) -> Measurement:
-    try:
-        result = segmenter.measure(picture.pixels, size, picture.part)
-    except InputError as error:  # it knows the pixels only
-        raise InputError(f"{image}: {error}") from error
-    return withhold(result, doubt) if doubt else result
 
 
 def measure(args: argparse.Namespace) -> int:
@@ -273,7 +212,7 @@ def measure(args: argparse.Namespace) -> int:
             picture, size = read_picture(image, args.frame, args.region), pixel_size(image)
             first = first or picture.pixels.shape
             size, doubt = scale_of(picture, size, first if is_for_one_size(args) else None)
-            result = _measured(segmenter, image, picture, size, doubt)
+            result = measure_picture(segmenter, image, picture, size, doubt)
             for name, out in outs.items():
                 subject = _subject(args, segmenter, picture, result, option)
                 write_document(name, out, documents(args.template)[name].make(subject))
@@ -281,7 +220,7 @@ def measure(args: argparse.Namespace) -> int:
             code = max(code, error.exit_code)
             print(f"error: {printable(str(error))}", file=sys.stderr)
             if args.json:
-                say(json_line({"image": image.name, "head_circumference_mm": None, "reason": str(error)}))
+                say(json_line(unread_row(image.name, error)))
             continue
         if args.mask_dir is not None:
             write_mask(args.mask_dir / output_name(image), result.mask)
@@ -289,7 +228,7 @@ def measure(args: argparse.Namespace) -> int:
             frame = picture.pixels if args.keep_text else picture.without_text
             write_overlay(args.overlay_dir / output_name(image), frame, result)
         if args.json:
-            say(json_line(_record(image, picture, result, option)))
+            say(json_line(image_row(image.name, picture, result, option)))
         else:
             say(f"{printable(image.name):<24} {_text(result, picture, option)}   ({result.latency_ms.total:.1f} ms)")
     if not args.json:

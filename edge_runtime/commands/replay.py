@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from edge_runtime.commands.measure import scale_of
 from edge_runtime.errors import FetalHeadError
 from edge_runtime.frame.dicom.files import is_dicom, open_dicom
-from edge_runtime.frame.pictures import Picture, picture_of, read_picture
+from edge_runtime.frame.pictures import Picture, picture_of, read_picture, scale_of
 from edge_runtime.frame.pixel_sizes import PixelSize
 from edge_runtime.streaming.slot import Frame, Item
 

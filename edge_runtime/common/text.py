@@ -23,7 +23,15 @@ def read_text(path: Path) -> str:
         OSError: It cannot be opened or read.
         ValueError: Too large, not a regular file, or in another encoding.
     """
-    data = read_bounded(path, MAX_TEXT_BYTES)
+    return decode_text(read_bounded(path, MAX_TEXT_BYTES))
+
+
+def decode_text(data: bytes) -> str:
+    """Decode the bytes of such a file.
+
+    Raises:
+        ValueError: It is in another encoding.
+    """
     encoding = "utf-16" if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
     try:
         text = data.decode(encoding)

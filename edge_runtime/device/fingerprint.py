@@ -206,3 +206,8 @@ def device_text(device: Mapping[str, Any]) -> str:
 def peak_memory_bytes() -> int | None:
     """Peak resident memory of this process in bytes. None if unknown."""
     return _bytes("/proc/self/status", "VmHWM")
+
+
+def resident_memory_bytes() -> int | None:
+    """Resident memory of this process in bytes, now. None if unknown."""
+    return _bytes("/proc/self/status", "VmRSS")

@@ -59,8 +59,19 @@ def read_image(path: str | Path, frame: int | None = None) -> NDArray[np.uint8]:
     path = Path(path)
     if frame is not None and (not isinstance(frame, int) or isinstance(frame, bool) or frame < 1):
         raise UsageError(f"The frame is {shown(frame)}; frames are counted from 1.")
+    require("PIL.Image")
+    return decode_image(read_file(path, MAX_IMAGE_BYTES), path, frame)
+
+
+def decode_image(data: bytes, path: Path, frame: int | None = None) -> NDArray[np.uint8]:
+    """Decode an image file that is in memory; arguments, result and errors are those of :func:`read_image`.
+
+    Args:
+        data: The file.
+        path: Its name, for messages and for what its suffix says. Nothing is read there.
+        frame: Which frame of several, from 1.
+    """
     pil = require("PIL.Image")
-    data = read_file(path, MAX_IMAGE_BYTES)
     kind = name_kind(data, path.name)
     if kind is not None:
         raise _not_read(path, *kind)

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.errors import UsageError, shown
-from edge_runtime.frame.dicom.files import DicomFile, is_dicom, open_dicom
+from edge_runtime.frame.dicom.files import MAX_DICOM_BYTES, DicomFile, has_mark, is_dicom, parse_dicom
 from edge_runtime.frame.geometry import Box
-from edge_runtime.frame.image_files import read_image
+from edge_runtime.frame.image_files import MAX_IMAGE_BYTES, decode_image, read_file
+from edge_runtime.frame.pixel_sizes import PixelSize
 
 
 @dataclass(frozen=True)
@@ -69,9 +70,31 @@ def read_picture(path: str | Path, frame: int | None = None, region: int | None 
     for name, number in (("frame", frame), ("region", region)):
         if number is not None and (not isinstance(number, int) or isinstance(number, bool) or number < 1):
             raise UsageError(f"The {name} is {shown(number)}; {name}s are counted from 1.")
-    if not is_dicom(path):
-        return Picture(read_image(path, frame))
-    file = open_dicom(path, region)
+    return decode_picture(read_bytes(path), path, frame, region)
+
+
+def read_bytes(path: Path) -> bytes:
+    """A file with a picture, for :func:`decode_picture`.
+
+    Raises:
+        UsageError: There is no such file, or it is a folder.
+        InputError: It cannot be read, or is too large.
+    """
+    return read_file(path, MAX_DICOM_BYTES if is_dicom(path) else MAX_IMAGE_BYTES)
+
+
+def decode_picture(data: bytes, path: Path, frame: int | None = None, region: int | None = None) -> Picture:
+    """Read a frame from a file that is in memory; result and errors are those of :func:`read_picture`.
+
+    Args:
+        data: The file.
+        path: Its name, for messages and for what its suffix says. Nothing is read there.
+        frame: Which frame of several, from 1.
+        region: Which tissue region of several, from 1.
+    """
+    if not has_mark(data):
+        return Picture(decode_image(data, path, frame))
+    file = parse_dicom(data, path, region)
     return picture_of(file, file.check_number(frame))
 
 
@@ -84,3 +107,31 @@ def picture_of(file: DicomFile, frame: int) -> Picture:
     """
     scale = file.scale
     return Picture(file.pixels(frame), scale.part, scale.pixel_size_mm, scale.doubt, file.header.burnt_in, dicom=True)
+
+
+def scale_of(
+    picture: Picture, given: PixelSize | None, first: tuple[int, ...] | None
+) -> tuple[PixelSize | None, str | None]:
+    """The pixel size of a picture, and why there is none that can be used. What the user gave comes before the file's.
+
+    Args:
+        picture: The picture.
+        given: What the user gave for it. None for the file's own.
+        first: Shape of the first picture, if what the user gave is only for pictures of its size.
+    """
+    if given is None:
+        return picture.pixel_size_mm, picture.doubt
+    doubt = _doubt(picture.pixels, first) if first else None
+    return None if doubt else given, doubt
+
+
+def _doubt(frame: NDArray[np.uint8], first: tuple[int, ...]) -> str | None:
+    """Why the pixel size may not hold for a frame. ``first`` is the shape of the first image."""
+    if frame.shape[:2] == first[:2]:
+        return None
+    (height, width), (first_height, first_width) = frame.shape[:2], first[:2]
+    return (
+        f"the pixel size may not hold (this image is {width}x{height}, the pixel size was given for "
+        f"{first_width}x{first_height}, the first image); measure images of one size in one call, give "
+        "--pixel-size-csv, or add --any-size if it does hold"
+    )

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.common.text import read_text
+from edge_runtime.common.text import decode_text, read_text
 from edge_runtime.errors import UsageError, shown
 from edge_runtime.frame.image_folders import canonical_name
 
@@ -36,7 +36,7 @@ def to_number(text: str) -> float | None:
     return float(text) if _NUMBER.fullmatch(text.strip()) else None
 
 
-def read_csv(path: Path) -> dict[str, dict[str, str]]:
+def read_csv(path: Path, data: bytes | None = None) -> dict[str, dict[str, str]]:
     """Read a table with the columns ``filename`` and ``pixel size(mm)``.
 
     Fields are separated by commas, semicolons or tabs, whichever makes the header hold both columns. With semicolons
@@ -45,6 +45,7 @@ def read_csv(path: Path) -> dict[str, dict[str, str]]:
 
     Args:
         path: UTF-8 text, or UTF-16 with a byte-order mark.
+        data: Its content, if the file is not on this computer.
 
     Returns:
         Rows by file name (see :func:`canonical_name`), each from column to value without surrounding spaces.
@@ -54,7 +55,7 @@ def read_csv(path: Path) -> dict[str, dict[str, str]]:
             two things about one image.
     """
     try:
-        text = read_text(path)
+        text = read_text(path) if data is None else decode_text(data)
         separator = _separator(text)
         rows = _rows(text, separator)
     except FileNotFoundError:
@@ -80,10 +81,10 @@ def read_csv(path: Path) -> dict[str, dict[str, str]]:
         row = dict(zip(columns, values, strict=True))
         if row.get(""):  # Excel may end a header with commas, which would make room for half a number
             raise UsageError(f"{path}: row {number} has {row['']!r} in a column without a name. {advice}")
-        name = row[NAME_COLUMN] = canonical_name(row[NAME_COLUMN])
+        name = canonical_name(row[NAME_COLUMN])
         if not name:
             raise UsageError(f"{path}: row {number} has no file name. Add it, or delete the row.")
-        if table.setdefault(name, row) != row:
+        if {**table.setdefault(name, row), NAME_COLUMN: ""} != {**row, NAME_COLUMN: ""}:
             raise UsageError(f"{path} has two rows for {name} that differ. Keep the right one.")
     if separator != ",":
         _read_decimal_commas(table, path)

@@ -15,7 +15,7 @@ from tests.helpers.places import ROOT
 ORDER = {
     "edge_runtime": (
         "errors shipped common head.components frame head metrics quality artifact stages measurement device "
-        "segmenter streaming timing output links commands __main__"
+        "segmenter streaming timing output links archive commands __main__"
     ),
     "train": (
         "protocols networks.patch_shape strategies data config frames augment divergence networks weights progress "

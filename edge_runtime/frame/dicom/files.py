@@ -24,9 +24,14 @@ def is_dicom(path: Path) -> bool:
         if not path.is_file():  # a pipe would block
             return False
         with path.open("rb") as file:
-            return file.read(MARK_AT + len(MARK))[MARK_AT:] == MARK
+            return has_mark(file.read(MARK_AT + len(MARK)))
     except OSError:
         return False
+
+
+def has_mark(data: bytes) -> bool:
+    """Whether a file, or its beginning, has DICOM's mark."""
+    return data[MARK_AT : MARK_AT + len(MARK)] == MARK
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,11 @@ def open_dicom(path: Path, region: int | None = None) -> DicomFile:
         InputError: It cannot be read, or holds something else, or several regions and none is chosen.
         FetalHeadError: pydicom is not installed.
     """
-    data = read_file(path, MAX_DICOM_BYTES)
+    return parse_dicom(read_file(path, MAX_DICOM_BYTES), path, region)
+
+
+def parse_dicom(data: bytes, path: Path, region: int | None = None) -> DicomFile:
+    """Open a DICOM file that is in memory; arguments, result and errors are those of :func:`open_dicom`."""
     try:
         header = read_header(data)
         scale = find_scale(header.regions, header.size, header.spacing_mm, region)

@@ -1,0 +1,153 @@
+"""The frames of a part, one after the other. Files are read ahead, so that the network does not wait for a disk."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from edge_runtime.archive.parts import Part
+from edge_runtime.archive.place import Place
+from edge_runtime.archive.plan import Settings
+from edge_runtime.archive.sources import table_file
+from edge_runtime.common.optional import require
+from edge_runtime.errors import FetalHeadError, InputError
+from edge_runtime.frame.dicom.files import MAX_DICOM_BYTES
+from edge_runtime.frame.pictures import Picture, decode_picture, read_bytes
+from edge_runtime.frame.pixel_sizes import PixelSize
+
+AHEAD = 4
+"""Files that are read ahead, each by a thread of its own: an object store takes longer to answer than a frame to be
+measured."""
+
+BATCH = 16
+"""Rows of a table that are in memory at a time."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One frame that is to be measured.
+
+    Attributes:
+        image: Its id.
+        path: What messages call it.
+        read: Reads and decodes it; raises InputError or UsageError where that cannot be.
+        pixel_size_mm: What the source says. None if it says nothing.
+        doubt: Why what it says is of no use.
+    """
+
+    image: str
+    path: Path
+    read: Callable[[], Picture]
+    pixel_size_mm: PixelSize | None = None
+    doubt: str | None = None
+
+
+def items(place: Place, kind: Literal["files", "table"], part: Part, settings: Settings) -> Iterator[Item]:
+    """The frames of a part, in order.
+
+    Args:
+        place: The source's folder.
+        kind: Of the source.
+        part: The part.
+        settings: Which frame and region of files that hold several.
+    """
+    return _of_table(place, part) if kind == "table" else _of_files(place, part, settings)
+
+
+def _of_files(place: Place, part: Part, settings: Settings) -> Iterator[Item]:
+    def read(name: str) -> bytes:
+        return read_bytes(place.path / name) if place.store is None else place.read(name, MAX_DICOM_BYTES)
+
+    with ThreadPoolExecutor(AHEAD) as threads:
+        waiting = deque(threads.submit(read, entry.name) for entry in part.entries[:AHEAD])
+        for number, entry in enumerate(part.entries):
+            path = place.path / entry.name if place.store is None else Path(entry.name)
+            data = waiting.popleft()
+
+            def picture(path: Path = path, data: Any = data) -> Picture:
+                return decode_picture(data.result(), path, settings.frame, settings.region)
+
+            yield Item(entry.name, path, picture, entry.pixel_size_mm, entry.doubt)
+            if number + AHEAD < len(part.entries):
+                waiting.append(threads.submit(read, part.entries[number + AHEAD].name))
+
+
+def _of_table(place: Place, part: Part) -> Iterator[Item]:
+    name = part.entries[0].name
+    with place.open(name) as file:
+        table = table_file(file, place.name_of(name))
+        following = part.first
+        try:
+            for row, values in _rows(table, part.first, part.count):
+                following = row + 1
+                yield _row_item(f"{place.name_of(name)}, row {row}", values)
+        except (require("pyarrow").ArrowException, OSError) as error:
+            for lost in range(following, part.first + part.count):
+                where = f"{place.name_of(name)}, row {lost}"
+                yield _lost(
+                    f"{name}, row {lost}", f"{where} cannot be read: {str(error)[:200]}. Write the table again."
+                )
+
+
+def _rows(table: Any, first: int, count: int) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Rows of a table, with their numbers. Only the row groups that hold them are read, in small batches."""
+    groups, begin, at = [], None, 0
+    for group in range(table.num_row_groups):
+        rows = table.metadata.row_group(group).num_rows
+        if at < first + count and at + rows > first:
+            groups.append(group)
+            begin = at if begin is None else begin
+        at += rows
+    wanted = ["image", "height", "width", "pixels", "pixel_size_mm"]
+    columns = [name for name in wanted if name in table.schema_arrow.names]
+    number = begin or 0
+    for batch in table.iter_batches(batch_size=BATCH, row_groups=groups, columns=columns):
+        if number + batch.num_rows <= first:
+            number += batch.num_rows
+            continue
+        for values in batch.to_pylist():
+            if first <= number < first + count:
+                yield number, values
+            number += 1
+        if number >= first + count:
+            return
+
+
+def _row_item(where: str, values: dict[str, Any]) -> Item:
+    def picture() -> Picture:
+        height, width, pixels = values["height"], values["width"], values["pixels"]
+        if not (isinstance(pixels, bytes) and isinstance(height, int) and isinstance(width, int)):
+            raise InputError(f"{where} lacks its pixels (bytes), height or width (whole numbers). Write the row again.")
+        if min(height, width) < 1 or len(pixels) not in (height * width, 3 * height * width):
+            raise InputError(
+                f"{where} has {len(pixels)} bytes for {width} x {height} pixels; it needs one byte a pixel, or three "
+                "(RGB). Write the row again."
+            )
+        shape = (height, width) if len(pixels) == height * width else (height, width, 3)
+        return Picture(np.frombuffer(pixels, np.uint8).reshape(shape))
+
+    return Item(str(values["image"]), Path(where), picture, values.get("pixel_size_mm"))
+
+
+def _lost(where: str, reason: str) -> Item:
+    def picture() -> Picture:
+        raise InputError(reason)
+
+    return Item(where, Path(where), picture)
+
+
+def first_size(found: Iterator[Item]) -> tuple[int, int] | None:
+    """(height, width) of the first frame that can be read. None if none can."""
+    for item in found:
+        try:
+            height, width = item.read().pixels.shape[:2]
+            return height, width
+        except FetalHeadError:  # its row will say why
+            continue
+    return None

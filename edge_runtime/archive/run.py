@@ -1,0 +1,130 @@
+"""An archive from beginning to end: find the images, settle the plan, measure what is missing."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import edge_runtime
+from edge_runtime.archive.frames import first_size, items
+from edge_runtime.archive.parts import Part, count_parts, part_size, write_listing
+from edge_runtime.archive.place import Place
+from edge_runtime.archive.plan import SCHEMA_VERSION, Plan, Settings, settle
+from edge_runtime.archive.pool import run_on_ray
+from edge_runtime.archive.sources import Source, find_source
+from edge_runtime.archive.worker import Job, Report, done_parts, run_here
+from edge_runtime.artifact.manifest import manifest_path
+from edge_runtime.common.files import read_bounded
+from edge_runtime.common.lock import locked
+from edge_runtime.segmenter import Segmenter
+from edge_runtime.shipped import find_model
+
+_MOST_BYTES = 1 << 30
+"""Of a model or manifest: their own limits were checked when they were loaded."""
+
+
+@dataclass(frozen=True)
+class Archive:
+    """An archive whose plan is settled.
+
+    Attributes:
+        job: What is measured, with what.
+        missing: The parts that are not done.
+        done_images: Number of images in the parts that are done.
+        left_out: Files of the source that are neither images nor tables.
+    """
+
+    job: Job
+    missing: Sequence[int]
+    done_images: int
+    left_out: Sequence[str]
+
+
+def find_archive(
+    source: str,
+    out: Place,
+    settings: Settings,
+    *,
+    one_size: bool = False,
+    sizes: Path | None = None,
+    model: Path | None = None,
+    trusted_keys: Sequence[Path] | None = None,
+) -> Archive:
+    """Find the images, and write the plan into an empty folder, or check that the folder has the same plan.
+
+    Args:
+        source: Path or URL.
+        out: The archive's folder.
+        settings: How images are measured.
+        one_size: Whether the pixel size is only for images of the first one's size.
+        sizes: Table with the pixel sizes of image files.
+        model: A .tflite file or the name of a shipped size. None for the default.
+        trusted_keys: As for :meth:`Segmenter.load`.
+
+    Raises:
+        UsageError: A source or model does not exist or is not of a known kind, or the folder holds something else, or
+            an archive of another source, model or settings.
+        FetalHeadError: The model cannot be used, or an object store cannot be reached.
+    """
+    file = find_model(model)
+    manifest = Segmenter.load(file, trusted_keys=trusted_keys).manifest
+    described = read_bounded(manifest_path(file), _MOST_BYTES)
+    found = find_source(source, sizes)
+    if one_size:
+        settings = replace(settings, first_size=_first_size(found, settings))
+    images = sum(entry.count for entry in found.entries)
+    size = part_size(images)
+    counts = count_parts(found, size)
+    listed, listing_sha256 = write_listing(found, size)
+    plan = Plan(
+        schema_version=SCHEMA_VERSION,
+        program=edge_runtime.__version__,
+        source=found.place.where if found.place.store else str(found.place.path.resolve()),
+        kind=found.kind,
+        images=images,
+        part_images=size,
+        parts=len(counts),
+        listing_sha256=listing_sha256,
+        model=manifest.name,
+        model_sha256=manifest.model_sha256,
+        manifest_sha256=hashlib.sha256(described).hexdigest(),
+        settings=settings,
+    )
+    settle(out, plan, listed)
+    done = done_parts(out)
+    job = Job(plan, found.place.where, out.where, read_bounded(file, _MOST_BYTES), described)
+    missing = [number for number in range(plan.parts) if number not in done]
+    return Archive(job, missing, images - sum(counts[number] for number in missing), found.left_out)
+
+
+def _first_size(source: Source, settings: Settings) -> tuple[int, int] | None:
+    if source.kind == "files":
+        return first_size(items(source.place, "files", Part(0, 0, list(source.entries), 0, 0), settings))
+    tables = (Part(0, 0, [entry], 0, entry.count) for entry in source.entries)
+    return first_size(item for part in tables for item in items(source.place, "table", part, settings))
+
+
+def measure(archive: Archive, processes: int | None, address: str | None) -> Iterable[Report]:
+    """Measure what is missing. Each report comes when the rows of its part are written.
+
+    Args:
+        archive: The archive.
+        processes: How many; one works in this process, without Ray. None for one a core of the cluster.
+        address: Of a Ray cluster. None for this computer alone.
+
+    Raises:
+        FetalHeadError: Ray, an object store, the model or a device failed. What is done stays done.
+    """
+    if not archive.missing:
+        return iter(())
+    if processes == 1 and address is None:
+        return run_here(archive.job, archive.missing)
+    return run_on_ray(archive.job, archive.missing, processes, address)
+
+
+def held(out: Place) -> AbstractContextManager[None]:
+    """Hold the archive's folder for this process, where it is on this computer: see :func:`locked`."""
+    return locked(out.path) if out.store is None else nullcontext()
