@@ -14,7 +14,7 @@ import numpy as np
 from edge_runtime.archive.parts import Part
 from edge_runtime.archive.place import Place
 from edge_runtime.archive.plan import Settings
-from edge_runtime.archive.sources import table_file
+from edge_runtime.archive.sources import TABLE_COLUMNS, table_file
 from edge_runtime.common.optional import require
 from edge_runtime.errors import FetalHeadError, InputError
 from edge_runtime.frame.dicom.files import MAX_DICOM_BYTES
@@ -82,41 +82,36 @@ def _of_table(place: Place, part: Part) -> Iterator[Item]:
     name = part.entries[0].name
     with place.open(name) as file:
         table = table_file(file, place.name_of(name))
-        following = part.first
-        try:
-            for row, values in _rows(table, part.first, part.count):
+        begin = 0
+        for group in range(table.num_row_groups):
+            end = begin + table.metadata.row_group(group).num_rows
+            wanted = range(max(begin, part.first), min(end, part.first + part.count))
+            yield from _of_group(table, group, begin, wanted, place.name_of(name)) if wanted else ()
+            begin = end
+
+
+def _of_group(table: Any, group: int, begin: int, wanted: range, name: str) -> Iterator[Item]:
+    """Rows of one row group, in small batches. If it is damaged, the rows from there on say so.
+
+    Args:
+        table: The open table.
+        group: Number of the row group.
+        begin: Number of its first row in the table.
+        wanted: Numbers of the rows that are wanted.
+        name: The table's, for messages.
+    """
+    columns = [column for column in (*TABLE_COLUMNS, "pixel_size_mm") if column in table.schema_arrow.names]
+    following = wanted.start
+    try:
+        for batch in table.iter_batches(batch_size=BATCH, row_groups=[group], columns=columns):
+            for row in range(max(begin, wanted.start), min(begin + batch.num_rows, wanted.stop)):
                 following = row + 1
-                yield _row_item(f"{place.name_of(name)}, row {row}", values)
-        except (require("pyarrow").ArrowException, OSError) as error:
-            for lost in range(following, part.first + part.count):
-                where = f"{place.name_of(name)}, row {lost}"
-                yield _lost(
-                    f"{name}, row {lost}", f"{where} cannot be read: {str(error)[:200]}. Write the table again."
-                )
-
-
-def _rows(table: Any, first: int, count: int) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Rows of a table, with their numbers. Only the row groups that hold them are read, in small batches."""
-    groups, begin, at = [], None, 0
-    for group in range(table.num_row_groups):
-        rows = table.metadata.row_group(group).num_rows
-        if at < first + count and at + rows > first:
-            groups.append(group)
-            begin = at if begin is None else begin
-        at += rows
-    wanted = ["image", "height", "width", "pixels", "pixel_size_mm"]
-    columns = [name for name in wanted if name in table.schema_arrow.names]
-    number = begin or 0
-    for batch in table.iter_batches(batch_size=BATCH, row_groups=groups, columns=columns):
-        if number + batch.num_rows <= first:
-            number += batch.num_rows
-            continue
-        for values in batch.to_pylist():
-            if first <= number < first + count:
-                yield number, values
-            number += 1
-        if number >= first + count:
-            return
+                yield _row_item(f"{name}, row {row}", batch.slice(row - begin, 1).to_pylist()[0])
+            begin += batch.num_rows
+    except (require("pyarrow").ArrowException, OSError) as error:
+        for row in range(following, wanted.stop):
+            where = f"{name}, row {row}"
+            yield _lost(where, f"{where} cannot be read: {str(error)[:200]}. Write the table again.")
 
 
 def _row_item(where: str, values: dict[str, Any]) -> Item:

@@ -95,7 +95,7 @@ class Place:
             InputError: It is larger than ``limit``, in bytes.
             SourceError: The store cannot be reached.
         """
-        with _told(self.where):
+        with _told(self.name_of(name) if name else self.where):
             data: bytes = self.store.cat_file(self.at(name), end=limit + 1)
         if len(data) > limit:
             raise InputError(f"{self.name_of(name)} has more than {limit} bytes, the most that is read.")
@@ -160,8 +160,8 @@ def _told(where: str) -> Iterator[None]:
         yield
     except FetalHeadError:
         raise
-    except (FileNotFoundError, IsADirectoryError) as error:
-        raise UsageError(f"There is no file {error}.") from None
+    except (FileNotFoundError, IsADirectoryError):
+        raise UsageError(f"There is no file {where}.") from None
     except PermissionError as error:
         raise InputError(f"{where} may not be read: {error}. Check your rights.") from None
     except Exception as error:  # each store has its own

@@ -1,0 +1,110 @@
+"""Several processes on Ray: one of them killed, the command killed, a cluster by its address."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.runtime.archive.conftest import Rows, read_rows, start
+
+pytestmark = pytest.mark.slow
+Make = Callable[..., Rows]
+
+
+def reports(process: subprocess.Popen[str], count: int) -> list[dict[str, Any]]:
+    assert process.stdout is not None
+    return [json.loads(process.stdout.readline()) for _ in range(count)]
+
+
+def alive(folder: Path) -> list[str]:
+    """Command lines of processes whose environment names a temporary folder: Ray's daemons and workers."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and f"TMPDIR={folder}".encode() in (entry / "environ").read_bytes():
+                found.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+        except OSError:
+            continue
+    return [line for line in found if line]
+
+
+@pytest.fixture
+def own_tmp(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A temporary folder of short name, to see what is left in it: the paths of Ray's sockets have to be short."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        monkeypatch.setenv("TMPDIR", folder)
+        yield Path(folder)
+
+
+def gone(folder: Path, seconds: float = 60) -> bool:
+    end = time.monotonic() + seconds
+    while alive(folder) and time.monotonic() < end:
+        time.sleep(0.5)
+    return not alive(folder)
+
+
+def test_a_killed_process_loses_nothing_and_doubles_nothing(
+    archive: Make, many: Path, tmp_path: Path, own_tmp: Path
+) -> None:
+    out = tmp_path / "ray"
+    process = start(many, out, "--processes", 2)
+    first = reports(process, 2)
+    os.kill(first[-1]["process"], signal.SIGKILL)
+    printed, said = process.communicate(timeout=400)
+    assert (process.returncode, said) == (0, "")
+    lines = [json.loads(line) for line in printed.splitlines()]
+    assert lines[-1]["finished"] and lines[-1]["done"] == lines[-1]["of"] == 96
+    assert first[-1]["process"] not in {line["process"] for line in lines[-3:-1]}
+    assert gone(own_tmp) and not list(own_tmp.iterdir())
+    here = archive(many)
+    assert [{**row, "latency_ms": None} for row in read_rows(out)] == [{**row, "latency_ms": None} for row in here]
+    assert not list((out / "attempts").iterdir())
+
+
+def test_a_killed_command_takes_its_processes_along_and_is_continued(
+    archive: Make, many: Path, tmp_path: Path, own_tmp: Path
+) -> None:
+    process = start(many, tmp_path / "out", "--processes", 2)
+    reports(process, 2)
+    process.kill()
+    process.communicate()
+    assert gone(own_tmp)
+    before = len(list((tmp_path / "out" / "rows").glob("*.parquet")))
+    assert 2 <= before < 12 and len(archive(many)) == 96
+
+
+def test_a_cluster_by_its_address_and_ctrl_c(archive: Make, many: Path, tmp_path: Path, own_tmp: Path) -> None:
+    ray = [sys.executable, "-m", "ray.scripts.scripts"]
+    port, quiet = "6399", {**os.environ, "RAY_USAGE_STATS_ENABLED": "0"}
+    head = ["--head", f"--port={port}", "--node-ip-address=127.0.0.1", "--num-cpus=1", "--include-dashboard=false",
+            f"--temp-dir={own_tmp}/head", "--object-store-memory=100000000", "--block"]  # fmt: skip
+    cluster = subprocess.Popen([*ray, "start", *head], env=quiet, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        end = time.monotonic() + 120
+        while subprocess.run([*ray, "health-check", f"--address=127.0.0.1:{port}"], capture_output=True).returncode:
+            assert time.monotonic() < end and cluster.poll() is None
+        process = start(many, tmp_path / "out", "--address", f"127.0.0.1:{port}")
+        reports(process, 2)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=120)
+        assert (process.returncode, said) == (130, "stopped\n")
+        before = len(list((tmp_path / "out" / "rows").glob("*.parquet")))
+        assert 2 <= before < 12
+    finally:
+        cluster.terminate()
+        cluster.wait(60)
+    assert len(archive(many)) == 96
+    nobody = start(many, tmp_path / "other", "--address", f"127.0.0.1:{port}")
+    _, said = nobody.communicate(timeout=120)
+    assert nobody.returncode == 1 and said.startswith(f"error: The cluster 127.0.0.1:{port} cannot be reached")
+    assert said.count("\n") == 1

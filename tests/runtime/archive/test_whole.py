@@ -1,0 +1,196 @@
+"""One row an image, whatever is stopped or killed; nothing of two archives is mixed; wrong calls."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edge_runtime.__main__ import main
+from edge_runtime.errors import FetalHeadError, ModelError, UsageError
+from tests.helpers.places import ROOT, Run
+from tests.runtime.archive.conftest import FRAMES, Rows, read_rows, start, write_table
+
+Make = Callable[..., Rows]
+
+
+def files(out: Path) -> dict[str, int]:
+    return {file.name: file.stat().st_mtime_ns for file in (out / "rows").iterdir()}
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_a_run_that_is_ended_midway_is_continued(archive: Make, many: Path, tmp_path: Path, number: int) -> None:
+    out = tmp_path / "out"
+    process = start(many, out, "--processes", 1)
+    assert process.stdout is not None
+    done = [json.loads(process.stdout.readline())["done"] for _ in range(2)]
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    before = files(out)
+    assert process.returncode == {signal.SIGKILL: -9, signal.SIGINT: 130, signal.SIGTERM: 143}[number]
+    assert said == {signal.SIGKILL: "", signal.SIGINT: "stopped\n", signal.SIGTERM: "terminated\n"}[number]
+    assert done == [8, 16] and 2 <= len(before) < 12
+    rows = archive(many)
+    assert len(rows) == 96 and before.items() <= files(out).items()
+    assert [row["image"] for row in rows] == [f"links/{n:02d}.png" for n in range(96)]
+    assert rows[3]["head_circumference_mm"] == rows[0]["head_circumference_mm"] is not None
+    assert not list(out.rglob("*.tmp")) and not list((out / "attempts").iterdir())
+
+
+def test_a_rerun_does_only_what_is_missing(
+    archive: Make, many: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows, out = archive(many), tmp_path / "out"
+    capsys.readouterr()
+    (out / "rows" / "part-00000007.parquet").unlink()
+    before = files(out)
+    again = archive(many, "--json")
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line.get("part") for line in lines] == [7, None] and lines[-1]["finished"] and lines[-1]["of"] == 96
+    assert before.items() <= files(out).items() and len(files(out)) == 12
+    figures = [[{**row, "latency_ms": None} for row in found] for found in (rows, again)]
+    assert figures[0] == figures[1]
+
+
+def test_an_image_that_ends_each_process_costs_one_row(many: Path, tmp_path: Path, folder: Path) -> None:
+    """A decoder that crashes takes its process with it; here a file of a certain content does."""
+    poison = tmp_path / "links" / "40.png"
+    poison.unlink()
+    Image.fromarray(FRAMES[0][0][:77]).save(poison)
+    program = (
+        "import os, signal, sys\n"
+        "from edge_runtime import __main__\n"
+        "from edge_runtime.archive import frames\n"
+        "decode = frames.decode_picture\n"
+        "def crash(data, *rest):\n"
+        "    picture = decode(data, *rest)\n"
+        "    if len(picture.pixels) == 77: os.kill(os.getpid(), signal.SIGSEGV)\n"
+        "    return picture\n"
+        "frames.decode_picture = crash\n"
+        "__main__.command()"
+    )
+    codes = []
+    while not codes or (codes[-1] != 0 and len(codes) < 9):
+        process = start(many, tmp_path / "out", "--processes", 1, program=program)
+        process.communicate(timeout=120)
+        codes.append(process.returncode)
+    assert codes == [-signal.SIGSEGV] * 4 + [0]
+    rows = read_rows(tmp_path / "out")
+    assert len(rows) == 96 and not list((tmp_path / "out" / "attempts").iterdir())
+    assert [row["image"] for row in rows if row["reason"] and "process ended" in row["reason"]] == ["links/40.png"]
+    assert all(row["head_circumference_mm"] for row in (rows[39], rows[42]))
+
+
+def test_another_model_source_or_setting_is_refused(
+    archive: Make, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, sizes = tmp_path / "out", ("--pixel-size-csv", tmp_path / "sizes.csv")
+    rows = archive(folder, *sizes)
+    before = files(out)
+    other = tmp_path / "other"
+    other.mkdir()
+    for file in folder.iterdir():
+        (other / file.name).write_bytes(file.read_bytes())
+    for source, options, said in (
+        (folder, (*sizes, "--model", "edge-m"), r"another model: edge-s-full_int8 \(\w{12}\) there, edge-m"),
+        (other, sizes, r"another source: \S*images there, \S*other in this call"),
+        (folder, (*sizes, "--frame", 1), "another settings: frame None there, frame 1 in this call"),
+        (folder, ("--pixel-size-mm", 0.2), "another settings"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            archive(source, *options)
+    (tmp_path / "sizes.csv").write_text((tmp_path / "sizes.csv").read_text().replace("0.png,0", "0.png,1"))
+    with pytest.raises(UsageError, match="another list of images or pixel sizes"):
+        archive(folder, *sizes)
+    (folder / "3.png").write_bytes(b"")
+    with pytest.raises(UsageError, match="another number of images: 3 there, 4 in this call"):
+        archive(folder, *sizes)
+    assert files(out) == before and read_rows(out) == rows
+    assert len(archive(folder, *sizes, out=tmp_path / "second")) == 4
+
+
+def test_a_folder_that_is_no_archive_is_left_alone(archive: Make, folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "thesis.txt").write_text("years of work")
+    with pytest.raises(UsageError, match=r"holds thesis\.txt, but no archive\.json"):
+        archive(folder)
+    assert [file.name for file in out.iterdir()] == ["thesis.txt"]
+    (out / "thesis.txt").unlink()
+    (out / "archive.json").write_text("{")
+    with pytest.raises(ModelError, match=r"archive\.json is damaged"):
+        archive(folder)
+    (out / "archive.json").write_text('{"schema_version": 9}')
+    with pytest.raises(ModelError, match="schema version 9"):
+        archive(folder)
+    with pytest.raises(UsageError, match="cannot be written"):
+        archive(folder, out=folder / "0.png")
+
+
+def test_a_second_run_into_the_folder_is_refused(many: Path, tmp_path: Path, run: Run) -> None:
+    process = start(many, tmp_path / "out", "--processes", 1)
+    assert process.stdout is not None and process.stdout.readline()
+    second = run("edge_runtime", "archive", many, "--out", tmp_path / "out", "--processes", 1, "--model", "edge-s")
+    process.kill()
+    process.communicate()
+    assert second.returncode == 2 and "is in use by another run" in second.stderr
+
+
+def test_sources_that_are_none(archive: Make, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "mixed").mkdir()
+    (tmp_path / "mixed" / "0.png").write_bytes(b"")
+    table = write_table(tmp_path / "mixed" / "t.parquet", [FRAMES[0][0]])
+    (tmp_path / "not.parquet").write_bytes(b"PAR1")
+    (tmp_path / "twice.txt").write_text("images/0.png\nimages/1.png\nimages/0.png\n")
+    (tmp_path / "nothing.txt").write_text("\n\n")
+    (tmp_path / "binary.txt").write_bytes(b"\xff\x00\xfe")
+    (tmp_path / "columns.csv").write_text("name,size\na,1\n")
+    for source, said in (
+        (tmp_path / "none", "There is no file or folder"),
+        (tmp_path / "empty", "holds no images"),
+        (tmp_path / "mixed", r"holds image files, such as 0\.png, and tables, such as t\.parquet"),
+        (folder / "0.png", "a source is a folder, a list of files"),
+        (tmp_path / "not.parquet", "cannot be read as a Parquet table"),
+        (write_table(tmp_path / "few.parquet", [FRAMES[0][0]], width=[]), "has no column 'width'"),
+        (write_table(tmp_path / "no.parquet", [np.zeros((0, 0), np.uint8)][:0], image=["x"][:0]), "no column|without"),
+        (tmp_path / "twice.txt", r"names images/0\.png 2 times"),
+        (tmp_path / "nothing.txt", "is empty"),
+        (tmp_path / "binary.txt", "cannot be read as a list"),
+        (tmp_path / "columns.csv", "no column 'filename'"),
+        ("nosuch://bucket/frames", "cannot be opened"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            archive(source)
+    for source in (table, tmp_path / "sizes.csv"):
+        with pytest.raises(UsageError, match="eave out --pixel-size-csv"):
+            archive(source, "--pixel-size-csv", tmp_path / "sizes.csv")
+    with pytest.raises(UsageError, match="--any-size"):
+        archive(folder, "--any-size")
+    with pytest.raises(UsageError, match="There is no model file"):
+        archive(folder, "--model", tmp_path / "no.tflite")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("module", "processes"), [("pyarrow", 1), ("ray", 2)])
+def test_a_missing_package_is_named(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, processes: int
+) -> None:
+    for name in [name for name in sys.modules if name.split(".")[0] == module]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(FetalHeadError, match=rf"'{module}'.*pip install 'fetal-head-edge\[archive\]'"):
+        main(["archive", str(folder), "--out", str(tmp_path / "out"), "--processes", str(processes)])
+    assert not (tmp_path / "out").exists()
+
+
+def test_nothing_heavy_is_imported_before_it_is_needed() -> None:
+    program = "import sys, edge_runtime.__main__; print({'ray', 'pyarrow', 'fsspec', 'pandas'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True).stdout == "set()\n"
