@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.commands import (
+    archive,
     export_cost,
     fuzz,
     interpreters,
@@ -294,6 +295,17 @@ COMMANDS: dict[str, Command] = {
         "Run many frames of several sizes, some bad and some that raise, and watch memory, time and answers. The exit "
         "code is 1 if a frame ever gets another answer than in the first cycle.",
         ("soak --frames 1000", "soak --way stream --out soak.json --figure soak.svg", "soak --link 60"),
+    ),
+    "archive": Command(
+        archive.add_arguments,
+        "measure how many frames per second an archive does, by processes",
+        "Make archives of a table of phantoms, one for each number of processes, and compare their frames per second "
+        "with those of one process and with the model's own speed on frames in memory. All rows are counted, and "
+        "memory is watched. The exit code is 1 if an image has no row, or more than one.",
+        (
+            "archive --frames 2000",
+            "archive --frames 1000000 --processes 2 --kill --out million.json",
+        ),
     ),
     "quality": Command(
         quality.add_arguments,

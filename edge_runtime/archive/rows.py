@@ -20,16 +20,21 @@ from edge_runtime.quality.verdict import Quality
 from edge_runtime.segmenter import Segmenter
 
 
-def measure_item(segmenter: Segmenter, item: Item, settings: Settings) -> dict[str, Any]:
+def measure_item(segmenter: Segmenter, item: Item, settings: Settings, begun: float) -> dict[str, Any]:
     """Read and measure a frame. A frame that cannot be read or measured gives a row with the reason.
+
+    Args:
+        segmenter: The model.
+        item: The frame.
+        settings: How it is measured.
+        begun: When the frame was first waited for, by ``time.perf_counter``.
 
     Raises:
         FetalHeadError: The model, this device or this installation is at fault, not the frame.
     """
-    began = time.perf_counter()
     try:
         picture = item.read()
-        read_ms = (time.perf_counter() - began) * 1e3
+        read_ms = (time.perf_counter() - begun) * 1e3
         given = settings.pixel_size_mm or item.pixel_size_mm
         size, doubt = scale_of(picture, given, settings.first_size)
         if item.doubt and settings.pixel_size_mm is None:

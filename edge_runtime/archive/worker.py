@@ -19,7 +19,7 @@ from edge_runtime.archive.plan import ROWS, Plan
 from edge_runtime.archive.rows import measure_item, to_parquet
 from edge_runtime.artifact.manifest import manifest_path
 from edge_runtime.common.files import write_bytes
-from edge_runtime.device.fingerprint import resident_memory_bytes
+from edge_runtime.device.fingerprint import memory_bytes_of
 from edge_runtime.errors import InputError, SourceError
 from edge_runtime.output.image_row import unread_row
 from edge_runtime.segmenter import Segmenter
@@ -110,16 +110,23 @@ class Worker:
             self.out.save(part_name(number), to_parquet(rows))
         measured = sum(row["head_circumference_mm"] is not None for row in rows)
         unread = sum("quality" not in row for row in rows)
-        return Report(number, len(rows), measured, unread, began, time.time(), os.getpid(), resident_memory_bytes())
+        return Report(
+            number, len(rows), measured, unread, began, time.time(), os.getpid(), memory_bytes_of(os.getpid())
+        )
 
     def _rows(self, number: int) -> list[dict[str, Any]]:
         plan, part, rows = self.job.plan, self.listing.part(number), []
-        attempt = Attempt(self.out, number)
+        attempt, begun = Attempt(self.out, number), time.perf_counter()
         try:
             for at, item in enumerate(items(self.source, plan.kind, part, plan.settings), part.begin):
                 may_open = attempt.may_open(at)
-                row = measure_item(self.segmenter, item, plan.settings) if may_open else unread_row(item.image, _FATAL)
+                row = (
+                    measure_item(self.segmenter, item, plan.settings, begun)
+                    if may_open
+                    else unread_row(item.image, _FATAL)
+                )
                 rows.append({**row, "number": at, "model_sha256": plan.model_sha256})
+                begun = time.perf_counter()
         finally:  # not reached where the process is killed
             attempt.end()
         if len(rows) != part.count:

@@ -208,6 +208,6 @@ def peak_memory_bytes() -> int | None:
     return _bytes("/proc/self/status", "VmHWM")
 
 
-def resident_memory_bytes() -> int | None:
-    """Resident memory of this process in bytes, now. None if unknown."""
-    return _bytes("/proc/self/status", "VmRSS")
+def memory_bytes_of(process: int) -> int | None:
+    """Resident memory of a process in bytes, now, by its id. None if unknown."""
+    return _bytes(f"/proc/{process}/status", "VmRSS")
