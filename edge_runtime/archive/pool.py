@@ -98,7 +98,7 @@ def _ray(processes: int | None, address: str | None) -> Iterator[Any]:
         try:
             with without_remarks(everything=True):  # it says which log level it was told to have
                 ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL, **here)
-        except (ConnectionError, RuntimeError, ValueError) as error:
+        except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
             where = f"The cluster {address} cannot be reached" if address else "Ray cannot be started"
             raise FetalHeadError(
                 f"{where}: {str(error).strip().splitlines()[-1][:300]}. Check it with: ray status"
@@ -106,6 +106,8 @@ def _ray(processes: int | None, address: str | None) -> Iterator[Any]:
         try:
             for number, handler in handlers.items():  # Ray's own would end without our message
                 signal.signal(number, handler)
+            # it prints in colours, on stdout, that a killed process is replaced
+            require("ray._private.worker").print_to_stdstream = lambda *_, **__: None
             require("ray.data")
             logging.getLogger("ray.data").setLevel(logging.CRITICAL)
             context = ray.data.DataContext.get_current()

@@ -83,28 +83,32 @@ def test_a_killed_command_takes_its_processes_along_and_is_continued(
     assert 2 <= before < 12 and len(archive(many)) == 96
 
 
+HEAD = (
+    "import ray, sys\n"
+    "ray.init(num_cpus=1, include_dashboard=False, _node_ip_address='127.0.0.1', log_to_driver=False,"
+    " object_store_memory=10**8)\n"
+    "print(ray.get_runtime_context().gcs_address, flush=True)\n"
+    "sys.stdin.read()"
+)
+"""A cluster of one node, until its stdin is closed."""
+
+
 def test_a_cluster_by_its_address_and_ctrl_c(archive: Make, many: Path, tmp_path: Path, own_tmp: Path) -> None:
-    ray = [sys.executable, "-m", "ray.scripts.scripts"]
-    port, quiet = "6399", {**os.environ, "RAY_USAGE_STATS_ENABLED": "0"}
-    head = ["--head", f"--port={port}", "--node-ip-address=127.0.0.1", "--num-cpus=1", "--include-dashboard=false",
-            f"--temp-dir={own_tmp}/head", "--object-store-memory=100000000", "--block"]  # fmt: skip
-    cluster = subprocess.Popen([*ray, "start", *head], env=quiet, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        end = time.monotonic() + 120
-        while subprocess.run([*ray, "health-check", f"--address=127.0.0.1:{port}"], capture_output=True).returncode:
-            assert time.monotonic() < end and cluster.poll() is None
-        process = start(many, tmp_path / "out", "--address", f"127.0.0.1:{port}")
+    quiet = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0"}
+    with subprocess.Popen(
+        [sys.executable, "-c", HEAD],
+        env=quiet, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    ) as cluster:  # fmt: skip
+        assert cluster.stdout is not None
+        address = cluster.stdout.readline().strip()
+        process = start(many, tmp_path / "out", "--address", address)
         reports(process, 2)
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=120)
         assert (process.returncode, said) == (130, "stopped\n")
-        before = len(list((tmp_path / "out" / "rows").glob("*.parquet")))
-        assert 2 <= before < 12
-    finally:
-        cluster.terminate()
-        cluster.wait(60)
+        assert 2 <= len(list((tmp_path / "out" / "rows").glob("*.parquet"))) < 12
     assert len(archive(many)) == 96
-    nobody = start(many, tmp_path / "other", "--address", f"127.0.0.1:{port}")
+    nobody = start(many, tmp_path / "other", "--address", address)
     _, said = nobody.communicate(timeout=120)
-    assert nobody.returncode == 1 and said.startswith(f"error: The cluster 127.0.0.1:{port} cannot be reached")
+    assert nobody.returncode == 1 and said.startswith(f"error: The cluster {address} cannot be reached")
     assert said.count("\n") == 1
