@@ -1,4 +1,4 @@
-"""Several processes on Ray: one of them killed, the command killed, a cluster by its address."""
+"""Several processes on Ray: one of them killed, the command killed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -81,34 +80,3 @@ def test_a_killed_command_takes_its_processes_along_and_is_continued(
     assert gone(own_tmp)
     before = len(list((tmp_path / "out" / "rows").glob("*.parquet")))
     assert 2 <= before < 12 and len(archive(many)) == 96
-
-
-HEAD = (
-    "import ray, sys\n"
-    "ray.init(num_cpus=1, include_dashboard=False, _node_ip_address='127.0.0.1', log_to_driver=False,"
-    " object_store_memory=10**8)\n"
-    "print(ray.get_runtime_context().gcs_address, flush=True)\n"
-    "sys.stdin.read()"
-)
-"""A cluster of one node, until its stdin is closed."""
-
-
-def test_a_cluster_by_its_address_and_ctrl_c(archive: Make, many: Path, tmp_path: Path, own_tmp: Path) -> None:
-    quiet = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0"}
-    with subprocess.Popen(
-        [sys.executable, "-c", HEAD],
-        env=quiet, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-    ) as cluster:  # fmt: skip
-        assert cluster.stdout is not None
-        address = cluster.stdout.readline().strip()
-        process = start(many, tmp_path / "out", "--address", address)
-        reports(process, 2)
-        process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=120)
-        assert (process.returncode, said) == (130, "stopped\n")
-        assert 2 <= len(list((tmp_path / "out" / "rows").glob("*.parquet"))) < 12
-    assert len(archive(many)) == 96
-    nobody = start(many, tmp_path / "other", "--address", address)
-    _, said = nobody.communicate(timeout=120)
-    assert nobody.returncode == 1 and said.startswith(f"error: The cluster {address} cannot be reached")
-    assert said.count("\n") == 1
