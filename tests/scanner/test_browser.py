@@ -155,6 +155,45 @@ def test_the_best_frame_is_frozen_and_goes_when_asked(page: Any, probe: Probe) -
     has_no_number(page)
 
 
+SLOW = """() => {
+  const decode = HTMLImageElement.prototype.decode;
+  HTMLImageElement.prototype.decode = async function () {
+    if (!this.src.startsWith("data:")) await new Promise(done => setTimeout(done, 1500));
+    return decode.call(this);
+  };
+}"""
+"""As on a slow network: pictures take longer to load than they may be shown."""
+
+
+def test_what_is_frozen_is_frozen_even_if_pictures_load_slowly(page: Any, probe: Probe) -> None:
+    page.goto(serve(probe, Segmenter.load()))
+    probe.give(HEAD)
+    shows(page, A_NUMBER)
+    page.evaluate(SLOW)
+    page.wait_for_timeout(100)  # a picture is loading
+    page.keyboard.press("f")
+    api.expect(page.locator("#badge")).to_have_text("FROZEN: best of the last seconds")
+    page.wait_for_timeout(2500)
+    assert (
+        page.locator("#badge").inner_text().startswith("FROZEN") and page.locator("#freeze").inner_text() == "Live (F)"
+    )
+    shows(page, A_NUMBER)
+    page.keyboard.press("f")  # and live, nothing is in time
+    shows(page, re.compile("WAITING|NO CONNECTION"))
+    has_no_number(page)
+
+
+def test_it_is_told_for_a_while_that_there_is_nothing_to_freeze(page: Any, probe: Probe) -> None:
+    page.goto(serve(probe, Segmenter.load()))
+    probe.give(Frame(NO_HEAD, PIXEL_SIZE_MM))
+    shows(page, "NOT MEASURED")
+    page.keyboard.press("f")
+    api.expect(page.locator("#badge")).to_contain_text("Nothing to freeze")
+    page.wait_for_timeout(500)  # in which frames arrive
+    assert "Nothing to freeze" in page.locator("#badge").inner_text()
+    api.expect(page.locator("#badge")).to_have_text("LIVE")
+
+
 def test_a_faulty_device_ends_what_is_frozen(page: Any, probe: Probe) -> None:
     segmenter = Segmenter.load()
     page.goto(serve(probe, segmenter))
