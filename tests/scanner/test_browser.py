@@ -120,7 +120,7 @@ def test_a_refusal_a_stall_and_a_failed_probe_leave_no_number(page: Any, probe: 
         (Frame(PIXELS), "NOT MEASURED"),
         (InputError("SMITH_JANE.png cannot be read"), "NOT MEASURED"),
         (None, "NO SIGNAL"),
-        (OSError("unplugged"), "NO PROBE"),
+        (OSError("broken"), "NO PROBE"),
     ):
         probe.give(HEAD)
         shows(page, A_NUMBER)
