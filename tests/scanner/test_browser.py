@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -109,6 +110,22 @@ def test_everything_is_on_the_page_without_scrolling(browser: Any, probe: Probe,
         assert box["x"] + box["width"] <= width and box["y"] + box["height"] <= height, (name, box)
     button = page.locator("#freeze").bounding_box()
     assert button and min(button["width"], button["height"]) >= 48
+    page.close()
+
+
+@pytest.mark.parametrize("size", [(320, 568), (360, 640), (375, 667)])
+def test_on_a_small_phone_nothing_covers_the_number(browser: Any, probe: Probe, size: tuple[int, int]) -> None:
+    page = browser.new_page(viewport={"width": size[0], "height": size[1]})
+    page.goto(serve(probe, Segmenter.load()))
+    probe.give(HEAD)
+    shows(page, "HC 227 mm")
+    names = ("picture", "result", "chart", "freeze", "notice")  # from top to bottom; the last may need scrolling
+    boxes = [page.locator(f"#{name}").bounding_box() for name in names]
+    for above, below in pairwise(boxes):
+        assert above["y"] + above["height"] <= below["y"]
+    title = page.locator("#title").bounding_box()
+    assert title["y"] + title["height"] <= size[1]
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
     page.close()
 
 
