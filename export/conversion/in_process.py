@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from edge_runtime.artifact.manifest import OUTPUT_STRIDES
 from edge_runtime.frame.preprocess import to_unit
+from export.conversion.contract import INPUT, OUTPUT, PROXY_SIZE
 from export.conversion.rewrites import Rewrite
-from export.conversion.to_onnx import INPUT, OUTPUT, PROXY_SIZE
 from export.recipes import Recipe
 
 # Set before TensorFlow is imported. No GPU: initializing it takes time, and it would not be used. No network access:

@@ -10,9 +10,10 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
+from export.conversion.contract import PROXY_SIZE
 from export.conversion.process import run_apart
 from export.conversion.rewrites import Rewrite
-from export.conversion.to_onnx import PROXY_SIZE, write_onnx
+from export.conversion.to_onnx import write_onnx
 from export.recipes import Recipe
 from train.networks.model import HeadNet
 
