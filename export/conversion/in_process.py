@@ -47,13 +47,12 @@ with _quiet():  # TensorFlow's import prints a screenful about CUDA that no sett
     from export.conversion.rewrite_graph import rewrite
 
 
-def onnx_to_graph(source: str, target: str, rewrites: Sequence[Rewrite] = ()) -> None:
+def onnx_to_graph(source: str, target: str) -> None:
     """Convert an ONNX network with input (1, 1, h, w) to a graph with input (1, h, w, 1) and constant weights.
 
     Args:
         source: The .onnx file, with inputs of :data:`PROXY_SIZE`.
         target: File to write the GraphDef to.
-        rewrites: Exact rewrites that fit the network.
 
     Raises:
         ValueError: The network does not have the expected input and output.
@@ -78,7 +77,6 @@ def onnx_to_graph(source: str, target: str, rewrites: Sequence[Rewrite] = ()) ->
     )
     graph = graphs.freeze(model, (1, *PROXY_SIZE, 1))
     graphs.join_channels_last(graph)
-    rewrite(graph, rewrites)
     Path(target).write_bytes(graph.SerializeToString())
 
 
@@ -105,9 +103,14 @@ def _check_contract(network: onnx.ModelProto) -> None:
 
 
 def graph_to_saved_model(
-    source: str, folder: str, size: tuple[int, int], images: NDArray[np.uint8], answers: str
+    source: str,
+    folder: str,
+    size: tuple[int, int],
+    images: NDArray[np.uint8],
+    answers: str,
+    rewrites: Sequence[Rewrite] = (),
 ) -> None:
-    """Write a graph as a SavedModel with a fixed input size, and run it on images.
+    """Rewrite a graph, write it as a SavedModel with a fixed input size, and run it on images.
 
     Args:
         source: File written by :func:`onnx_to_graph`.
@@ -115,8 +118,10 @@ def graph_to_saved_model(
         size: (h, w) in pixels, multiples of 16.
         images: uint8 (N, h, w), to run the network on.
         answers: .npy file to write the logits to, float32 (N, h, w).
+        rewrites: Exact rewrites that fit the network.
     """
     graph = graphs.load(Path(source).read_bytes())
+    rewrite(graph, rewrites)
     graphs.set_size(graph, size)
     function = tf.function(
         lambda frame: {OUTPUT: graphs.call(graph, frame)},
