@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import os
 import signal
@@ -20,6 +21,10 @@ from tests.helpers.places import HC18, ROOT, Run
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # "make test &" ignores it, and so would what tests start
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()  # what torch, TensorFlow and three thousand tests consist of is not garbage
 
 
 @pytest.fixture(scope="session")

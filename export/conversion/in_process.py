@@ -6,6 +6,7 @@ Only :mod:`export.conversion.process` imports this, because it imports TensorFlo
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -37,6 +38,8 @@ def _quiet() -> Iterator[None]:
         os.close(sink)
 
 
+# A fifth of the import would go to looking for garbage among half a million new objects, of which none is any.
+gc.disable()
 with _quiet():  # TensorFlow's import prints a screenful about CUDA that no setting turns off
     import onnx
     import onnx2tf
@@ -45,6 +48,8 @@ with _quiet():  # TensorFlow's import prints a screenful about CUDA that no sett
 
     from export.conversion import graph as graphs
     from export.conversion.rewrite_graph import rewrite
+gc.freeze()  # nor do the conversions look through them: TFLiteConverter collects garbage itself, a second each time
+gc.enable()
 
 
 def onnx_to_graph(source: str, target: str) -> None:
