@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+
+from edge_runtime.errors import FetalHeadError
 
 _FEWEST = 2
 """Images of a share: batch norm needs two where the map is 1x1. Of a smaller batch, every process computes all."""
@@ -99,6 +102,8 @@ def _sum(x: Tensor) -> Tensor:
 
 ALONE = Team()
 
+_LOST = "gloo|Gloo|NCCL|Connection (reset|closed|refused)|[Tt]imed out|Broken pipe"
+
 
 class SyncedBatchNorm(nn.BatchNorm2d):
     """Batch norm by mean and variance of all processes' images. torch's own of this kind is for CUDA alone."""
@@ -142,10 +147,18 @@ def joined(device: torch.device) -> Iterator[tuple[Team, torch.device]]:
     if device.type == "cuda":
         device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(device)
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     if not team.leads:
         sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115
     try:
+        dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
         yield team, device
+    except RuntimeError as error:  # gloo's are of no kind of their own
+        if not re.search(_LOST, str(error)):
+            raise
+        raise FetalHeadError(
+            "Another process of this training has ended, or cannot be reached. With --max-restarts torchrun starts all "
+            "of them anew, and --resume goes on after the last epoch."
+        ) from error
     finally:
-        dist.destroy_process_group()
+        if dist.is_initialized():
+            dist.destroy_process_group()

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from tests.helpers.places import ROOT
 
 TOY = ("--protocol", "leak-free", "--image-size", 64, 96, "--limit", 11, "--batch-size", 4)
-TOGETHER = ("torch.distributed.run", "--nproc-per-node", 2, "-m", "train")
+TOGETHER = ("torch.distributed.run", "--standalone", "--nproc-per-node", 2, "-m", "train")
 
 
 def start(*call: object) -> subprocess.Popen[str]:
@@ -83,5 +83,7 @@ def test_a_killed_process_costs_the_epoch_at_most(phantom: Path, tmp_path: Path)
     said, complaints = process.communicate(timeout=300)
     assert process.returncode == 0, complaints
     assert "resumed after epoch" in said
+    assert "error: Another process of this training has ended" in complaints
+    assert "train/__main__.py" not in complaints, "no traceback of ours"
     record = json.loads((tmp_path / "edge-s" / "checkpoint.json").read_text())
     assert [epoch["epoch"] for epoch in record["history"]] == list(range(1, 41))
