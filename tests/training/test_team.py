@@ -72,7 +72,7 @@ def test_without_synced_batch_norm_it_differs(
 
 
 def test_a_killed_process_costs_the_epoch_at_most(phantom: Path, tmp_path: Path) -> None:
-    call = ("--strategy", "edge-s", "--data", phantom, "--out", tmp_path, *TOY, "--epochs", 40, "--resume")
+    call = ("--strategy", "edge-s", "--data", phantom, "--out", tmp_path, *TOY, "--epochs", 20, "--resume")
     process = start(TOGETHER[0], "--max-restarts", 1, *TOGETHER[1:], *call)
     state, end = tmp_path / "edge-s" / "resume.pt", time.monotonic() + 200
     while not state.exists():
@@ -86,4 +86,4 @@ def test_a_killed_process_costs_the_epoch_at_most(phantom: Path, tmp_path: Path)
     assert "error: Another process of this training has ended" in complaints
     assert "train/__main__.py" not in complaints, "no traceback of ours"
     record = json.loads((tmp_path / "edge-s" / "checkpoint.json").read_text())
-    assert [epoch["epoch"] for epoch in record["history"]] == list(range(1, 41))
+    assert [epoch["epoch"] for epoch in record["history"]] == list(range(1, 21))
