@@ -47,7 +47,7 @@ scanner: $(READY)  ## serve a scanner's screen on this computer, with a phantom 
 	$(PY) -m examples.scanner
 
 test: $(READY)  ## all tests, two files at a time
-	OMP_WAIT_POLICY=passive $(PY) -m pytest -n 2 --dist loadfile
+	OMP_WAIT_POLICY=passive OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile
 
 lint: $(READY)  ## ruff and mypy
 	$(PY) -m ruff check .

@@ -97,7 +97,7 @@ class _Sum(torch.autograd.Function):
 
 
 def _sum(x: Tensor) -> Tensor:
-    return _Sum.apply(x)  # type: ignore[no-any-return, no-untyped-call]
+    return _Sum.apply(x)  # type: ignore[no-any-return]
 
 
 ALONE = Team()
@@ -114,8 +114,9 @@ class SyncedBatchNorm(nn.BatchNorm2d):
             return super().forward(x)
         values = x.float()
         count = x.new_tensor([x.numel() / x.shape[1]], dtype=torch.float32)
-        *sums, n = _sum(torch.cat([values.sum((0, 2, 3)), count])).split(x.shape[1])
-        mean = sums[0] / n
+        sums = _sum(torch.cat([values.sum((0, 2, 3)), count]))
+        n = sums[-1]
+        mean = sums[:-1] / n
         centred = values - mean[:, None, None]
         variance = _sum(centred.square().sum((0, 2, 3))) / n
         with torch.no_grad():
