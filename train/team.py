@@ -140,6 +140,9 @@ def joined(device: torch.device) -> Iterator[tuple[Team, torch.device]]:
 
     Yields:
         The team, and this process's device: with CUDA, each process has a GPU of its own.
+
+    Raises:
+        FetalHeadError: Another process has ended, or cannot be reached.
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
