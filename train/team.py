@@ -155,11 +155,11 @@ def joined(device: torch.device) -> Iterator[tuple[Team, torch.device]]:
     if not team.leads:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     try:
-        store, rank, size = next(rendezvous("env://"))
+        store = next(rendezvous("env://"))[0]
         # the processes that torchrun starts anew must not find the addresses of those before
         store = PrefixStore(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"), store)
         backend = "nccl" if device.type == "cuda" else "gloo"
-        dist.init_process_group(backend, store=store, rank=rank, world_size=size)
+        dist.init_process_group(backend, store=store, rank=team.rank, world_size=team.size)
         yield team, device
     except RuntimeError as error:  # gloo's are of no kind of their own
         if not re.search(_LOST, str(error)):
