@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import signal
+import socket
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,11 +26,12 @@ MOST_BLOCKS = 4096
 _STORE_BYTES = 200 << 20
 """Ray's shared memory on this computer. Only numbers of parts and reports go through it."""
 
-_QUIET = {
+_SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing is sent anywhere
     "RAY_BACKEND_LOG_LEVEL": "fatal",
     "RAY_TQDM": "0",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+    "RAY_worker_niceness": "0",  # it would give way to everything else on this computer; who wants that calls nice
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
 
@@ -47,6 +50,28 @@ class _Actor:
         except FetalHeadError as error:  # Ray would wrap it in a traceback
             return {"report": [None], "error": [str(error)]}
         return {"report": [report], "error": [None]}
+
+
+def find_ray(address: str | None) -> Any:
+    """The package ray, which reads settings from the environment when it is imported, and later.
+
+    Args:
+        address: As for :func:`run_on_ray`.
+
+    Raises:
+        FetalHeadError: It is not installed.
+    """
+    if address:
+        more = {"RAY_gcs_server_port_wait_time_s": "1"}  # tries to reach the cluster, each of forty seconds
+    else:
+        more = {
+            "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # on Linux too: listen on the loopback address alone
+            "RAY_AUTH_MODE": "token",
+            "RAY_AUTH_TOKEN": secrets.token_hex(32),  # or it keeps one in the home folder
+        }
+    for name, value in {**_SETTINGS, **more}.items():
+        os.environ.setdefault(name, value)
+    return require("ray")
 
 
 def run_on_ray(job: Job, parts: Sequence[int], processes: int | None, address: str | None) -> Iterator[Report]:
@@ -78,31 +103,48 @@ def run_on_ray(job: Job, parts: Sequence[int], processes: int | None, address: s
                 yield Report(**row["report"])
         except ray.exceptions.RayError as error:
             raise FetalHeadError(
-                f"Ray failed ({type(error).__name__}): {str(error).strip().splitlines()[-1][:300]}. What is done stays "
-                "done: run it again."
+                f"Ray failed ({type(error).__name__}): {_last_line(error)}. What is done stays done: run it again."
             ) from None
+
+
+def _check_reachable(address: str) -> None:
+    """Check that something answers at an address, for which Ray would wait long."""
+    host, _, port = address.rpartition(":")
+    try:
+        if port.isdecimal():
+            socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    except (OSError, OverflowError) as error:
+        raise _unreachable(address, error) from None
+
+
+def _unreachable(address: str | None, error: Exception) -> FetalHeadError:
+    if address is None:
+        return FetalHeadError(f"Ray cannot be started: {_last_line(error)}. --processes 1 does without it.")
+    return FetalHeadError(f"The cluster {address} cannot be reached: {_last_line(error)}. Check it with: ray status")
+
+
+def _last_line(error: Exception) -> str:
+    """The line of Ray's many that says what is wrong."""
+    return (str(error).strip() or type(error).__name__).splitlines()[-1][:300].rstrip(".")
 
 
 @contextmanager
 def _ray(processes: int | None, address: str | None) -> Iterator[Any]:
     """Ray, silent and without a dashboard. On this computer it listens on the loopback address alone."""
-    for name, value in _QUIET.items():
-        os.environ.setdefault(name, value)
-    ray = require("ray")
+    ray = find_ray(address)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     with tempfile.TemporaryDirectory(prefix="archive", ignore_cleanup_errors=True) as folder:
         here = {} if address else {
             "num_cpus": processes, "object_store_memory": _STORE_BYTES, "include_dashboard": False,
-            "_node_ip_address": "127.0.0.1", "_temp_dir": folder,
+            "_temp_dir": folder,
         }  # fmt: skip
+        if address:
+            _check_reachable(address)
         try:
             with without_remarks(everything=True):  # it says which log level it was told to have
-                ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL, **here)
-        except (ConnectionError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
-            where = f"The cluster {address} cannot be reached" if address else "Ray cannot be started"
-            raise FetalHeadError(
-                f"{where}: {str(error).strip().splitlines()[-1][:300]}. Check it with: ray status"
-            ) from None
+                ray.init(address=address or "local", log_to_driver=False, logging_level=logging.CRITICAL, **here)
+        except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+            raise _unreachable(address, error) from None
         try:
             for number, handler in handlers.items():  # Ray's own would end without our message
                 signal.signal(number, handler)

@@ -57,6 +57,13 @@ def to_parquet(rows: list[dict[str, Any]]) -> bytes:
     return data
 
 
+def from_parquet(data: bytes) -> list[dict[str, Any]]:
+    """The rows of such a file."""
+    pyarrow, parquet = require("pyarrow"), require("pyarrow.parquet")
+    rows: list[dict[str, Any]] = parquet.read_table(pyarrow.BufferReader(data)).to_pylist()
+    return rows
+
+
 def _schema(pyarrow: Any) -> Any:
     number, text, real = pyarrow.int64(), pyarrow.string(), pyarrow.float64()
     pair = pyarrow.list_(real)

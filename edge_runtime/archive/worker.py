@@ -16,7 +16,7 @@ from edge_runtime.archive.frames import items
 from edge_runtime.archive.parts import Listing
 from edge_runtime.archive.place import Place, open_place
 from edge_runtime.archive.plan import ROWS, Plan
-from edge_runtime.archive.rows import measure_item, to_parquet
+from edge_runtime.archive.rows import from_parquet, measure_item, to_parquet
 from edge_runtime.artifact.manifest import manifest_path
 from edge_runtime.common.files import write_bytes
 from edge_runtime.device.fingerprint import memory_bytes_of
@@ -55,7 +55,7 @@ class Report:
 
     Attributes:
         part: Its number.
-        images: Number of its images; 0 if it was done before.
+        images: Number of its images.
         measured: Those with a circumference.
         unread: Those that cannot be read or measured. The others were refused.
         began_s: When it began, in seconds since the epoch.
@@ -103,13 +103,14 @@ class Worker:
         self.listing = Listing(self.out, job.plan.kind, job.plan.part_images)
 
     def measure(self, number: int) -> Report:
-        """Measure a part and write its rows, unless they are written."""
+        """Measure a part and write its rows, unless a process that was killed then had written them."""
         began = time.time()
-        rows = [] if self.out.kind(part_name(number)) else self._rows(number)
-        if rows:
+        written = self.out.load(part_name(number))
+        rows = self._rows(number) if written is None else from_parquet(written)
+        if written is None:
             self.out.save(part_name(number), to_parquet(rows))
         measured = sum(row["head_circumference_mm"] is not None for row in rows)
-        unread = sum("quality" not in row for row in rows)
+        unread = sum(row.get("quality") is None for row in rows)
         return Report(
             number, len(rows), measured, unread, began, time.time(), os.getpid(), memory_bytes_of(os.getpid())
         )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from edge_runtime.archive.place import open_place
 from edge_runtime.archive.plan import ROWS, Settings
+from edge_runtime.archive.pool import find_ray
 from edge_runtime.archive.progress import Progress
 from edge_runtime.archive.run import Archive, find_archive, held, measure
 from edge_runtime.commands.measure import add_dicom_options, add_image_options, is_for_one_size, read_pixel_size
@@ -66,8 +67,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure what is missing, and show how far it is."""
     settings = _settings(args)
-    for module in ("pyarrow.parquet", *(("ray",) if args.processes != 1 or args.address else ())):
-        require(module)
+    require("pyarrow.parquet")
+    if args.processes != 1 or args.address:
+        find_ray(args.address)
     out = open_place(args.out)
     if out.store is None:
         check_folder(out.path)

@@ -31,12 +31,13 @@ def read_rows(out: Path) -> Rows:
 
 
 def start(source: Path, out: Path, *options: object, program: str | None = None) -> subprocess.Popen[str]:
-    """Begin an archive in a process of its own."""
+    """Begin an archive in a process and session of its own."""
     call = ["archive", source, "--out", out, "--model", "edge-s", "--json", *options]
     begin = ["-c", program] if program else ["-m", "edge_runtime"]
     return subprocess.Popen(
         [sys.executable, *begin, *map(str, call)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
+        start_new_session=True,
     )  # fmt: skip
 
 
@@ -66,16 +67,21 @@ def folder(tmp_path: Path) -> Path:
     return images
 
 
-@pytest.fixture
-def many(tmp_path: Path, folder: Path) -> Path:
-    """A list of 96 images, links to the same three: 12 parts, some seconds of work."""
-    links = tmp_path / "links"
-    links.mkdir()
-    names = [f"links/{number:02d}.png" for number in range(96)]
+def links(folder: Path, count: int) -> Path:
+    """A list of images beside a folder, links to its three."""
+    names = [f"links/{number:02d}.png" for number in range(count)]
+    (folder.parent / "links").mkdir()
     for number, name in enumerate(names):
-        (tmp_path / name).symlink_to(folder / f"{number % 3}.png")
-    (tmp_path / "many.csv").write_text("filename,pixel size(mm)\n" + "".join(f"{name},0.2\n" for name in names))
-    return tmp_path / "many.csv"
+        (folder.parent / name).symlink_to(folder / f"{number % 3}.png")
+    table = folder.parent / "many.csv"
+    table.write_text("filename,pixel size(mm)\n" + "".join(f"{name},0.2\n" for name in names))
+    return table
+
+
+@pytest.fixture
+def many(folder: Path) -> Path:
+    """A list of 96 images: 12 parts, some seconds of work."""
+    return links(folder, 96)
 
 
 def write_table(path: Path, frames: list[np.ndarray], **columns: list[Any]) -> Path:

@@ -1,11 +1,14 @@
-"""Several processes on Ray: one of them killed, the command killed."""
+"""Several processes on Ray: one of them killed, the command killed, a node of a cluster killed."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import secrets
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from tests.runtime.archive.conftest import Rows, read_rows, start
+from tests.runtime.archive.conftest import Rows, links, start
 
 pytestmark = pytest.mark.slow
 Make = Callable[..., Rows]
@@ -25,58 +28,126 @@ def reports(process: subprocess.Popen[str], count: int) -> list[dict[str, Any]]:
     return [json.loads(process.stdout.readline()) for _ in range(count)]
 
 
-def alive(folder: Path) -> list[str]:
-    """Command lines of processes whose environment names a temporary folder: Ray's daemons and workers."""
+def in_session(session: int) -> list[int]:
+    """The processes of a session: what was started as its leader, and all of Ray's below it."""
     found = []
-    for entry in Path("/proc").iterdir():
-        try:
-            if entry.name.isdigit() and f"TMPDIR={folder}".encode() in (entry / "environ").read_bytes():
-                found.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode())
-        except OSError:
-            continue
-    return [line for line in found if line]
+    for process in (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()):
+        with contextlib.suppress(OSError):
+            if os.getsid(process) == session:
+                found.append(process)
+    return found
+
+
+def end(session: int) -> None:
+    """Kill all of them at once, as when a machine is lost."""
+    for process in in_session(session):
+        os.kill(process, signal.SIGKILL)
+
+
+def gone(processes: set[int], seconds: float = 60) -> bool:
+    """Whether processes end by themselves."""
+    latest = time.monotonic() + seconds
+    while alive := [process for process in processes if is_alive(process)]:
+        if time.monotonic() > latest:
+            break
+        time.sleep(0.2)
+    return not alive
+
+
+def is_alive(process: int) -> bool:
+    try:
+        return bool(Path(f"/proc/{process}/cmdline").read_bytes())  # empty if nobody has asked how it ended
+    except OSError:
+        return False
 
 
 @pytest.fixture
-def own_tmp(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A temporary folder of short name, to see what is left in it: the paths of Ray's sockets have to be short."""
+def short_tmp(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A temporary folder of short name: the paths of Ray's sockets have to be short."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         monkeypatch.setenv("TMPDIR", folder)
         yield Path(folder)
 
 
-def gone(folder: Path, seconds: float = 60) -> bool:
-    end = time.monotonic() + seconds
-    while alive(folder) and time.monotonic() < end:
-        time.sleep(0.5)
-    return not alive(folder)
-
-
-def test_a_killed_process_loses_nothing_and_doubles_nothing(
-    archive: Make, many: Path, tmp_path: Path, own_tmp: Path
-) -> None:
-    out = tmp_path / "ray"
-    process = start(many, out, "--processes", 2)
-    first = reports(process, 2)
-    os.kill(first[-1]["process"], signal.SIGKILL)
-    printed, said = process.communicate(timeout=400)
-    assert (process.returncode, said) == (0, "")
-    lines = [json.loads(line) for line in printed.splitlines()]
-    assert lines[-1]["finished"] and lines[-1]["done"] == lines[-1]["of"] == 96
-    assert first[-1]["process"] not in {line["process"] for line in lines[-3:-1]}
-    assert gone(own_tmp) and not list(own_tmp.iterdir())
-    here = archive(many)
-    assert [{**row, "latency_ms": None} for row in read_rows(out)] == [{**row, "latency_ms": None} for row in here]
-    assert not list((out / "attempts").iterdir())
-
-
-def test_a_killed_command_takes_its_processes_along_and_is_continued(
-    archive: Make, many: Path, tmp_path: Path, own_tmp: Path
+def test_a_killed_process_and_then_a_killed_command_lose_and_double_nothing(
+    archive: Make, many: Path, tmp_path: Path, short_tmp: Path
 ) -> None:
     process = start(many, tmp_path / "out", "--processes", 2)
-    reports(process, 2)
-    process.kill()
-    process.communicate()
-    assert gone(own_tmp)
-    before = len(list((tmp_path / "out" / "rows").glob("*.parquet")))
-    assert 2 <= before < 12 and len(archive(many)) == 96
+    try:
+        seen = reports(process, 2)
+        os.kill(seen[-1]["process"], signal.SIGKILL)
+        seen += reports(process, 3)
+        process.kill()
+        _, said = process.communicate()
+        assert said == "" and seen[-1]["done"] == 5 * 8
+        assert gone({report["process"] for report in seen})
+    finally:
+        end(process.pid)
+    assert 5 <= len([*(tmp_path / "out" / "rows").glob("*.parquet")]) < 12
+    assert [{**row, "latency_ms": None} for row in archive(many)] == [
+        {**row, "latency_ms": None} for row in archive(many, out=tmp_path / "here")
+    ]
+
+
+def test_a_model_that_loads_in_no_other_process_ends_the_command(many: Path, tmp_path: Path) -> None:
+    program = (
+        "from edge_runtime import __main__\n"
+        "from edge_runtime.archive import run\n"
+        "job = run.Job\n"
+        "run.Job = lambda plan, source, out, model, manifest: job(plan, source, out, model[:-1], manifest)\n"
+        "__main__.command()"
+    )
+    process = start(many, tmp_path / "out", "--processes", 2, program=program)
+    printed, said = process.communicate(timeout=300)
+    assert process.returncode == 1 and not printed
+    assert said.startswith("error: ") and "edge-s-full_int8.tflite" in said and said.count("\n") == 1
+
+
+NODE = ("--num-cpus=1", "--object-store-memory=100000000", "--disable-usage-stats")
+
+
+@pytest.fixture
+def cluster(short_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, int]]:
+    """A cluster of two nodes with one core each: its address, and the session of the second node."""
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    monkeypatch.setenv("RAY_worker_niceness", "0")
+    nodes = []
+
+    def ray_start(*options: str) -> None:
+        call = [sys.executable, "-m", "ray.scripts.scripts", "start", *options, *NODE]
+        with (short_tmp / "said").open("w+") as said:
+            nodes.append(subprocess.Popen(call, stdout=said, stderr=said, start_new_session=True))
+            assert nodes[-1].wait(300) == 0, (short_tmp / "said").read_text()
+
+    try:
+        ray_start("--head", "--port=0", "--include-dashboard=false", f"--temp-dir={short_tmp}/ray")
+        address = (short_tmp / "ray" / "ray_current_cluster").read_text()
+        ray_start(f"--address={address}")
+        yield address, nodes[1].pid
+    finally:
+        for node in nodes:
+            end(node.pid)
+
+
+def test_a_killed_node_of_a_cluster_loses_nothing_and_doubles_nothing(
+    cluster: tuple[str, int], archive: Make, folder: Path, tmp_path: Path
+) -> None:
+    address, second = cluster
+    source, out = links(folder, 400), tmp_path / "out"
+    process = start(source, out, "--address", address)
+    while reports(process, 1)[0]["process"] not in in_session(second):
+        pass
+    end(second)
+    printed, said = process.communicate(timeout=300)
+    assert (process.returncode, said) == (0, "")
+    assert json.loads(printed.splitlines()[-1])["done"] == 400
+    before = sorted((out / "rows").iterdir())
+    assert len(archive(source)) == 400 and sorted((out / "rows").iterdir()) == before
+
+
+def test_a_cluster_that_is_not_there(many: Path, tmp_path: Path) -> None:
+    nobody = start(many, tmp_path / "out", "--address", "127.0.0.1:9")
+    _, said = nobody.communicate(timeout=120)
+    assert nobody.returncode == 1 and said.startswith("error: The cluster 127.0.0.1:9 cannot be reached")
+    assert said.count("\n") == 1

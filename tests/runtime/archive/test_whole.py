@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,9 +16,14 @@ import pytest
 from PIL import Image
 
 from edge_runtime.__main__ import main
+from edge_runtime.archive.place import open_place
+from edge_runtime.archive.plan import Settings
+from edge_runtime.archive.run import find_archive
+from edge_runtime.archive.worker import Worker
 from edge_runtime.errors import FetalHeadError, ModelError, UsageError
+from export.commands.sign import make_key
 from tests.helpers.places import ROOT, Run
-from tests.runtime.archive.conftest import FRAMES, Rows, read_rows, start, write_table
+from tests.runtime.archive.conftest import FRAMES, Rows, links, read_rows, start, write_table
 
 Make = Callable[..., Rows]
 
@@ -59,9 +66,19 @@ def test_a_rerun_does_only_what_is_missing(
     assert figures[0] == figures[1]
 
 
-def test_an_image_that_ends_each_process_costs_one_row(many: Path, tmp_path: Path, folder: Path) -> None:
+def test_a_part_counts_though_its_process_was_killed_after_it_was_written(folder: Path, tmp_path: Path) -> None:
+    (folder / "3.png").write_bytes(b"")
+    found = find_archive(
+        str(folder), open_place(str(tmp_path / "out")), Settings(pixel_size_mm=(0.2, 0.2)), model=Path("edge-s")
+    )
+    worker = Worker(found.job)
+    reports = [worker.measure(0) for _ in range(2)]
+    assert [(report.images, report.measured, report.unread) for report in reports] == [(4, 3, 1)] * 2
+
+
+def test_an_image_that_ends_each_process_costs_one_row(tmp_path: Path, folder: Path) -> None:
     """A decoder that crashes takes its process with it; here a file of a certain content does."""
-    poison = tmp_path / "links" / "40.png"
+    source, poison = links(folder, 24), tmp_path / "links" / "10.png"
     poison.unlink()
     Image.fromarray(FRAMES[0][0][:77]).save(poison)
     program = (
@@ -78,14 +95,14 @@ def test_an_image_that_ends_each_process_costs_one_row(many: Path, tmp_path: Pat
     )
     codes = []
     while not codes or (codes[-1] != 0 and len(codes) < 9):
-        process = start(many, tmp_path / "out", "--processes", 1, program=program)
+        process = start(source, tmp_path / "out", "--processes", 1, program=program)
         process.communicate(timeout=120)
         codes.append(process.returncode)
     assert codes == [-signal.SIGSEGV] * 4 + [0]
     rows = read_rows(tmp_path / "out")
-    assert len(rows) == 96 and not list((tmp_path / "out" / "attempts").iterdir())
-    assert [row["image"] for row in rows if row["reason"] and "process ended" in row["reason"]] == ["links/40.png"]
-    assert all(row["head_circumference_mm"] for row in (rows[39], rows[42]))
+    assert len(rows) == 24 and not list((tmp_path / "out" / "attempts").iterdir())
+    assert [row["image"] for row in rows if row["reason"] and "process ended" in row["reason"]] == ["links/10.png"]
+    assert all(row["head_circumference_mm"] for row in (rows[9], rows[12]))
 
 
 def test_another_model_source_or_setting_is_refused(
@@ -179,6 +196,19 @@ def test_sources_that_are_none(archive: Make, folder: Path, tmp_path: Path) -> N
     assert not (tmp_path / "out").exists()
 
 
+def test_a_model_that_cannot_be_used_ends_the_command_before_ray_starts(run: Run, folder: Path, tmp_path: Path) -> None:
+    whole = ROOT / "edge_runtime/models/edge-s-full_int8.tflite"
+    cut = tmp_path / whole.name
+    cut.write_bytes(whole.read_bytes()[:-1])
+    shutil.copy(whole.with_suffix(".json"), tmp_path)
+    make_key(tmp_path / "ours")
+    key = tmp_path / "ours.pub"
+    for options, said in ((("--model", cut), "edge-s-full_int8.tflite"), (("--trusted-key", key), "is not signed")):
+        done = run("edge_runtime", "archive", folder, "--out", tmp_path / "out", "--processes", 2, *options)
+        assert done.returncode == 1 and done.stderr.startswith("error: ") and said in done.stderr
+        assert done.stderr.count("\n") == 1 and not done.stdout and not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(("module", "processes"), [("pyarrow", 1), ("ray", 2)])
 def test_a_missing_package_is_named(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, processes: int
@@ -186,6 +216,7 @@ def test_a_missing_package_is_named(
     for name in [name for name in sys.modules if name.split(".")[0] == module]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.setattr(os, "environ", dict(os.environ))  # Ray's settings must not reach other tests
     with pytest.raises(FetalHeadError, match=rf"'{module}'.*pip install 'fetal-head-edge\[archive\]'"):
         main(["archive", str(folder), "--out", str(tmp_path / "out"), "--processes", str(processes)])
     assert not (tmp_path / "out").exists()
