@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from tests.helpers.places import ROOT
 from tests.runtime.archive.conftest import Rows, links, start
 
 pytestmark = pytest.mark.slow
@@ -36,6 +37,17 @@ def in_session(session: int) -> list[int]:
             if os.getsid(process) == session:
                 found.append(process)
     return found
+
+
+def listening(session: int) -> set[str]:
+    """The addresses at which a session's processes listen, as the system writes them."""
+    sockets = set()
+    for process in in_session(session):
+        for descriptor in Path(f"/proc/{process}/fd").glob("*"):
+            with contextlib.suppress(OSError):
+                sockets.add(str(descriptor.readlink()).removeprefix("socket:[").removesuffix("]"))
+    lines = [line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()]
+    return {line[1].split(":")[0] for line in lines if line[3] == "0A" and line[9] in sockets}
 
 
 def end(session: int) -> None:
@@ -61,20 +73,21 @@ def is_alive(process: int) -> bool:
         return False
 
 
-@pytest.fixture
-def short_tmp(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+@pytest.fixture(scope="module", autouse=True)
+def short_tmp() -> Iterator[Path]:
     """A temporary folder of short name: the paths of Ray's sockets have to be short."""
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        monkeypatch.setenv("TMPDIR", folder)
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        patch.setenv("TMPDIR", folder)
         yield Path(folder)
 
 
 def test_a_killed_process_and_then_a_killed_command_lose_and_double_nothing(
-    archive: Make, many: Path, tmp_path: Path, short_tmp: Path
+    archive: Make, many: Path, tmp_path: Path
 ) -> None:
     process = start(many, tmp_path / "out", "--processes", 2)
     try:
         seen = reports(process, 2)
+        assert {address[-8:] for address in listening(process.pid)} == {"0100007F"}  # 127.0.0.1
         os.kill(seen[-1]["process"], signal.SIGKILL)
         seen += reports(process, 3)
         process.kill()
@@ -89,29 +102,12 @@ def test_a_killed_process_and_then_a_killed_command_lose_and_double_nothing(
     ]
 
 
-def test_a_model_that_loads_in_no_other_process_ends_the_command(many: Path, tmp_path: Path) -> None:
-    program = (
-        "from edge_runtime import __main__\n"
-        "from edge_runtime.archive import run\n"
-        "job = run.Job\n"
-        "run.Job = lambda plan, source, out, model, manifest: job(plan, source, out, model[:-1], manifest)\n"
-        "__main__.command()"
-    )
-    process = start(many, tmp_path / "out", "--processes", 2, program=program)
-    printed, said = process.communicate(timeout=300)
-    assert process.returncode == 1 and not printed
-    assert said.startswith("error: ") and "edge-s-full_int8.tflite" in said and said.count("\n") == 1
-
-
 NODE = ("--num-cpus=1", "--object-store-memory=100000000", "--disable-usage-stats")
 
 
-@pytest.fixture
-def cluster(short_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, int]]:
+@pytest.fixture(scope="module")
+def cluster(short_tmp: Path) -> Iterator[tuple[str, int]]:
     """A cluster of two nodes with one core each: its address, and the session of the second node."""
-    monkeypatch.setenv("RAY_AUTH_MODE", "token")
-    monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    monkeypatch.setenv("RAY_worker_niceness", "0")
     nodes = []
 
     def ray_start(*options: str) -> None:
@@ -120,14 +116,35 @@ def cluster(short_tmp: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[
             nodes.append(subprocess.Popen(call, stdout=said, stderr=said, start_new_session=True))
             assert nodes[-1].wait(300) == 0, (short_tmp / "said").read_text()
 
-    try:
-        ray_start("--head", "--port=0", "--include-dashboard=false", f"--temp-dir={short_tmp}/ray")
-        address = (short_tmp / "ray" / "ray_current_cluster").read_text()
-        ray_start(f"--address={address}")
-        yield address, nodes[1].pid
-    finally:
-        for node in nodes:
-            end(node.pid)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(ROOT))
+        patch.setenv("RAY_AUTH_MODE", "token")
+        patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
+        patch.setenv("RAY_worker_niceness", "0")
+        try:
+            ray_start("--head", "--port=0", "--include-dashboard=false", f"--temp-dir={short_tmp}/ray")
+            address = (short_tmp / "ray" / "ray_current_cluster").read_text()
+            ray_start(f"--address={address}")
+            yield address, nodes[1].pid
+        finally:
+            for node in nodes:
+                end(node.pid)
+
+
+def test_a_model_that_loads_in_no_other_process_ends_the_command(
+    cluster: tuple[str, int], many: Path, tmp_path: Path
+) -> None:
+    program = (
+        "from edge_runtime import __main__\n"
+        "from edge_runtime.archive import run\n"
+        "job = run.Job\n"
+        "run.Job = lambda plan, source, out, model, manifest: job(plan, source, out, model[:-1], manifest)\n"
+        "__main__.command()"
+    )
+    process = start(many, tmp_path / "out", "--address", cluster[0], program=program)
+    printed, said = process.communicate(timeout=300)
+    assert process.returncode == 1 and not printed
+    assert said.startswith("error: ") and "edge-s-full_int8.tflite" in said and said.count("\n") == 1
 
 
 def test_a_killed_node_of_a_cluster_loses_nothing_and_doubles_nothing(
