@@ -29,7 +29,7 @@ PHANTOMS, SHIFTS = 32, 8
 """A phantom takes long to draw, so each is also shown shifted."""
 
 DISTINCT = PHANTOMS * SHIFTS
-ROW_GROUP = 64
+ROW_GROUP = 32
 PIXEL_SIZE_MM = 0.2
 STRETCHES = 10
 SAY_EVERY_S = 30.0

@@ -108,6 +108,8 @@ def _of_group(table: Any, group: int, begin: int, wanted: range, name: str) -> I
                 following = row + 1
                 yield _row_item(f"{name}, row {row}", batch.slice(row - begin, 1).to_pylist()[0])
             begin += batch.num_rows
+            if begin >= wanted.stop:  # the rest is another part's
+                break
     except (require("pyarrow").ArrowException, OSError) as error:
         for row in range(following, wanted.stop):
             where = f"{name}, row {row}"
