@@ -82,8 +82,9 @@ def short_tmp() -> Iterator[Path]:
 
 
 def test_a_killed_process_and_then_a_killed_command_lose_and_double_nothing(
-    archive: Make, many: Path, tmp_path: Path
+    archive: Make, folder: Path, tmp_path: Path
 ) -> None:
+    many = links(folder, 200)
     process = start(many, tmp_path / "out", "--processes", 2)
     try:
         seen = reports(process, 2)
@@ -96,7 +97,7 @@ def test_a_killed_process_and_then_a_killed_command_lose_and_double_nothing(
         assert gone({report["process"] for report in seen})
     finally:
         end(process.pid)
-    assert 5 <= len([*(tmp_path / "out" / "rows").glob("*.parquet")]) < 12
+    assert 5 <= len([*(tmp_path / "out" / "rows").glob("*.parquet")]) < 25
     assert [{**row, "latency_ms": None} for row in archive(many)] == [
         {**row, "latency_ms": None} for row in archive(many, out=tmp_path / "here")
     ]
@@ -129,22 +130,6 @@ def cluster(short_tmp: Path) -> Iterator[tuple[str, int]]:
         finally:
             for node in nodes:
                 end(node.pid)
-
-
-def test_a_model_that_loads_in_no_other_process_ends_the_command(
-    cluster: tuple[str, int], many: Path, tmp_path: Path
-) -> None:
-    program = (
-        "from edge_runtime import __main__\n"
-        "from edge_runtime.archive import run\n"
-        "job = run.Job\n"
-        "run.Job = lambda plan, source, out, model, manifest: job(plan, source, out, model[:-1], manifest)\n"
-        "__main__.command()"
-    )
-    process = start(many, tmp_path / "out", "--address", cluster[0], program=program)
-    printed, said = process.communicate(timeout=300)
-    assert process.returncode == 1 and not printed
-    assert said.startswith("error: ") and "edge-s-full_int8.tflite" in said and said.count("\n") == 1
 
 
 def test_a_killed_node_of_a_cluster_loses_nothing_and_doubles_nothing(

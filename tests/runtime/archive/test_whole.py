@@ -27,6 +27,16 @@ from tests.runtime.archive.conftest import FRAMES, Rows, links, read_rows, start
 
 Make = Callable[..., Rows]
 
+SLOWLY = (
+    "import time\n"
+    "from edge_runtime import __main__\n"
+    "from edge_runtime.archive import worker\n"
+    "measure = worker.measure_item\n"
+    "worker.measure_item = lambda *rest: (time.sleep(0.05), measure(*rest))[1]\n"
+    "__main__.command()"
+)
+"""The command, with images that take long on any computer."""
+
 
 def files(out: Path) -> dict[str, int]:
     return {file.name: file.stat().st_mtime_ns for file in (out / "rows").iterdir()}
@@ -35,7 +45,7 @@ def files(out: Path) -> dict[str, int]:
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
 def test_a_run_that_is_ended_midway_is_continued(archive: Make, many: Path, tmp_path: Path, number: int) -> None:
     out = tmp_path / "out"
-    process = start(many, out, "--processes", 1)
+    process = start(many, out, "--processes", 1, program=SLOWLY)
     assert process.stdout is not None
     done = [json.loads(process.stdout.readline())["done"] for _ in range(2)]
     process.send_signal(number)
@@ -152,8 +162,9 @@ def test_a_folder_that_is_no_archive_is_left_alone(archive: Make, folder: Path, 
 
 
 def test_a_second_run_into_the_folder_is_refused(many: Path, tmp_path: Path, run: Run) -> None:
-    process = start(many, tmp_path / "out", "--processes", 1)
+    process = start(many, tmp_path / "out", "--processes", 1, program=SLOWLY)
     assert process.stdout is not None and process.stdout.readline()
+    process.send_signal(signal.SIGSTOP)
     second = run("edge_runtime", "archive", many, "--out", tmp_path / "out", "--processes", 1, "--model", "edge-s")
     process.kill()
     process.communicate()
