@@ -268,6 +268,14 @@ COMMANDS: dict[str, Command] = {
             "outside frames --pixel-size-csv sizes.csv --limit 20 --out outside.json",
         ),
     ),
+    "submission": Command(
+        "challenge.command",
+        "write the file that the HC18 challenge scores",
+        "Measure the 335 test images of HC18, whose annotations are hidden, and write the ellipses as the challenge "
+        "asks for them: one row for each image, in mm and radians. An image that is refused gets the ellipse that "
+        "would not be shown, and is named with the reason. One without any ellipse gets zeros, and the exit code is 1.",
+        ("submission --out submission.csv", "submission hc18 --model edge-s --out edge-s.csv"),
+    ),
     "picture": Command(
         "pictures.phantom",
         "draw the shipped model's outline on a phantom",
