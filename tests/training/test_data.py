@@ -13,7 +13,7 @@ from edge_runtime.head.ellipse import fit_ellipse, outline_points
 from tests.helpers.places import Run
 from train.data.hc18 import TABLE, find_data, find_local, read_dataset
 from train.data.phantom import MARKER, make_dataset, make_phantom
-from train.data.splits import FOLDS, make_split
+from train.data.splits import CROSS, FOLDS, make_split
 
 LEAVE_THE_FRAME = ("186_HC.png", "346_HC.png", "628_2HC.png", "787_HC.png")
 
@@ -252,3 +252,14 @@ def test_an_image_in_both_lists_is_refused(copy: Path) -> None:
     (copy / "splits" / "paper_test.txt").write_text("001_HC.png\n")
     with pytest.raises(InputError, match=r"001_HC\.png"):
         make_split(read_dataset(copy), "paper")
+
+
+def test_cross_validation_tests_every_exam_once(hc18: Path, phantom: Path) -> None:
+    for dataset in (read_dataset(hc18), read_dataset(phantom)):
+        folds = [make_split(dataset, name) for name in CROSS]
+        assert sorted(n for fold in folds for n in fold.test) == sorted(dataset.samples)
+        for fold in folds:
+            exams = [{name.split("_")[0] for name in part} for part in (fold.train, fold.val, fold.test)]
+            assert all(exams) and not (exams[0] & exams[1] or exams[0] & exams[2] or exams[1] & exams[2])
+            assert len(fold.train + fold.val + fold.test) == len(dataset.samples)
+    assert len(make_split(read_dataset(hc18), "cross-1").val) > 60

@@ -21,15 +21,24 @@ from train.data.reference import Reference
 
 R = TypeVar("R", bound=Reference)
 
-SplitName = Literal["paper", "grouped", "fold-1", "fold-2", "fold-3", "fold-4", "fold-5"]
+SplitName = Literal[
+    "paper", "grouped", "fold-1", "fold-2", "fold-3", "fold-4", "fold-5",
+    "cross-1", "cross-2", "cross-3", "cross-4", "cross-5",
+]  # fmt: skip
 SPLITS: tuple[SplitName, ...] = ("paper", "grouped")
 """Those that a network is reported on."""
 
 FOLDS: tuple[SplitName, ...] = ("fold-1", "fold-2", "fold-3", "fold-4", "fold-5")
 """Cross-validation, to choose between ways of training without the test part of ``grouped``."""
 
+CROSS: tuple[SplitName, ...] = ("cross-1", "cross-2", "cross-3", "cross-4", "cross-5")
+"""Cross-validation of every exam, to score all images by networks that have not seen them."""
+
 VAL_SHARE = 0.1
 """Share of exams (of the training list) that ``grouped`` sets aside to choose the epoch on."""
+
+LEAST_VAL = 22
+"""Exams that ``cross-K`` sets aside at least, where there are twice as many: limits need 20 measured images."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +46,7 @@ class Split:
     """Names of the images of each part, each sorted.
 
     Attributes:
-        name: ``paper``, ``grouped`` or ``fold-1`` to ``fold-5``.
+        name: ``paper``, ``grouped``, ``fold-1`` to ``fold-5`` or ``cross-1`` to ``cross-5``.
         train: Trained on.
         val: The epoch is chosen on these; empty for ``paper`` and folds, which keep the last.
         test: Reported.
@@ -63,15 +72,18 @@ def make_split(dataset: Dataset, name: SplitName, seed: int = 0) -> Split:
     ``paper_train.txt`` lacks; train and val are ``paper_train.txt`` divided by exam. Without lists, 80/10/10 by exam.
     One's own lists ``splits/val.txt`` and ``splits/test.txt`` come first; the other images train.
     ``fold-K`` leaves the test part of ``grouped`` out, divides the other exams in five, tests on the K-th fifth and
-    trains on the others.
+    trains on the others. ``cross-K`` divides all exams in five, tests on the K-th fifth, and sets some of the others
+    aside to validate on.
 
     Args:
         dataset: What to divide.
-        name: One of :data:`SPLITS` or :data:`FOLDS`.
+        name: One of :data:`SPLITS`, :data:`FOLDS` or :data:`CROSS`.
         seed: Of the random divisions.
     """
     if name in FOLDS:
         return _fold(dataset, name, seed)
+    if name in CROSS:
+        return _cross(dataset, name, seed)
     lists = _paper_lists(dataset)
     if name == "paper":
         train, test = lists or _take(sorted(dataset.samples), 0.2, seed)
@@ -106,6 +118,21 @@ def _fold(dataset: Dataset, name: SplitName, seed: int) -> Split:
     chosen = set(random.Random(seed).sample(exams, len(exams))[FOLDS.index(name) :: len(FOLDS)])
     parts = [tuple(n for n in names if (exam_of(n) in chosen) == inside) for inside in (False, True)]
     return Split(name, parts[0], (), parts[1])
+
+
+def _cross(dataset: Dataset, name: SplitName, seed: int) -> Split:
+    exams = sorted({exam_of(n) for n in dataset.samples})
+    if len(exams) < len(CROSS):
+        raise InputError(f"{dataset.root} has {counted(len(exams), 'exam')}; a cross-validation needs {len(CROSS)}.")
+    test = set(random.Random(seed).sample(exams, len(exams))[CROSS.index(name) :: len(CROSS)])
+    rest = [exam for exam in exams if exam not in test]
+    count = max(round(VAL_SHARE * len(rest)), min(LEAST_VAL, len(rest) // 2))
+    val = set(random.Random(seed).sample(rest, count))
+    parts: dict[str, list[str]] = {"train": [], "val": [], "test": []}
+    for image in sorted(dataset.samples):
+        exam = exam_of(image)
+        parts["test" if exam in test else "val" if exam in val else "train"].append(image)
+    return Split(name, *map(tuple, parts.values()))
 
 
 def draw(names: Sequence[str], count: int) -> list[str]:
