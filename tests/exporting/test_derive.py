@@ -20,7 +20,7 @@ from edge_runtime.quality.look import FIGURES
 from edge_runtime.segmenter import Segmenter
 from export.commands import quality
 from export.commands.quality import describe
-from export.quality.cases import COMPOUND, Examined, good_cases, is_shown, others_of
+from export.quality.cases import COMPOUND, Examined, good_cases, is_shown, others_of, parts_of
 from export.quality.derive_limits import (
     LEAST_IMAGES,
     TAIL,
@@ -262,3 +262,11 @@ def test_too_few_validation_images_are_said_before_anything_is_measured(monkeypa
     segmenter = SimpleNamespace(manifest=SimpleNamespace(checkpoint={}))
     with pytest.raises(UsageError, match=rf"has 3 images; an interval needs {LEAST_IMAGES}\. .*splits/val\.txt"):
         quality._derived(segmenter, SimpleNamespace(title="a set"), None)  # type: ignore[arg-type]
+
+
+def test_a_folder_without_the_images_trained_on_is_named(phantom: Path) -> None:
+    dataset = read_dataset(phantom)
+    files = {"train": ["gone_1.png", "gone_2.png"], "val": [], "test": []}
+    manifest = SimpleNamespace(name="mine", checkpoint={"data": {"title": dataset.title, "files": files}})
+    with pytest.raises(UsageError, match="has none of the 2 images that mine was trained on"):
+        parts_of(SimpleNamespace(manifest=manifest), dataset)  # type: ignore[arg-type]
