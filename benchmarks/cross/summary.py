@@ -10,6 +10,7 @@ import numpy as np
 from benchmarks.common.by_exam import mean_over_exams
 from benchmarks.common.tables import NOT_MEASURED, text_table
 from benchmarks.cross.fold import FoldResult, Scored
+from edge_runtime.common.cli import counted
 from edge_runtime.errors import UsageError
 from train.data.hc18 import exam_of
 from train.data.splits import CROSS
@@ -62,7 +63,7 @@ def size_table(results: Sequence[FoldResult]) -> str:
     missing = f", {len(CROSS) - len(results)} still missing" if len(results) < len(CROSS) else ""
     others = f"{sum(first.others.values())} frames from elsewhere" if first.others else "no frames from elsewhere"
     note = (
-        f"{first.size} on {first.data}, {len(results)} folds{missing}: {first.config['epochs']} epochs each, "
+        f"{first.size} on {first.data}, {counted(len(results), 'fold')}{missing}, {counted(first.config['epochs'], 'epoch')}, "
         f"{others}, {first.pseudo_labels} outlines by networks; {', '.join(sorted({r.recipe for r in results}))}, each "
         "with its own limits."
     )

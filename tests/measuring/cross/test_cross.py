@@ -92,7 +92,7 @@ def test_a_fold_is_trained_exported_limited_and_scored_on_what_it_has_not_seen(d
 def test_the_table_and_the_worst_images(run_here: Run, done: Path, phantoms: Path, tmp_path: Path) -> None:
     call = ("benchmarks", "cross", "--results", done / "results", "--data", phantoms)
     table = run_here(*call, "--table")
-    assert table.returncode == 0 and "1 folds, 4 still missing: 1 epochs each" in table.stdout
+    assert table.returncode == 0 and "1 fold, 4 still missing, 1 epoch," in table.stdout
     assert "0 outlines by networks" in table.stdout and "no frames from elsewhere" in table.stdout
     drawn = run_here(*call, "--worst", tmp_path)
     assert drawn.returncode == 0 and "do not publish" in drawn.stdout, drawn.stderr
