@@ -62,10 +62,11 @@ def size_table(results: Sequence[FoldResult]) -> str:
     first = results[0]
     missing = f", {len(CROSS) - len(results)} still missing" if len(results) < len(CROSS) else ""
     others = f"{sum(first.others.values())} frames from elsewhere" if first.others else "no frames from elsewhere"
+    recipes = ", ".join(sorted({result.recipe for result in results}))
     note = (
         f"{first.size} on {first.data}, {counted(len(results), 'fold')}{missing}, "
-        f"{counted(first.config['epochs'], 'epoch')}, {others}, {first.pseudo_labels} outlines by networks; {', '.join(sorted({r.recipe for r in results}))}, each "
-        "with its own limits."
+        f"{counted(first.config['epochs'], 'epoch')}, {others}, {first.pseudo_labels} outlines by networks; {recipes}, "
+        "each with its own limits."
     )
     return f"{text_table(list(HEADER), rows)}\n{note}"
 
