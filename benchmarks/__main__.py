@@ -154,6 +154,15 @@ COMMANDS: dict[str, Command] = {
         "training goes on. Ends with a table.",
         ("levers --table", "levers base longer --jobs 2 --minutes 60"),
     ),
+    "cross": Command(
+        "cross.command",
+        "score every image by networks that have not seen its exam",
+        "Train each shipped size on each four fifths of the exams, export it to full int8, derive its own limits, and "
+        "score the other fifth with the runtime: every image once. No outlines by networks are used, since those that "
+        "drew them had seen exams of every fold. One result file for each fold; what is done is skipped, and an "
+        "interrupted training goes on. Ends with tables by head size.",
+        ("cross edge-s --jobs 2", "cross edge-s --epochs 20 --minutes 60", "cross --table", "cross --worst reports"),
+    ),
     "sizes": Command(
         "commands.sizes",
         "show the shipped sizes against their goals",
@@ -278,6 +287,14 @@ COMMANDS: dict[str, Command] = {
             "outside ../shared/outside --report reports/outside.html",
             "outside frames --pixel-size-csv sizes.csv --limit 20 --out outside.json",
         ),
+    ),
+    "submission": Command(
+        "challenge.command",
+        "write the file that the HC18 challenge scores",
+        "Measure the 335 test images of HC18, whose annotations are hidden, and write the ellipses as the challenge "
+        "asks for them: one row for each image, in mm and radians. An image that is refused gets the ellipse that "
+        "would not be shown, and is named with the reason. One without any ellipse gets zeros, and the exit code is 1.",
+        ("submission --out submission.csv", "submission hc18 --model edge-s --out edge-s.csv"),
     ),
     "picture": Command(
         "pictures.phantom",

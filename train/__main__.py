@@ -13,7 +13,7 @@ from train.config import FREE, MAX_BATCH, MAX_EPOCHS, MAX_LR, MAX_SEED, PROTOCOL
 from train.data.hc18 import find_data
 from train.data.others import find_others, read_others, without_kinds
 from train.data.pseudo_labels import read_pseudo_labels
-from train.data.splits import FOLDS, SPLITS
+from train.data.splits import CROSS, FOLDS, SPLITS
 from train.protocols import ANY_SCANNER, PAPER, protocol_name
 from train.strategies import STRATEGIES, Strategy, get_strategy
 from train.weights import SOURCES
@@ -89,9 +89,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=at_least(0, MAX_SEED), metavar="N", help="default: 0")
     parser.add_argument(
         "--split",
-        choices=(*SPLITS, *FOLDS),
-        help="fold-1 to fold-5: cross-validation on all exams but those of the grouped test part; default: the "
-        "protocol's",
+        choices=(*SPLITS, *FOLDS, *CROSS),
+        help="fold-1 to fold-5: cross-validation on all exams but those of the grouped test part; cross-1 to cross-5: "
+        "on all exams; default: the protocol's",
     )
     parser.add_argument(
         "--train-images", type=at_least(2), metavar="N", help="train on N images of the training part; default: all"

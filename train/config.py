@@ -30,7 +30,8 @@ class TrainConfig:
     Attributes:
         image_size: (height, width) of the input in pixels, multiples of 16.
         protocol: Name of the preset that the other settings started from.
-        split: ``paper``, ``grouped`` or a fold of the cross-validation, ``fold-1`` to ``fold-5``.
+        split: ``paper``, ``grouped`` or a fold of a cross-validation, ``fold-1`` to ``fold-5`` or ``cross-1`` to
+            ``cross-5``.
         resize_rule: How a frame is fitted into the input, see :mod:`edge_runtime.frame.geometry`.
         mask: ``ellipse`` (interior of the reference ellipse) or ``contour`` (the paper's filled outline).
         augment: ``none``, ``paper``, ``reflected`` (as ``paper``, but no black corners), ``ours`` or ``turned`` (by any

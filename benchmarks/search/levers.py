@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.common.by_exam import Interval, mean_over_exams
 from benchmarks.common.tables import NOT_MEASURED, text_table
 from benchmarks.search.points import POINTS
 from benchmarks.search.trial import Judged, Trial, TrialResult
-from edge_runtime.metrics import BOOTSTRAP_SAMPLES
 from train.data.hc18 import exam_of
 from train.data.splits import FOLDS
 
@@ -72,10 +72,6 @@ def trials(lever: str) -> list[Trial]:
     ]
 
 
-Interval = tuple[float, float, float]
-"""Mean, and the ends of its 95 % interval."""
-
-
 @dataclass(frozen=True)
 class Effect:
     """What a lever changes, as the mean over images and its 95 % interval by bootstrap over exams.
@@ -118,7 +114,8 @@ def effect(lever: str, results: Mapping[str, TrialResult]) -> Effect | None:
     exams = [exam_of(image) for image in images]
     dice = 100 * (np.array(one.dice) - np.array(other.dice))
     errors = _errors(one) - _errors(other)  # not a number where one of them refused
-    return Effect(lever, len(both), one.mean_dice, one.adf_mm, _interval(dice, exams), _interval(errors, exams))
+    changes = mean_over_exams(dice, exams), mean_over_exams(errors, exams)
+    return Effect(lever, len(both), one.mean_dice, one.adf_mm, *changes)
 
 
 def _together(parts: Sequence[Judged]) -> Judged:
@@ -130,20 +127,6 @@ def _together(parts: Sequence[Judged]) -> Judged:
 
 def _errors(judged: Judged) -> np.ndarray[Any, np.dtype[np.float64]]:
     return np.array([np.nan if mm is None else abs(mm) for mm in judged.hc_difference_mm])
-
-
-def _interval(values: np.ndarray[Any, np.dtype[np.float64]], exams: Sequence[str]) -> Interval | None:
-    """Mean and 95 % interval; the bootstrap draws exams, because an exam's images are alike. None without values."""
-    _, which = np.unique(exams, return_inverse=True)
-    known = ~np.isnan(values)
-    if not known.any():
-        return None
-    sums = np.bincount(which, np.where(known, values, 0.0))
-    counts = np.bincount(which, known.astype(float))
-    drawn = np.random.default_rng(0).integers(0, len(sums), (BOOTSTRAP_SAMPLES, len(sums)))
-    means = sums[drawn].sum(axis=1) / np.maximum(counts[drawn].sum(axis=1), 1)
-    low, high = np.percentile(means, [2.5, 97.5])
-    return float(sums.sum() / counts.sum()), float(low), float(high)
 
 
 def table(results: Mapping[str, TrialResult]) -> str:

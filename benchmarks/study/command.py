@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
-import sys
 import time
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
@@ -16,10 +12,11 @@ from typing import Any
 
 from benchmarks.common.arguments import add_trainings, cores_each
 from benchmarks.common.device import this_device
+from benchmarks.common.stage import call_stage
 from benchmarks.study.results import SCHEMA_VERSION, TRAINING, TrainingResult, result_path
 from benchmarks.study.runs import RUNS, StudyRun, get_run
 from edge_runtime.common.arguments import above, at_least
-from edge_runtime.common.cli import clock, ending_text, say
+from edge_runtime.common.cli import clock, say
 from edge_runtime.common.files import write_json
 from edge_runtime.common.record import from_json, to_json
 from edge_runtime.errors import FetalHeadError, UsageError
@@ -100,40 +97,15 @@ def _do(each: StudyRun, dataset: Dataset, args: argparse.Namespace, threads: int
     extra = ["--epochs", str(args.epochs)] if args.epochs else []
     extra += ["--limit", str(args.limit)] if args.limit else []
     extra += ["--device", args.device] if args.device else []
-    _call(["train", *each.arguments, *extra, *data, "--out", str(folder), "--resume"], log, threads)
+    call_stage(["train", *each.arguments, *extra, *data, "--out", str(folder), "--resume"], log, threads)
     exports = None
     if each.exported:
         artifacts = ["--out", str(folder / "artifacts"), "--json", *PLAIN]
-        exports = _call(["export", "--checkpoint", str(checkpoint), *artifacts, *data], log, threads, allowed=(0, 1))
+        call = ["export", "--checkpoint", str(checkpoint), *artifacts, *data]
+        exports = call_stage(call, log, threads, allowed=(0, 1))
     document = result_document(each, checkpoint, json.loads(exports) if exports else None, dataset)
     write_json(result_path(each.name, args.results), to_json(document))
     say(f"{each.name}: Dice {document.scores.dice.mean:.2%}, done in {clock(time.monotonic() - started)}")
-
-
-def _call(arguments: Sequence[str], log: Path, threads: int, allowed: Sequence[int] = (0,)) -> str:
-    """Run a stage of the project in its own process; its messages go to the log.
-
-    Returns:
-        Its standard output, with ``--json``.
-
-    Raises:
-        FetalHeadError: It failed.
-    """
-    log.parent.mkdir(parents=True, exist_ok=True)
-    waiting = "passive"  # threads that spin while they wait halve the speed of other work, and gain nothing alone
-    environment = {"OMP_WAIT_POLICY": waiting, **os.environ, "OMP_NUM_THREADS": str(threads)}
-    json_wanted = "--json" in arguments
-    with log.open("a") as file:
-        done = subprocess.run(
-            [sys.executable, "-m", *arguments],
-            env=environment,
-            stdout=subprocess.PIPE if json_wanted else file,
-            stderr=file,
-            text=True,
-        )
-    if done.returncode not in allowed:
-        raise FetalHeadError(f"python -m {' '.join(arguments)} {ending_text(done.returncode)}; see {log}.")
-    return done.stdout or ""
 
 
 def result_document(

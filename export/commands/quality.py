@@ -20,7 +20,7 @@ from edge_runtime.segmenter import Segmenter
 from edge_runtime.shipped import DEFAULT_MODEL
 from export.artifact import sign_again
 from export.quality.cases import REAL, Examined, gather, gather_others, good_cases, others_of, parts_of, refused
-from export.quality.derive_limits import COVERAGE, MARGIN, derive
+from export.quality.derive_limits import COVERAGE, LEAST_IMAGES, MARGIN, MORE, derive
 from export.quality.scanner import Calibration, calibrate
 from train.data.check import check_samples
 from train.data.hc18 import Dataset, find_data
@@ -75,6 +75,10 @@ def _derived(segmenter: Segmenter, dataset: Dataset, place: Path | None) -> dict
     if not others:
         say("no frames from elsewhere: the limits and the trust know other organs from generated frames alone")
     parts = parts_of(segmenter, dataset)
+    if (held_out := len(parts["val"])) < LEAST_IMAGES:  # now, not after minutes
+        raise UsageError(
+            f"The validation part has {counted(held_out, 'image')}; an interval needs {LEAST_IMAGES}. {MORE}"
+        )
     check_samples(dataset, [*parts["train"], *parts["val"]])
     cases = {part: gather(segmenter, parts[part], part) for part in ("train", "val")}
     cases["elsewhere"] = gather_others(segmenter, others)

@@ -226,7 +226,13 @@ def parts_of(segmenter: Segmenter, dataset: Dataset) -> dict[str, list[Sample]]:
             f"{segmenter.manifest.name} was trained on {data.get('title')}, and {dataset.root} is {dataset.title}: it "
             "is not known which of these images were used for training. Pass the folder it was trained on with --data."
         )
-    return {part: [dataset.samples[n] for n in data["files"][part] if n in dataset.samples] for part in PARTS}
+    parts = {part: [dataset.samples[n] for n in data["files"][part] if n in dataset.samples] for part in PARTS}
+    if not parts["train"]:
+        raise UsageError(
+            f"{dataset.root} has none of the {len(data['files']['train'])} images that {segmenter.manifest.name} was "
+            "trained on. Pass the folder it was trained on with --data."
+        )
+    return parts
 
 
 def others_of(segmenter: Segmenter, others: Sequence[Other]) -> list[Other]:

@@ -58,8 +58,12 @@ KNOWN_SHARE = 0.99
 """Share of the real images whose look counts as known."""
 
 CAUTION_SHARE = 0.05
-LEAST_IMAGES = 60
-"""Minimum number of real images to measure an interval on."""
+LEAST_IMAGES = 20
+"""Minimum number of real images to measure an interval on. With 19, the two extremes enclose a further image with a
+probability of 90 %; with fewer, nothing does."""
+
+MORE = "Put more images into it with the list splits/val.txt in the folder of the data, and train and export anew."
+"""What to do if the validation part has too few."""
 
 
 def derive(train: Sequence[Examined], validation: Sequence[Examined], others: Sequence[Examined]) -> Limits:
@@ -76,7 +80,8 @@ def derive(train: Sequence[Examined], validation: Sequence[Examined], others: Se
     shown = [c for c in validation if c.kind == REAL and c.figures is not None]
     if len(shown) < LEAST_IMAGES:
         raise UsageError(
-            f"The validation part has {len(shown)} images that can be measured; an interval needs {LEAST_IMAGES}."
+            f"The validation part has {len(shown)} images that can be measured; an interval needs {LEAST_IMAGES}. "
+            f"{MORE}"
         )
     every = [*train, *validation, *others]
     known = known_look([c for c in (*train, *validation) if c.kind == REAL])

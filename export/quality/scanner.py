@@ -15,13 +15,10 @@ from edge_runtime.errors import UsageError
 from edge_runtime.quality.limits import Limits
 from edge_runtime.quality.look import KnownLook
 from export.quality.cases import Examined, is_shown, looks_unlike
-from export.quality.derive_limits import prediction_interval, scores_of
+from export.quality.derive_limits import LEAST_IMAGES, prediction_interval, scores_of
 
 COVERAGE = 0.9
 """Share of further images of this scanner whose true circumference should lie in the interval."""
-
-LEAST_IMAGES = 20
-"""With 19, the two extremes enclose a further image with a probability of 90 %; with fewer, nothing does."""
 
 PRIOR_IMAGES = 30
 """How many images the earlier look counts for in the covariance: 7 figures need more than a scanner's 30 images."""

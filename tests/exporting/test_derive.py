@@ -20,7 +20,7 @@ from edge_runtime.quality.look import FIGURES
 from edge_runtime.segmenter import Segmenter
 from export.commands import quality
 from export.commands.quality import describe
-from export.quality.cases import COMPOUND, Examined, good_cases, is_shown, others_of
+from export.quality.cases import COMPOUND, Examined, good_cases, is_shown, others_of, parts_of
 from export.quality.derive_limits import (
     LEAST_IMAGES,
     TAIL,
@@ -30,7 +30,6 @@ from export.quality.derive_limits import (
     prediction_interval,
     usual_of,
 )
-from export.quality.scanner import LEAST_IMAGES as LEAST_OF_SCANNER
 from export.quality.scanner import calibrate
 from tests.helpers.places import Run
 from tests.helpers.some_limits import examined, make_limits
@@ -80,8 +79,8 @@ def test_derived_limits_let_rightly_measured_frames_through() -> None:
         for low, high in [limits.interval_mm(case.hc_mm or 0.0, case.blur_mm, unlike=False)]
     ]
     assert 0.88 < np.mean(inside) < 0.98
-    with pytest.raises(UsageError, match=f"59 images that can be measured; an interval needs {LEAST_IMAGES}"):
-        derive(train, validation[:59], [])
+    with pytest.raises(UsageError, match=f"19 images that can be measured; an interval needs {LEAST_IMAGES}"):
+        derive(train, validation[:19], [])
 
 
 def test_frames_of_unknown_look_get_the_interval_that_they_need() -> None:
@@ -174,8 +173,8 @@ def test_a_scanner_gets_its_own_interval_and_look() -> None:
 
 
 def test_too_few_images_of_a_scanner_are_refused_with_the_next_step() -> None:
-    images = [examined(look=np.random.default_rng(i).normal(size=len(FIGURES))) for i in range(LEAST_OF_SCANNER - 1)]
-    with pytest.raises(UsageError, match=rf"19 of 22 images are shown.*needs {LEAST_OF_SCANNER}\. Add.*--others"):
+    images = [examined(look=np.random.default_rng(i).normal(size=len(FIGURES))) for i in range(LEAST_IMAGES - 1)]
+    with pytest.raises(UsageError, match=rf"19 of 22 images are shown.*needs {LEAST_IMAGES}\. Add.*--others"):
         calibrate(make_limits(), [*images, *[examined(core=-5.0)] * 3])
 
 
@@ -232,7 +231,7 @@ def test_the_command_records_what_limits_were_derived_from(
         "train": [*drawn(rng, 150), *bad],
         "val": [*drawn(rng, 80), *(replace(c, kind=COMPOUND) for c in drawn(rng, 60))],
     }
-    parts = {"train": [], "val": []}
+    parts = {"train": [], "val": [None] * LEAST_IMAGES}
     monkeypatch.setattr(quality, "parts_of", lambda *_: parts)
     monkeypatch.setattr(quality, "check_samples", lambda *_: None)
     monkeypatch.setattr(quality, "gather", lambda _, samples, part: cases[part])
@@ -255,3 +254,19 @@ def test_an_artifact_without_limits_cannot_be_calibrated(run: Run, phantom: Path
     done = run("export", "quality", "--scanner", "clinic B", "--data", phantom, model)
     assert done.returncode == 2 and "has no limits. Derive them first" in done.stderr
     assert json.loads(model.with_suffix(".json").read_text())["quality"] == {}
+
+
+def test_too_few_validation_images_are_said_before_anything_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quality, "parts_of", lambda *_: {"train": [None] * 24, "val": [None] * 3})
+    monkeypatch.setattr(quality, "gather", lambda *_: pytest.fail("measured first"))
+    segmenter = SimpleNamespace(manifest=SimpleNamespace(checkpoint={}))
+    with pytest.raises(UsageError, match=rf"has 3 images; an interval needs {LEAST_IMAGES}\. .*splits/val\.txt"):
+        quality._derived(segmenter, SimpleNamespace(title="a set"), None)  # type: ignore[arg-type]
+
+
+def test_a_folder_without_the_images_trained_on_is_named(phantom: Path) -> None:
+    dataset = read_dataset(phantom)
+    files = {"train": ["gone_1.png", "gone_2.png"], "val": [], "test": []}
+    manifest = SimpleNamespace(name="mine", checkpoint={"data": {"title": dataset.title, "files": files}})
+    with pytest.raises(UsageError, match="has none of the 2 images that mine was trained on"):
+        parts_of(SimpleNamespace(manifest=manifest), dataset)  # type: ignore[arg-type]

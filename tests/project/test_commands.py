@@ -21,7 +21,7 @@ import train.__main__
 from export.commands import export as export_command
 from tests.helpers.places import Run
 from train import weights
-from train.data import download
+from train.data import download, phantom
 
 NOT_NUMBERS = ("", " ", "x", "nan", "-3", "--3", "1,5", "0x10", "1_000", "\u0663", " 3", "1e999x", "None", "-inf")
 INFINITE = ("inf", "1e999", "1" + "0" * 400)
@@ -41,7 +41,8 @@ def all_parsers() -> Iterator[argparse.ArgumentParser]:
     for package in (edge_runtime.__main__, benchmarks.__main__, train.__main__):
         parser = package.build_parser()
         yield from (parser, *subcommands(parser).values())
-    yield from (download.build_parser(), weights.build_parser(), examples.scanner.__main__.build_parser())
+    yield from (download.build_parser(), phantom.build_parser(), weights.build_parser())
+    yield examples.scanner.__main__.build_parser()
     yield export_command.build_parser("other commands:\n  x")
     for module in dict.fromkeys(module for module, _ in export.__main__.COMMANDS.values()):
         parser = import_module(f"export.commands.{module}").build_parser()

@@ -85,7 +85,7 @@ def test_no_module_writes_files_past_the_module_that_does_it_whole() -> None:
         "benchmarks/fuzz/artifacts.py": "damage, made on purpose in a temporary folder",
         "benchmarks/fuzz/files.py": "likewise",
         "benchmarks/fuzz/rig.py": "likewise",
-        "benchmarks/study/command.py": "a log, which grows",
+        "benchmarks/common/stage.py": "a log, which grows",
         "train/data/phantom.py": "into a temporary folder that is renamed",
         "train/weights.py": "into a temporary folder",
         "train/loop.py": "a temporary file that is renamed",

@@ -26,7 +26,7 @@ ORDER = {
     ),
     "benchmarks": (
         "common machine frames roofline suite devices study int8 predict search runtime fuzz peers pictures pages "
-        "commands __main__"
+        "challenge cross commands __main__"
     ),
     "examples": ("scanner scanner.growth scanner.screen scanner.sources scanner.server scanner.__main__"),
 }

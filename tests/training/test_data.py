@@ -13,7 +13,7 @@ from edge_runtime.head.ellipse import fit_ellipse, outline_points
 from tests.helpers.places import Run
 from train.data.hc18 import TABLE, find_data, find_local, read_dataset
 from train.data.phantom import MARKER, make_dataset, make_phantom
-from train.data.splits import FOLDS, make_split
+from train.data.splits import CROSS, FOLDS, make_split
 
 LEAVE_THE_FRAME = ("186_HC.png", "346_HC.png", "628_2HC.png", "787_HC.png")
 
@@ -161,10 +161,9 @@ def test_a_wrong_data_folder_is_told_from_others(phantom: Path, tmp_path: Path, 
     assert said.format(root=tmp_path) in str(caught.value)
 
 
-def test_a_table_without_circumferences_is_named(copy: Path) -> None:
-    lines = (copy / TABLE).read_text().splitlines()
-    (copy / TABLE).write_text("\n".join(line.rpartition(",")[0] for line in lines))
-    with pytest.raises(UsageError, match="no column 'head circumference"):
+def test_a_misspelt_column_of_circumferences_is_named(copy: Path) -> None:
+    (copy / TABLE).write_text((copy / TABLE).read_text().replace("head circumference (mm)", "Circumference"))
+    with pytest.raises(UsageError, match=r"no column 'head circumference \(mm\)'.*'Circumference'.*Rename"):
         read_dataset(copy)
 
 
@@ -253,3 +252,14 @@ def test_an_image_in_both_lists_is_refused(copy: Path) -> None:
     (copy / "splits" / "paper_test.txt").write_text("001_HC.png\n")
     with pytest.raises(InputError, match=r"001_HC\.png"):
         make_split(read_dataset(copy), "paper")
+
+
+def test_cross_validation_tests_every_exam_once(hc18: Path, phantom: Path) -> None:
+    for dataset in (read_dataset(hc18), read_dataset(phantom)):
+        folds = [make_split(dataset, name) for name in CROSS]
+        assert sorted(n for fold in folds for n in fold.test) == sorted(dataset.samples)
+        for fold in folds:
+            exams = [{name.split("_")[0] for name in part} for part in (fold.train, fold.val, fold.test)]
+            assert all(exams) and not (exams[0] & exams[1] or exams[0] & exams[2] or exams[1] & exams[2])
+            assert len(fold.train + fold.val + fold.test) == len(dataset.samples)
+    assert len(make_split(read_dataset(hc18), "cross-1").val) > 60

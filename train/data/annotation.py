@@ -72,7 +72,7 @@ def marked_pixels(path: Path) -> NDArray[np.bool_]:
     return np.asarray(difference > most // 2)
 
 
-def read_annotation(path: Path, pixel_size_mm: float, hc_mm: float) -> Annotation:
+def read_annotation(path: Path, pixel_size_mm: float, hc_mm: float | None) -> Annotation:
     """Read an annotation and fit its ellipse.
 
     Of an outline, the ellipse goes through the middle of the line. Of a filled mask, it has the shape of the mask's
@@ -81,7 +81,7 @@ def read_annotation(path: Path, pixel_size_mm: float, hc_mm: float) -> Annotatio
     Args:
         path: The annotation.
         pixel_size_mm: Side of a pixel in mm.
-        hc_mm: Head circumference by the table, in mm.
+        hc_mm: Head circumference by the table, in mm; None if it has none. A filled mask's edge is then the outline.
 
     Raises:
         InputError: It cannot be read, marks nothing, or no ellipse can be fitted to it.
@@ -97,7 +97,7 @@ def read_annotation(path: Path, pixel_size_mm: float, hc_mm: float) -> Annotatio
     except ValueError as error:
         raise InputError(f"{path}: no ellipse can be fitted to this annotation: {error}.") from error
     shift = 0.0
-    if is_filled:
+    if is_filled and hc_mm is not None:
         # an ellipse that is moved outwards by d is longer by nearly 2 pi d
         shift = (hc_mm / pixel_size_mm - ellipse.perimeter) / (2 * math.pi)
         shift = shift if abs(shift) <= MAX_SHIFT_PX else 0.0

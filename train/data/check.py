@@ -108,6 +108,12 @@ def _read(sample: Sample) -> Annotation | FetalHeadError:
             f"{sample.path} has {width} x {height} pixels, its annotation {sample.annotation.name} has "
             f"{reference.shape[1]} x {reference.shape[0]}. Both must have the size of the original image."
         )
+    x, y = reference.ellipse.center_x, reference.ellipse.center_y
+    if not (0 <= x < width and 0 <= y < height):
+        return InputError(
+            f"{sample.annotation}: the centre of its ellipse ({x:.0f}, {y:.0f}) lies outside the image of {width} x "
+            f"{height} pixels. The annotation must show most of the outline, not a short arc: correct it."
+        )
     return reference
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -32,6 +33,9 @@ TABLE = "training_set_pixel_size_and_HC.csv"
 LOCAL = Path("data/hc18")
 """Where a download is put, and looked for."""
 HC_COLUMN = "head circumference (mm)"
+
+_NAME = re.compile(r"\d{3}_[2-4]?HC\.png")
+"""Of HC18's images."""
 
 
 def exam_of(image: str) -> str:
@@ -122,7 +126,7 @@ def cache(samples: Sequence[Sample]) -> list[Sample]:
 
 @dataclass(frozen=True)
 class Dataset:
-    """HC18, or the phantom in its place.
+    """HC18, other images in its layout, or the phantom.
 
     Attributes:
         root: Folder in the published layout.
@@ -142,8 +146,10 @@ class Dataset:
 
     @property
     def title(self) -> str:
-        """For announcements and manifests."""
-        return "procedural phantom (not ultrasound)" if self.is_phantom else "HC18"
+        """For announcements and manifests. HC18 is known by the names of its images."""
+        if self.is_phantom:
+            return "procedural phantom (not ultrasound)"
+        return "HC18" if all(map(_NAME.fullmatch, self.samples)) else "own data"
 
     @property
     def summary(self) -> str:
@@ -165,7 +171,8 @@ class Dataset:
 def read_dataset(root: Path) -> Dataset:
     """Read a folder in HC18's layout: its images, their annotations and their rows in the table.
 
-    What the images hold is checked by :func:`train.data.check.check_samples`, for those that are used.
+    If the table has no column of circumferences, they are those of the annotations' ellipses. What the images hold is
+    checked by :func:`train.data.check.check_samples`, for those that are used.
 
     Raises:
         UsageError: The folder or its parts are missing, or the table cannot be read.
@@ -174,8 +181,9 @@ def read_dataset(root: Path) -> Dataset:
     _check_layout(root)
     folder, table = list_images(root / IMAGES), root / TABLE
     rows = read_csv(table)
-    if rows and HC_COLUMN not in (columns := list(next(iter(rows.values())))):
-        raise UsageError(f"{table} has no column '{HC_COLUMN}'; its columns are {columns!s:.300}.")
+    columns = list(next(iter(rows.values())))
+    if HC_COLUMN not in columns and any("circumference" in column.lower() for column in columns):
+        raise UsageError(f"{table} has no column '{HC_COLUMN}'; its columns are {columns!s:.300}. Rename its column.")
     annotations: dict[str, Path] = {}
     for path in folder.annotations:
         if (first := annotations.setdefault(path.stem[: -len(ANNOTATION)], path)) != path:
@@ -217,7 +225,11 @@ def _sample(name: str, path: Path, annotation: Path | None, row: dict[str, str] 
         raise InputError(f"{path} has no annotation: {wanted} is missing. Restore it or move the image away.")
     if row is None:
         raise InputError(f"{table} has no row for {name}. Add one, or move the image away.")
-    pixel_size, hc = (_positive(row[column], column, table, name) for column in (PIXEL_SIZE_COLUMN, HC_COLUMN))
+    pixel_size = _positive(row[PIXEL_SIZE_COLUMN], PIXEL_SIZE_COLUMN, table, name)
+    if HC_COLUMN in row:
+        hc = _positive(row[HC_COLUMN], HC_COLUMN, table, name)
+    else:
+        hc = read_annotation(annotation, pixel_size, None).measured_mm
     return Sample(name, path, annotation, pixel_size, hc)
 
 

@@ -1,7 +1,11 @@
-"""A procedural stand-in for HC18: speckle, a skull ellipse, shadows, known geometry. Not ultrasound, and it says so."""
+"""A procedural stand-in for HC18: speckle, a skull ellipse, shadows, known geometry. Not ultrasound, and it says so.
+
+``python -m train.data.phantom`` writes a folder of such images.
+"""
 
 from __future__ import annotations
 
+import argparse
 import csv
 import os
 import shutil
@@ -10,6 +14,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.common.arguments import CommandParser, add_help, at_least
+from edge_runtime.common.cli import run_command, say
 from edge_runtime.common.optional import require
 from edge_runtime.errors import UsageError
 from edge_runtime.frame.resize import resize
@@ -17,6 +23,7 @@ from edge_runtime.head.ellipse import Ellipse
 
 MARKER = "PHANTOM.txt"
 SIZE = (540, 800)
+MOST_IMAGES = 10_000
 VERSION = 2
 """Of the drawing below: raise it when a change alters the images."""
 
@@ -121,3 +128,37 @@ def _write(folder: Path, count: int, note: str) -> None:
     with (folder / "training_set_pixel_size_and_HC.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("filename", "pixel size(mm)", "head circumference (mm)"), *rows])
     (folder / MARKER).write_text(note)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command's parser."""
+    parser = CommandParser(prog="python -m train.data.phantom")
+    add_help(
+        parser,
+        "Write a folder of phantoms in the layout of docs/data.md, with outlines, pixel sizes and circumferences: to "
+        "see what such a folder looks like, and to try the other commands without ultrasound images.",
+        "python -m train.data.phantom --out mine --images 30",
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to make")
+    parser.add_argument(
+        "--images",
+        type=at_least(1, MOST_IMAGES),
+        default=30,
+        metavar="N",
+        help="number of images (default: %(default)s)",
+    )
+    return parser
+
+
+def main(argv: list[str]) -> int:
+    """Run the command; returns its exit code."""
+    args = build_parser().parse_args(argv)
+    if args.out.exists():
+        raise UsageError(f"{args.out} is there already. Name another folder with --out, or move it away.")
+    make_dataset(args.out, args.images)
+    say(f"{args.images} phantoms (not ultrasound) are in {args.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    run_command(main)

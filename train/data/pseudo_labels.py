@@ -195,7 +195,7 @@ def unlabelled_images(root: Path) -> list[PseudoSample]:
     """
     folder, table = root / UNLABELLED, root / UNLABELLED_TABLE
     if not folder.is_dir():
-        raise UsageError(f"There is no folder {folder}. HC18 has it: give --data the folder that holds {UNLABELLED}/.")
+        raise UsageError(f"There is no folder {folder}. HC18 has it: name the folder that holds {UNLABELLED}/.")
     rows = read_csv(table)
     images = _images(folder)
     if not images:

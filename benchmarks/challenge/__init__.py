@@ -1,0 +1,1 @@
+"""The HC18 challenge: its submission file."""
