@@ -135,7 +135,17 @@ _ALL = (
         image_size=(160, 240),
     ),
     _lean("edge-s", "the smallest", (160, 240), (32, 1), (48, 2), (64, 3)),
-    _lean("edge-m", "the middle size", (160, 240), (32, 1), (64, 4), (96, 3)),
+    Strategy(
+        "edge-m",
+        "ours: MobileNetV2 from an eighth to a 16th of the input, behind a first convolution of 16x16 pixels",
+        ("all",),
+        architecture="patch-unet",
+        decoder_channels=(64,),
+        in_channels=1,
+        upsampling="bilinear",
+        image_size=(160, 240),
+        patch=PatchShape(((16, 8, 32),), blocks=tuple(range(5, 14)), shuffle=2),
+    ),
     Strategy(
         "edge-l",
         "ours: as edge, but a first convolution of 6x6 pixels and logits at a quarter of the input",
