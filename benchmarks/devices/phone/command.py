@@ -46,7 +46,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "of the repository)",
     )  # fmt: skip
     parser.add_argument(
-        "--phones", type=at_least(1, MOST), default=1, metavar="N", help="end after N results (default: %(default)s)"
+        "--phones",
+        type=at_least(1, MOST),
+        default=1,
+        metavar="N",
+        help="end after N results, and those under way (default: %(default)s)",
     )
     parser.add_argument(
         "--host", default=EVERYWHERE, metavar="ADDRESS",
@@ -64,7 +68,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serve the page until enough phones are done. The exit code is 1 if an artifact failed on one.
+    """Serve the page until enough phones are done, and those that joined meanwhile.
+
+    The exit code is 1 if an artifact failed on one.
 
     Raises:
         UsageError: The call was wrong, or the port is in use.
@@ -83,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
     with open_server(args.host, args.port, token, sessions, read_litert(args.litert)) as server:
         threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True).start()
         _announce(work, f"http://{own_address(args.host)}:{server.server_port}/{token}/")
-        while len(desk.written) < args.phones and sessions.failure is None:
+        while sessions.failure is None and (len(desk.written) < args.phones or sessions.under_way):
             time.sleep(0.2)
             sessions.say_who_is_away()
         while sessions.failure is None and any(
@@ -110,8 +116,10 @@ class _Desk:
         document = document_of(self._work, session, self._args)
         with self._turn:  # two phones must not choose one name
             date = document.conditions.date
-            out = self._out or free_name(RESULTS, document.device, date, document.conditions.is_phantom)
+            named = None if self.written else self._out
+            out = named or free_name(RESULTS, document.device, date, document.conditions.is_phantom)
             write_json(out, to_json(document))
+            self.written.append(out)
         header, rows = cells(document.results, SUMMARY)
         failed = {result.artifact: result.error for result in document.results if result.error}
         self.failed = self.failed or bool(failed)
@@ -119,7 +127,6 @@ class _Desk:
         for name, error in failed.items():
             say(f"error: {name}: {error}")
         say(f"wrote {out}" + (f"; {len(failed)} of {len(rows)} failed: {', '.join(failed)}" if failed else ""))
-        self.written.append(out)
         return {"file": out.name, "header": header, "rows": rows, "errors": failed}
 
 

@@ -23,6 +23,9 @@ MOST = 100
 SILENT_S = 10.0
 """A page that is open is heard of every 3 s. After this time it counts as away."""
 
+GONE_S = 60.0
+"""After so long without a word, the end of the command does not wait for a phone."""
+
 _MOST_MS = 1e6
 
 
@@ -172,6 +175,12 @@ class Sessions:
         """The phones that have joined, in order."""
         with self._turn:
             return list(self._all.values())
+
+    @property
+    def under_way(self) -> bool:
+        """Whether a phone that was heard of lately has not done everything yet."""
+        now = time.monotonic()
+        return any(session.saved is None and now - session.heard < GONE_S for session in self.all)
 
     def join(self, phone: Phone, key: str | None) -> Session:
         """A page was opened: a new phone, or one that was here before.

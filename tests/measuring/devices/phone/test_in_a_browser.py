@@ -188,6 +188,23 @@ def test_the_pages_command_gives_two_phones_a_result_each(
     assert [r.steps_ms for r in one.results] != [r.steps_ms for r in other.results]
 
 
+def test_a_phone_that_joined_meanwhile_is_waited_for_and_overwrites_nothing(
+    browser: Any, phones: list[Phone], start: Start, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    out = tmp_path / "phone.json"
+    desk = start(SMALL, *FEW, "--rounds", 2, "--cooldown", 3, "--out", out)
+    phones.append(first := Phone(browser, desk.address).open("Pixel 8"))
+    desk.says("phone 1 .*round 1/2")
+    phones.append(second := Phone(browser, desk.address).open("Pixel 9"))
+    first.shows("state", "Done")
+    second.shows("state", "Done")
+    assert desk.ends() == 0, desk.said
+    assert load_document(out).device.model == "Pixel 8"
+    other = Path(desk.says(r"^wrote (\S*pixel-9\S*\.json)$")[1])
+    request.addfinalizer((ROOT / other).unlink)
+    assert load_document(ROOT / other).device.model == "Pixel 9"
+
+
 def test_a_browser_that_is_closed_midway_goes_on_when_it_is_opened_again(
     browser: Any, phones: list[Phone], start: Start, tmp_path: Path
 ) -> None:
