@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
 
 def without_figures(reason: str) -> str:
     """A reason without the figures of its frame, so that equal reasons of several frames can be counted."""
-    return re.sub(r"^[\d.]+ mm is", "that is", reason.split(" (")[0].split(":")[0])
+    return reason.split(" (")[0].split(":")[0]

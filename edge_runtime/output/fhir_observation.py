@@ -52,7 +52,7 @@ def make_observation(subject: Subject) -> bytes:
         made["derivedFrom"] = _image(subject)
     if result.head_circumference_mm is None:
         absent = _code(f"{_TERMS}/data-absent-reason", "unknown", "Unknown")
-        made["dataAbsentReason"] = {"coding": [absent], "text": plain_reason(result)}
+        made["dataAbsentReason"] = {"coding": [absent], "text": plain_reason(result.reason)}
     else:
         made["valueQuantity"] = _mm(result.head_circumference_mm)
         made["component"] = _components(subject)

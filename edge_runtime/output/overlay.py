@@ -33,7 +33,6 @@ NOT_MEASURED = "NOT MEASURED"
 _WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
 _FOOTER = "Research use only; not a medical device."
 _FIGURES = re.compile(r" \([^()]*\d[^()]*\)")
-_IMPOSSIBLE = re.compile(r"^[\d.]+ mm ")
 
 _BITMAP_HEIGHT = 11
 """In pixels: height of Pillow's built-in bitmap font, the only one before Pillow 10.1 and without FreeType."""
@@ -91,10 +90,15 @@ def draw_overlay(frame: NDArray[np.uint8], result: Measurement) -> Any:
     return picture
 
 
-def plain_reason(result: Measurement) -> str:
-    """Why there is no circumference, without its figures: a number could be taken for a result."""
-    reason = _IMPOSSIBLE.sub("that ", _FIGURES.sub("", result.reason or "no reason is known"))
-    return reason[:1].upper() + reason[1:]
+def without_figures(text: str) -> str:
+    """A reason or a caution without the figures of its frame, which stand in brackets."""
+    return _FIGURES.sub("", text)
+
+
+def plain_reason(reason: str | None) -> str:
+    """Why there is no circumference, without figures: a number could be taken for a result."""
+    text = without_figures(reason or "no reason is known")
+    return text[:1].upper() + text[1:]
 
 
 def _lines(result: Measurement, size: tuple[int, int], color: tuple[int, int, int]) -> list[_Line]:
@@ -102,7 +106,7 @@ def _lines(result: Measurement, size: tuple[int, int], color: tuple[int, int, in
     normal = max(11, round(min(size[0], 1.4 * size[1]) / 42))
     title, small = round(1.6 * normal), max(10, round(0.8 * normal))
     if result.head_circumference_mm is None:
-        lines = [_Line(NOT_MEASURED, title, color), _Line(plain_reason(result), normal, _WHITE)]
+        lines = [_Line(NOT_MEASURED, title, color), _Line(plain_reason(result.reason), normal, _WHITE)]
     else:
         lines = [_Line(f"HC {result.head_circumference_mm:.1f} mm", title, color)]
         if result.interval_mm is not None:

@@ -58,7 +58,7 @@ def _finding(subject: Subject) -> list[Any]:
     """The circumference, or why there is none."""
     result = subject.result
     if result.head_circumference_mm is None:
-        return [_paragraph(NOT_MEASURED, 24, _RED, bold=True), _paragraph(f"{plain_reason(result)}.", 11)]
+        return [_paragraph(NOT_MEASURED, 24, _RED, bold=True), _paragraph(f"{plain_reason(result.reason)}.", 11)]
     lines = [_paragraph(f"HC {result.head_circumference_mm:.1f} mm", 24, bold=True)]
     if result.interval_mm is not None:
         low, high = result.interval_mm

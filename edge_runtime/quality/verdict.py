@@ -120,7 +120,7 @@ def judge(head: Head, prepared: Prepared, pixel_size_mm: tuple[float, float] | N
     elif head.regions == 0:
         reason = "no head found"
     elif not MIN_AREA_FRACTION <= head.area_fraction <= MAX_AREA_FRACTION:
-        reason = f"no head found: the region covers {head.area_fraction:.1%} of the frame"
+        reason = f"no head found (the region covers {head.area_fraction:.1%} of the frame)"
     elif ellipse is None or ratio < MIN_AXIS_RATIO or head.ellipse_residual > MAX_ELLIPSE_RESIDUAL:
         reason = f"the outline is not shaped like a head (residual {head.ellipse_residual:.3f}, axis ratio {ratio:.2f})"
     elif head.rival > MAX_RIVAL:
@@ -171,7 +171,8 @@ def measure_head(
     low, high = HC_RANGE_MM
     if low <= hc_mm <= high:
         return quality, hc_mm, None
-    reason = f"{hc_mm:.1f} mm is not a fetal head circumference ({low:.0f} to {high:.0f} mm): check the pixel size"
+    figures = f"{hc_mm:.1f} mm; {low:.0f} to {high:.0f} mm are possible"
+    reason = f"that is not a fetal head circumference ({figures}): check the pixel size"
     return quality, None, reason
 
 

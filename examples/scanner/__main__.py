@@ -7,7 +7,7 @@ import re
 import threading
 import time
 
-from edge_runtime import Segmenter, SourceError, stream
+from edge_runtime import Segmenter, SourceError, UsageError, stream
 from edge_runtime.commands.measure import add_dicom_options, add_image_options
 from edge_runtime.common.arguments import CommandParser, above, add_help, add_model, at_least
 from edge_runtime.common.cli import run_command, say
@@ -60,8 +60,8 @@ def play(segmenter: Segmenter, probe: Probe, deadline_ms: float, screen: Screen)
             with stream(segmenter, frames(), pixel_size_mm, deadline_ms=deadline_ms) as screen.stream:
                 for result in screen.stream:
                     screen.show(result)
-        except SourceError as error:
-            say(str(error.__cause__))
+        except (SourceError, UsageError) as error:  # UsageError: the device is not there
+            say(str(error.__cause__ or error))
         screen.put({"state": "fault", "title": "NO PROBE", "text": "The probe has stopped. It is started again."})
         time.sleep(1)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import re
 import threading
 import time
 from collections import deque
@@ -17,10 +16,10 @@ from numpy.typing import NDArray
 from edge_runtime import DeviceError, Measurement, Stream, StreamResult
 from edge_runtime.common.optional import require
 from edge_runtime.device.fingerprint import temperature_c
+from edge_runtime.output.overlay import plain_reason, without_figures
 from examples.scanner.growth import age_weeks, distribution, place
 
 Message = dict[str, Any]
-_FIGURES = re.compile(r" \([^()]*\d[^()]*\)")
 NO_SIGNAL = {"state": "refused", "title": "NO SIGNAL", "text": "No frames arrive: the probe or its driver has stopped."}
 TOO_SLOW = {"state": "refused", "title": "TOO SLOW", "text": "This computer does not measure the frames in time."}
 
@@ -41,7 +40,7 @@ def measured(measurement: Measurement, hc_mm: float, weeks: float | None) -> Mes
         "state": "caution" if caution else "measured",
         "title": f"HC {hc_mm:.0f} mm",
         "text": f"90% interval {low:.0f} to {high:.0f} mm" if low and high else "no interval is known for this model",
-        "caution": f"CAUTION: {_FIGURES.sub('', caution)}" if caution else "",
+        "caution": f"CAUTION: {without_figures(caution)}" if caution else "",
         "age": f"age by HC alone {in_words(age[0])} ± {in_words(age[1])}" if age else "no age: not 14 to 42 weeks",
         "growth": f"{rank} at {in_words(weeks)}" if weeks else "no dates given, so no percentile",
         "mark": place(weeks or 0, hc_mm),
@@ -57,8 +56,8 @@ def message_of(result: StreamResult, weeks: float | None) -> Message:
         return NO_SIGNAL if result.stalled else TOO_SLOW
     if isinstance(result.error, DeviceError):
         return {"state": "fault", "title": "FAULT", "text": str(result.error)}
-    reason = "this frame cannot be read" if result.error else _FIGURES.sub("", result.reason or "no reason is known")
-    return {"state": "refused", "title": "NOT MEASURED", "text": reason[:1].upper() + reason[1:] + "."}
+    reason = plain_reason("this frame cannot be read" if result.error else result.reason)
+    return {"state": "refused", "title": "NOT MEASURED", "text": reason.split(";")[0] + "."}  # then hints for programs
 
 
 def jpeg(frame: NDArray[np.uint8]) -> bytes:

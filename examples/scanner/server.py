@@ -21,6 +21,9 @@ _ONLY_OURS = ("Content-Security-Policy", "default-src 'self' data: 'unsafe-inlin
 class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
 
+    def handle_error(self, *_: object) -> None:
+        """Nothing is logged: a browser has left, or said nothing."""
+
 
 class _Quiet(WSGIRequestHandler):
     timeout = 10

@@ -7,10 +7,9 @@ import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from edge_runtime import Frame, UsageError
+from edge_runtime import Frame, UsageError, read_picture
 from edge_runtime.commands.measure import is_for_one_size, pixel_size_source
 from edge_runtime.commands.replay import find_shots, replay
-from edge_runtime.frame.dicom.files import is_dicom
 from edge_runtime.frame.grabber import grab
 from edge_runtime.frame.picture_files import find_images
 from edge_runtime.frame.pixel_sizes import PixelSize
@@ -35,12 +34,13 @@ def open_probe(args: argparse.Namespace) -> Probe:
     args.images = [path] if grabbed else find_images([path])[0]
     sizes, one_size = pixel_size_source(args), is_for_one_size(args)
     given = sizes(args.images[0])
-    if given is None and (grabbed or not is_dicom(args.images[0])):
+    shots = [] if grabbed else find_shots(args.images, args.frame, args.region)
+    first = read_picture(shots[0].path, shots[0].frame, args.region) if shots else None
+    if given is None and not (first and first.dicom):
         raise UsageError("The size of a pixel is needed: give --pixel-size-mm, or --pixel-size-csv.")
     if grabbed:
         grab(path, args.crop)  # finds what is wrong before the page is there
         return (lambda: grab(path, args.crop)), given
-    shots = find_shots(args.images, args.frame, args.region)
     if len(shots) == len(args.images):  # no clip: each picture is held for two seconds
         shots = [shot for shot in shots for _ in range(math.ceil(2 * args.fps))]
     options = {"region": args.region, "one_size": one_size, "keep_text": False}

@@ -251,9 +251,12 @@ def test_wrong_calls_end_before_anything_is_measured(folder: Path, tmp_path: Pat
 
 def test_a_reason_is_counted_without_its_figures() -> None:
     for reason, counted in (
-        ("no head found: the region covers 0.3% of the frame", "no head found"),
+        ("no head found (the region covers 0.3% of the frame)", "no head found"),
         ("the outline is not sharp (softness 0.31, at most 0.20 is allowed)", "the outline is not sharp"),
-        ("12.1 mm is not a fetal head circumference (30 to 450 mm)", "that is not a fetal head circumference"),
+        (
+            "that is not a fetal head circumference (12.1 mm; 30 to 450 mm are possible): check it",
+            "that is not a fetal head circumference",
+        ),
     ):
         assert without_figures(reason) == counted
 

@@ -93,6 +93,14 @@ def test_a_refused_frame_has_its_reason_and_nothing_like_a_result(
     assert "HC" not in written and not any(c.isdigit() for c in written)
 
 
+def test_a_circumference_that_cannot_be_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    impossible = Segmenter.load().measure(FRAME, 10 * PIXEL_MM)
+    assert impossible.reason and "mm" in impossible.reason
+    written = texts(monkeypatch, FRAME, impossible)
+    assert "That is not a fetal head circumference: check the pixel size" in written
+    assert not any(c.isdigit() for c in written)
+
+
 @pytest.mark.parametrize("level", [0, 128, 255])
 def test_the_text_has_a_ground_of_its_own(measured: Measurement, level: int) -> None:
     frame = np.full_like(FRAME, level)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -112,6 +113,22 @@ def test_everything_is_on_the_page_without_scrolling(browser: Any, probe: Probe,
     page.close()
 
 
+@pytest.mark.parametrize("size", [(320, 568), (360, 640), (375, 667)])
+def test_on_a_small_phone_nothing_covers_the_number(browser: Any, probe: Probe, size: tuple[int, int]) -> None:
+    page = browser.new_page(viewport={"width": size[0], "height": size[1]})
+    page.goto(serve(probe, Segmenter.load()))
+    probe.give(HEAD)
+    shows(page, "HC 227 mm")
+    names = ("picture", "result", "chart", "freeze", "notice")  # from top to bottom; the last may need scrolling
+    boxes = [page.locator(f"#{name}").bounding_box() for name in names]
+    for above, below in pairwise(boxes):
+        assert above["y"] + above["height"] <= below["y"]
+    title = page.locator("#title").bounding_box()
+    assert title["y"] + title["height"] <= size[1]
+    assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+    page.close()
+
+
 def test_a_refusal_a_stall_and_a_failed_probe_leave_no_number(page: Any, probe: Probe) -> None:
     page.goto(serve(probe, Segmenter.load()))
     shows(page, "NO SIGNAL")
@@ -120,7 +137,7 @@ def test_a_refusal_a_stall_and_a_failed_probe_leave_no_number(page: Any, probe: 
         (Frame(PIXELS), "NOT MEASURED"),
         (InputError("SMITH_JANE.png cannot be read"), "NOT MEASURED"),
         (None, "NO SIGNAL"),
-        (OSError("unplugged"), "NO PROBE"),
+        (OSError("broken"), "NO PROBE"),
     ):
         probe.give(HEAD)
         shows(page, A_NUMBER)
@@ -153,6 +170,45 @@ def test_the_best_frame_is_frozen_and_goes_when_asked(page: Any, probe: Probe) -
     page.keyboard.press("F")
     shows(page, "NO SIGNAL")
     has_no_number(page)
+
+
+SLOW = """() => {
+  const decode = HTMLImageElement.prototype.decode;
+  HTMLImageElement.prototype.decode = async function () {
+    if (!this.src.startsWith("data:")) await new Promise(done => setTimeout(done, 1500));
+    return decode.call(this);
+  };
+}"""
+"""As on a slow network: pictures take longer to load than they may be shown."""
+
+
+def test_what_is_frozen_is_frozen_even_if_pictures_load_slowly(page: Any, probe: Probe) -> None:
+    page.goto(serve(probe, Segmenter.load()))
+    probe.give(HEAD)
+    shows(page, A_NUMBER)
+    page.evaluate(SLOW)
+    page.wait_for_timeout(100)  # a picture is loading
+    page.keyboard.press("f")
+    api.expect(page.locator("#badge")).to_have_text("FROZEN: best of the last seconds")
+    page.wait_for_timeout(2500)
+    assert (
+        page.locator("#badge").inner_text().startswith("FROZEN") and page.locator("#freeze").inner_text() == "Live (F)"
+    )
+    shows(page, A_NUMBER)
+    page.keyboard.press("f")  # and live, nothing is in time
+    shows(page, re.compile("WAITING|NO CONNECTION"))
+    has_no_number(page)
+
+
+def test_it_is_told_for_a_while_that_there_is_nothing_to_freeze(page: Any, probe: Probe) -> None:
+    page.goto(serve(probe, Segmenter.load()))
+    probe.give(Frame(NO_HEAD, PIXEL_SIZE_MM))
+    shows(page, "NOT MEASURED")
+    page.keyboard.press("f")
+    api.expect(page.locator("#badge")).to_contain_text("Nothing to freeze")
+    page.wait_for_timeout(500)  # in which frames arrive
+    assert "Nothing to freeze" in page.locator("#badge").inner_text()
+    api.expect(page.locator("#badge")).to_have_text("LIVE")
 
 
 def test_a_faulty_device_ends_what_is_frozen(page: Any, probe: Probe) -> None:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import shutil
 import socket
+import subprocess
+import sys
+import threading
+import time
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -13,16 +19,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge_runtime import Frame, ModelError, UsageError
+from edge_runtime import Frame, InputError, ModelError, Segmenter, UsageError
+from edge_runtime.frame.grabber import grab
 from edge_runtime.shipped import DEFAULT_MODEL
 from examples.scanner import __main__ as command
+from examples.scanner.screen import Screen
 from examples.scanner.server import open_server
 from examples.scanner.sources import open_probe
 from tests.helpers.dicom_files import PATIENT, region_of, write_dicom
 from tests.helpers.places import ROOT, Run
 from train.data.phantom import make_phantom
 
-PIXELS = make_phantom(3)[0]
+PIXELS, _, PIXEL_SIZE_MM = make_phantom(3)
 
 
 @pytest.fixture
@@ -102,6 +110,50 @@ def test_a_folder_is_played_with_the_pixel_size_that_is_given(tmp_path: Path) ->
     assert size == 0.2 and all(np.array_equal(item, PIXELS) for item in shown)  # type: ignore[arg-type]
 
 
+def test_a_grabber_that_is_unplugged_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    device, away, over = tmp_path / "video0", tmp_path / "away", threading.Event()
+    ffmpeg = tmp_path / "bin" / "ffmpeg"
+    ffmpeg.parent.mkdir()
+    PIXELS.tofile(tmp_path / "frame")
+    header = rf"P5\n{PIXELS.shape[1]} {PIXELS.shape[0]}\n255\n"
+    ffmpeg.write_text(
+        f"#!/bin/sh\nwhile [ -e {device} ]; do printf '{header}'; cat {tmp_path}/frame; sleep 0.05; done\n"
+    )
+    ffmpeg.chmod(0o755)
+    monkeypatch.setenv("PATH", str(ffmpeg.parent), prepend=os.pathsep)
+    device.touch()
+
+    def frames() -> Iterator[np.ndarray]:
+        return sys.exit() if over.is_set() else grab(device)
+
+    screen = Screen(None)
+
+    def play() -> None:
+        with contextlib.suppress(SystemExit):
+            command.play(Segmenter.load(), (frames, PIXEL_SIZE_MM), 60_000.0, screen)
+
+    thread = threading.Thread(target=play, daemon=True)
+    thread.start()
+
+    def shows(title: str) -> bool:
+        until = time.monotonic() + 60
+        while not (found := screen.message["title"].startswith(title)) and time.monotonic() < until:
+            time.sleep(0.02)
+        return found
+
+    assert shows("HC")
+    device.rename(away)
+    assert shows("NO PROBE")
+    time.sleep(2.5)  # it is looked for again in this time
+    assert screen.message["title"] == "NO PROBE"
+    away.rename(device)
+    assert shows("HC")
+    over.set()
+    device.unlink()
+    thread.join(60)
+    assert not thread.is_alive()
+
+
 def test_hc18_brings_its_table(phantom: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HC18_DIR", str(phantom))
     (first, second), _ = frames("hc18")
@@ -123,6 +175,22 @@ def test_a_clip_is_played_without_the_text_around_its_tissue(tmp_path: Path) -> 
     assert np.array_equal(first.pixels[50:501, 100:700], PIXELS[50:501, 100:700])
 
 
+def test_what_is_wrong_with_a_clip_is_told_before_there_is_a_page(tmp_path: Path) -> None:
+    two = [region_of((0, 0, 299, 399)), region_of((300, 0, 599, 399))]
+    clip = write_dicom(tmp_path / "clip.dcm", [PIXELS, PIXELS], regions=two)
+    with pytest.raises(InputError, match="--region N"):
+        frames(str(clip))
+    assert len(frames(str(clip), "--region", "2")[0]) == 2
+    with pytest.raises(InputError, match="cannot be read as an image: it is a text file"):
+        frames(str(ROOT / "README.md"), "--pixel-size-mm", "0.2")
+    code = (
+        "import sys; sys.modules['pydicom'] = None; from edge_runtime.common.cli import run_command; "
+        "from examples.scanner.__main__ import main; run_command(main)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(clip)], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1 and "fetal-head-edge[dicom]" in done.stderr and done.stdout == ""
+
+
 def test_the_prototype_is_as_short_as_it_is_said_to_be() -> None:
     import ast
 
@@ -142,7 +210,5 @@ def test_the_prototype_is_as_short_as_it_is_said_to_be() -> None:
 
 
 def test_the_server_says_which_address_is_not_this_computers() -> None:
-    from examples.scanner.screen import Screen
-
     with pytest.raises(UsageError, match=r"192\.0\.2\.1:8000 cannot be served"):
         open_server("192.0.2.1", 8000, Screen(None))

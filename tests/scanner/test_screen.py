@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from edge_runtime import DeviceError, Frame, InputError, Segmenter, StreamResult, stream
 from examples.scanner.screen import TOO_SLOW, Screen, in_words, measured, message_of
@@ -14,6 +15,8 @@ from train.data.phantom import make_phantom
 
 PIXELS, _, PIXEL_SIZE_MM = make_phantom(3)
 NO_HEAD = np.random.default_rng(0).integers(0, 255, PIXELS.shape, np.uint8)
+TINY = np.random.default_rng(0).integers(15, 31, (508, 768)).astype(np.uint8)
+TINY[200:240, 300:360] = Image.fromarray(PIXELS).resize((60, 40))
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +33,8 @@ def results() -> dict[str, StreamResult]:
         time.sleep(0.3)
         yield Frame(PIXELS)
 
+    with stream(Segmenter.load(), iter([PIXELS, PIXELS[:400]]), 0.2, deadline_ms=60_000) as given:
+        *_, other_size = given
     with stream(Segmenter.load(), silence(), stall_s=0.05) as given:
         stalled = next(given)
     head = Frame(PIXELS, PIXEL_SIZE_MM)
@@ -38,7 +43,10 @@ def results() -> dict[str, StreamResult]:
         "late": one(head, deadline_ms=1e-6),
         "stalled": stalled,
         "no head": one(Frame(NO_HEAD, PIXEL_SIZE_MM)),
+        "tiny head": one(Frame(TINY, PIXEL_SIZE_MM)),
         "no pixel size": one(Frame(PIXELS)),
+        "impossible pixel size": one(Frame(PIXELS, 0.01)),
+        "other size": other_size,
         "unreadable": one(InputError("SMITH_JANE_1987.png cannot be read")),
         "faulty": replace(one(InputError("x")), error=DeviceError("This device computes wrongly.")),
     }
@@ -69,7 +77,8 @@ def test_the_percentile_is_told_for_an_age_by_dates(results: dict[str, StreamRes
 @pytest.mark.parametrize(
     ("kind", "title"),
     [
-        ("late", "TOO SLOW"), ("stalled", "NO SIGNAL"), ("no head", "NOT MEASURED"), ("no pixel size", "NOT MEASURED"),
+        ("late", "TOO SLOW"), ("stalled", "NO SIGNAL"), ("no head", "NOT MEASURED"), ("tiny head", "NOT MEASURED"),
+        ("no pixel size", "NOT MEASURED"), ("impossible pixel size", "NOT MEASURED"), ("other size", "NOT MEASURED"),
         ("unreadable", "NOT MEASURED"), ("faulty", "FAULT"),
     ],
 )  # fmt: skip
@@ -77,7 +86,7 @@ def test_what_is_refused_has_words_and_no_figure(results: dict[str, StreamResult
     message = message_of(results[kind], 24.0)
     assert message.keys() == {"state", "title", "text"} and message["title"] == title and message["text"]
     assert not any(c.isdigit() for c in message["title"] + message["text"])
-    assert "SMITH" not in message["text"]
+    assert "SMITH" not in message["text"] and "Stream." not in message["text"]
 
 
 def test_weeks_are_told_with_days() -> None:

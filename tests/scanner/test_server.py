@@ -5,6 +5,8 @@ from __future__ import annotations
 import http.client
 import io
 import json
+import socket
+import struct
 import threading
 from collections.abc import Iterator
 from wsgiref.simple_server import WSGIServer
@@ -95,6 +97,26 @@ def test_events_tell_of_each_result_and_its_frame_can_be_fetched(server: WSGISer
     shown = np.asarray(Image.open(io.BytesIO(picture.read())).convert("L")).astype(int)
     assert shown.shape == PIXELS.shape and np.abs(shown - PIXELS).mean() < 6
     assert best["title"] == told["title"] and best["picture"].startswith("data:image/jpeg;base64,")
+
+
+def test_a_browser_that_leaves_or_says_nothing_is_not_logged(
+    server: WSGIServer, screen: Screen, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert server.RequestHandlerClass.timeout == 10
+    monkeypatch.setattr(server.RequestHandlerClass, "timeout", 0.2)
+    address = ("127.0.0.1", server.server_port)
+    with socket.create_connection(address) as silent, socket.create_connection(address) as leaving:
+        leaving.sendall(b"GET / HT")
+        leaving.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # closed with a reset
+        leaving.close()
+        assert silent.recv(1) == b""
+    with socket.create_connection(address) as reading:
+        reading.sendall(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert reading.recv(10)
+        reading.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    screen.put(NO_SIGNAL)
+    assert get(server, "/").status == 200
+    assert capfd.readouterr().err == ""
 
 
 def test_only_the_last_frames_are_kept(server: WSGIServer, screen: Screen) -> None:

@@ -153,8 +153,8 @@ def _doubt(region: Region, regions: Sequence[Region], spacing_mm: tuple[float, f
             )
     if spacing_mm is not None and not _close(size, spacing_mm, _SAME):
         return (
-            f"the file gives two pixel sizes: {size[0]:.4g} x {size[1]:.4g} mm in its tissue region, and "
-            f"{spacing_mm[0]:.4g} x {spacing_mm[1]:.4g} mm as PixelSpacing"
+            f"the file gives two pixel sizes ({size[0]:.4g} x {size[1]:.4g} mm in its tissue region, "
+            f"{spacing_mm[0]:.4g} x {spacing_mm[1]:.4g} mm as PixelSpacing)"
         )
     return None
 

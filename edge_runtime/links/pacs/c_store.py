@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
+import socket
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,8 +98,10 @@ def store(server: Server, files: Sequence[Path], tell: Callable[[Outcome], None]
                     unanswered = unanswered + 1 if outcome.note == _UNANSWERED else 0
                     if unanswered:
                         break  # the association is over; the next one tells whether the server is
-            finally:
-                association.release() if association.is_established else association.abort()
+            except BaseException:  # Ctrl-C: the server may have stopped answering
+                _drop(association.ae)
+                raise
+            association.release() if association.is_established else association.abort()
             if unanswered == MOST_UNANSWERED:
                 why = "the server has stopped answering"
         for path in left:
@@ -142,6 +147,9 @@ def _associate(server: Server, kinds: set[_Kind], timeout_s: float) -> tuple[Any
         found = entity.associate(server.host, server.port, contexts, ae_title=server.called, evt_handlers=handlers)
     except OSError:
         return None, f"there is no computer {server.host}, as far as this one knows. Check the name"
+    except BaseException:  # Ctrl-C, while the server is waited for
+        _drop(entity)
+        raise
     if found.is_established:
         return found, ""
     answer = found.acceptor.primitive
@@ -152,6 +160,15 @@ def _associate(server: Server, kinds: set[_Kind], timeout_s: float) -> tuple[Any
     if answer is not None and answer.result == 0:
         return found, "the server takes none of these kinds of files, or not in their transfer syntax"
     return found, f"{server.host}:{server.port} did not accept an association. Check that it is a DICOM server"
+
+
+def _drop(entity: Any) -> None:
+    """End the associations of an entity without a word. Their threads would else keep the program from ending."""
+    for thread in threading.enumerate():
+        if isinstance(thread, require("pynetdicom.dul").DULServiceProvider) and thread.assoc.ae is entity:
+            thread.kill_dul()
+            with contextlib.suppress(OSError, AttributeError):  # there is no socket yet, or not any more
+                thread.socket.socket.shutdown(socket.SHUT_RDWR)  # wakes a thread that connects or writes
 
 
 def _send(association: Any, path: Path, kind: _Kind) -> Outcome:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from edge_runtime.errors import FetalHeadError, InputError, UsageError
 from edge_runtime.links.pacs.instance import Instance
 
 _SERVER, _WAITING, _SENT = "server.json", "waiting", "sent"
+_OURS = re.compile(r"[0-9a-f]{32}\.dcm")
 _MOST_BYTES = 1 << 16
 
 R = TypeVar("R")
@@ -77,8 +79,8 @@ class Spool:
     server: Server
 
     def waiting(self) -> list[Path]:
-        """The files that the server has not confirmed, the oldest first."""
-        found = [path for path in (self.folder / _WAITING).glob("*.dcm") if not path.name.startswith(".")]
+        """The files that the server has not confirmed, the oldest first. What others put there is left alone."""
+        found = [path for path in (self.folder / _WAITING).glob("*.dcm") if _OURS.fullmatch(path.name)]
         return sorted(found, key=lambda path: (path.stat().st_mtime_ns, path.name))
 
     def add(self, data: bytes, instance: Instance) -> tuple[Path, State]:

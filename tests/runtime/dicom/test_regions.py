@@ -10,6 +10,7 @@ import pytest
 
 from edge_runtime import Box, InputError, UsageError, read_picture
 from edge_runtime.frame.dicom.regions import Region, Scale, find_scale
+from edge_runtime.output.overlay import plain_reason
 from tests.helpers.places import Run
 
 pytest.importorskip("pydicom")
@@ -19,6 +20,11 @@ from tests.helpers.dicom_files import region_of, write_dicom
 FRAME = np.random.default_rng(0).integers(0, 255, (480, 640), np.uint8)
 SIZE = FRAME.shape
 TISSUE = Region(Box(20, 460, 30, 630), 1, 1, (3, 3), (0.02, 0.02))
+
+
+def has_figures(text: str) -> bool:
+    """Whether what pictures and pages say of a refusal could be taken for a number."""
+    return any(c.isdigit() for c in text.replace("2-D", ""))
 
 
 def tissue(box: Box = TISSUE.box, delta: tuple[float, float] = (0.02, 0.02), units: tuple[int, int] = (3, 3)) -> Region:
@@ -60,6 +66,7 @@ def test_a_pixel_size_is_not_believed_where_anything_speaks_against_it(regions: 
     found = find_scale(regions, SIZE)
     assert found.pixel_size_mm is None and found.doubt and said in found.doubt
     assert found.part in (None, TISSUE.box)
+    assert not has_figures(plain_reason(found.doubt))
 
 
 @pytest.mark.parametrize(
@@ -81,7 +88,8 @@ def test_an_end_one_pixel_beyond_the_picture_is_taken_for_its_border() -> None:
 
 def test_pixel_spacing_can_contradict_but_not_replace_a_region() -> None:
     doubt = find_scale([TISSUE], SIZE, (0.4, 0.4)).doubt
-    assert doubt and "0.2 x 0.2 mm in its tissue region, and 0.4 x 0.4 mm as PixelSpacing" in doubt
+    assert doubt and "0.2 x 0.2 mm in its tissue region, 0.4 x 0.4 mm as PixelSpacing" in doubt
+    assert not has_figures(plain_reason(doubt))
     assert find_scale([], SIZE, (0.4, 0.4)).pixel_size_mm is None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -124,7 +125,9 @@ def test_wrong_calls(run: Run, tmp_path: Path, words: tuple[str, ...], said: str
     assert not (tmp_path / "spool").exists()
 
 
-def test_a_spool_is_for_one_server_one_process_and_nothing_else(archive: Any, tmp_path: Path) -> None:
+def test_a_spool_is_for_one_server_one_process_and_nothing_else(
+    archive: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     server, path = archive(), write_dicom(tmp_path / "a.dcm", FRAME)
     spool = tmp_path / "spool"
 
@@ -137,6 +140,11 @@ def test_a_spool_is_for_one_server_one_process_and_nothing_else(archive: Any, tm
         send(path, *to[:3], "B")
     with locked(spool), pytest.raises(UsageError, match=r"in use by another run .* choose another --spool"):
         send()
+    for foreign in ("SMITH JANE.dcm", "notes.txt"):
+        shutil.copy(path, spool / "waiting" / foreign)
+    (spool / "waiting" / "folder.dcm").mkdir()
+    assert send() == 0 and "0 waiting" in capsys.readouterr().out
+    assert len(list((spool / "waiting").iterdir())) == 3 and len(list((spool / "sent").iterdir())) == 1
     (spool / "server.json").write_text(json.dumps({"host": "x"}))
     with pytest.raises(UsageError, match=r"server\.json is damaged .*Restore it"):
         send()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -229,6 +231,52 @@ def test_a_sender_that_is_killed_loses_nothing(
     code, said = send()
     assert code == 0 and [len(server.stored[uid(path)]) for path in files] == [1, 1, 1], said
     assert not list((spool / "waiting").iterdir()) and len(list((spool / "sent").iterdir())) == 3
+
+
+@pytest.mark.parametrize(
+    ("silence", "ending"),
+    [("a connection", signal.SIGINT), ("an association", signal.SIGTERM), ("an answer", signal.SIGINT)],
+)
+def test_a_sender_that_waits_for_a_silent_server_ends_when_told_to(
+    archive: Any, files: list[Path], tmp_path: Path, silence: str, ending: signal.Signals
+) -> None:
+    reached, over, spool = threading.Event(), threading.Event(), tmp_path / "spool"
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as server, contextlib.ExitStack() as queue:
+        port = server.getsockname()[1]
+        if silence == "a connection":  # the queue of those that are not let in is full
+            for _ in range(4):
+                client = queue.enter_context(socket.socket())
+                client.setblocking(False)
+                client.connect_ex(("127.0.0.1", port))
+        elif silence == "an answer":
+            freezing = archive()
+            port = freezing.port
+            store = lambda event: (reached.set(), over.wait(60), freezing._store(event))[-1]  # noqa: E731
+            import pynetdicom
+
+            freezing.server.bind(pynetdicom.evt.EVT_C_STORE, store)
+        words = [*files, "--to", f"127.0.0.1:{port}", "--called", "ARCHIVE", "--spool", spool, "--timeout-s", "60"]
+        call = [sys.executable, "-m", "edge_runtime", "send", *map(str, words)]
+        with subprocess.Popen(call, cwd=ROOT, stderr=subprocess.PIPE, text=True) as sender:
+            try:
+                if silence == "an association":
+                    server.settimeout(60)
+                    queue.enter_context(server.accept()[0])
+                elif silence == "an answer":
+                    assert reached.wait(60)
+                else:
+                    until = time.monotonic() + 60
+                    while not (spool / "waiting").exists() or waiting(spool) < 3:
+                        assert time.monotonic() < until
+                        time.sleep(0.1)
+                time.sleep(1)
+                sender.send_signal(ending)
+                _, said = sender.communicate(timeout=20)
+            finally:
+                over.set()
+                sender.kill()
+    assert sender.returncode == 128 + ending and said.count("\n") == 1, said
+    assert waiting(spool) == 3
 
 
 @pytest.mark.skipif(shutil.which("storescp") is None, reason="storescp is not installed (Debian: dcmtk)")
