@@ -3,37 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from importlib import import_module
 
-from benchmarks.commands import (
-    export_cost,
-    fuzz,
-    interpreters,
-    ladder,
-    levers,
-    operators,
-    outside,
-    overhead,
-    pareto,
-    peers,
-    predict,
-    quality,
-    rewrites,
-    sizes,
-    soak,
-)
-from benchmarks.devices import command as device
-from benchmarks.devices.android import command as android
-from benchmarks.devices.phone import command as phone
-from benchmarks.frames import pack
-from benchmarks.pages import command as pages
-from benchmarks.pages.report import command as report
-from benchmarks.pictures import phantom
-from benchmarks.study import command as study
-from benchmarks.study import training_speed
-from benchmarks.suite import arguments, compare, run
 from edge_runtime.common.arguments import CommandParser, add_help
 from edge_runtime.common.cli import run_command
 
@@ -48,41 +20,22 @@ class Command:
     """A subcommand.
 
     Attributes:
-        add_arguments: Adds its arguments to a parser.
+        module: In this package; its ``add_arguments`` adds them to a parser. It is imported for this command alone: to
+            import those of all takes a second.
         summary: One line for ``python -m benchmarks --help``.
         description: One paragraph for its own ``--help``.
         examples: What to type after ``python -m benchmarks``.
     """
 
-    add_arguments: Callable[[argparse.ArgumentParser], None]
+    module: str
     summary: str
     description: str
     examples: tuple[str, ...]
 
 
-def _add_run(parser: argparse.ArgumentParser) -> None:
-    arguments.add_arguments(parser)
-    parser.set_defaults(action=run.run)
-
-
-def _add_picture(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--out", type=Path, default=Path("docs/phantom.png"), metavar="FILE", help="default: %(default)s"
-    )
-    parser.set_defaults(action=phantom.run)
-
-
-def _add_pages(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "results", nargs="*", type=Path, metavar="RESULT.json",
-        help="results of one device, one for each test part (default: those the README names)",
-    )  # fmt: skip
-    parser.set_defaults(action=pages.run)
-
-
 COMMANDS: dict[str, Command] = {
     "run": Command(
-        _add_run,
+        "suite.run",
         "measure artifacts and write one JSON document",
         "Measure artifacts on this machine: latency, memory, size and accuracy, and energy where the device can tell. "
         "Latency is measured in alternating rounds, each in a fresh process. Use quick to try things out, official for "
@@ -97,7 +50,7 @@ COMMANDS: dict[str, Command] = {
         ),
     ),
     "device": Command(
-        device.add_arguments,
+        "devices.command",
         "measure on another machine over ssh, and bring the result back",
         "Measure artifacts on a Raspberry Pi or another Linux board, from here. Over the system's ssh, with its "
         "config, agent and known hosts, the command sends the wheel, the benchmarks, artifacts and frames, makes a "
@@ -114,7 +67,7 @@ COMMANDS: dict[str, Command] = {
         ),
     ),
     "phone": Command(
-        phone.add_arguments,
+        "devices.phone.command",
         "measure in a phone's browser, from a page on the local network",
         "Serve a page on the local network, and show its address as text and as a QR code. A phone that opens it runs "
         "the artifacts with LiteRT.js on its CPU, shows frame, outline and circumference, and times the network alone. "
@@ -128,7 +81,7 @@ COMMANDS: dict[str, Command] = {
         ),
     ),
     "android": Command(
-        android.add_arguments,
+        "devices.android.command",
         "measure the network on an Android phone over adb",
         "Time models on a phone over adb with LiteRT's benchmark_model, which you supply: in each round every model "
         "once, in a fresh process. The command sends the tool and the models, says how warm the phone became, brings "
@@ -141,7 +94,7 @@ COMMANDS: dict[str, Command] = {
         ),
     ),
     "pack": Command(
-        pack.add_arguments,
+        "frames.pack",
         "pack frames and references in one file for a device",
         "Write the frames of a test part, with their references, pixel sizes and hashes, into one file. A device "
         "measures accuracy on it with run --frame-set FILE, without the data set, torch or Pillow. The file of HC18 "
@@ -150,7 +103,7 @@ COMMANDS: dict[str, Command] = {
         ("pack --out hc18.frames", "pack --data phantom --images 4 --out few.frames"),
     ),
     "report": Command(
-        report.add_arguments,
+        "pages.report.command",
         "turn results into Markdown and HTML pages",
         "Turn any results of run, of one device or several, into report.md and report.html. The HTML file loads "
         "nothing and can be sent alone. Figures stand in one table only if they were measured alike: times on the same "
@@ -160,7 +113,7 @@ COMMANDS: dict[str, Command] = {
         ("report", "report pi5.json phone.json laptop.json", "report edge.json --data phantom --out reports"),
     ),
     "compare": Command(
-        compare.add_arguments,
+        "suite.compare",
         "compare two results, with a verdict for each figure",
         "Say of each figure of two results whether it is faster, slower, better or worse, or whether no difference is "
         "shown. A time, memory, energy or size must differ by the margin, and its 95% interval over rounds must leave "
@@ -171,7 +124,7 @@ COMMANDS: dict[str, Command] = {
         ("compare old.json new.json", "compare old.json new.json --margin 10 --out verdicts.json"),
     ),
     "study": Command(
-        study.add_arguments,
+        "study.command",
         "train and export every network of docs/results.md",
         "Train the networks of the study, export them, and write one result file for each. What is already done is "
         "skipped, and an interrupted training goes on. A run that fails is reported, the others are still done, and "
@@ -179,13 +132,13 @@ COMMANDS: dict[str, Command] = {
         ("study --list", "study --jobs 4", "study --data phantom --epochs 1 --limit 4 --results try"),
     ),
     "train-speed": Command(
-        training_speed.add_arguments,
+        "study.training_speed",
         "measure images per second of the training loop",
         "Measure how many images per second the training loop does, step by step from a plain loop to this project's.",
         ("train-speed --strategies edge --steps 2 --rounds 3",),
     ),
     "pareto": Command(
-        pareto.add_arguments,
+        "commands.pareto",
         "search for networks that are fast and accurate",
         "Train the networks of the search, quantize and score them, and write one result file for each. They are "
         "trained on four fifths of the images that do not judge, and scored on the fifth; the test part is not looked "
@@ -194,7 +147,7 @@ COMMANDS: dict[str, Command] = {
         ("pareto --list", "pareto --latency", "pareto --jobs 2 --minutes 60", "pareto --table"),
     ),
     "levers": Command(
-        levers.add_arguments,
+        "commands.levers",
         "judge ways to train a small network by cross-validation",
         "Train the same network in several ways, each on the five folds of a cross-validation that leaves the test "
         "part out, and compare image by image with the base. What is already done is skipped, and an interrupted "
@@ -202,21 +155,21 @@ COMMANDS: dict[str, Command] = {
         ("levers --table", "levers base longer --jobs 2 --minutes 60"),
     ),
     "sizes": Command(
-        sizes.add_arguments,
+        "commands.sizes",
         "show the shipped sizes against their goals",
         "Print speed, accuracy, size and the cost of int8 of edge-s, edge-m and edge-l, each beside its goal, from "
         "result files. --time measures their speed on this machine.",
         ("sizes", "sizes --time --out speeds.json"),
     ),
     "operators": Command(
-        operators.add_arguments,
+        "commands.operators",
         "measure where a model's time goes, operator by operator",
         "Time each operator of a model alone, beside the whole model and a large matrix product in the same "
         "arithmetic.",
         ("operators artifacts/edge-m/edge-m-full_int8.tflite",),
     ),
     "predict": Command(
-        predict.add_arguments,
+        "commands.predict",
         "predict the cost of int8 models on three ARM cores",
         "Predict what a full-int8 model costs on devices nobody here has: multiplications, bytes moved, operators "
         "outside XNNPACK, and milliseconds on one thread of a Cortex-A53, A72 and A76 (Raspberry Pi 3B+, 4 and 5). "
@@ -229,7 +182,7 @@ COMMANDS: dict[str, Command] = {
         ),
     ),
     "peers": Command(
-        peers.add_arguments,
+        "commands.peers",
         "compare with the engines that a user would pick instead",
         "Run the shipped weights in LiteRT (pinned and newest), ONNX Runtime, OpenVINO, ncnn, ExecuTorch with XNNPACK "
         "and torch, in float32 and int8. Each engine runs in a virtual environment that the command makes and keeps. "
@@ -244,14 +197,14 @@ COMMANDS: dict[str, Command] = {
         ),
     ),
     "interpreters": Command(
-        interpreters.add_arguments,
+        "commands.interpreters",
         "compare tflite-runtime's answers with ai-edge-litert's",
         "Run full int8 artifacts on the same images in ai-edge-litert and in tflite-runtime, and compare masks and "
         "head circumferences. Both must be installed.",
         ("interpreters artifacts/edge-m --images 20",),
     ),
     "overhead": Command(
-        overhead.add_arguments,
+        "commands.overhead",
         "measure what the runtime costs around the network",
         "Time what the runtime does around the network, step by step, and a fresh process from its first import to its "
         "result. The shipped model is measured first, then those given. All take the shipped model's output, resized "
@@ -259,28 +212,28 @@ COMMANDS: dict[str, Command] = {
         ("overhead", "overhead artifacts/edge-m/edge-m-float32.tflite --data phantom --rounds 20"),
     ),
     "ladder": Command(
-        ladder.add_arguments,
+        "commands.ladder",
         "measure what each way of quantizing a network costs",
         "Export a checkpoint in full int8 into a temporary folder, and keep what each way of quantizing cost, up to "
         "the first that is within the budget.",
         ("ladder checkpoints/edge-m --out ladder.json",),
     ),
     "rewrites": Command(
-        rewrites.add_arguments,
+        "commands.rewrites",
         "measure which exact rewrites of the graph are faster here",
         "Time exact rewrites of a network's graph, in float32 and in full int8, against the network as it is. Export "
         "with the faster ones: python -m export --rewrite NAME. The exit code is 1 if one is not exact.",
         ("rewrites --strategy edge --rounds 60",),
     ),
     "export-cost": Command(
-        export_cost.add_arguments,
+        "commands.export_cost",
         "measure time and memory of an export",
         "Export checkpoints in all recipes, as make export does, and measure the time and the memory of all its "
         "processes. Linux only.",
         ("export-cost checkpoints/edge-m --data phantom",),
     ),
     "fuzz": Command(
-        fuzz.add_arguments,
+        "commands.fuzz",
         "attack the runtime with damaged and hostile input",
         "Give the runtime damaged and hostile frames, manifests, signatures, model files, image files and tables, all "
         "made from one seed. A case fails if the process crashes or hangs, if an unexpected error is raised, if numpy "
@@ -289,21 +242,21 @@ COMMANDS: dict[str, Command] = {
         ("fuzz --cases 1000", "fuzz --seed 3 --case 17"),
     ),
     "soak": Command(
-        soak.add_arguments,
+        "commands.soak",
         "measure memory, latency and answers over many frames",
         "Run many frames of several sizes, some bad and some that raise, and watch memory, time and answers. The exit "
         "code is 1 if a frame ever gets another answer than in the first cycle.",
         ("soak --frames 1000", "soak --way stream --out soak.json --figure soak.svg", "soak --link 60"),
     ),
     "quality": Command(
-        quality.add_arguments,
+        "commands.quality",
         "measure what is refused, and whether intervals hold",
         "Measure an artifact's limits, trust and interval on images they were not derived from, and on bad frames made "
         "of these.",
         ("quality", "quality --model artifacts/edge-m/edge-m-full_int8.tflite --out quality.json"),
     ),
     "outside": Command(
-        outside.add_arguments,
+        "commands.outside",
         "say what is shown and refused of any folder of frames",
         "Run an artifact over the frames of other scanners and organs, and say by kind what was shown, what was "
         "refused and why, and where there are masks, how right the outlines are. A kind is a folder of images. Frames "
@@ -316,13 +269,13 @@ COMMANDS: dict[str, Command] = {
         ),
     ),
     "picture": Command(
-        _add_picture,
+        "pictures.phantom",
         "draw the shipped model's outline on a phantom",
         "Draw the picture of the README: the shipped model's outline on a phantom. An older picture is replaced.",
         ("picture",),
     ),
     "pages": Command(
-        _add_pages,
+        "pages.command",
         "write the pages in docs and the figures in README.md and MODEL_CARD.md",
         "Write the pages that are made from committed results: docs/results.md, docs/int8.md, docs/quality.md, and the "
         "figures in README.md and MODEL_CARD.md.",
@@ -331,8 +284,8 @@ COMMANDS: dict[str, Command] = {
 }
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The parser of all commands."""
+def build_parser(asked: str | None = None) -> argparse.ArgumentParser:
+    """The parser of all commands; only the one that is asked for has its arguments, or all if none is."""
     parser: argparse.ArgumentParser = CommandParser(prog="python -m benchmarks")
     add_help(
         parser,
@@ -346,14 +299,16 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, title="commands", metavar="COMMAND")
     for name, command in COMMANDS.items():
         added = commands.add_parser(name, help=command.summary)
+        if asked not in (None, name):
+            continue
         add_help(added, command.description, *(f"python -m benchmarks {text}" for text in command.examples))
-        command.add_arguments(added)
+        import_module(f"benchmarks.{command.module}").add_arguments(added)
     return parser
 
 
 def main(argv: list[str]) -> int:
     """Run the command; returns its exit code."""
-    args = build_parser().parse_args(argv)
+    args = build_parser("".join(argv[:1])).parse_args(argv)
     code: int = args.action(args)
     return code
 

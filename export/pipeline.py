@@ -178,8 +178,8 @@ def _tuned(job: Job, folder: Path) -> Model:
     model = fine_tune(job.checkpoint.model, images, job.options.fine_tune_epochs)
     place = folder / "fine-tuned"
     place.mkdir()
-    to_graph(model, place, job.rewrites)
-    to_saved_model(job.size, images[:1], place)
+    to_graph(model, place)
+    to_saved_model(job.size, images[:1], place, job.rewrites)
     return Model(to_tflite(place, FLOAT32))
 
 
@@ -198,8 +198,8 @@ def _convert_exactly(job: Job, folder: Path) -> tuple[TorchAnswers, NDArray[np.f
     started = time.monotonic()
     try:
         write_onnx(job.checkpoint.model, job.size, folder / ONNX)
-        to_graph(job.checkpoint.model, folder, job.rewrites)
-        answers = to_saved_model(job.size, torch_answers.images.inputs, folder)
+        to_graph(job.checkpoint.model, folder)
+        answers = to_saved_model(job.size, torch_answers.images.inputs, folder, job.rewrites)
     except ConversionError as error:
         raise ConversionError(f"{job.name}: {error}") from error
     say(f"  ONNX and onnx2tf in {time.monotonic() - started:.1f} s")

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import contextlib
+import gc
+import io
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from shutil import which
@@ -12,10 +16,15 @@ from typing import Any
 
 import pytest
 
+from edge_runtime.errors import FetalHeadError
 from tests.helpers.places import HC18, ROOT, Run
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # "make test &" ignores it, and so would what tests start
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()  # what torch, TensorFlow and three thousand tests consist of is not garbage
 
 
 @pytest.fixture(scope="session")
@@ -55,6 +64,31 @@ def run() -> Run:
         environment = {**os.environ, "PYTHONPATH": str(ROOT), **(env or {})}
         command = [sys.executable, "-m", module, *map(str, args)]
         return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=timeout)
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def run_here() -> Run:
+    """Run a command as ``run`` does, but in this process: torch and TensorFlow are imported once, not for each call.
+
+    For tests of what a command does, where others of the same command start it as a user would.
+    """
+
+    def call(module: str, *args: object) -> subprocess.CompletedProcess[str]:
+        printed, errors = io.StringIO(), io.StringIO()
+        main = import_module(f"{module}.__main__").main
+        code: object
+        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(errors):
+            try:
+                code = main([*map(str, args)])
+            except SystemExit as error:  # argparse ends so
+                code = error.code
+            except FetalHeadError as error:
+                print(f"error: {error}", file=sys.stderr)
+                code = error.exit_code
+        assert isinstance(code, int)
+        return subprocess.CompletedProcess([module, *args], code, printed.getvalue(), errors.getvalue())
 
     return call
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,13 +33,13 @@ class Converted:
     answer: NDArray[np.float32]
 
 
-def convert(model: HeadNet, images: NDArray[np.uint8], rewrites: Sequence[Rewrite]) -> Converted:
-    """Convert and quantize a network.
+def convert(model: HeadNet, images: NDArray[np.uint8], ways: Sequence[Sequence[Rewrite]]) -> Iterator[Converted]:
+    """Convert and quantize a network, in each of several ways to rewrite it.
 
     Args:
         model: In evaluation mode, on the CPU.
         images: uint8 (N, h, w), prepared frames to take the ranges from.
-        rewrites: Exact rewrites that fit the network.
+        ways: Exact rewrites that fit the network, to be applied together.
 
     Raises:
         ConversionError: A step failed.
@@ -47,7 +47,8 @@ def convert(model: HeadNet, images: NDArray[np.uint8], rewrites: Sequence[Rewrit
     """
     size = (images.shape[1], images.shape[2])
     with tempfile.TemporaryDirectory(prefix="fetal-head-edge-") as folder:
-        to_graph(model, Path(folder), rewrites)
-        answer = to_saved_model(size, images[:1], Path(folder))[0]
-        plain = to_tflite(Path(folder), get_recipe("float32"))
-    return Converted(plain, next(iter(candidates(Model(plain), images))).data, answer)
+        to_graph(model, Path(folder))
+        for rewrites in ways:
+            answer = to_saved_model(size, images[:1], Path(folder), rewrites)[0]
+            plain = to_tflite(Path(folder), get_recipe("float32"))
+            yield Converted(plain, next(iter(candidates(Model(plain), images))).data, answer)

@@ -100,9 +100,9 @@ def measure(strategy: Strategy, size: tuple[int, int], rounds: int) -> tuple[Tim
     chosen = [rewrite for rewrite in REWRITES.values() if unfit(rewrite, strategy, size) is None]
     differences: dict[str, float] = {}
     runners: dict[tuple[str, str], Any] = {}
-    for rewrite in (None, *chosen):
-        name = rewrite.name if rewrite else ""
-        found = convert(model, images, (rewrite,) if rewrite else ())
+    ways = [(), *((rewrite,) for rewrite in chosen)]
+    for rewrites, found in zip(ways, convert(model, images, ways), strict=True):
+        name = rewrites[0].name if rewrites else ""
         differences[name] = float(np.abs(found.answer - expected).max() / expected.std())
         for recipe in RECIPES:
             interpreter = load_interpreter(getattr(found, recipe))

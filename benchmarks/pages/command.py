@@ -48,6 +48,15 @@ END = "<!-- end of figures -->"
 _FIGURES = re.compile(FIGURES.format("([^>]*?)") + ".*?" + END, re.DOTALL)
 
 
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument(
+        "results", nargs="*", type=Path, metavar="RESULT.json",
+        help="results of one device, one for each test part (default: those the README names)",
+    )  # fmt: skip
+    parser.set_defaults(action=run)
+
+
 def run(args: argparse.Namespace) -> int:
     """Write the pages that are committed."""
     pages = {page: page.read_text() for page in written_by_hand()}

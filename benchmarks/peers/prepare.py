@@ -48,8 +48,8 @@ def prepare_source(job: Job, folder: Path) -> Images:
     _write_program(job, folder / PROGRAM)
     steps = folder / "steps"
     steps.mkdir()
-    to_graph(job.checkpoint.model, steps, job.rewrites)
-    to_saved_model(job.size, calibration[:1], steps)
+    to_graph(job.checkpoint.model, steps)
+    to_saved_model(job.size, calibration[:1], steps, job.rewrites)
     plain = to_tflite(steps, RECIPES["float32"])
     _write(new_artifact(plain, job.checkpoint, RECIPES["float32"]), folder / ARTIFACTS["float32"])
     shipped = shipped_model(job.name)

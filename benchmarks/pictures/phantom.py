@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from benchmarks.pictures.overlays import draw_overlay
 from edge_runtime.common.cli import say
@@ -11,6 +12,14 @@ from edge_runtime.segmenter import Segmenter
 from train.data.hc18 import find_data
 
 IMAGE = "001_HC.png"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument(
+        "--out", type=Path, default=Path("docs/phantom.png"), metavar="FILE", help="default: %(default)s"
+    )
+    parser.set_defaults(action=run)
 
 
 def run(args: argparse.Namespace) -> int:

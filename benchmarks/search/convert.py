@@ -19,4 +19,5 @@ def to_full_int8(model: HeadNet, images: NDArray[np.uint8]) -> bytes:
         The .tflite file's bytes.
     """
     size = (images.shape[1], images.shape[2])
-    return convert(model, images, pick_rewrites(advised(model), model.strategy, size)).full_int8
+    (found,) = convert(model, images, [pick_rewrites(advised(model), model.strategy, size)])
+    return found.full_int8

@@ -17,6 +17,7 @@ from benchmarks.common.tables import cells, text_table
 from benchmarks.frames.images import Image, Images, images_of, samples_of
 from benchmarks.machine.state import BUSY_LIMIT, Load, read_load, read_state, throttled_now
 from benchmarks.roofline.profile import Profile, profile, profile_text
+from benchmarks.suite import arguments
 from benchmarks.suite.accuracy import score, with_costs
 from benchmarks.suite.arguments import check_images, plan_of
 from benchmarks.suite.artifacts import Artifact, find_artifacts
@@ -37,6 +38,12 @@ from train.data.splits import evenly_spaced
 
 LATENCY_IMAGES = 4
 """Test images whose frames are timed, so that the size of one head does not decide."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    arguments.add_arguments(parser)
+    parser.set_defaults(action=run)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -14,7 +14,7 @@ import tensorflow as tf
 from numpy.typing import ArrayLike, NDArray
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from export.conversion.to_onnx import INPUT, OUTPUT, PROXY_SIZE
+from export.conversion.contract import INPUT, OUTPUT, PROXY_SIZE
 
 TO_NCHW, TO_NHWC = [0, 3, 1, 2], [0, 2, 3, 1]
 _SIZED = {"ResizeBilinear": (1, 0), "ResizeNearestNeighbor": (1, 0), "Conv2DBackpropInput": (0, 1)}

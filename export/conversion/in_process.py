@@ -6,6 +6,7 @@ Only :mod:`export.conversion.process` imports this, because it imports TensorFlo
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,8 +16,8 @@ from numpy.typing import NDArray
 
 from edge_runtime.artifact.manifest import OUTPUT_STRIDES
 from edge_runtime.frame.preprocess import to_unit
+from export.conversion.contract import INPUT, OUTPUT, PROXY_SIZE
 from export.conversion.rewrites import Rewrite
-from export.conversion.to_onnx import INPUT, OUTPUT, PROXY_SIZE
 from export.recipes import Recipe
 
 # Set before TensorFlow is imported. No GPU: initializing it takes time, and it would not be used. No network access:
@@ -37,6 +38,8 @@ def _quiet() -> Iterator[None]:
         os.close(sink)
 
 
+# A fifth of the import would go to looking for garbage among half a million new objects, of which none is any.
+gc.disable()
 with _quiet():  # TensorFlow's import prints a screenful about CUDA that no setting turns off
     import onnx
     import onnx2tf
@@ -45,15 +48,16 @@ with _quiet():  # TensorFlow's import prints a screenful about CUDA that no sett
 
     from export.conversion import graph as graphs
     from export.conversion.rewrite_graph import rewrite
+gc.freeze()  # nor do the conversions look through them: TFLiteConverter collects garbage itself, a second each time
+gc.enable()
 
 
-def onnx_to_graph(source: str, target: str, rewrites: Sequence[Rewrite] = ()) -> None:
+def onnx_to_graph(source: str, target: str) -> None:
     """Convert an ONNX network with input (1, 1, h, w) to a graph with input (1, h, w, 1) and constant weights.
 
     Args:
         source: The .onnx file, with inputs of :data:`PROXY_SIZE`.
         target: File to write the GraphDef to.
-        rewrites: Exact rewrites that fit the network.
 
     Raises:
         ValueError: The network does not have the expected input and output.
@@ -78,7 +82,6 @@ def onnx_to_graph(source: str, target: str, rewrites: Sequence[Rewrite] = ()) ->
     )
     graph = graphs.freeze(model, (1, *PROXY_SIZE, 1))
     graphs.join_channels_last(graph)
-    rewrite(graph, rewrites)
     Path(target).write_bytes(graph.SerializeToString())
 
 
@@ -105,9 +108,14 @@ def _check_contract(network: onnx.ModelProto) -> None:
 
 
 def graph_to_saved_model(
-    source: str, folder: str, size: tuple[int, int], images: NDArray[np.uint8], answers: str
+    source: str,
+    folder: str,
+    size: tuple[int, int],
+    images: NDArray[np.uint8],
+    answers: str,
+    rewrites: Sequence[Rewrite] = (),
 ) -> None:
-    """Write a graph as a SavedModel with a fixed input size, and run it on images.
+    """Rewrite a graph, write it as a SavedModel with a fixed input size, and run it on images.
 
     Args:
         source: File written by :func:`onnx_to_graph`.
@@ -115,8 +123,10 @@ def graph_to_saved_model(
         size: (h, w) in pixels, multiples of 16.
         images: uint8 (N, h, w), to run the network on.
         answers: .npy file to write the logits to, float32 (N, h, w).
+        rewrites: Exact rewrites that fit the network.
     """
     graph = graphs.load(Path(source).read_bytes())
+    rewrite(graph, rewrites)
     graphs.set_size(graph, size)
     function = tf.function(
         lambda frame: {OUTPUT: graphs.call(graph, frame)},

@@ -10,9 +10,10 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
+from export.conversion.contract import PROXY_SIZE
 from export.conversion.process import run_apart
 from export.conversion.rewrites import Rewrite
-from export.conversion.to_onnx import PROXY_SIZE, write_onnx
+from export.conversion.to_onnx import write_onnx
 from export.recipes import Recipe
 from train.networks.model import HeadNet
 
@@ -21,29 +22,31 @@ GRAPH = "graph.pb"
 SAVED_MODEL = "saved_model"
 
 
-def to_graph(model: HeadNet, folder: Path, rewrites: Sequence[Rewrite] = ()) -> None:
+def to_graph(model: HeadNet, folder: Path) -> None:
     """Convert a network to a TensorFlow graph whose size can be set later, by way of ONNX and onnx2tf.
 
     Args:
         model: Network in evaluation mode, on the CPU.
         folder: Folder to write :data:`GRAPH` to.
-        rewrites: Exact rewrites that fit the network.
 
     Raises:
         ConversionError: A step failed.
     """
     proxy = folder / "proxy.onnx"
     write_onnx(model, PROXY_SIZE, proxy)
-    run_apart("onnx_to_graph", str(proxy), str(folder / GRAPH), tuple(rewrites), log=folder / "onnx2tf.log")
+    run_apart("onnx_to_graph", str(proxy), str(folder / GRAPH), log=folder / "onnx2tf.log")
 
 
-def to_saved_model(size: tuple[int, int], images: NDArray[np.uint8], folder: Path) -> NDArray[np.float32]:
-    """Write the graph of :func:`to_graph` as a SavedModel with a fixed input size, and run it.
+def to_saved_model(
+    size: tuple[int, int], images: NDArray[np.uint8], folder: Path, rewrites: Sequence[Rewrite] = ()
+) -> NDArray[np.float32]:
+    """Write the graph of :func:`to_graph`, rewritten, as a SavedModel with a fixed input size, and run it.
 
     Args:
         size: (h, w) of the input in pixels, multiples of 16.
         images: uint8 (N, h, w), to run the SavedModel on.
         folder: The folder given to :func:`to_graph`. :data:`SAVED_MODEL` is written there, and replaced if it exists.
+        rewrites: Exact rewrites that fit the network.
 
     Returns:
         The SavedModel's logits on the images, float32 (N, h, w).
@@ -53,7 +56,9 @@ def to_saved_model(size: tuple[int, int], images: NDArray[np.uint8], folder: Pat
     """
     answers = folder / "answers.npy"
     paths = (str(folder / GRAPH), str(folder / SAVED_MODEL))
-    run_apart("graph_to_saved_model", *paths, size, images, str(answers), log=folder / "saved_model.log")
+    run_apart(
+        "graph_to_saved_model", *paths, size, images, str(answers), tuple(rewrites), log=folder / "saved_model.log"
+    )
     return np.asarray(np.load(answers))
 
 

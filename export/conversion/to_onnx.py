@@ -11,20 +11,12 @@ from numpy.typing import NDArray
 
 from edge_runtime.common.optional import require
 from edge_runtime.frame.preprocess import to_unit
+from export.conversion.contract import INPUT, OUTPUT
 from export.conversion.process import ConversionError
 from train.data.score import Predict
 from train.networks.model import HeadNet, single_channel
 
 OPSET = 17  # the newest opset that torch's TorchScript exporter writes and onnx2tf 1.29.24 reads without rewriting it
-PROXY_SIZE = (352, 480)
-"""(h, w) at which onnx2tf converts every network; :mod:`export.conversion.graph` then sets the actual size.
-
-onnx2tf 1.29.24 guesses the order of axes from their lengths. If a feature map is as high or wide as another is deep, as
-in ``edge`` at 128x192, it silently guesses wrong. No channel count of a network here is 352, 480 or a half, quarter
-etc. of them.
-"""
-INPUT = "frame"
-OUTPUT = "logits"
 
 
 def write_onnx(model: HeadNet, size: tuple[int, int], path: Path) -> None:

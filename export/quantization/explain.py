@@ -107,10 +107,10 @@ def explain(job: Job, folder: Path) -> Explanation:
     images = load_images(job.parity, size, job.resize_rule)
     torch_answers = ask_torch(make_predictor(model, torch.device("cpu")), images)
     write_onnx(model, size, folder / ONNX)
-    to_graph(model, folder, job.rewrites)
+    to_graph(model, folder)
     stages = {
         "ONNX": compare(torch_answers, run_on(onnx_predictor(folder / ONNX), images)),
-        "TensorFlow": compare(torch_answers, to_saved_model(size, images.inputs, folder)),
+        "TensorFlow": compare(torch_answers, to_saved_model(size, images.inputs, folder, job.rewrites)),
     }
     plain = Model(to_tflite(folder, RECIPES["float32"]))
     seen = observe(plain, load_images(job.calibration, size, job.resize_rule).inputs)

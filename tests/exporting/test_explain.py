@@ -14,10 +14,10 @@ from tests.helpers.spoiled import spoil
 
 
 @pytest.mark.slow
-def test_a_spoiled_layer_is_the_one_that_is_named(run: Run, phantom: Path, tmp_path: Path) -> None:
+def test_a_spoiled_layer_is_the_one_that_is_named(run_here: Run, phantom: Path, tmp_path: Path) -> None:
     picture = tmp_path / "picture.svg"
     call = ("--data", phantom, "--images", 2, "--calibration-images", 4, "--json")
-    done = run("export", "explain", "--checkpoint", spoil(tmp_path / "spoiled"), *call, "--picture", picture)
+    done = run_here("export", "explain", "--checkpoint", spoil(tmp_path / "spoiled"), *call, "--picture", picture)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     stages = found["stages"]

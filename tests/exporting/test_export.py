@@ -56,7 +56,7 @@ def test_checkpoints_are_found_below_a_folder(tmp_path: Path) -> None:
 
 
 def test_wrong_calls_end_with_2_and_no_traceback(run: Run, phantom: Path, tmp_path: Path) -> None:
-    checkpoint = make_checkpoint(tmp_path / "edge")
+    checkpoint = make_checkpoint(tmp_path / "edge-s")
     blocked = tmp_path / "file"
     blocked.write_text("a file, so no folder can be made below it")
     calls = {
@@ -74,21 +74,21 @@ def test_wrong_calls_end_with_2_and_no_traceback(run: Run, phantom: Path, tmp_pa
 
 
 @pytest.mark.parametrize("damage", ["schema", "weights"])
-def test_unusable_checkpoint_ends_with_1(run: Run, phantom: Path, tmp_path: Path, damage: str) -> None:
-    checkpoint = make_checkpoint(tmp_path / "edge")
+def test_unusable_checkpoint_ends_with_1(run_here: Run, phantom: Path, tmp_path: Path, damage: str) -> None:
+    checkpoint = make_checkpoint(tmp_path / "edge-s")
     if damage == "schema":
         info = json.loads((checkpoint / "checkpoint.json").read_text())
         (checkpoint / "checkpoint.json").write_text(json.dumps({**info, "schema_version": 99}))
     else:
         (checkpoint / "model.safetensors").write_bytes(b"not weights")
-    result = run("export", "--checkpoint", checkpoint, "--data", phantom, "--out", tmp_path / "out")
+    result = run_here("export", "--checkpoint", checkpoint, "--data", phantom, "--out", tmp_path / "out")
     assert result.returncode == 1
     assert ("schema version 99" if damage == "schema" else "sha256") in result.stderr
     assert "Traceback" not in result.stderr
 
 
 def test_failed_conversion_shows_the_log_and_leaves_nothing(run: Run, phantom: Path, tmp_path: Path) -> None:
-    checkpoint = make_checkpoint(tmp_path / "edge")
+    checkpoint = make_checkpoint(tmp_path / "edge-s")
     fake, temporary, out = tmp_path / "fake", tmp_path / "tmp", tmp_path / "out"
     for folder in (fake, temporary):
         folder.mkdir()

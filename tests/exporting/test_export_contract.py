@@ -6,11 +6,13 @@ import json
 import os
 import socket
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from edge_runtime import Segmenter
 from export.job import Options
@@ -19,7 +21,7 @@ from export.recipes import RECIPES
 from export.verification.parity import ParityError
 from tests.helpers.places import HC18, ROOT, Run
 from train.checkpoint import load_checkpoint
-from train.data.hc18 import read_dataset
+from train.data.hc18 import Dataset, read_dataset
 from train.data.splits import make_split
 from train.strategies import STRATEGIES
 
@@ -52,6 +54,18 @@ class Exported:
     tried: Path
     temporary: Path
 
+    @cached_property
+    def dataset(self) -> Dataset:
+        return read_dataset(self.data)
+
+    @cached_property
+    def frame(self) -> NDArray[np.uint8]:
+        return next(iter(self.dataset.samples.values())).frame()
+
+    @cached_property
+    def checkpoint_sha256(self) -> dict[str, str]:
+        return {strategy: load_checkpoint(self.checkpoints / strategy).sha256 for strategy in STRATEGIES}
+
 
 @pytest.fixture(scope="module")
 def exported(run: Run, phantom: Path, tmp_path_factory: pytest.TempPathFactory) -> Exported:
@@ -83,7 +97,7 @@ def test_every_strategy_runs_in_every_recipe(exported: Exported, strategy: str, 
     segmenter = Segmenter.load(exported.out / strategy / f"{strategy}-{recipe}.tflite")
     manifest = segmenter.manifest
     assert (manifest.strategy, manifest.recipe, segmenter.size) == (strategy, recipe, SIZE)
-    frame = next(iter(read_dataset(exported.data).samples.values())).frame()
+    frame = exported.frame
     logits = segmenter.logits(frame)
     assert logits.shape == manifest.output_size and np.isfinite(logits).all()
     stride = 4 if STRATEGIES[strategy].architecture == "patch-unet" else 1
@@ -93,7 +107,7 @@ def test_every_strategy_runs_in_every_recipe(exported: Exported, strategy: str, 
     assert manifest.parity["tolerance"]["mask_dice"] == RECIPES[recipe].tolerance.mask_dice
     part = next(iter(manifest.accuracy["parts"].values()))
     assert part["degradation"]["against"] == f"{strategy}-float32"
-    assert manifest.checkpoint["sha256"] == load_checkpoint(exported.checkpoints / strategy).sha256
+    assert manifest.checkpoint["sha256"] == exported.checkpoint_sha256[strategy]
     assert manifest.tools["onnx2tf"]
 
 
@@ -104,7 +118,7 @@ def test_full_int8_takes_a_frames_bytes(exported: Exported, strategy: str) -> No
     assert (manifest.input.dtype, manifest.output.dtype) == ("uint8", "uint8")
     assert manifest.input.scale == pytest.approx(1 / 255, rel=1e-6)
     assert manifest.input.zero_point == 0
-    dataset = read_dataset(exported.data)
+    dataset = exported.dataset
     calibration = manifest.calibration
     assert calibration["title"] == dataset.title
     assert set(calibration["sha256"]) <= set(make_split(dataset, "grouped").train)
@@ -113,7 +127,7 @@ def test_full_int8_takes_a_frames_bytes(exported: Exported, strategy: str) -> No
 
 @pytest.mark.slow
 def test_the_command_reports_what_it_did(exported: Exported) -> None:
-    title = read_dataset(exported.data).title
+    title = exported.dataset.title
     assert f"data: {title}" in exported.text
     assert exported.document["failures"] == []
     assert len(exported.document["artifacts"]) == len(CASES)
@@ -141,7 +155,7 @@ def test_nothing_tried_to_leave_the_machine(
 def test_what_is_up_to_date_is_left_alone(
     exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    checkpoint, dataset = load_checkpoint(exported.checkpoints / "edge"), read_dataset(exported.data)
+    checkpoint, dataset = load_checkpoint(exported.checkpoints / "edge-s"), exported.dataset
     options = Options((RECIPES["dynamic_int8"],), tmp_path, verify_images=2, accuracy_images=1)
     (path,) = export_checkpoint(checkpoint, dataset, options)
     first = path.stat().st_mtime_ns
@@ -156,13 +170,13 @@ def test_what_is_up_to_date_is_left_alone(
 
 @pytest.mark.slow
 def test_a_recipe_that_loses_too_much_is_not_written_and_the_others_are(exported: Exported, tmp_path: Path) -> None:
-    checkpoint, dataset = load_checkpoint(exported.checkpoints / "edge"), read_dataset(exported.data)
+    checkpoint, dataset = load_checkpoint(exported.checkpoints / "edge-s"), exported.dataset
     impossible = replace(RECIPES["dynamic_int8"], tolerance=replace(RECIPES["dynamic_int8"].tolerance, sqnr_db=1000.0))
     options = Options((impossible, RECIPES["float16"]), tmp_path, verify_images=2, accuracy_images=1)
     failures: list[ParityError] = []
     (path,) = export_checkpoint(checkpoint, dataset, options, failures.append)
-    assert path.name == "edge-float16.tflite" and not list(tmp_path.rglob("*dynamic*"))
-    assert len(failures) == 1 and "edge-dynamic_int8" in str(failures[0]) and "SQNR" in str(failures[0])
+    assert path.name == "edge-s-float16.tflite" and not list(tmp_path.rglob("*dynamic*"))
+    assert len(failures) == 1 and "edge-s-dynamic_int8" in str(failures[0]) and "SQNR" in str(failures[0])
     measured = failures[0].manifest
     assert (
         measured

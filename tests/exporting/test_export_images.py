@@ -97,7 +97,7 @@ def test_no_accuracy_on_images_a_random_split_has_trained_on(phantom: Path) -> N
 
 def test_the_files_a_checkpoint_names_are_its_split(phantom: Path, tmp_path: Path) -> None:
     dataset = read_dataset(phantom)
-    checkpoint = load_checkpoint(make_checkpoint(tmp_path / "edge"))
+    checkpoint = load_checkpoint(make_checkpoint(tmp_path / "edge-s"))
     names = list(dataset.samples)
     files = {"train": names[:6], "val": [names[6]], "test": names[7:9]}
     info = {**checkpoint.info, "data": {"title": dataset.title, "files": files}}

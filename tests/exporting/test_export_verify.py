@@ -12,8 +12,9 @@ import torch
 from numpy.typing import NDArray
 
 from export.commands.sizes import TABLE, TOLERANCE, network_key
+from export.conversion.contract import PROXY_SIZE
 from export.conversion.steps import to_graph
-from export.conversion.to_onnx import PROXY_SIZE, onnx_predictor, write_onnx
+from export.conversion.to_onnx import onnx_predictor, write_onnx
 from export.images import Images, load_images
 from export.job import Options
 from export.pipeline import export_checkpoint
@@ -106,14 +107,14 @@ def test_a_network_of_no_use_is_named_before_its_conversion_is_judged(
     assert caught.value.exit_code == 1
 
 
-def test_the_export_of_a_diverged_network_writes_nothing(run: Run, phantom: Path, tmp_path: Path) -> None:
-    checkpoint = load_checkpoint(make_checkpoint(tmp_path / "edge"))
+def test_the_export_of_a_diverged_network_writes_nothing(run_here: Run, phantom: Path, tmp_path: Path) -> None:
+    checkpoint = load_checkpoint(make_checkpoint(tmp_path / "edge-s"))
     with torch.no_grad():
         list(checkpoint.model.parameters())[-1].fill_(1e16)  # the bias of the last layer
-    save_checkpoint(tmp_path / "edge", checkpoint.model, checkpoint.config, {"data": checkpoint.info["data"]})
-    done = run("export", "--checkpoint", tmp_path / "edge", "--data", phantom, "--out", tmp_path / "out")
+    save_checkpoint(tmp_path / "edge-s", checkpoint.model, checkpoint.config, {"data": checkpoint.info["data"]})
+    done = run_here("export", "--checkpoint", tmp_path / "edge-s", "--data", phantom, "--out", tmp_path / "out")
     assert done.returncode == 1 and "Traceback" not in done.stderr
-    assert "edge: the network itself answers up to 1.0e+16" in done.stderr and "train again" in done.stderr
+    assert "edge-s: the network itself answers up to 1.0e+16" in done.stderr and "train again" in done.stderr
     assert not [p for p in (tmp_path / "out").rglob("*") if p.is_file()]
 
 
@@ -153,8 +154,8 @@ def test_the_committed_sweep_is_of_forty_sizes_and_all_are_right() -> None:
 
 
 @pytest.mark.slow
-def test_a_size_onnx2tf_alone_converts_wrongly_is_right(run: Run) -> None:
-    done = run("export", "sizes", "--strategy", "edge", "--size", 128, 192, "--size", 112, 96)
+def test_a_size_onnx2tf_alone_converts_wrongly_is_right(run_here: Run) -> None:
+    done = run_here("export", "sizes", "--strategy", "edge", "--size", 128, 192, "--size", 112, 96)
     assert done.returncode == 0 and "128x192: correct" in done.stdout and "0 wrong" in done.stdout
 
 
@@ -162,8 +163,8 @@ def test_a_size_onnx2tf_alone_converts_wrongly_is_right(run: Run) -> None:
 def test_a_conversion_that_is_wrong_is_not_written(
     phantom: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    checkpoint = load_checkpoint(make_checkpoint(tmp_path / "edge", size=SIZE))
-    other = HeadNet(STRATEGIES["edge"]).eval()
+    checkpoint = load_checkpoint(make_checkpoint(tmp_path / "edge-s", size=SIZE))
+    other = HeadNet(STRATEGIES["edge-s"]).eval()
     monkeypatch.setattr("export.pipeline.to_graph", lambda model, *rest: to_graph(other, *rest))
     with pytest.raises(ParityError, match="as converted by onnx2tf does not compute what torch does"):
         export_checkpoint(checkpoint, read_dataset(phantom), Options((RECIPES["float32"],), tmp_path / "out"))

@@ -49,7 +49,7 @@ def assert_whole(out: Path) -> None:
 
 @pytest.mark.parametrize(("stop", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_stopped_midway(phantom: Path, tmp_path: Path, stop: signal.Signals, code: int) -> None:
-    checkpoints = [make_checkpoint(tmp_path / name, name) for name in ("edge", "decoder-0")]
+    checkpoints = [make_checkpoint(tmp_path / name, name) for name in ("edge-s", "edge-m")]
     chosen = checkpoints if stop == signal.SIGTERM else checkpoints[:1]  # two: each in a process of its own
     command = ["--checkpoint", *map(str, chosen), "--data", str(phantom), "--out", str(tmp_path / "out"), "--jobs", "2"]
     with subprocess.Popen(
@@ -71,7 +71,7 @@ def test_a_killed_converter(phantom: Path, tmp_path: Path) -> None:
     (tmp_path / "fake" / "onnx2tf.py").write_text(
         "def convert(**_):\n    import os\n    print('about to die', flush=True)\n    os.kill(os.getpid(), 9)\n"
     )
-    command = ["--checkpoint", make_checkpoint(tmp_path / "edge"), "--data", phantom, "--out", tmp_path / "out"]
+    command = ["--checkpoint", make_checkpoint(tmp_path / "edge-s"), "--data", phantom, "--out", tmp_path / "out"]
     done = subprocess.run(
         [sys.executable, "-m", "export", *map(str, command)],
         env=environment(tmp_path / "tmp", tmp_path / "fake"),
@@ -90,7 +90,7 @@ def test_a_killed_converter(phantom: Path, tmp_path: Path) -> None:
 
 def test_one_of_two_exports_is_killed(phantom: Path, tmp_path: Path) -> None:
     """As the system kills it when memory runs out: the command fails and says which, the other export is whole."""
-    killed, other = (make_checkpoint(tmp_path / name, name) for name in ("edge", "decoder-0"))
+    killed, other = (make_checkpoint(tmp_path / name, name) for name in ("edge-s", "edge-m"))
     out = tmp_path / "out"
     command = ["--checkpoint", killed, other, "--data", phantom, "--out", out, "--recipes", "float32", "--jobs", "2"]
     with subprocess.Popen(
@@ -107,7 +107,7 @@ def test_one_of_two_exports_is_killed(phantom: Path, tmp_path: Path) -> None:
     assert f"error: {killed}: the export was killed by signal 9 (SIGKILL" in errors and "Traceback" not in errors
     document = json.loads(printed)
     assert [failure["checkpoint"] for failure in document["failures"]] == [str(killed)]
-    assert [Path(artifact["path"]).name for artifact in document["artifacts"]] == ["decoder-0-float32.tflite"]
+    assert [Path(artifact["path"]).name for artifact in document["artifacts"]] == ["edge-m-float32.tflite"]
     assert_whole(out)
 
 
@@ -152,7 +152,7 @@ def test_every_way_an_export_can_die_is_a_failure(
 
 def test_no_room_for_temporary_files(phantom: Path, tmp_path: Path) -> None:
     program = f"{WITH_LITTLE_ROOM}\nfrom edge_runtime.common.cli import run_command\nfrom export.__main__ import main\n"
-    command = ["--checkpoint", make_checkpoint(tmp_path / "edge"), "--data", phantom, "--out", tmp_path / "out"]
+    command = ["--checkpoint", make_checkpoint(tmp_path / "edge-s"), "--data", phantom, "--out", tmp_path / "out"]
     done = subprocess.run(
         [sys.executable, "-c", f"{program}run_command(main)", "1000000", *map(str, command)],
         env=environment(tmp_path / "tmp"),

@@ -22,8 +22,8 @@ from tests.helpers.spoiled import spoil
 FEW = ("--recipes", "full_int8", "--calibration-images", 20, "--verify-images", 2, "--accuracy-images", 2, "--json")
 
 
-def export(run: Run, folder: Path, hc18: Path, *arguments: object) -> tuple[int, dict[str, Any], str]:
-    done = run(
+def export(run_here: Run, folder: Path, hc18: Path, *arguments: object) -> tuple[int, dict[str, Any], str]:
+    done = run_here(
         "export",
         "--checkpoint",
         folder,
@@ -41,9 +41,9 @@ def export(run: Run, folder: Path, hc18: Path, *arguments: object) -> tuple[int,
 
 
 @pytest.mark.slow
-def test_a_spoiled_network_is_brought_within_its_budget(run: Run, hc18: Path, tmp_path: Path) -> None:
+def test_a_spoiled_network_is_brought_within_its_budget(run_here: Run, hc18: Path, tmp_path: Path) -> None:
     folder = spoil(tmp_path)
-    code, document, text = export(run, folder, hc18)
+    code, document, text = export(run_here, folder, hc18)
     assert code == 0, text
     (artifact,) = document["artifacts"]
     quantization = artifact["manifest"]["quantization"]
@@ -59,11 +59,13 @@ def test_a_spoiled_network_is_brought_within_its_budget(run: Run, hc18: Path, tm
 
 
 @pytest.mark.slow
-def test_where_no_rung_holds_nothing_is_written_and_the_table_says_why(run: Run, hc18: Path, tmp_path: Path) -> None:
+def test_where_no_rung_holds_nothing_is_written_and_the_table_says_why(
+    run_here: Run, hc18: Path, tmp_path: Path
+) -> None:
     folder = spoil(tmp_path)
     # reading patches first, two ways lose the same to the last digits, and another is the best
     code, document, text = export(
-        run, folder, hc18, "--max-hc-shift-mm", 0, "--max-hc-shift-share", 0, "--rewrite", "none"
+        run_here, folder, hc18, "--max-hc-shift-mm", 0, "--max-hc-shift-share", 0, "--rewrite", "none"
     )
     assert code == 1 and not list((folder / "out").rglob("*.tflite"))
     assert document["artifacts"] == []
@@ -81,9 +83,9 @@ def test_where_no_rung_holds_nothing_is_written_and_the_table_says_why(run: Run,
 
 
 @pytest.mark.slow
-def test_without_a_limit_the_plainest_is_taken(run: Run, hc18: Path, tmp_path: Path) -> None:
+def test_without_a_limit_the_plainest_is_taken(run_here: Run, hc18: Path, tmp_path: Path) -> None:
     no_limit = ("--max-dice-drop", "inf", "--max-hc-shift-mm", "inf")
-    _, document, _ = export(run, spoil(tmp_path), hc18, *no_limit)
+    _, document, _ = export(run_here, spoil(tmp_path), hc18, *no_limit)
     quantization = (document["artifacts"] + document["failures"])[0]["manifest"]["quantization"]
     assert quantization["method"] == "min-max" and len(quantization["rungs"]) == 1
     assert quantization["budget"] == {"max_dice_drop": None, "max_hc_shift_mm": None, "max_hc_shift_share": 0.1}

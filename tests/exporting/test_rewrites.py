@@ -28,14 +28,14 @@ def kinds(path: Path) -> list[str]:
 
 
 @pytest.mark.slow
-def test_an_export_with_every_rewrite_computes_what_torch_does(run: Run, phantom: Path, tmp_path: Path) -> None:
+def test_an_export_with_every_rewrite_computes_what_torch_does(run_here: Run, phantom: Path, tmp_path: Path) -> None:
     checkpoint = make_checkpoint(tmp_path / "decoder-all", "decoder-all", (64, 96))
     call = ("export", "--checkpoint", checkpoint, "--recipes", "float32", "full_int8", "--data", phantom)
     call += ("--accuracy-images", 2, "--calibration-images", 4, "--fine-tune-epochs", 0, "--max-hc-shift-mm", "inf")
     plain, other = tmp_path / "plain", tmp_path / "rewritten"
-    done = run(*call, "--out", plain)
+    done = run_here(*call, "--out", plain)
     assert done.returncode == 0, done.stderr
-    done = run(*call, "--out", other, "--rewrite", *ALIVE)  # the export itself holds it to torch, to 1e-3
+    done = run_here(*call, "--out", other, "--rewrite", *ALIVE)  # the export itself holds it to torch, to 1e-3
     assert done.returncode == 0, done.stderr
     for recipe in ("float32", "full_int8"):
         name = f"decoder-all/decoder-all-{recipe}.tflite"
@@ -44,7 +44,7 @@ def test_an_export_with_every_rewrite_computes_what_torch_does(run: Run, phantom
         assert rewritten.count("TRANSPOSE_CONV") == 4
         assert rewritten.count("RESIZE_NEAREST_NEIGHBOR") == 1 and "PAD" not in rewritten
         assert load_manifest(other / name).rewrites == ALIVE and not load_manifest(plain / name).rewrites
-    assert run("export", "audit", other / "decoder-all").returncode == 0
+    assert run_here("export", "audit", other / "decoder-all").returncode == 0
 
 
 def make_cancelling(folder: Path) -> Path:
@@ -63,14 +63,14 @@ def make_cancelling(folder: Path) -> Path:
 
 @pytest.mark.slow
 def test_a_network_that_amplifies_rounding_expands_directly_unless_told_otherwise(
-    run: Run, phantom: Path, tmp_path: Path
+    run_here: Run, phantom: Path, tmp_path: Path
 ) -> None:
     folder = make_cancelling(tmp_path / "decoder-all")
     assert advised(load_checkpoint(folder).model) == ("direct-expansion",)
     call = ("export", "--checkpoint", folder, "--recipes", "float32", "--data", phantom, "--accuracy-images", 2)
     found = {}
     for title, asked in (("by itself", ()), ("none", ("--rewrite", "none"))):
-        done = run(*call, "--out", tmp_path / title, *asked)  # held to torch, as every export
+        done = run_here(*call, "--out", tmp_path / title, *asked)  # held to torch, as every export
         assert done.returncode == 0, done.stderr
         path = tmp_path / title / "decoder-all" / "decoder-all-float32.tflite"
         model = Model(path.read_bytes())
@@ -150,16 +150,16 @@ def test_a_convolution_of_patches_is_that_of_their_pixels(kernel: int, stride: i
 
 
 @pytest.mark.slow
-def test_a_patch_unet_reads_patches_and_loses_nothing(run: Run, phantom: Path, tmp_path: Path) -> None:
+def test_a_patch_unet_reads_patches_and_loses_nothing(run_here: Run, phantom: Path, tmp_path: Path) -> None:
     checkpoint = make_checkpoint(tmp_path / "edge-l", "edge-l", (64, 96))
     call = ("export", "--checkpoint", checkpoint, "--recipes", "float32", "full_int8", "--data", phantom)
     call += ("--accuracy-images", 2, "--calibration-images", 4, "--fine-tune-epochs", 0, "--max-hc-shift-mm", "inf")
     for title, asked in (("patches", ()), ("pixels", ("--rewrite", "none"))):
-        done = run(*call, "--out", tmp_path / title, *asked)  # held to torch, as every export
+        done = run_here(*call, "--out", tmp_path / title, *asked)  # held to torch, as every export
         assert done.returncode == 0, done.stderr
     for recipe in ("float32", "full_int8"):
         name = f"edge-l/edge-l-{recipe}.tflite"
         assert "SPACE_TO_DEPTH" in kinds(tmp_path / "patches" / name)
         assert "SPACE_TO_DEPTH" not in kinds(tmp_path / "pixels" / name)
         assert load_manifest(tmp_path / "patches" / name).rewrites == ("patches-first",)
-    assert run("export", "audit", tmp_path / "patches" / "edge-l").returncode == 0
+    assert run_here("export", "audit", tmp_path / "patches" / "edge-l").returncode == 0

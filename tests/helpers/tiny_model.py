@@ -1,4 +1,4 @@
-"""A one-convolution artifact for tests: real TFLite files with manifests, made in about a second each.
+"""A one-convolution artifact for tests: real TFLite files with manifests, each made once, in about a second.
 
 The network calls dark pixels head (3x3 mean of the input below ``DARK``). That of phantoms leaves out black ones, which
 lie beside the sector: what the skull encloses is then found with a Dice of 0.82 to 0.93, and measured in 19 phantoms of
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -68,6 +69,7 @@ def make_artifact(
     return model
 
 
+@cache  # the same bytes each time, and hundreds of tests ask for them
 def _convert(recipe: Recipe, size: tuple[int, int], of_phantoms: bool) -> bytes:
     import tensorflow as tf  # takes seconds: only when a model is made
 

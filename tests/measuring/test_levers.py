@@ -67,14 +67,14 @@ def test_differences_are_paired_and_an_exam_counts_as_one() -> None:
 
 
 @pytest.mark.slow
-def test_levers_are_trained_and_compared(run: Run, phantom: Path, tmp_path: Path) -> None:
+def test_levers_are_trained_and_compared(run: Run, run_here: Run, phantom: Path, tmp_path: Path) -> None:
     results = tmp_path / "results"
     call = ("benchmarks", "levers", BASE, "--data", phantom, "--epochs", 1, "--runs", tmp_path / "runs")
     done = run(*call, "--results", results, "--minutes", 0.01)
     assert done.returncode == 0, done.stdout + done.stderr
     assert [path.name for path in results.iterdir()] == [f"{BASE}-fold-1.json"]
     assert "4 trials were not started" in done.stdout and f"  {BASE}       1" in done.stdout
-    assert run("benchmarks", "levers", "lucky").returncode == 2
+    assert run_here("benchmarks", "levers", "lucky").returncode == 2
 
 
 @pytest.mark.parametrize("path", RESULTS, ids=lambda p: p.stem)

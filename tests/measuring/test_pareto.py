@@ -45,7 +45,7 @@ def test_the_points_differ_and_none_is_judged_by_the_test_part() -> None:
 
 
 @pytest.mark.slow
-def test_a_point_is_trained_quantized_and_scored_once(run: Run, phantom: Path, tmp_path: Path) -> None:
+def test_a_point_is_trained_quantized_and_scored_once(run: Run, run_here: Run, phantom: Path, tmp_path: Path) -> None:
     name = "lean-16-96x144"
     call = ("benchmarks", "pareto", name, "--data", phantom, "--epochs", 2)
     call += ("--runs", tmp_path / "runs", "--results", tmp_path / "results")
@@ -59,20 +59,20 @@ def test_a_point_is_trained_quantized_and_scored_once(run: Run, phantom: Path, t
     assert found.int8_dice_points == pytest.approx(
         100 * float(np.mean(np.subtract(found.int8.dice, found.float32.dice))), abs=1e-3
     )
-    again = run(*call)
+    again = run_here(*call)
     assert again.returncode == 0 and "0 of 1 trials to do" in again.stdout
-    timed = run("benchmarks", "pareto", name, "--latency", "--rounds", 3, "--results", tmp_path / "results")
+    timed = run_here("benchmarks", "pareto", name, "--latency", "--rounds", 3, "--results", tmp_path / "results")
     assert timed.returncode == 0, timed.stdout + timed.stderr
     speed = read_latency(tmp_path / "results" / "latency.json").by_name()[name]
     assert speed.partitions == 1 and speed.times_faster > 3 and abs(speed.size_bytes - found.size_bytes) < 2000
-    shown = run("benchmarks", "pareto", name, "--table", "--results", tmp_path / "results")
+    shown = run_here("benchmarks", "pareto", name, "--table", "--results", tmp_path / "results")
     assert shown.returncode == 0 and f" {name}" in shown.stdout
 
 
-def test_short_trials_do_not_lie_beside_the_real_ones(run: Run) -> None:
-    done = run("benchmarks", "pareto", "lean-16-96x144", "--epochs", 1)
+def test_short_trials_do_not_lie_beside_the_real_ones(run_here: Run) -> None:
+    done = run_here("benchmarks", "pareto", "lean-16-96x144", "--epochs", 1)
     assert done.returncode == 2 and "give another --results" in done.stderr
-    done = run("benchmarks", "pareto", "leaner")
+    done = run_here("benchmarks", "pareto", "leaner")
     assert done.returncode == 2 and "no point 'leaner'" in done.stderr and "lean-16-96x144" in done.stderr
 
 

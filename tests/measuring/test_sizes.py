@@ -64,7 +64,7 @@ def test_the_goals_of_speed_are_for_one_kind_of_cpu() -> None:
     assert "times faster, avx2" in both and "none was measured" not in both
 
 
-def test_a_size_that_was_not_measured_is_named(run: Run, tmp_path: Path) -> None:
+def test_a_size_that_was_not_measured_is_named(run_here: Run, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="edge-m is not among the speeds"):
         table(make_document(0.98, 1.6, 1), [make_speeds(*FAST, s=24.0)])
     with pytest.raises(UsageError, match="sizes --time"):
@@ -73,8 +73,8 @@ def test_a_size_that_was_not_measured_is_named(run: Run, tmp_path: Path) -> None
     broken = replace(document.results[0], degradation=None, degradation_reason="no float32 was there")
     with pytest.raises(UsageError, match="no float32 was there"):
         table(replace(document, results=(broken, *document.results[1:])), [make_speeds(*FAST, s=24, m=16, l=8)])
-    assert run("benchmarks", "sizes", tmp_path / "none.json").returncode == 2
-    assert "--time" in run("benchmarks", "sizes", "--out", tmp_path / "none.json").stderr
+    assert run_here("benchmarks", "sizes", tmp_path / "none.json").returncode == 2
+    assert "--time" in run_here("benchmarks", "sizes", "--out", tmp_path / "none.json").stderr
 
 
 def test_the_table_of_the_shipped_sizes_has_a_row_for_each_and_keeps_its_marks() -> None:

@@ -50,7 +50,7 @@ def test_operators_are_timed_and_sum_to_the_model(run: Run, tmp_path: Path) -> N
 @pytest.mark.slow
 def test_the_cost_of_an_export_is_taken(run: Run, phantom: Path, tmp_path: Path) -> None:
     out = tmp_path / "cost.json"
-    done = run("benchmarks", "export-cost", make_checkpoint(tmp_path / "edge"), "--data", phantom, "--out", out)
+    done = run("benchmarks", "export-cost", make_checkpoint(tmp_path / "edge-s"), "--data", phantom, "--out", out)
     assert done.returncode == 0, done.stderr
     assert done.stderr == "" and len(done.stdout.splitlines()) <= 3, "the export's own output is not this command's"
     (cost,) = json.loads(out.read_text())["costs"]

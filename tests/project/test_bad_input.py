@@ -15,8 +15,8 @@ import pytest
 from onnx import TensorProto, helper
 
 from edge_runtime.errors import UsageError
+from export.conversion.contract import PROXY_SIZE
 from export.conversion.process import ConversionError, run_apart
-from export.conversion.to_onnx import PROXY_SIZE
 from export.quantization.ranges import observe
 from export.tflite.model import Model
 from tests.helpers.places import Run
@@ -75,13 +75,13 @@ def test_calibration_images_of_another_range_or_shape_are_refused(
     assert found in str(caught.value)
 
 
-def test_an_empty_calibration_folder(run: Run, phantom: Path, tmp_path: Path) -> None:
-    checkpoint, out = make_checkpoint(tmp_path / "edge"), tmp_path / "out"
+def test_an_empty_calibration_folder(run_here: Run, phantom: Path, tmp_path: Path) -> None:
+    checkpoint, out = make_checkpoint(tmp_path / "edge-s"), tmp_path / "out"
     empty, no_images = tmp_path / "empty", tmp_path / "no-images"
     empty.mkdir()
     shutil.copytree(phantom, no_images, ignore=shutil.ignore_patterns("*.png"))
     for folder, code, said in ((empty, 2, "is empty"), (no_images, 1, "holds no images")):
-        done = run("export", "--checkpoint", checkpoint, "--data", folder, "--out", out, "--recipes", "full_int8")
+        done = run_here("export", "--checkpoint", checkpoint, "--data", folder, "--out", out, "--recipes", "full_int8")
         assert done.returncode == code, done.stderr
         assert str(folder) in done.stderr and said in done.stderr and "Traceback" not in done.stderr
     assert not out.exists()

@@ -173,5 +173,6 @@ def modules_of(package: str, command: str) -> list[object]:
         name = export.__main__.COMMANDS[command][0] if command in export.__main__.COMMANDS else "export"
         return [import_module(f"export.commands.{name}")]
     if package == "benchmarks":
-        return [import_module(benchmarks.__main__.COMMANDS[command].add_arguments.__module__), benchmarks.__main__.run]
+        names = benchmarks.__main__.COMMANDS[command].module, "suite.run"
+        return [import_module(f"benchmarks.{name}") for name in names]
     return []

@@ -146,9 +146,9 @@ def test_a_second_run_into_a_folder_is_refused(dataset: Dataset, half: Path, way
     assert content(half) == ["resume.pt"]
 
 
-def test_the_command_refuses_it_before_it_searches_for_data(run: Run, tmp_path: Path) -> None:
+def test_the_command_refuses_it_before_it_searches_for_data(run_here: Run, tmp_path: Path) -> None:
     with locked(tmp_path / "edge"):
-        done = run("train", "--strategy", "edge", "--data", "no/such/folder", "--out", tmp_path, "--overwrite")
+        done = run_here("train", "--strategy", "edge", "--data", "no/such/folder", "--out", tmp_path, "--overwrite")
     assert done.returncode == 2 and "in use by another run" in done.stderr and "Traceback" not in done.stderr
 
 

@@ -217,12 +217,14 @@ def test_an_annotation_of_another_size_is_refused_with_both_sizes(run: Run, data
     assert not (tmp_path / "out.json").exists()
 
 
-def test_a_damaged_image_of_the_test_part_is_found_before_the_first_epoch(run: Run, data: Path, tmp_path: Path) -> None:
+def test_a_damaged_image_of_the_test_part_is_found_before_the_first_epoch(
+    run_here: Run, data: Path, tmp_path: Path
+) -> None:
     dataset = read_dataset(data)
     broken = dataset.samples[make_split(dataset, "grouped").test[0]].path
     broken.write_bytes(broken.read_bytes()[:1000])
     toy = ("--image-size", 64, 64, "--precision", "float32", "--batch-size", 2, "--epochs", 1)
-    done = run("train", "--strategy", "edge", *toy, "--data", data, "--out", tmp_path / "out")
+    done = run_here("train", "--strategy", "edge", *toy, "--data", data, "--out", tmp_path / "out")
     assert done.returncode == 1 and broken.name in done.stderr and "Traceback" not in done.stderr
     assert "epoch" not in done.stdout
 

@@ -96,11 +96,12 @@ def test_without_data_or_network_the_phantom_is_used_and_announced(
 
 
 def test_without_pooch_the_phantom_is_used_and_the_package_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    phantom: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("HC18_DIR", raising=False)
     monkeypatch.setitem(sys.modules, "pooch", None)
+    shutil.copytree(phantom, tmp_path / "data" / "phantom")  # one that is there is kept
     assert find_data(None).is_phantom
     said = capsys.readouterr().out
     assert "phantom instead" in said and "pip install" in said and "pooch" in said

@@ -152,6 +152,6 @@ def test_a_checkpoint_that_is_not_finite_is_named_as_diverged(dataset: Dataset, 
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("train.checkpoint.stored_dtype", lambda tensor: tensor * math.nan if tensor.ndim == 4 else tensor)
-        make_checkpoint(tmp_path / "edge")
+        make_checkpoint(tmp_path / "edge-s")
     with pytest.raises(ModelError, match=r"the network itself answers NaN.*Train again"):
-        load_checkpoint(tmp_path / "edge")
+        load_checkpoint(tmp_path / "edge-s")

@@ -34,7 +34,9 @@ from train.weights import find_encoder_weights
 TOY = ("--image-size", 64, 96, "--limit", 6, "--batch-size", 3, "--encoder-weights", "random")
 
 
-def test_training_writes_a_checkpoint_that_says_how_it_came_to_be(run: Run, phantom: Path, tmp_path: Path) -> None:
+def test_training_writes_a_checkpoint_that_says_how_it_came_to_be(
+    run: Run, run_here: Run, phantom: Path, tmp_path: Path
+) -> None:
     done = run("train", "--strategy", "edge", "--data", phantom, "--epochs", 2, "--out", tmp_path, *TOY)
     assert done.returncode == 0, done.stderr
     assert "phantom" in done.stdout and "images/s" in done.stdout and "left" in done.stdout
@@ -48,9 +50,9 @@ def test_training_writes_a_checkpoint_that_says_how_it_came_to_be(run: Run, phan
     assert {"git_commit", "tools", "device", "trainable_parameters", "seconds"} <= set(info)
     assert sorted(p.name for p in (tmp_path / "edge").iterdir()) == ["checkpoint.json", "model.safetensors"]
 
-    again = run("train", "--strategy", "edge", "--data", phantom, "--epochs", 2, "--out", tmp_path, *TOY)
+    again = run_here("train", "--strategy", "edge", "--data", phantom, "--epochs", 2, "--out", tmp_path, *TOY)
     assert again.returncode == 2 and "--resume" in again.stderr and "--overwrite" in again.stderr
-    resumed = run("train", "--strategy", "edge", "--data", phantom, "--out", tmp_path, "--resume", *TOY)
+    resumed = run_here("train", "--strategy", "edge", "--data", phantom, "--out", tmp_path, "--resume", *TOY)
     assert resumed.returncode == 0 and "complete" in resumed.stdout
 
 
@@ -89,24 +91,24 @@ def test_a_resumed_run_ends_as_an_uninterrupted_one(
     assert all(torch.equal(whole[k], cut[k]) for k in whole)
 
 
-def test_frames_from_elsewhere_are_used_and_recorded(run: Run, phantom: Path, tmp_path: Path) -> None:
+def test_frames_from_elsewhere_are_used_and_recorded(run_here: Run, phantom: Path, tmp_path: Path) -> None:
     for name, seed in (("lung/a", 0), ("lung/b", 1), ("heart/a", 2)):
         path = tmp_path / "others" / "not_heads" / f"{name}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(clouds((80, 120), np.random.default_rng(seed))).save(path)
     call = ("train", "--strategy", "edge", "--data", phantom, "--epochs", 1, *TOY, "--others", tmp_path / "others")
-    done = run(*call, "--leave-out", "not_heads/heart", "--out", tmp_path / "one")
+    done = run_here(*call, "--leave-out", "not_heads/heart", "--out", tmp_path / "one")
     assert done.returncode == 0, done.stderr
     assert "from elsewhere: 2 of not_heads/lung" in done.stdout and "frames prepared" in done.stdout
     info = json.loads((tmp_path / "one" / "edge" / "checkpoint.json").read_text())
     assert info["data"]["others"] == {"not_heads/lung": 2} and len(info["data"]["others_sha256"]) == 64
     assert (info["config"]["protocol"], info["config"]["looks"], info["config"]["negatives"]) == ("any-scanner", 8, 0.6)
-    plain = run(*call, "--protocol", "leak-free", "--out", tmp_path / "two")
+    plain = run_here(*call, "--protocol", "leak-free", "--out", tmp_path / "two")
     assert plain.returncode == 0 and "from elsewhere:" not in plain.stdout
     info = json.loads((tmp_path / "two" / "edge" / "checkpoint.json").read_text())
     assert info["data"]["others"] == {} and info["data"]["others_sha256"] is None
     assert (info["config"]["looks"], info["config"]["negatives"], info["config"]["resize_rule"]) == (0, 0, STRETCH)
-    wrong = run(*call, "--leave-out", "not_heads/breast", "--out", tmp_path / "three")
+    wrong = run_here(*call, "--leave-out", "not_heads/breast", "--out", tmp_path / "three")
     assert wrong.returncode == 2 and "There are: not_heads/heart, not_heads/lung" in wrong.stderr
 
 
@@ -199,10 +201,10 @@ def test_one_cycle_rises_and_falls() -> None:
     ],
 )
 def test_a_wrong_call_exits_with_2_before_data_is_searched(
-    run: Run, tmp_path: Path, arguments: tuple[object, ...], said: str
+    run_here: Run, tmp_path: Path, arguments: tuple[object, ...], said: str
 ) -> None:
     out = () if "--out" in arguments else ("--out", tmp_path)
-    done = run("train", *arguments, "--data", "no/such/folder", *out)
+    done = run_here("train", *arguments, "--data", "no/such/folder", *out)
     assert done.returncode == 2, done.stderr
     assert said in done.stderr and "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []

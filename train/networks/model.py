@@ -7,15 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import segmentation_models_pytorch as smp
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from edge_runtime.common.optional import require
 from edge_runtime.errors import UsageError
 from edge_runtime.frame.preprocess import to_unit
 from train.data.score import Predict
-from train.networks.fast_decoder import FastDecoderBlock
 from train.networks.patch_unet import PatchUNet
 from train.networks.plain_unet import PlainUNet
 from train.strategies import Strategy
@@ -43,17 +42,7 @@ class HeadNet(nn.Module):
         elif strategy.architecture == "patch-unet":
             self.net = PatchUNet(strategy.in_channels, strategy.decoder_channels, strategy.shape)
         else:
-            unet = smp.Unet(
-                "mobilenet_v2",
-                encoder_weights=None,
-                decoder_channels=strategy.decoder_channels,
-                decoder_interpolation=strategy.upsampling,
-                in_channels=strategy.in_channels,
-            )
-            if strategy.upsampling == "nearest":
-                for block in unet.decoder.blocks:
-                    block.__class__ = FastDecoderBlock  # same weights, same function; only the speed differs
-            self.net = unet
+            self.net = _mobilenet_unet(strategy)
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits float32 (N, 1, H / s, W / s) of grey images (N, 1, H, W) in [0, 1]; s is the logits_stride."""
@@ -74,6 +63,24 @@ class HeadNet(nn.Module):
             raise RuntimeError(f"there are {len(blocks)} decoder blocks where {expected} are expected")
         named: dict[str, nn.Module] = {f"decoder.{i}": block for i, block in enumerate(blocks)}
         return named | {"encoder": net.encoder, "decoder": net.decoder, "head": head, "all": net}
+
+
+def _mobilenet_unet(strategy: Strategy) -> nn.Module:
+    # imported for these networks alone: with what it brings, it takes as long as torch itself
+    smp = require("segmentation_models_pytorch")
+    from train.networks.fast_decoder import FastDecoderBlock
+
+    unet = smp.Unet(
+        "mobilenet_v2",
+        encoder_weights=None,
+        decoder_channels=strategy.decoder_channels,
+        decoder_interpolation=strategy.upsampling,
+        in_channels=strategy.in_channels,
+    )
+    if strategy.upsampling == "nearest":
+        for block in unet.decoder.blocks:
+            block.__class__ = FastDecoderBlock  # same weights, same function; only the speed differs
+    return unet  # type: ignore[no-any-return]
 
 
 def load_encoder(model: HeadNet, tensors: dict[str, Tensor]) -> None:

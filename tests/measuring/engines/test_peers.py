@@ -28,7 +28,7 @@ BY_NAME = {row.name: row for row in ROWS}
 
 @pytest.mark.slow
 def test_weights_are_compared_and_what_fails_costs_its_row(run: Run, phantom: Path, tmp_path: Path) -> None:
-    checkpoint, out = make_checkpoint(tmp_path / "edge"), tmp_path / "peers.json"
+    checkpoint, out = make_checkpoint(tmp_path / "edge-s"), tmp_path / "peers.json"
     nowhere = {"PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull}  # so that the other engine cannot be installed
     done = run(
         "benchmarks", "peers", "--checkpoint", checkpoint, "--data", phantom, "--images", 2, "--rounds", 1,
@@ -116,7 +116,7 @@ def test_onnxruntime_answers_as_torch_does(tmp_path: Path) -> None:
     from train.checkpoint import load_checkpoint
     from train.networks.model import single_channel
 
-    model = load_checkpoint(make_checkpoint(tmp_path / "edge")).model
+    model = load_checkpoint(make_checkpoint(tmp_path / "edge-s")).model
     write_onnx(model, (64, 96), tmp_path / ONNX)
     images = np.random.default_rng(0).integers(0, 256, (3, 64, 96), dtype=np.uint8)
     np.save(tmp_path / IMAGES, images)
