@@ -25,8 +25,8 @@ $(READY): pyproject.toml constraints.txt
 	echo "Setting up .venv with $$python. This takes some minutes, and several GB with CUDA's libraries."; \
 	$(if $(TORCH_INDEX),,echo "No NVIDIA GPU? Stop this, and run: make setup TORCH_INDEX=URL, with the address of the CPU wheels (pytorch.org, Get started). That saves most of the space.";) \
 	"$$python" -m venv .venv
-	@.venv/bin/pip install --quiet --disable-pip-version-check -c constraints.txt \
-	  $(if $(TORCH_INDEX),--extra-index-url "$(TORCH_INDEX)") -e '.[tflite,sign,dicom,train,export,report,dev]'
+	@$(if $(TORCH_INDEX),PIP_EXTRA_INDEX_URL="$(TORCH_INDEX)") .venv/bin/pip install --quiet --disable-pip-version-check \
+	  -c constraints.txt -e '.[tflite,sign,train,export,report,dev]'
 	@touch $@
 	@echo "Ready. Next: make export, make test, or .venv/bin/python -m train --help"
 
@@ -47,7 +47,7 @@ scanner: $(READY)  ## serve a scanner's screen on this computer, with a phantom 
 	$(PY) -m examples.scanner
 
 test: $(READY)  ## all tests, two files at a time
-	OMP_WAIT_POLICY=passive $(PY) -m pytest -n 2 --dist loadfile
+	OMP_WAIT_POLICY=passive OMP_NUM_THREADS=1 $(PY) -m pytest -n 2 --dist loadfile
 
 lint: $(READY)  ## ruff and mypy
 	$(PY) -m ruff check .

@@ -32,6 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
         "python -m train --strategy edge --epochs 30",
         "python -m train --strategy edge --data phantom --epochs 1 --limit 8 --out try",
         "python -m train --strategy edge-m --start-from checkpoints/edge-m --data MINE --epochs 10 --out mine",
+        "torchrun --standalone --nproc-per-node 2 -m train --strategy edge-m --resume",
         notes=f"strategies:\n{listing}\n\nother commands (--help shows their options):\n"
         "  python -m train.data.download   download HC18 from Zenodo\n"
         "  python -m train.weights         download the encoder's ImageNet weights\n"
@@ -123,34 +124,37 @@ def main(argv: list[str]) -> int:
     from train.device import pick_device
     from train.loop import check_folder, train
     from train.start import read_start
+    from train.team import joined
     from train.weights import check_source
 
     device = pick_device(args.device)
     configs = {strategy.name: make_config(args, strategy, device) for strategy in strategies}
     if args.encoder_weights:
         check_source(args.encoder_weights)
-    for strategy in strategies:  # all of them now, not after hours of training the first
-        check_folder(args.out / strategy.name, strategy.name, args.resume or args.overwrite)
-    starts = {s.name: read_start(args.start_from, s) for s in strategies} if args.start_from else {}
-    dataset = find_data(args.data)
-    say(f"data: {dataset.summary}")
-    place = args.others or (None if dataset.is_phantom else find_others())
-    others = without_kinds(read_others(place) if place else [], args.leave_out)
-    pseudo = read_pseudo_labels(args.pseudo_labels, dataset.root) if args.pseudo_labels else []
-    for strategy in strategies:
-        train(
-            strategy,
-            configs[strategy.name],
-            dataset,
-            args.out / strategy.name,
-            device=device,
-            resume=args.resume,
-            overwrite=args.overwrite,
-            limit=args.limit,
-            others=others,
-            pseudo=pseudo,
-            start=starts.get(strategy.name),
-        )
+    with joined(device) as (team, device):
+        for strategy in strategies if team.leads else ():  # all of them now, not after hours of training the first
+            check_folder(args.out / strategy.name, strategy.name, args.resume or args.overwrite)
+        starts = {s.name: read_start(args.start_from, s) for s in strategies} if args.start_from else {}
+        dataset = find_data(args.data)
+        say(f"data: {dataset.summary}")
+        place = args.others or (None if dataset.is_phantom else find_others())
+        others = without_kinds(read_others(place) if place else [], args.leave_out)
+        pseudo = read_pseudo_labels(args.pseudo_labels, dataset.root) if args.pseudo_labels else []
+        for strategy in strategies:
+            train(
+                strategy,
+                configs[strategy.name],
+                dataset,
+                args.out / strategy.name,
+                device=device,
+                resume=args.resume,
+                overwrite=args.overwrite,
+                limit=args.limit,
+                others=others,
+                pseudo=pseudo,
+                start=starts.get(strategy.name),
+                team=team,
+            )
     return 0
 
 

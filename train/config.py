@@ -50,6 +50,7 @@ class TrainConfig:
         seed: Seed of initial weights, order and augmentation.
         judge_as_paper: Score the test part after every epoch as the paper did, with and without augmentation.
         start_sha256: Hash of the weights that training began with, see :mod:`train.start`; None for the strategy's own.
+        batch_norm: Of several processes (:mod:`train.team`): ``synced`` over the batch, or ``local`` to each share.
         train_images: Train on this many images of the training part, drawn at random; None for all. The draw is the
             same for every strategy and seed, and a smaller set is part of each larger one.
     """
@@ -76,6 +77,7 @@ class TrainConfig:
     train_images: int | None = None
     judge_as_paper: bool = False
     start_sha256: str | None = None
+    batch_norm: Literal["synced", "local"] = "synced"
 
     def __post_init__(self) -> None:
         if not 0 < self.lr <= MAX_LR:
@@ -117,6 +119,7 @@ _BEFORE = {
     "train_images": None,
     "judge_as_paper": False,
     "start_sha256": None,
+    "batch_norm": "synced",
     "resize_rule": STRETCH,
     "looks": 0,
     "negatives": 0.0,
@@ -148,7 +151,19 @@ PROTOCOLS: dict[str, dict[str, Any]] = {
 }
 """What each protocol changes of the defaults above."""
 
-FREE = ("resize_rule", "mask", "augment", "calm", "looks", "negatives", "loss", "optimizer", "schedule", "keep")
+FREE = (
+    "resize_rule",
+    "mask",
+    "augment",
+    "calm",
+    "looks",
+    "negatives",
+    "loss",
+    "optimizer",
+    "schedule",
+    "keep",
+    "batch_norm",
+)
 """Settings that have no option of their own on the command line."""
 
 

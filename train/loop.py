@@ -5,8 +5,10 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -14,7 +16,7 @@ from edge_runtime.common.cli import counted, say
 from edge_runtime.common.lock import locked
 from edge_runtime.common.provenance import git_commit, tool_versions
 from edge_runtime.errors import UsageError
-from edge_runtime.frame.preprocess import prepare
+from edge_runtime.frame.preprocess import Prepared, prepare
 from edge_runtime.metrics import scores_to_json, summarize
 from train.checkpoint import INFO, NEW, WEIGHTS, load_checkpoint, save_checkpoint, stored_dtype
 from train.config import TrainConfig
@@ -26,13 +28,14 @@ from train.data.score import evaluate, evaluate_paper
 from train.data.splits import Split, draw, make_split
 from train.device import keep_memory
 from train.divergence import find_not_finite
-from train.frames.pool import make_pool
+from train.frames.pool import Pool, make_pool
 from train.networks.model import count_trainable
 from train.progress import Progress
 from train.run import Run
 from train.start import Start
 from train.state import STATE, DataRecord, Epoch, Identity, write_failed
 from train.strategies import Strategy
+from train.team import ALONE, Team
 
 TOOLS = ("torch", "torchvision", "segmentation-models-pytorch", "numpy", "safetensors", "pillow")
 
@@ -70,6 +73,7 @@ def train(
     others: Sequence[Other] = (),
     pseudo: Sequence[PseudoSample] = (),
     start: Start | None = None,
+    team: Team = ALONE,
 ) -> None:
     """Train one strategy and write its checkpoint.
 
@@ -85,26 +89,30 @@ def train(
         others: Frames from elsewhere. Only used if the settings ask for looks or negatives.
         pseudo: Outlines by networks, see :func:`train.data.pseudo_labels.learn_from`.
         start: Weights to begin with.
+        team: The processes that train together; the leading one alone reads and writes ``folder``.
 
     Raises:
         UsageError: The folder is refused (see :func:`check_folder`), or ``resume.pt`` is of another run.
         ModelError: ``resume.pt`` is damaged.
         DivergenceError: A loss, a weight or an answer is not finite.
     """
-    with locked(folder):
-        _check_free(folder, strategy.name, resume or overwrite)
-        state = folder / STATE
-        if resume and (folder / INFO).exists() and not state.exists():
-            load_checkpoint(folder)
-            say(
-                f"{strategy.name}: {folder} is complete; nothing to resume. "
-                "Train anew with --overwrite, or with another --out."
-            )
-            return
-        _remove_leftovers(folder)
-        if overwrite:
-            state.unlink(missing_ok=True)  # else an interruption now and --resume would go on with the old run
-        _train(strategy, config, dataset, folder, device, limit, others, pseudo, start)
+    with locked(folder) if team.leads else nullcontext():
+        if team.tell(_open(folder, strategy.name, resume, overwrite) if team.leads else True):
+            _train(strategy, config, dataset, folder, device, limit, others, pseudo, start, team)
+
+
+def _open(folder: Path, name: str, resume: bool, overwrite: bool) -> bool:
+    """Make a folder, which is locked, ready for a run. False if there is nothing to do."""
+    _check_free(folder, name, resume or overwrite)
+    state = folder / STATE
+    if resume and (folder / INFO).exists() and not state.exists():
+        load_checkpoint(folder)
+        say(f"{name}: {folder} is complete; nothing to resume. Train anew with --overwrite, or with another --out.")
+        return False
+    _remove_leftovers(folder)
+    if overwrite:
+        state.unlink(missing_ok=True)  # else an interruption now and --resume would go on with the old run
+    return True
 
 
 def _remove_leftovers(folder: Path) -> None:
@@ -124,6 +132,7 @@ def _train(
     others: Sequence[Other],
     pseudo: Sequence[PseudoSample],
     start: Start | None,
+    team: Team,
 ) -> None:
     keep_memory()
     commit = git_commit()  # now: the source tree can change before the end
@@ -142,7 +151,7 @@ def _train(
     others = first_of_kinds([o for o in others if (config.negatives if o.mask is None else config.looks) > 0], limit)
     data = _data_record(dataset, split, parts, limit, others, pseudo)
     parts["val"] = cache(parts["val"])  # scored after every epoch
-    run = Run(strategy, config, device, start)
+    run = Run(strategy, config, device, start, team)
     count = sum(p.numel() for p in run.model.parameters())
     if others:
         say(f"from elsewhere: {', '.join(f'{count} of {kind}' for kind, count in data.others.items())}")
@@ -155,11 +164,12 @@ def _train(
         f"{config.image_size[0]}x{config.image_size[1]}, {device.type}, {config.precision}"
     )
     identity = Identity(strategy.name, config, data)
-    if (folder / STATE).exists():
+    if team.tell((folder / STATE).exists()):
         run.restore(folder / STATE, identity)
         say(f"resumed after epoch {len(run.history)}")
     _fit(run, parts, learn_from(parts["train"], pseudo, limit), others, folder / STATE, identity)
-    _finish(run, parts, folder, data, commit, start)
+    if team.leads:
+        _finish(run, parts, folder, data, commit, start)
 
 
 def _data_record(
@@ -193,7 +203,7 @@ def _fit(
     state: Path,
     identity: Identity,
 ) -> None:
-    config, val = run.config, parts["val"]
+    config, val, team = run.config, parts["val"], run.team
     pool = make_pool(samples, others, config)
     judging = make_pool(parts["test"], [], config) if config.judge_as_paper else None
     count = len(pool.draw(config.seed, 0, config.negatives))
@@ -202,17 +212,21 @@ def _fit(
     while len(run.history) < config.epochs:
         started = time.monotonic()
         loss = run.epoch(pool, progress)
-        scores = run.validate(val, val_images) if val else {}
-        if judging:
-            scores |= run.judge_as_paper(judging.images, judging.masks)
+        scores = team.tell(_judge(run, val, val_images, judging) if team.leads else {})
         seconds = time.monotonic() - started
         run.seconds += seconds
         speed = round(count / seconds, 2)
         epoch = Epoch(len(run.history) + 1, loss, round(seconds, 1), speed, **scores)
         run.history.append(epoch)
-        run.save(state, identity)
+        if team.leads:
+            run.save(state, identity)
         paper_dice = epoch.paper_augmented["paper_dice"] if epoch.paper_augmented else None
         progress.epoch(loss, epoch.val_dice, epoch.val_hc_absolute_difference_mm, paper_dice)
+
+
+def _judge(run: Run, val: Sequence[Sample], images: Sequence[Prepared], judging: Pool | None) -> dict[str, Any]:
+    scores = run.validate(val, images) if val else {}
+    return scores | run.judge_as_paper(judging.images, judging.masks) if judging else scores
 
 
 def _finish(
@@ -247,7 +261,12 @@ def _finish(
         "seconds": round(run.seconds, 1),
         "metrics": {data.split: metrics, "paper_pooled": paper},
         "per_image": scores_to_json(scores),
-        "device": {"type": run.device.type, "threads": torch.get_num_threads(), "machine": platform.machine()},
+        "device": {
+            "type": run.device.type,
+            "threads": torch.get_num_threads(),
+            "machine": platform.machine(),
+            **({"processes": run.team.size} if run.team.size > 1 else {}),
+        },
         "git_commit": commit,
         "tools": tool_versions(TOOLS),
     }

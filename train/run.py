@@ -26,6 +26,7 @@ from train.progress import Progress
 from train.start import Start
 from train.state import STATE, Epoch, Identity, State, load_state, save_state, unusable
 from train.strategies import Strategy
+from train.team import ALONE, Team
 from train.weights import find_encoder_weights
 
 _FROM_EPOCH_SEED = 1_000_003  # a prime far above any number of epochs: no two pairs of seed and epoch give the same
@@ -56,11 +57,17 @@ class Run:
     """One training run: a network, its optimizer and the epochs that are done."""
 
     def __init__(
-        self, strategy: Strategy, config: TrainConfig, device: torch.device, start: Start | None = None
+        self,
+        strategy: Strategy,
+        config: TrainConfig,
+        device: torch.device,
+        start: Start | None = None,
+        team: Team = ALONE,
     ) -> None:
         torch.manual_seed(config.seed)
         self.config = config
         self.device = device
+        self.team = team
         # Bytes are moved and then changed there; on Apple's devices not all of the changes are implemented.
         self.changes_on = device if device.type == "cuda" else torch.device("cpu")
         self.encoder_weights: dict[str, str] | None = None
@@ -74,6 +81,7 @@ class Run:
         self.initial_fault = find_not_finite(self.model.state_dict())
         freeze(self.model)
         self.model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.network = team.share(self.model, config.batch_norm == "synced")
         learning = [p for p in self.model.parameters() if p.requires_grad]
         if config.optimizer == "adamw":
             self.optimizer: torch.optim.Optimizer = torch.optim.AdamW(learning, lr=config.lr, weight_decay=0.01)
@@ -93,13 +101,14 @@ class Run:
         save_state(path, state, identity)
 
     def restore(self, path: Path, identity: Identity) -> None:
-        """Go on from a state.
+        """Go on from a state, which the leading process reads.
 
         Raises:
             ModelError: The file is damaged, or is not the state of such a run.
             UsageError: It was saved under other settings or with other data.
         """
-        state = load_state(path, identity, self.device)
+        state = self.team.tell(load_state(path, identity, self.device) if self.team.leads else None)
+        assert state is not None
         try:
             if state.best is not None:
                 self.model.load_state_dict(state.best)  # only to see that it fits
@@ -139,7 +148,7 @@ class Run:
             picked = order[start : start + config.batch_size]
             x, y = augment(*self.batch(pool.images[picked], pool.masks[picked]), generator)
             with self.autocast():
-                logits = self.model(x.to(self.device, memory_format=torch.channels_last))
+                logits = self.team.compute(self.network, x.to(self.device, memory_format=torch.channels_last))
             loss = segmentation_loss(config.loss, at_size(logits, (y.shape[2], y.shape[3])), y.to(self.device))
             self.optimizer.zero_grad(set_to_none=True)
             self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]

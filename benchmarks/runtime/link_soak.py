@@ -8,10 +8,12 @@ import threading
 import time
 from dataclasses import dataclass
 from itertools import count
+from pathlib import Path
 
 import numpy as np
 
 from benchmarks.common.measured import Measured
+from benchmarks.common.result_files import read_record
 from benchmarks.runtime.soak import GOAL_RISE_BYTES, rss_bytes
 from benchmarks.runtime.soak_frames import SIZES
 from edge_runtime.common.cli import say
@@ -65,6 +67,16 @@ class LinkSoakDocument(Measured):
     counts: Counts
     rise_bytes: float
     most_rise_bytes: float
+
+
+def read_link_soak(path: Path) -> LinkSoakDocument:
+    """Read a result file.
+
+    Raises:
+        UsageError: There is no such file.
+        ModelError: It is not such a document.
+    """
+    return read_record(path, LinkSoakDocument, SCHEMA_VERSION, "python -m benchmarks soak --link 60")
 
 
 def send(link: Address, fps: float) -> None:

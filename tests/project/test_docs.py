@@ -66,6 +66,9 @@ def test_every_command_is_taken(page: str, command: str, monkeypatch: pytest.Mon
         scripts = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
         assert "fetal-head-edge" in scripts
         parse("edge_runtime", words[1:], monkeypatch)
+    elif words[0] == "torchrun":
+        module = words.index("-m") + 1
+        parse(words[module], words[module + 1 :], monkeypatch)
     elif (match := PYTHON.fullmatch(command)) and match[1].split(".")[0] in OURS:
         parse(match[1], shlex.split(match[2]), monkeypatch)
 

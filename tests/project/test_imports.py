@@ -19,7 +19,7 @@ ORDER = {
     ),
     "train": (
         "protocols networks.patch_shape strategies data config frames augment divergence networks weights progress "
-        "checkpoint pseudo_label start state device run loop __main__"
+        "checkpoint pseudo_label start state device team run loop __main__"
     ),
     "export": (
         "recipes images tflite conversion verification artifact job quantization quality pipeline commands __main__"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import re
 import socket
@@ -36,11 +37,16 @@ class Probe:
     def __init__(self) -> None:
         self._given: queue.Queue[object] = queue.Queue()
         self.over = threading.Event()
+        self.scanner: threading.Thread | None = None
 
     def give(self, item: object) -> None:
         self._given.put(item)
 
     def frames(self) -> Iterator[object]:
+        """As a scanner opens it. After the test, this ends the scanner's thread, which would open it for ever."""
+        return sys.exit() if self.over.is_set() else self._frames()
+
+    def _frames(self) -> Iterator[object]:
         item: object = None
         while not self.over.is_set():
             try:
@@ -60,6 +66,9 @@ def probe() -> Iterator[Probe]:
     probe = Probe()
     yield probe
     probe.over.set()
+    if probe.scanner:
+        probe.scanner.join(30)
+        assert not probe.scanner.is_alive()
 
 
 def serve(probe: Probe, segmenter: Segmenter, deadline_ms: float = 60_000.0) -> str:
@@ -67,8 +76,13 @@ def serve(probe: Probe, segmenter: Segmenter, deadline_ms: float = 60_000.0) -> 
     screen = Screen(24.0)
     server = open_server("127.0.0.1", 0, screen)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    probed = (probe.frames, None)
-    threading.Thread(target=play, args=(segmenter, probed, deadline_ms, screen), daemon=True).start()
+
+    def measure() -> None:
+        with contextlib.suppress(SystemExit):
+            play(segmenter, (probe.frames, None), deadline_ms, screen)
+
+    probe.scanner = threading.Thread(target=measure, daemon=True)
+    probe.scanner.start()
     return f"http://127.0.0.1:{server.server_port}/"
 
 
