@@ -78,22 +78,6 @@ class Strategy:
         return self.shape.logits_stride(len(self.decoder_channels))
 
 
-def _lean(name: str, which: str, image_size: tuple[int, int], *stages: tuple[int, int]) -> Strategy:
-    """A fast network of 3x3 convolutions, which starts at random; the stages are those of :func:`lean`."""
-    return Strategy(
-        name,
-        f"ours: {which} of the fast networks: 3x3 convolutions behind patches of 12x12 pixels, nothing pretrained",
-        ("all",),
-        architecture="patch-unet",
-        encoder_weights="random",
-        decoder_channels=(64,),
-        in_channels=1,
-        upsampling="bilinear",
-        image_size=image_size,
-        patch=lean(*stages),
-    )
-
-
 _ALL = (
     Strategy(
         "unet-scratch",
@@ -134,8 +118,29 @@ _ALL = (
         upsampling="bilinear",
         image_size=(160, 240),
     ),
-    _lean("edge-s", "the smallest", (160, 240), (32, 1), (48, 2), (64, 3)),
-    _lean("edge-m", "the middle size", (160, 240), (32, 1), (64, 4), (96, 3)),
+    Strategy(
+        "edge-s",
+        "ours: the smallest of the fast networks: 3x3 convolutions behind patches of 12x12 pixels, nothing pretrained",
+        ("all",),
+        architecture="patch-unet",
+        encoder_weights="random",
+        decoder_channels=(64,),
+        in_channels=1,
+        upsampling="bilinear",
+        image_size=(160, 240),
+        patch=lean((32, 1), (48, 2), (64, 3)),
+    ),
+    Strategy(
+        "edge-m",
+        "ours: MobileNetV2 from an eighth to a 16th of the input, behind a first convolution of 16x16 pixels",
+        ("all",),
+        architecture="patch-unet",
+        decoder_channels=(64,),
+        in_channels=1,
+        upsampling="bilinear",
+        image_size=(160, 240),
+        patch=PatchShape(((16, 8, 32),), blocks=tuple(range(5, 14)), shuffle=2),
+    ),
     Strategy(
         "edge-l",
         "ours: as edge, but a first convolution of 6x6 pixels and logits at a quarter of the input",

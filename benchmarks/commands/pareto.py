@@ -23,6 +23,7 @@ PARETO = RESULTS / "pareto"
 """One file for each point, and one with all speeds."""
 
 LATENCY = "latency.json"
+"""Speeds, in the folder of results, unless ``--speeds`` names another file."""
 
 PICTURE = Path("docs/figures/pareto.svg")
 
@@ -34,6 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--latency", action="store_true", help=f"time all points untrained, write {LATENCY}, and train nothing"
     )
+    parser.add_argument(
+        "--speeds", type=Path, metavar="FILE.json",
+        help=f"the file of speeds, to write or to read, of another CPU (default: {LATENCY} in --results)",
+    )  # fmt: skip
     parser.add_argument(
         "--table", action="store_true", help="print what has been measured, the fastest first, and train nothing"
     )
@@ -48,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--rounds", type=at_least(2), default=60, metavar="N", help="runs of each network (default: %(default)s)"
     )
-    parser.add_argument("--overwrite", action="store_true", help=f"replace {LATENCY} or the picture")
+    parser.add_argument("--overwrite", action="store_true", help="replace speeds or the picture")
     add_trials(parser, PARETO)
     parser.set_defaults(action=run)
 
@@ -80,11 +85,10 @@ def run(args: argparse.Namespace) -> int:
     if not args.table:
         run_trials(args, trials)
     results = read_done(args.results, trials)
-    latency = args.results / LATENCY
-    if results and latency.exists():
+    if results and (args.speeds or _speeds(args).exists()):
         from benchmarks.search.latency import read_latency
 
-        say(table(results, read_latency(latency)))
+        say(table(results, read_latency(_speeds(args))))
     elif results:
         say(f"{len(results)} points are trained. Times are missing: python -m benchmarks pareto --latency")
     return 0
@@ -106,11 +110,15 @@ def run_trials(args: argparse.Namespace, trials: list[Trial]) -> None:
     Runner(args.data, args.runs, args.results, args.jobs, args.minutes).run(trials)
 
 
+def _speeds(args: argparse.Namespace) -> Path:
+    return args.speeds or args.results / LATENCY
+
+
 def _time(args: argparse.Namespace, trials: list[Trial]) -> int:
     from benchmarks.search.latency import measure, speed_table
 
-    out = args.results / LATENCY
-    checked_out(out, args.overwrite, "--results")
+    out = _speeds(args)
+    checked_out(out, args.overwrite, "--speeds" if args.speeds else "--results")
     require("torch")
     strategies = {trial.strategy.name: trial.strategy for trial in trials}  # one for those that differ in training
     found = measure(strategies, args.rounds, args.jobs)
@@ -136,13 +144,13 @@ def _draw(args: argparse.Namespace) -> int:
         raise UsageError(
             f"{args.results} holds no result to draw. Make some with: python -m benchmarks pareto --jobs 2"
         )
-    latency = read_latency(args.results / LATENCY)
+    latency = read_latency(_speeds(args))
     data = draw(results, latency, strategies(load_all()), PUBLISHED, kind)
     write_bytes(args.picture, data)
     untimed = [result.name for result in results if result.strategy.name not in latency.by_name()]
     say(f"written: {args.picture}, {len(results) - len(untimed)} networks")
     if untimed:
-        say(f"left out, because {LATENCY} lacks their speed: {', '.join(untimed)}")
+        say(f"left out, because {_speeds(args).name} lacks their speed: {', '.join(untimed)}")
     return 0
 
 

@@ -18,8 +18,9 @@ OVERHEAD_CYCLES = 4_000
 """Cycles of an operator besides its kernel: choosing it, calling it, first touching its data.
 
 Nothing is published. Under QEMU an operator executes fewer than 500 instructions besides its kernel. The fastest
-operator of ``benchmarks/results/pareto/latency.json`` takes 3.3 us alone, 1.4 us more than its multiplications at the
-speed of its neighbours: about 4,000 cycles. That is 0.3 to 3 % of the networks that are predicted here.
+operator of ``benchmarks/results/pareto/speeds/avx512-vnni.json`` takes 3.3 us alone, 1.4 us more than its
+multiplications at the speed of its neighbours: about 4,000 cycles. That is 0.3 to 3 % of the networks that are
+predicted here.
 """
 
 

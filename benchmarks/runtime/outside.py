@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.common.reasons import without_figures
+from benchmarks.common.reasons import kind_of_reason
 from benchmarks.common.scores import summary_of
 from benchmarks.runtime.outside_document import LEAST_DICE, KindFound
 from benchmarks.runtime.outside_kinds import Kind, Meaning, Reference, read_reference
@@ -173,7 +173,7 @@ def count(looked: Looked) -> KindFound:
     dice = [seen.dice for seen in shown if seen.dice is not None]
     percent = [seen.hc_percent for seen in shown if seen.hc_percent is not None]
     trusts = [seen.trust for seen in looked.frames if seen.trust is not None]
-    reasons = Counter(without_figures(seen.reason) for seen in looked.frames if seen.reason is not None)
+    reasons = Counter(kind_of_reason(seen.reason) for seen in looked.frames if seen.reason is not None)
     return KindFound(
         name=looked.kind.name,
         meaning=looked.kind.meaning,

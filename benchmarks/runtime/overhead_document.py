@@ -18,10 +18,12 @@ FRAME_SIZE = (540, 800)
 AROUND = tuple(step for step in STEPS if step != "invoke")
 """The steps around the network."""
 
-MAX_AROUND_MS = 1.5
-MAX_SHARE_OF_PAPERS = 0.15
-MAX_START_MS = 300.0
-MAX_PEAK_BYTES = 80e6
+MAX_TIMES_INVOKE = 1.6
+"""Frame to circumference over the network alone, of the shipped model. The paper's network has a stricter one."""
+MAX_TIMES_PAPERS = 1.15
+MAX_STEP_MS = 0.2
+MAX_START_MS = 90.0
+MAX_PEAK_BYTES = 70e6
 
 
 @dataclass(frozen=True)
@@ -140,17 +142,20 @@ def read_overhead(path: Path) -> OverheadDocument:
 
 def goals(artifacts: Sequence[Overhead]) -> tuple[Goal, ...]:
     """The goals, for artifacts of which the first is the shipped model."""
-    papers = [a for a in artifacts if a.is_the_papers_network]
-    found = [("around the shipped network, ms", MAX_AROUND_MS, artifacts[0].around_ms)]
-    for a in papers:
-        found.append(
-            ("around the paper's network, share of its invoke", MAX_SHARE_OF_PAPERS, a.around_ms / a.invoke_ms)
-        )
+    shipped = artifacts[0]
+    found = [(f"frame to circumference over the network, {shipped.artifact}", MAX_TIMES_INVOKE, _times(shipped))]
+    for step, ms in shipped.step_ms.items():
+        found.append((f"{step} of {shipped.artifact}, ms", MAX_STEP_MS, ms))
+    found.append((f"imports, load and first result of {shipped.artifact}, ms", MAX_START_MS, shipped.start_ms))
+    found.append((f"peak memory of {shipped.artifact}, MB", MAX_PEAK_BYTES / 1e6, shipped.peak_memory_bytes / 1e6))
     for a in artifacts:
-        found.append((f"imports, load and first result of {a.artifact}, ms", MAX_START_MS, a.start_ms))
-    for a in [artifacts[0], *papers]:
-        found.append((f"peak memory of {a.artifact}, MB", MAX_PEAK_BYTES / 1e6, a.peak_memory_bytes / 1e6))
+        if a.is_the_papers_network:
+            found.append(("frame to circumference over the network, the paper's", MAX_TIMES_PAPERS, _times(a)))
     return tuple(Goal(name, most, value, value <= most) for name, most, value in found)
+
+
+def _times(artifact: Overhead) -> float:
+    return (artifact.invoke_ms + artifact.around_ms) / artifact.invoke_ms
 
 
 def table(artifacts: Sequence[Overhead], verdicts: Sequence[Goal]) -> str:

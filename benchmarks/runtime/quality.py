@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.common.reasons import without_figures
+from benchmarks.common.reasons import kind_of_reason
 from benchmarks.runtime.quality_document import (
     COVERAGES,
     LARGE_MM,
@@ -172,7 +172,7 @@ def refusals(cases: Sequence[Examined], limits: Limits) -> Refusals:
 
 def _reason(case: Examined, limits: Limits) -> str:
     text = case.reason or (limits.refusal(case.figures, looks_unlike(case, limits)) if case.figures else None) or "-"
-    return without_figures(text)
+    return kind_of_reason(text)
 
 
 def earned(cases: Sequence[Examined]) -> tuple[dict[str, Earned], tuple[int, int, int]]:

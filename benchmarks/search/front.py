@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from benchmarks.common.device import cpu_text
 from benchmarks.common.tables import Columns, cells, number, text_table
 from benchmarks.search.latency import LatencyDocument, Speed
 from benchmarks.search.trial import Judged, TrialResult
@@ -60,8 +61,10 @@ def table(results: Sequence[TrialResult], latency: LatencyDocument) -> str:
     kept = front(found)
     header, body = cells(found, COLUMNS)
     marked = [[f"{'*' if row[0] in kept else ' '} {row[0]}", *row[1:]] for row in body]
+    where = cpu_text(latency.device.cpu, latency.device.int8_instructions).replace("`", "")
     note = f"* nothing faster is as good in Dice or in ADF. Accuracy: full int8, {len(results[0].images)} images."
+    note += f"\nTimes: {where}."
     untimed = sorted({result.name for result in results} - {result.name for result, _ in found})
     if untimed:
-        note += f"\nTrained, but not timed in latency.json: {', '.join(untimed)}. Time them: --latency --overwrite"
+        note += f"\nTrained, but not timed there: {', '.join(untimed)}. Time them: --latency --overwrite"
     return f"{text_table([f'  {header[0]}', *header[1:]], marked)}\n{note}"

@@ -107,6 +107,7 @@ def _leans() -> list[Trial]:
         "narrow": lean((32, 1), (48, 2), (64, 2)),
         "wide": lean((48, 1), (96, 2), (160, 2)),
         "more-pairs": lean((32, 2), (64, 3), (128, 4)),
+        "deeper": lean((32, 1), (64, 4), (96, 3)),
     }
     large = lean((48, 2), (96, 3), (192, 3))
     coarse = _residual((64, 2), (128, 2), (192, 2), stem=(24, 8), shuffle=2)

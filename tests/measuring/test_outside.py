@@ -15,7 +15,7 @@ from PIL import Image
 
 from benchmarks.__main__ import main
 from benchmarks.common.goals import Goal
-from benchmarks.common.reasons import without_figures
+from benchmarks.common.reasons import kind_of_reason
 from benchmarks.common.render import Figure, Sheet, markdown_files, to_html
 from benchmarks.runtime.outside_document import KindFound, OutsideDocument, goals, read_outside
 from benchmarks.runtime.outside_kinds import find_kinds, read_reference, unseen
@@ -258,7 +258,7 @@ def test_a_reason_is_counted_without_its_figures() -> None:
             "that is not a fetal head circumference",
         ),
     ):
-        assert without_figures(reason) == counted
+        assert kind_of_reason(reason) == counted
 
 
 def test_a_sheet_is_a_grid_in_html_and_a_list_in_markdown(tmp_path: Path) -> None:

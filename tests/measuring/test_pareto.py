@@ -113,7 +113,7 @@ def test_the_front_is_what_nothing_faster_equals() -> None:
     assert front(found) == {"fast", "sharper", "slow"}
     text = table(results, make_latency(slow=8, fast=24, worse=16, sharper=12))
     assert "* fast" in text and "  worse" in text
-    assert "  not timed" not in text and "Trained, but not timed in latency.json: not timed." in text
+    assert "  not timed" not in text and "Trained, but not timed there: not timed." in text
 
 
 @pytest.mark.parametrize("path", RESULTS, ids=lambda p: p.stem)
