@@ -111,7 +111,7 @@ def run_trials(args: argparse.Namespace, trials: list[Trial]) -> None:
 
 
 def _speeds(args: argparse.Namespace) -> Path:
-    return args.speeds or args.results / LATENCY
+    return Path(args.speeds or args.results / LATENCY)
 
 
 def _time(args: argparse.Namespace, trials: list[Trial]) -> int:
