@@ -40,7 +40,7 @@ class _Family:
 
 
 FAMILIES = {
-    "edge": _Family("edge (U-Net, MobileNetV2)", "#000000", "*", 13),
+    "edge": _Family("our strategies", "#000000", "*", 13),
     "mobilenet": _Family("MobileNetV2", *STYLES[0]),
     "lite0": _Family("EfficientNet-Lite0", *STYLES[1]),
     "residual": _Family("residual", *STYLES[2]),
@@ -171,9 +171,9 @@ def _stairs(panel: _Panel, kept: Sequence[Row]) -> tuple[list[float], list[float
 
 
 def _names(axes: Any, panel: _Panel, found: Sequence[Row]) -> None:
-    """The names of the front, and of edge wherever it lies."""
+    """The names of the front, and of our strategies wherever they lie."""
     kept = best(found, panel.rank)
-    named = [row for row in found if row in kept or row[0].name == "edge"]
+    named = [row for row in found if row in kept or family(row[0].name) is FAMILIES["edge"]]
 
     def at(chosen: Sequence[Row]) -> list[tuple[float, float]]:
         places = [(speed.times_faster, panel.value(result.int8)) for result, speed in chosen]
