@@ -59,7 +59,7 @@ def test_a_head_has_its_number_interval_outline_age_and_caution(results: dict[st
     assert message["title"] == f"HC {measurement.head_circumference_mm:.0f} mm"
     assert message["text"] == "90% interval {:.0f} to {:.0f} mm".format(*measurement.interval_mm)
     assert message["caution"].startswith("CAUTION: not validated") and "distance" not in message["caution"]
-    assert message["age"] == "age by HC alone 24 w 5 d ± 2 w 0 d"
+    assert message["age"] == "age by HC alone 25 w 0 d ± 2 w 0 d"
     assert message["ellipse"][:2] == (measurement.ellipse.center_x, measurement.ellipse.center_y)
     assert "no dates" in message["growth"] and message["mark"][0] < 0  # left of the chart
 

@@ -91,7 +91,8 @@ def test_events_tell_of_each_result_and_its_frame_can_be_fetched(server: WSGISer
         while (told := event(answer)) == NO_SIGNAL:
             pass
         best = json.loads(get(server, "/best").read())
-    assert told["title"] == "HC 227 mm" and told["size"] == [800, 540]
+    measured = Segmenter.load().measure(PIXELS, PIXEL_SIZE_MM)
+    assert told["title"] == f"HC {measured.head_circumference_mm:.0f} mm" and told["size"] == [800, 540]
     picture = get(server, f"/{told['picture']}")
     assert picture.getheader("Content-Type") == "image/jpeg"
     shown = np.asarray(Image.open(io.BytesIO(picture.read())).convert("L")).astype(int)
