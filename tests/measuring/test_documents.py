@@ -26,6 +26,7 @@ from benchmarks.peers.document import read_peers
 from benchmarks.predict.cost import read_predicted
 from benchmarks.predict.counted import read_counts
 from benchmarks.roofline.operators import read_operators
+from benchmarks.runtime.archive_document import read_archive
 from benchmarks.runtime.link_soak import read_link_soak
 from benchmarks.runtime.outside_document import read_outside
 from benchmarks.runtime.overhead_document import read_overhead
@@ -52,6 +53,8 @@ READERS: dict[str, Callable[[Path], Any]] = {
     "runtime/outside.json": read_outside,
     "runtime/overhead.json": read_overhead,
     "runtime/quality.json": read_quality,
+    "runtime/archive.json": read_archive,
+    "runtime/archive-kill.json": read_archive,
     "runtime/soak-link.json": read_link_soak,
     "runtime/soak.json": read_soak,
     "runtime/*/outside.json": read_outside,
