@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.cross.fold import Scored
 from benchmarks.pictures.overlays import PREDICTED_COLOR, REFERENCE_COLOR
+from benchmarks.pictures.plots import to_png
 from edge_runtime.common.optional import require
 from train.data.hc18 import Dataset
 
@@ -42,9 +42,7 @@ def draw(images: Sequence[Scored], dataset: Dataset) -> bytes:
         axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
         axes.set_title(title(scored), fontsize=8)
     figure.set_layout_engine("constrained")
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    return buffer.getvalue()
+    return to_png(figure)
 
 
 def title(scored: Scored) -> str:

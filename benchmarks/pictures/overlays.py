@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.common.render import Figure
 from benchmarks.frames.images import Image
+from benchmarks.pictures.plots import to_png
 from benchmarks.suite.behind import Behind
 from benchmarks.suite.document import Result
 from edge_runtime.common.optional import require
@@ -91,6 +91,4 @@ def draw_overlay(segmenter: Segmenter, image: Image) -> bytes:
     axes.legend(loc="lower left", framealpha=0.8, facecolor="black", labelcolor="white", edgecolor="none")
     axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
     axes.axis("off")
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    return buffer.getvalue()
+    return to_png(figure)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ import numpy as np
 
 from benchmarks.pictures.elsewhere_plot import BLOCK_ROWS, draw_elsewhere
 from benchmarks.pictures.labels import label
-from benchmarks.pictures.plots import RC, STYLES, to_svg
+from benchmarks.pictures.plots import RC, STYLES, to_png, to_svg
 from benchmarks.search.elsewhere import Published, Strategy
 from benchmarks.search.front import Row, best, rows
 from benchmarks.search.latency import UNIT, LatencyDocument
@@ -137,7 +136,7 @@ def draw(
         draw_elsewhere(figure, here, published, (y(top + below), below / height))
         for made, panel in zip(axes, PANELS, strict=True):
             _names(made, panel, found)
-        return to_svg(figure) if kind == "svg" else _to_png(figure)
+        return to_svg(figure) if kind == "svg" else to_png(figure, dpi=_PNG_DPI, metadata={"Software": None})
 
 
 def _points(axes: Any, panel: _Panel, found: Sequence[Row]) -> None:
@@ -264,9 +263,3 @@ def _caption(found: Sequence[Row], latency: LatencyDocument) -> str:
         f"with the paper's (1x = {latency.by_name()[UNIT].ms:.1f} ms), on {cpu}"
         f"{f' ({instructions})' if instructions else ''}{threads}."
     )
-
-
-def _to_png(figure: Any) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=_PNG_DPI, metadata={"Software": None})
-    return buffer.getvalue()

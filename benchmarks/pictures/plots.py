@@ -46,3 +46,15 @@ def to_svg(figure: Any) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     return buffer.getvalue()
+
+
+def to_png(figure: Any, **options: Any) -> bytes:
+    """The figure as a PNG file.
+
+    Args:
+        figure: The figure.
+        options: As ``savefig`` takes them.
+    """
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", **options)
+    return buffer.getvalue()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.common.render import Block, Figure, Heading, Paragraph, code
 from benchmarks.pictures.overlays import PREDICTED_COLOR, REFERENCE_COLOR
+from benchmarks.pictures.plots import to_png
 from benchmarks.study.findings import Documents
 from edge_runtime.common.optional import require
 from edge_runtime.errors import FetalHeadError
@@ -88,6 +88,4 @@ def draw(sample: Sample, segmenters: Mapping[str, Segmenter]) -> bytes:
         axes.set_title(f"{name}  {overlap(mask, reference)[0]:.1%}", fontsize=9)
         axes.set(xlim=(-0.5, width - 0.5), ylim=(height - 0.5, -0.5))
     figure.set_layout_engine("constrained")
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    return buffer.getvalue()
+    return to_png(figure)
