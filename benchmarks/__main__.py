@@ -161,7 +161,15 @@ COMMANDS: dict[str, Command] = {
         "score the other fifth with the runtime: every image once. No outlines by networks are used, since those that "
         "drew them had seen exams of every fold. One result file for each fold; what is done is skipped, and an "
         "interrupted training goes on. Ends with tables by head size.",
-        ("cross edge-s --jobs 2", "cross edge-s --epochs 20 --minutes 60", "cross --table", "cross --worst reports"),
+        ("cross edge-s --jobs 2", "cross edge-s --epochs 20 --results folds", "cross --table", "cross --worst reports"),
+    ),
+    "seeds": Command(
+        "cross.seeds",
+        "train the shipped sizes with other seeds, to see how far chance goes",
+        "Train the sizes that are shipped after one stage of training (edge-s and edge-m) as they were, each with "
+        "several seeds, export them to full int8, derive their own limits, and score them with the runtime. Seed 0 is "
+        "the shipped one's. What is done is skipped, and an interrupted training goes on. Ends with a table.",
+        ("seeds --jobs 2", "seeds edge-s --seeds 0 1 2 --minutes 60", "seeds --table"),
     ),
     "sizes": Command(
         "commands.sizes",

@@ -18,7 +18,7 @@ from edge_runtime.common.provenance import git_commit, tool_versions
 from edge_runtime.errors import UsageError
 from edge_runtime.frame.preprocess import Prepared, prepare
 from edge_runtime.metrics import scores_to_json, summarize
-from train.checkpoint import INFO, NEW, WEIGHTS, load_checkpoint, save_checkpoint, stored_dtype
+from train.checkpoint import INFO, NEW, WEIGHTS, Checkpoint, load_checkpoint, save_checkpoint, stored_dtype
 from train.config import TrainConfig
 from train.data.check import check_samples
 from train.data.hc18 import Dataset, Sample, cache, hash_samples
@@ -33,7 +33,7 @@ from train.networks.model import count_trainable
 from train.progress import Progress
 from train.run import Run
 from train.start import Start
-from train.state import STATE, DataRecord, Epoch, Identity, write_failed
+from train.state import STATE, DataRecord, Epoch, Identity, differences, write_failed
 from train.strategies import Strategy
 from train.team import ALONE, Team
 
@@ -97,22 +97,36 @@ def train(
         DivergenceError: A loss, a weight or an answer is not finite.
     """
     with locked(folder) if team.leads else nullcontext():
-        if team.tell(_open(folder, strategy.name, resume, overwrite) if team.leads else True):
+        if team.tell(_open(folder, strategy, config, resume, overwrite) if team.leads else True):
             _train(strategy, config, dataset, folder, device, limit, others, pseudo, start, team)
 
 
-def _open(folder: Path, name: str, resume: bool, overwrite: bool) -> bool:
+def _open(folder: Path, strategy: Strategy, config: TrainConfig, resume: bool, overwrite: bool) -> bool:
     """Make a folder, which is locked, ready for a run. False if there is nothing to do."""
-    _check_free(folder, name, resume or overwrite)
+    _check_free(folder, strategy.name, resume or overwrite)
     state = folder / STATE
     if resume and (folder / INFO).exists() and not state.exists():
-        load_checkpoint(folder)
+        _check_same(load_checkpoint(folder), strategy, config)
+        name = strategy.name
         say(f"{name}: {folder} is complete; nothing to resume. Train anew with --overwrite, or with another --out.")
         return False
     _remove_leftovers(folder)
     if overwrite:
         state.unlink(missing_ok=True)  # else an interruption now and --resume would go on with the old run
     return True
+
+
+def _check_same(found: Checkpoint, strategy: Strategy, config: TrainConfig) -> None:
+    """Refuse to take a complete run for one of another network or of other settings."""
+    old = found.config
+    changed = differences(old, replace(config, precision=old.precision, start_sha256=old.start_sha256))
+    if replace(found.strategy, summary="") != replace(strategy, summary=""):
+        changed.insert(0, f"network: another one of the name {strategy.name}")
+    if changed:
+        raise UsageError(
+            f"{found.folder} is a complete run of something else ({'; '.join(changed)}). Give another --out, or train "
+            "anew with --overwrite."
+        )
 
 
 def _remove_leftovers(folder: Path) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks.commands.pareto import add_trials, run_trials
 from benchmarks.common.result_files import RESULTS
 from benchmarks.search.levers import BASE, GONE, LEVERS, table, trials
+from benchmarks.search.run import run_trials
 from benchmarks.search.trial import read_done
+from benchmarks.trainings.arguments import add_trainings
 from edge_runtime.common.cli import say
 from edge_runtime.errors import UsageError
 
@@ -17,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     listing = ", ".join(LEVERS)
     parser.add_argument("names", nargs="*", metavar="LEVER", help=f"{listing} (default: all)")
     parser.add_argument("--table", action="store_true", help="print what has been measured, and train nothing")
-    add_trials(parser, RESULTS / "levers")
+    add_trainings(parser, RESULTS / "levers")
     parser.set_defaults(action=run)
 
 
@@ -26,10 +27,9 @@ def run(args: argparse.Namespace) -> int:
     if unknown := [name for name in args.names if name not in LEVERS]:
         raise UsageError(f"There is no lever '{unknown[0]}'. The levers are: {', '.join(LEVERS)}.")
     chosen = [trial for name in args.names or LEVERS for trial in trials(name)]
-    if not args.table:
-        run_trials(args, chosen)
+    all_done = args.table or run_trials(args, chosen)
     shown = dict.fromkeys((BASE, *args.names) if args.names else (*LEVERS, *GONE))
     results = read_done(args.results, [trial for lever in shown for trial in trials(lever)])
     done = {result.name: result for result in results}
     say(table(done) if done else f"There are no results in {args.results} yet.")
-    return 0
+    return 0 if all_done else 1

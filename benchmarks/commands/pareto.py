@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.common.arguments import add_trainings
 from benchmarks.common.result_files import RESULTS
 from benchmarks.search.front import table
 from benchmarks.search.points import POINTS
-from benchmarks.search.runner import Runner
+from benchmarks.search.run import run_trials
 from benchmarks.search.trial import Trial, read_done, read_trial
-from edge_runtime.common.arguments import above, at_least, check_folder, checked_out
+from benchmarks.trainings.arguments import add_trainings
+from edge_runtime.common.arguments import at_least, checked_out
 from edge_runtime.common.cli import say
 from edge_runtime.common.files import write_bytes, write_json
 from edge_runtime.common.optional import require
@@ -54,19 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--rounds", type=at_least(2), default=60, metavar="N", help="runs of each network (default: %(default)s)"
     )
     parser.add_argument("--overwrite", action="store_true", help="replace speeds or the picture")
-    add_trials(parser, PARETO)
+    add_trainings(parser, PARETO)
     parser.set_defaults(action=run)
-
-
-def add_trials(parser: argparse.ArgumentParser, results: Path) -> None:
-    """Add the arguments of :func:`run_trials`.
-
-    Args:
-        parser: The command's parser.
-        results: Folder of result files in the repository, the default.
-    """
-    parser.add_argument("--minutes", type=above(0), metavar="N", help="start nothing after this time")
-    add_trainings(parser, results)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -82,8 +70,7 @@ def run(args: argparse.Namespace) -> int:
         return _time(args, trials)
     if args.picture:
         return _draw(args)
-    if not args.table:
-        run_trials(args, trials)
+    done = args.table or run_trials(args, trials)
     results = read_done(args.results, trials)
     if results and (args.speeds or _speeds(args).exists()):
         from benchmarks.search.latency import read_latency
@@ -91,23 +78,7 @@ def run(args: argparse.Namespace) -> int:
         say(table(results, read_latency(_speeds(args))))
     elif results:
         say(f"{len(results)} points are trained. Times are missing: python -m benchmarks pareto --latency")
-    return 0
-
-
-def run_trials(args: argparse.Namespace, trials: list[Trial]) -> None:
-    """Train and measure those trials that have no result yet.
-
-    Raises:
-        UsageError: Shortened trials would be written beside the committed ones.
-        FetalHeadError: A trial failed.
-    """
-    require("torch")
-    if (args.epochs or args.data == "phantom") and args.results.resolve().is_relative_to(RESULTS):
-        raise UsageError("Trials with --epochs or phantoms do not belong beside the real ones: give another --results.")
-    check_folder(args.results, "--results")
-    if args.epochs:
-        trials = [replace(trial, settings={**trial.settings, "epochs": args.epochs}) for trial in trials]
-    Runner(args.data, args.runs, args.results, args.jobs, args.minutes).run(trials)
+    return 0 if done else 1
 
 
 def _speeds(args: argparse.Namespace) -> Path:
@@ -121,7 +92,7 @@ def _time(args: argparse.Namespace, trials: list[Trial]) -> int:
     checked_out(out, args.overwrite, "--speeds" if args.speeds else "--results")
     require("torch")
     strategies = {trial.strategy.name: trial.strategy for trial in trials}  # one for those that differ in training
-    found = measure(strategies, args.rounds, args.jobs)
+    found = measure(strategies, args.rounds, args.jobs or 1)
     say(speed_table(found))
     write_json(out, to_json(found))
     say(f"written: {out}")

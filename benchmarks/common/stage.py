@@ -11,9 +11,17 @@ from pathlib import Path
 from edge_runtime.common.cli import ending_text
 from edge_runtime.errors import FetalHeadError
 
+ROOT = Path(__file__).parents[2]
+
 
 def call_stage(arguments: Sequence[str], log: Path, threads: int, allowed: Sequence[int] = (0,)) -> str:
-    """Run a stage of the project in its own process; its messages go to the log.
+    """Run a stage of the project in its own process, which ends with this one; its messages go to the log.
+
+    Args:
+        arguments: The module, and its arguments. Files that are not the repository's have absolute paths.
+        log: Gets its messages.
+        threads: CPU threads.
+        allowed: Exit codes that are no failure.
 
     Returns:
         Its standard output, with ``--json``.
@@ -24,15 +32,19 @@ def call_stage(arguments: Sequence[str], log: Path, threads: int, allowed: Seque
     log.parent.mkdir(parents=True, exist_ok=True)
     waiting = "passive"  # threads that spin while they wait halve the speed of other work, and gain nothing alone
     environment = {"OMP_WAIT_POLICY": waiting, **os.environ, "OMP_NUM_THREADS": str(threads)}
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     json_wanted = "--json" in arguments
     with log.open("a") as file:
         done = subprocess.run(
-            [sys.executable, "-m", *arguments],
+            [sys.executable, "-m", "benchmarks.common.bound", str(os.getpid()), *arguments],
+            cwd=ROOT,
             env=environment,
             stdout=subprocess.PIPE if json_wanted else file,
             stderr=file,
             text=True,
         )
     if done.returncode not in allowed:
-        raise FetalHeadError(f"python -m {' '.join(arguments)} {ending_text(done.returncode)}; see {log}.")
+        reason = log.read_text(errors="replace").rstrip().rpartition("\n")[2]
+        said = f": {reason.removeprefix('error: ')}" if reason.startswith("error: ") else "."
+        raise FetalHeadError(f"python -m {arguments[0]} {ending_text(done.returncode)}; see {log}{said}")
     return done.stdout or ""

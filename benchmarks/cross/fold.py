@@ -1,10 +1,10 @@
-"""One fold: train a size on four fifths of the exams, export it, derive its limits, and score the other fifth."""
+"""One fold: train a size on some exams, export it, derive its limits, and score the others."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,13 @@ from benchmarks.common.measured import Measured, here_and_now
 from benchmarks.common.result_files import read_record
 from benchmarks.common.stage import call_stage
 from edge_runtime.artifact.manifest import load_manifest
+from edge_runtime.common.record import LEFT_OUT
 from edge_runtime.errors import FetalHeadError
 from edge_runtime.head.ellipse import Ellipse
 from edge_runtime.metrics import ImageScore
 from edge_runtime.segmenter import Segmenter
 from train.checkpoint import INFO
-from train.data.hc18 import Dataset, Sample, hash_samples
+from train.data.hc18 import Dataset, Sample, find_data, hash_samples
 from train.data.score import score_result
 from train.data.splits import CROSS
 
@@ -36,23 +37,41 @@ SCHEDULES: dict[str, tuple[str, ...]] = {
 """How each size is trained: as the shipped one, but in one stage, keeping the last epoch, and without outlines by
 networks. Those that drew the committed outlines were trained on exams of every fold."""
 
+WHOLE = "grouped"
+"""The split that the shipped sizes are trained on."""
+
+AS_SHIPPED: dict[str, tuple[str, ...]] = {
+    size: (*SCHEDULES[size], *more, "--pseudo-labels", "checkpoints/pseudo-labels.csv")
+    for size, more in (("edge-s", ("--set", "keep=best")), ("edge-m", ()))
+}
+"""How those sizes are trained that are shipped after one stage of training."""
+
 
 @dataclass(frozen=True)
 class Fold:
-    """A size, and the fifth of the exams that it is scored on.
+    """A size, and what it is trained and scored on.
 
     Attributes:
         size: Name of the strategy.
-        split: Name of the split, ``cross-1`` to ``cross-5``.
+        split: Name of the split, ``cross-1`` to ``cross-5``, or :data:`WHOLE`.
+        seed: Seed of initial weights, order and augmentation.
     """
 
     size: str
     split: str
+    seed: int = 0
 
     @property
     def name(self) -> str:
         """Of its folder and its result file."""
-        return f"{self.size}-{self.split}"
+        return f"{self.size}-seed{self.seed}" if self.split == WHOLE else f"{self.size}-{self.split}"
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """Arguments of ``python -m train``."""
+        schedule = AS_SHIPPED if self.split == WHOLE else SCHEDULES
+        seed = ("--seed", str(self.seed)) if self.seed else ()
+        return ("--strategy", self.size, "--split", self.split, *schedule[self.size], *seed)
 
 
 @dataclass(frozen=True)
@@ -111,6 +130,8 @@ class FoldResult(Measured):
         recipe: ``full_int8``, or ``mixed_int8`` if that was beyond the budget.
         model_sha256: Hash of the artifact.
         images: Every image of the fold's test part.
+        val_images: Every image of its validation part, on which the export and the limits were chosen. None before
+            these were recorded.
     """
 
     size: str
@@ -128,6 +149,7 @@ class FoldResult(Measured):
     recipe: str
     model_sha256: str
     images: tuple[Scored, ...]
+    val_images: tuple[Scored, ...] | None = field(default=None, metadata=LEFT_OUT)
 
 
 def all_folds(sizes: Sequence[str]) -> list[Fold]:
@@ -145,41 +167,34 @@ def read_fold(path: Path) -> FoldResult:
     return read_record(path, FoldResult, SCHEMA_VERSION, "python -m benchmarks cross")
 
 
-def run_fold(fold: Fold, dataset: Dataset, runs: Path, epochs: int | None, threads: int) -> FoldResult:
+def run_fold(fold: Fold, data: str, folder: Path, epochs: int | None, threads: int) -> FoldResult:
     """Train, export, derive limits and score. Goes on with an interrupted training, and keeps what is done.
 
     Args:
         fold: What to do.
-        dataset: The images.
-        runs: The fold's folder is made in it.
+        data: Folder of the images.
+        folder: For the checkpoint and the artifact.
         epochs: Epochs in place of the schedule's; None for these.
         threads: CPU threads.
 
     Raises:
         FetalHeadError: A step failed, or the folder holds a network of another schedule.
     """
-    folder = runs / fold.name
     log, checkpoint, artifacts = folder / LOG, folder / fold.size, folder / "artifacts"
-    schedule = [*SCHEDULES[fold.size], *(["--epochs", str(epochs)] if epochs else [])]
-    commands = [["train", "--strategy", fold.size, "--split", fold.split, *schedule]]
-    data = ["--data", str(dataset.root)]
-    call_stage([*commands[0], *data, "--out", str(folder), "--resume"], log, threads)
-    info = json.loads((checkpoint / INFO).read_text())
-    wanted = int(schedule[len(schedule) - 1 - schedule[::-1].index("--epochs") + 1])
-    if (found := info["config"]["epochs"]) != wanted:
-        raise FetalHeadError(
-            f"{checkpoint} was trained for {found} epochs, not {wanted}. Move it away, or give another --runs."
-        )
+    commands = [["train", *fold.arguments, *(["--epochs", str(epochs)] if epochs else [])]]
+    images = ["--data", data]
+    call_stage([*commands[0], *images, "--out", str(folder), "--resume"], log, threads)
     commands.append(["export", "--recipes", "full_int8"])
-    call_stage([*commands[1], "--checkpoint", str(checkpoint), *data, "--out", str(artifacts)], log, threads)
+    call_stage([*commands[1], "--checkpoint", str(checkpoint), *images, "--out", str(artifacts)], log, threads)
     models = list(artifacts.rglob("*.tflite"))
     if len(models) != 1:
         raise FetalHeadError(f"{artifacts} holds {len(models)} models, not one. Move it away, and start again.")
     model = models[0]
     commands.append(["export", "quality"])
     if not load_manifest(model).quality:
-        call_stage([*commands[2], str(model), *data], log, threads)
-    return result_of(fold, info, [f"python -m {' '.join(c)}" for c in commands], model, dataset)
+        call_stage([*commands[2], str(model), *images], log, threads)
+    info = json.loads((checkpoint / INFO).read_text())
+    return result_of(fold, info, [f"python -m {' '.join(c)}" for c in commands], model, find_data(data))
 
 
 def result_of(fold: Fold, info: dict[str, Any], commands: Sequence[str], model: Path, dataset: Dataset) -> FoldResult:
@@ -192,7 +207,7 @@ def result_of(fold: Fold, info: dict[str, Any], commands: Sequence[str], model: 
         model: Its artifact, with limits.
         dataset: The images.
     """
-    manifest, data = load_manifest(model), info["data"]
+    manifest, data, segmenter = load_manifest(model), info["data"], Segmenter.load(model)
     return FoldResult(
         **here_and_now(SCHEMA_VERSION, ("torch", "tensorflow", "onnx2tf", "ai-edge-litert", "numpy"), threads=1),
         size=fold.size,
@@ -209,7 +224,8 @@ def result_of(fold: Fold, info: dict[str, Any], commands: Sequence[str], model: 
         seconds=info["seconds"],
         recipe=manifest.recipe,
         model_sha256=manifest.model_sha256,
-        images=tuple(score(Segmenter.load(model), dataset.select(data["files"]["test"]))),
+        images=tuple(score(segmenter, dataset.select(data["files"]["test"]))),
+        val_images=tuple(score(segmenter, dataset.select(data["files"]["val"]))),
     )
 
 

@@ -12,8 +12,6 @@ import numpy as np
 
 from benchmarks.common.measured import Measured, here_and_now
 from benchmarks.common.result_files import read_record
-from edge_runtime.common.files import write_json
-from edge_runtime.common.record import to_json
 from edge_runtime.frame.geometry import LETTERBOX
 from edge_runtime.metrics import ImageScore, paired_shifts
 from train.config import PROTOCOLS, TrainConfig
@@ -140,18 +138,17 @@ def read_done(folder: Path, trials: Iterable[Trial]) -> list[TrialResult]:
     return [read_trial(path) for path in paths if path.exists()]
 
 
-def run_trial(trial: Trial, data: str | None, folder: Path, results: Path, threads: int) -> None:
-    """Train a network, quantize it, score both, and write the result file. Goes on with an interrupted training.
+def run_trial(trial: Trial, data: str, folder: Path, threads: int) -> TrialResult:
+    """Train a network, quantize it and score both. Goes on with an interrupted training.
 
     Args:
         trial: The network.
-        data: As ``--data`` takes it.
+        data: Folder of the images.
         folder: Folder for its checkpoint.
-        results: Folder for its result file.
         threads: CPU threads.
 
     Raises:
-        FetalHeadError: A step failed.
+        FetalHeadError: A step failed, or the folder holds another network.
     """
     import torch
 
@@ -164,7 +161,7 @@ def run_trial(trial: Trial, data: str | None, folder: Path, results: Path, threa
     dataset = find_data(data)
     pseudo = _taught(trial, dataset, folder) if trial.teachers else []
     train(trial.strategy, trial.config, dataset, folder, device=device, resume=True, pseudo=pseudo)
-    write_json(results / f"{trial.name}.json", to_json(judge(trial, dataset, folder)))
+    return judge(trial, dataset, folder)
 
 
 def _taught(trial: Trial, dataset: Dataset, folder: Path) -> list[PseudoSample]:

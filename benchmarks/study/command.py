@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common.arguments import add_trainings, cores_each
 from benchmarks.common.device import this_device
 from benchmarks.common.stage import call_stage
-from benchmarks.study.results import SCHEMA_VERSION, TRAINING, TrainingResult, result_path
+from benchmarks.study.results import SCHEMA_VERSION, TRAINING, TrainingResult
 from benchmarks.study.runs import RUNS, StudyRun, get_run
-from edge_runtime.common.arguments import above, at_least
-from edge_runtime.common.cli import clock, say
-from edge_runtime.common.files import write_json
+from benchmarks.trainings.arguments import add_trainings, read_places
+from benchmarks.trainings.jobs import Job, result_path, run_jobs
+from edge_runtime.common.arguments import at_least
+from edge_runtime.common.cli import say
 from edge_runtime.common.record import from_json, to_json
 from edge_runtime.errors import FetalHeadError, UsageError
 from train.data.hc18 import Dataset, find_data
@@ -32,40 +31,19 @@ is not improved."""
 def run(args: argparse.Namespace) -> int:
     """Do the runs that have no result yet. One that fails is reported and the others still run; exit code 1."""
     chosen = _chosen(args)
-    started = time.monotonic()
     if args.list:
         for each in chosen:
-            say(
-                f"{'done' if result_path(each.name, args.results).exists() else 'open'}  {each.name:<32} {each.command}"
-            )
+            done = result_path(each.name, args.results).exists()
+            say(f"{'done' if done else 'open'}  {each.name:<32} {each.command}")
         return 0
-    threads = cores_each(args.jobs)
     dataset = find_data(args.data)
-    shortened = args.epochs or args.limit or dataset.is_phantom
-    if shortened and args.results.resolve() == TRAINING.resolve():
-        raise UsageError(
-            f"Results of {dataset.title} with --epochs {args.epochs} and --limit {args.limit} do not belong beside the "
-            "study's own: give --results another folder."
-        )
-    todo = [each for each in chosen if not result_path(each.name, args.results).exists()]
-    say(f"data: {dataset.title}; {len(todo)} of {len(chosen)} runs to do, {args.jobs} at a time, to {args.results}")
-    failed = []
-
-    def one(each: StudyRun) -> None:
-        if args.minutes and time.monotonic() - started > 60 * args.minutes:
-            say(f"{each.name}: not started, {args.minutes:g} minutes are over")
-            return
-        try:
-            _do(each, dataset, args, threads=threads)
-        except FetalHeadError as error:
-            failed.append(each.name)
-            say(f"{each.name}: failed: {error}")
-
-    with ThreadPoolExecutor(args.jobs) as pool:
-        list(pool.map(one, todo))
-    if failed:
-        say(f"{len(failed)} of {len(todo)} runs failed: {', '.join(failed)}")
-    return 1 if failed else 0
+    places = read_places(args, shortened=bool(args.epochs or args.limit) or dataset.is_phantom)
+    say(f"data: {dataset.summary}")
+    data, runs = str(dataset.root.resolve()), args.runs.resolve()
+    options = {"--epochs": args.epochs, "--limit": args.limit, "--device": args.device, "--data": data}
+    extra = [word for name, value in options.items() if value for word in (name, str(value))]
+    jobs = [Job(e.name, runs / e.name / LOG, partial(_do, e, data, runs / e.name, extra), _summary) for e in chosen]
+    return 0 if run_jobs(jobs, places) else 1
 
 
 def _chosen(args: argparse.Namespace) -> list[StudyRun]:
@@ -87,25 +65,19 @@ def _chosen(args: argparse.Namespace) -> list[StudyRun]:
     return found
 
 
-def _do(each: StudyRun, dataset: Dataset, args: argparse.Namespace, threads: int) -> None:
-    folder = args.runs / each.name
-    checkpoint = folder / each.strategy
-    log = folder / LOG
-    started = time.monotonic()
-    say(f"{each.name}: started; its progress is in {log}")
-    data = ["--data", str(dataset.root)]
-    extra = ["--epochs", str(args.epochs)] if args.epochs else []
-    extra += ["--limit", str(args.limit)] if args.limit else []
-    extra += ["--device", args.device] if args.device else []
-    call_stage(["train", *each.arguments, *extra, *data, "--out", str(folder), "--resume"], log, threads)
+def _do(each: StudyRun, data: str, folder: Path, extra: list[str], threads: int) -> TrainingResult:
+    checkpoint, log = folder / each.strategy, folder / LOG
+    call_stage(["train", *each.arguments, *extra, "--out", str(folder), "--resume"], log, threads)
     exports = None
     if each.exported:
         artifacts = ["--out", str(folder / "artifacts"), "--json", *PLAIN]
-        call = ["export", "--checkpoint", str(checkpoint), *artifacts, *data]
-        exports = call_stage(call, log, threads, allowed=(0, 1))
-    document = result_document(each, checkpoint, json.loads(exports) if exports else None, dataset)
-    write_json(result_path(each.name, args.results), to_json(document))
-    say(f"{each.name}: Dice {document.scores.dice.mean:.2%}, done in {clock(time.monotonic() - started)}")
+        call = ["export", "--checkpoint", str(checkpoint), *artifacts, "--data", data]
+        exports = json.loads(call_stage(call, log, threads, allowed=(0, 1)))
+    return result_document(each, checkpoint, exports, find_data(data))
+
+
+def _summary(result: TrainingResult) -> str:
+    return f"Dice {result.scores.dice.mean:.2%}"
 
 
 def result_document(
@@ -166,7 +138,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--protocol", choices=(PAPER, PAPER_FIRST, LEAK_FREE), help="only runs of this protocol")
     parser.add_argument("--image-size", type=at_least(1), nargs=2, metavar=("H", "W"), help="only runs of this size")
     parser.add_argument("--seeds", type=at_least(0), nargs="+", metavar="N", help="only runs with one of these seeds")
-    parser.add_argument("--minutes", type=above(0), metavar="N", help="start nothing after this time")
     parser.add_argument("--device", choices=("cuda", "mps", "cpu"), help="where to train (default: the best there is)")
     add_trainings(parser, TRAINING)
     parser.add_argument("--limit", type=at_least(1), metavar="N", help="only N images of each part, to try things out")

@@ -297,11 +297,6 @@ class TrainingResult:
         return scores
 
 
-def result_path(name: str, folder: Path = TRAINING) -> Path:
-    """File of a run's result."""
-    return folder / f"{name}.json"
-
-
 def load_training(path: Path) -> TrainingResult:
     """Read a run's result file.
 

@@ -10,13 +10,13 @@ from pathlib import Path
 
 from edge_runtime.archive.place import open_place
 from edge_runtime.archive.plan import ROWS, Settings
-from edge_runtime.archive.pool import find_ray
 from edge_runtime.archive.progress import Progress
 from edge_runtime.archive.run import Archive, find_archive, held, measure
 from edge_runtime.commands.measure import add_dicom_options, add_image_options, is_for_one_size, read_pixel_size
 from edge_runtime.common.arguments import add_help, at_least, check_folder
 from edge_runtime.common.cli import clock, counted, json_line, printable, say
 from edge_runtime.common.optional import require
+from edge_runtime.common.ray_cluster import find_ray
 from edge_runtime.device.fingerprint import usable_cores
 from edge_runtime.errors import UsageError
 from edge_runtime.frame.image_folders import left_out_note

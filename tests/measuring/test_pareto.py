@@ -51,7 +51,7 @@ def test_a_point_is_trained_quantized_and_scored_once(run: Run, run_here: Run, p
     call += ("--runs", tmp_path / "runs", "--results", tmp_path / "results")
     done = run(*call)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert f"{name}: done in" in done.stdout and "python -m benchmarks pareto --latency" in done.stdout
+    assert f"in full int8, done in" in done.stdout and "python -m benchmarks pareto --latency" in done.stdout
     found = read_trial(tmp_path / "results" / f"{name}.json")
     assert found.strategy == POINTS[name].strategy and found.config["epochs"] == 2
     assert found.config["precision"] == pick_precision("auto", torch.device("cpu"))
@@ -60,7 +60,7 @@ def test_a_point_is_trained_quantized_and_scored_once(run: Run, run_here: Run, p
         100 * float(np.mean(np.subtract(found.int8.dice, found.float32.dice))), abs=1e-3
     )
     again = run_here(*call)
-    assert again.returncode == 0 and "0 of 1 trials to do" in again.stdout
+    assert again.returncode == 0 and "0 of 1 training to do" in again.stdout
     timed = run_here("benchmarks", "pareto", name, "--latency", "--rounds", 3, "--results", tmp_path / "results")
     assert timed.returncode == 0, timed.stdout + timed.stderr
     speed = read_latency(tmp_path / "results" / "latency.json").by_name()[name]

@@ -79,7 +79,7 @@ def test_the_driver_writes_a_result_once(phantom: Path, tmp_path: Path, capsys: 
     assert str(tmp_path) not in path.read_text() and str(phantom) not in path.read_text()
     written = path.stat().st_mtime_ns
     assert study(phantom, tmp_path) == 0
-    assert "0 of 1 runs to do" in capsys.readouterr().out and path.stat().st_mtime_ns == written
+    assert "0 of 1 training to do" in capsys.readouterr().out and path.stat().st_mtime_ns == written
     path.unlink()  # the checkpoint is complete: the result is made from it, nothing is trained again
     assert study(phantom, tmp_path) == 0 and load_training(path).history == result.history
     assert "nothing to resume" in (tmp_path / "runs" / SMALL / "log.txt").read_text()
@@ -95,7 +95,7 @@ def test_a_run_that_fails_is_reported_and_leaves_no_result(
 
 
 def test_shortened_runs_stay_away_from_the_committed_results(phantom: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="--results another folder"):
+    with pytest.raises(UsageError, match="give another --results"):
         main(["study", SMALL, "--data", str(phantom), "--runs", str(tmp_path)])
 
 

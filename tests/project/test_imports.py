@@ -25,8 +25,8 @@ ORDER = {
         "recipes images tflite conversion verification artifact job quantization quality pipeline commands __main__"
     ),
     "benchmarks": (
-        "common machine frames roofline suite devices study int8 predict search runtime fuzz peers pictures pages "
-        "challenge cross commands __main__"
+        "common trainings machine frames roofline suite devices study int8 predict search runtime fuzz peers pictures "
+        "pages challenge cross commands __main__"
     ),
     "examples": ("scanner scanner.growth scanner.screen scanner.sources scanner.server scanner.__main__"),
 }

@@ -41,7 +41,10 @@ def here(arguments: Sequence[str], log: Path, threads: int) -> str:
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a") as file:
         file.write(" ".join(arguments) + "\n")
-    assert import_module(f"{arguments[0]}.__main__").main(list(arguments[1:])) == 0
+    try:
+        assert import_module(f"{arguments[0]}.__main__").main(list(arguments[1:])) == 0
+    except UsageError as error:
+        raise FetalHeadError(str(error)) from error
     return ""
 
 
@@ -102,9 +105,9 @@ def test_the_table_and_the_worst_images(run_here: Run, done: Path, phantoms: Pat
 
 @pytest.mark.slow
 def test_another_schedule_does_not_go_on_with_a_trained_network(done: Path, phantoms: Path) -> None:
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(FetalHeadError, match="trained for 1 epochs, not 5"):
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(FetalHeadError, match="epochs: 1, now 5"):
         patch.setattr(fold, "call_stage", here)
-        fold.run_fold(Fold("edge-s", "cross-2"), read_dataset(phantoms), done / "runs", 5, 1)
+        fold.run_fold(Fold("edge-s", "cross-2"), str(phantoms), done / "runs" / "edge-s-cross-2", 5, 1)
 
 
 @pytest.fixture(scope="module")

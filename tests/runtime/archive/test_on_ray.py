@@ -5,19 +5,16 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import secrets
 import signal
 import subprocess
-import sys
-import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.helpers.places import ROOT
+from tests.helpers.nodes.ray_cluster import short_folder, two_nodes
+from tests.helpers.nodes.sessions import end, gone, in_session
 from tests.runtime.archive.conftest import Rows, links, start
 
 pytestmark = pytest.mark.slow
@@ -27,16 +24,6 @@ Make = Callable[..., Rows]
 def reports(process: subprocess.Popen[str], count: int) -> list[dict[str, Any]]:
     assert process.stdout is not None
     return [json.loads(process.stdout.readline()) for _ in range(count)]
-
-
-def in_session(session: int) -> list[int]:
-    """The processes of a session: what was started as its leader, and all of Ray's below it."""
-    found = []
-    for process in (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()):
-        with contextlib.suppress(OSError):
-            if os.getsid(process) == session:
-                found.append(process)
-    return found
 
 
 def listening(session: int) -> set[str]:
@@ -50,35 +37,10 @@ def listening(session: int) -> set[str]:
     return {line[1].split(":")[0] for line in lines if line[3] == "0A" and line[9] in sockets}
 
 
-def end(session: int) -> None:
-    """Kill all of them at once, as when a machine is lost."""
-    for process in in_session(session):
-        os.kill(process, signal.SIGKILL)
-
-
-def gone(processes: set[int], seconds: float = 60) -> bool:
-    """Whether processes end by themselves."""
-    latest = time.monotonic() + seconds
-    while alive := [process for process in processes if is_alive(process)]:
-        if time.monotonic() > latest:
-            break
-        time.sleep(0.2)
-    return not alive
-
-
-def is_alive(process: int) -> bool:
-    try:
-        return bool(Path(f"/proc/{process}/cmdline").read_bytes())  # empty if nobody has asked how it ended
-    except OSError:
-        return False
-
-
 @pytest.fixture(scope="module", autouse=True)
 def short_tmp() -> Iterator[Path]:
-    """A temporary folder of short name: the paths of Ray's sockets have to be short."""
-    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        patch.setenv("TMPDIR", folder)
-        yield Path(folder)
+    with short_folder() as folder:
+        yield folder
 
 
 def test_a_killed_process_and_then_a_killed_command_lose_and_double_nothing(
@@ -103,33 +65,10 @@ def test_a_killed_process_and_then_a_killed_command_lose_and_double_nothing(
     ]
 
 
-NODE = ("--num-cpus=1", "--object-store-memory=100000000", "--disable-usage-stats")
-
-
 @pytest.fixture(scope="module")
 def cluster(short_tmp: Path) -> Iterator[tuple[str, int]]:
-    """A cluster of two nodes with one core each: its address, and the session of the second node."""
-    nodes = []
-
-    def ray_start(*options: str) -> None:
-        call = [sys.executable, "-m", "ray.scripts.scripts", "start", *options, *NODE]
-        with (short_tmp / "said").open("w+") as said:
-            nodes.append(subprocess.Popen(call, stdout=said, stderr=said, start_new_session=True))
-            assert nodes[-1].wait(300) == 0, (short_tmp / "said").read_text()
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(ROOT))
-        patch.setenv("RAY_AUTH_MODE", "token")
-        patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
-        patch.setenv("RAY_worker_niceness", "0")
-        try:
-            ray_start("--head", "--port=0", "--include-dashboard=false", f"--temp-dir={short_tmp}/ray")
-            address = (short_tmp / "ray" / "ray_current_cluster").read_text()
-            ray_start(f"--address={address}")
-            yield address, nodes[1].pid
-        finally:
-            for node in nodes:
-                end(node.pid)
+    with two_nodes(short_tmp) as found:
+        yield found
 
 
 def test_a_killed_node_of_a_cluster_loses_nothing_and_doubles_nothing(

@@ -1,0 +1,68 @@
+"""Do trials, each in a process of its own: ``python -m benchmarks.search.run FOLDER DATA CORES``."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from benchmarks.common.stage import call_stage
+from benchmarks.search.trial import Trial, TrialResult, read_trial, run_trial
+from benchmarks.trainings.arguments import read_places
+from benchmarks.trainings.jobs import Job, run_jobs
+from edge_runtime.common.cli import run_command
+from edge_runtime.common.files import write_json
+from edge_runtime.common.optional import require
+from edge_runtime.common.record import from_json, to_json
+from train.data.hc18 import find_data
+
+LOG, TRIAL, RESULT = "log.txt", "trial.json", "result.json"
+
+
+def run_trials(args: argparse.Namespace, trials: Sequence[Trial]) -> bool:
+    """Train and measure those trials that have no result yet, with ``--epochs`` if that is given.
+
+    Args:
+        args: Of a command with :func:`benchmarks.trainings.arguments.add_trainings`.
+        trials: The trials.
+
+    Returns:
+        False if a trial failed; its error has been told.
+
+    Raises:
+        UsageError: Shortened trials would be written beside the committed ones.
+    """
+    require("torch")
+    dataset = find_data(args.data)
+    places = read_places(args, shortened=bool(args.epochs) or dataset.is_phantom)
+    data, runs = str(dataset.root.resolve()), args.runs.resolve()
+    if args.epochs:
+        trials = [replace(trial, settings={**trial.settings, "epochs": args.epochs}) for trial in trials]
+    jobs = [Job(t.name, runs / t.name / LOG, partial(_do, t, data, runs / t.name), _summary) for t in trials]
+    return run_jobs(jobs, places)
+
+
+def _do(trial: Trial, data: str, folder: Path, cores: int) -> TrialResult:
+    write_json(folder / TRIAL, to_json(trial))
+    call_stage(["benchmarks.search.run", str(folder), data, str(cores)], folder / LOG, cores)
+    return read_trial(folder / RESULT)
+
+
+def _summary(result: TrialResult) -> str:
+    return f"Dice {result.int8.mean_dice:.2%}, ADF {result.int8.adf_mm:.2f} mm in full int8"
+
+
+def main(arguments: list[str]) -> int:
+    """In the new process."""
+    folder, data, cores = Path(arguments[0]), arguments[1], int(arguments[2])
+    trial = from_json(Trial, json.loads((folder / TRIAL).read_text()), folder / TRIAL)
+    write_json(folder / RESULT, to_json(run_trial(trial, data, folder, cores)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

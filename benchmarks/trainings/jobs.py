@@ -1,0 +1,126 @@
+"""Do jobs that have no result yet, several at a time, and write each one's result file as soon as it is there."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks.trainings import on_ray
+from edge_runtime.common.cli import clock, counted, say
+from edge_runtime.common.files import write_json
+from edge_runtime.common.record import to_json
+from edge_runtime.errors import FetalHeadError
+
+Work = Callable[[int], Any]
+"""Given a number of cores, gives a result record. It is pickled, so that a node of a cluster can do it. If it is done
+again, it goes on with what is there."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """A training, and what is made of it.
+
+    Attributes:
+        name: Unique; the name of its result file.
+        log: Where its progress is.
+        work: Does it.
+        summary: One phrase about its result record.
+    """
+
+    name: str
+    log: Path
+    work: Work
+    summary: Callable[[Any], str]
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where jobs run, and where their results go.
+
+    Attributes:
+        results: Folder of result files.
+        cores: Of each job.
+        jobs: So many at a time; None for as many as the cluster has room for.
+        minutes: No job is started after this time; None for no limit.
+        address: Of a Ray cluster; None for this computer.
+        gpus: Of each job, on the cluster.
+    """
+
+    results: Path
+    cores: int
+    jobs: int | None
+    minutes: float | None = None
+    address: str | None = None
+    gpus: int = 0
+
+    @contextmanager
+    def open(self) -> Iterator[tuple[Callable[[Work], Any], int]]:
+        """How a job's work is done, and how many at a time."""
+        if self.address is None:
+            yield lambda work: work(self.cores), self.jobs or 1
+        else:
+            with on_ray.cluster(self.address, self.cores, self.gpus) as (do, room):
+                yield do, min(self.jobs or room, room)
+
+
+def run_jobs(jobs: Sequence[Job], places: Places) -> bool:
+    """Do the jobs that have no result file. One that fails is named, and the others are still done.
+
+    Returns:
+        False if a job failed.
+
+    Raises:
+        FetalHeadError: The cluster cannot be reached.
+    """
+    todo = [job for job in jobs if not result_path(job.name, places.results).exists()]
+    say(f"{len(todo)} of {counted(len(jobs), 'training')} to do; results go to {places.results}")
+    if not todo:
+        return True
+    end = None if places.minutes is None else time.monotonic() + 60 * places.minutes
+    crew = _Crew(places.results, end, len(todo))
+    with places.open() as (do, at_a_time), ThreadPoolExecutor(at_a_time) as pool:
+        list(pool.map(lambda job: crew.one(job, do), todo))
+    if crew.not_started:
+        say(f"{counted(crew.not_started, 'training')} not started: --minutes is over. The same call goes on.")
+    if crew.failed:
+        say(f"{len(crew.failed)} of {counted(len(todo), 'training')} failed: {', '.join(crew.failed)}")
+    return not crew.failed
+
+
+def result_path(name: str, results: Path) -> Path:
+    """The result file of a job."""
+    return results / f"{name}.json"
+
+
+class _Crew:
+    """What threads that do jobs count together."""
+
+    def __init__(self, results: Path, end: float | None, left: int) -> None:
+        self._results, self._end, self._left, self._lock = results, end, left, threading.Lock()
+        self.failed: list[str] = []
+        self.not_started = 0
+
+    def one(self, job: Job, do: Callable[[Work], Any]) -> None:
+        if self._end is not None and time.monotonic() > self._end:
+            with self._lock:
+                self.not_started += 1
+            return
+        say(f"{job.name}: started; its progress is in {job.log}")
+        started, told = time.monotonic(), "failed"
+        try:
+            result = do(job.work)
+            write_json(result_path(job.name, self._results), to_json(result))
+            told = f"{job.summary(result)}, done"
+        except FetalHeadError as error:
+            told = f"failed: {error}"
+            self.failed.append(job.name)
+        finally:
+            with self._lock:
+                self._left -= 1
+            say(f"{job.name}: {told} in {clock(time.monotonic() - started)}; {self._left} left")

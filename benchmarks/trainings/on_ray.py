@@ -1,0 +1,60 @@
+"""Jobs as tasks of a Ray cluster. A task whose node or process is lost is done again, from its last epoch on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from edge_runtime.common.ray_cluster import last_line, running
+from edge_runtime.errors import FetalHeadError, UsageError
+
+LOST = 5
+"""So often may a job's process or node be lost before the job fails."""
+
+
+@contextmanager
+def cluster(address: str, cores: int, gpus: int) -> Iterator[tuple[Callable[[Callable[[int], Any]], Any], int]]:
+    """How a job's work is done on a cluster, and how many jobs it has room for.
+
+    Args:
+        address: As ``ray.init`` takes it.
+        cores: Of each job.
+        gpus: Of each job.
+
+    Raises:
+        FetalHeadError: Ray is not installed, or the cluster cannot be reached.
+        UsageError: No node is large enough.
+    """
+    with running(address) as ray:
+        task = ray.remote(num_cpus=cores, num_gpus=gpus, max_retries=LOST)(_answer)
+
+        def do(work: Callable[[int], Any]) -> Any:
+            try:
+                result, error = ray.get(task.remote(work, cores))
+            except ray.exceptions.RayError as lost:
+                raise FetalHeadError(
+                    f"Ray failed ({type(lost).__name__}): {last_line(lost)}. What is done stays done: run it again."
+                ) from None
+            if error is not None:
+                raise FetalHeadError(error)
+            return result
+
+        yield do, _room(ray.nodes(), cores, gpus)
+
+
+def _answer(work: Callable[[int], Any], cores: int) -> tuple[Any, str | None]:
+    """In the task: the result, or the error, which Ray would wrap in a traceback."""
+    try:
+        return work(cores), None
+    except FetalHeadError as error:
+        return None, str(error)
+
+
+def _room(nodes: list[dict[str, Any]], cores: int, gpus: int) -> int:
+    has = [node["Resources"] for node in nodes if node["Alive"]]
+    rooms = [int(min(r.get("CPU", 0) // cores, r.get("GPU", 0) // gpus if gpus else float("inf"))) for r in has]
+    if not sum(rooms):
+        wanted = f"{cores} cores" + (f" and {gpus} GPUs" if gpus else "")
+        raise UsageError(f"No node of the cluster has {wanted}. Give less with --cores and --gpus; see: ray status")
+    return sum(rooms)

@@ -1,0 +1,1 @@
+"""Processes by session, and clusters of them."""

@@ -1,0 +1,110 @@
+"""Many trainings, on this computer and on a Ray cluster: what is killed, lost or asked for wrongly."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from benchmarks.study.results import load_training
+from tests.helpers.nodes.ray_cluster import short_folder, two_nodes
+from tests.helpers.nodes.sessions import end, gone, in_session
+from tests.helpers.places import ROOT, Run
+
+RUNS = ("decoder-all-paper-first-128", "encoder-only-paper-first-128")
+EPOCHS = 6
+
+
+def start(folder: Path, phantom: Path, *options: object) -> subprocess.Popen[str]:
+    """Begin two toy trainings in a process of its own."""
+    places = ("--runs", folder / "runs", "--results", folder / "results", "--data", phantom)
+    call = ("study", *RUNS, *places, "--epochs", EPOCHS, "--limit", 12, *options)
+    return subprocess.Popen(
+        [sys.executable, "-m", "benchmarks", *map(str, call)],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+    )  # fmt: skip
+
+
+def wait_for(what: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    latest = time.monotonic() + 240
+    while not what():
+        assert process.poll() is None and time.monotonic() < latest, process.communicate()[0]
+        time.sleep(0.05)
+
+
+def training(process: int) -> str | None:
+    """The run that a process trains."""
+    try:
+        words = Path(f"/proc/{process}/cmdline").read_bytes().decode().split("\0")
+    except OSError:
+        return None
+    return Path(words[words.index("--out") + 1]).name if "train" in words and "--out" in words else None
+
+
+def is_midway(folder: Path, run: str) -> bool:
+    return (folder / "runs" / run / run.split("-paper")[0] / "resume.pt").exists()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def short_tmp() -> Iterator[Path]:
+    with short_folder() as folder:
+        yield folder
+
+
+@pytest.mark.slow
+def test_a_lost_node_costs_an_epoch(short_tmp: Path, phantom: Path, tmp_path: Path) -> None:
+    with two_nodes(short_tmp) as (address, second):
+        process = start(tmp_path, phantom, "--address", address)
+        lost: list[str] = []
+
+        def is_lost_midway() -> bool:
+            lost[:] = [run for number in in_session(second) if (run := training(number)) and is_midway(tmp_path, run)]
+            return bool(lost)
+
+        wait_for(is_lost_midway, process)
+        end(second)
+        said, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, said
+    assert "2 of 2 trainings to do" in said and said.count(", done in ") == 2 and said.rstrip().endswith("0 left")
+    for run in RUNS:
+        assert len(load_training(tmp_path / "results" / f"{run}.json").history) == EPOCHS
+        log = (tmp_path / "runs" / run / "log.txt").read_text()
+        assert ("resumed after epoch" in log) == (run in lost), f"{lost} was lost: {log}"
+
+
+@pytest.mark.slow
+def test_a_killed_command_takes_its_trainings_along_and_the_same_call_goes_on(phantom: Path, tmp_path: Path) -> None:
+    process = start(tmp_path, phantom)
+    wait_for(lambda: is_midway(tmp_path, RUNS[0]), process)
+    (child,) = [number for number in in_session(process.pid) if training(number)]
+    process.kill()
+    process.wait()
+    assert gone({child}, seconds=10)
+    os.killpg(process.pid, signal.SIGKILL) if in_session(process.pid) else None
+    again = start(tmp_path, phantom, "--jobs", 2)
+    said, _ = again.communicate(timeout=300)
+    assert again.returncode == 0 and said.count(", done in ") == 2, said
+    assert "resumed after epoch" in (tmp_path / "runs" / RUNS[0] / "log.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (("--cores", 2), "--cores is for a cluster: give its --address too"),
+        (("--gpus", 1), "--gpus is for a cluster"),
+        (("--jobs", 4096), "it must be between 1 and the number of cores"),
+        (("--address", "127.0.0.1:9"), "The cluster 127.0.0.1:9 cannot be reached"),
+    ],
+)
+def test_what_cannot_be(run_here: Run, phantom: Path, tmp_path: Path, options: tuple[object, ...], reason: str) -> None:
+    places = ("--runs", tmp_path / "runs", "--results", tmp_path / "results", "--data", phantom)
+    for command in (("study", RUNS[0]), ("pareto", "lean-16-96x144"), ("levers", "base"), ("cross", "edge-s")):
+        done = run_here("benchmarks", *command, *places, "--epochs", 1, *options)
+        assert done.returncode in (1, 2) and reason in done.stderr and done.stderr.count("\n") == 1
+    assert not (tmp_path / "runs").exists()
