@@ -9,6 +9,7 @@ from benchmarks.common.result_files import RESULTS
 from benchmarks.search.front import table
 from benchmarks.search.points import POINTS
 from benchmarks.search.run import run_trials
+from benchmarks.search.stopping import stopping_table
 from benchmarks.search.trial import Trial, read_done, read_trial
 from benchmarks.trainings.arguments import add_trainings
 from edge_runtime.common.arguments import at_least, checked_out
@@ -42,6 +43,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--table", action="store_true", help="print what has been measured, the fastest first, and train nothing"
     )
     parser.add_argument(
+        "--stopping",
+        action="store_true",
+        help="print what stopping trainings early would save and lose, and train nothing",
+    )
+    parser.add_argument(
         "--picture",
         type=Path,
         nargs="?",
@@ -70,6 +76,9 @@ def run(args: argparse.Namespace) -> int:
         return _time(args, trials)
     if args.picture:
         return _draw(args)
+    if args.stopping:
+        say(stopping_table(read_done(args.results, trials)))
+        return 0
     done = args.table or run_trials(args, trials)
     results = read_done(args.results, trials)
     if results and (args.speeds or _speeds(args).exists()):

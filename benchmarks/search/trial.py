@@ -12,6 +12,7 @@ import numpy as np
 
 from benchmarks.common.measured import Measured, here_and_now
 from benchmarks.common.result_files import read_record
+from edge_runtime.common.record import LEFT_OUT
 from edge_runtime.frame.geometry import LETTERBOX
 from edge_runtime.metrics import ImageScore, paired_shifts
 from train.config import PROTOCOLS, TrainConfig
@@ -106,6 +107,7 @@ class TrialResult(Measured):
         int8: Scores in full int8, by minimum and maximum.
         int8_dice_points: Mean change of Dice by int8, in points of 100.
         int8_hc_shift_mm: Mean absolute change of the circumference by int8; None if no image was measured by both.
+        losses: Mean training loss of each epoch. None before it was recorded.
     """
 
     name: str
@@ -120,6 +122,7 @@ class TrialResult(Measured):
     int8: Judged
     int8_dice_points: float
     int8_hc_shift_mm: float | None
+    losses: tuple[float, ...] | None = field(default=None, metadata=LEFT_OUT)
 
 
 def read_trial(path: Path) -> TrialResult:
@@ -217,6 +220,7 @@ def judge(trial: Trial, dataset: Dataset, folder: Path) -> TrialResult:
         int8=_judged(int8),
         int8_dice_points=float(np.mean(shifts.dice_points)),
         int8_hc_shift_mm=float(np.mean(shifts.hc_absolute_mm)) if shifts.hc_mm else None,
+        losses=tuple(epoch["loss"] for epoch in checkpoint.info["history"]),
     )
 
 

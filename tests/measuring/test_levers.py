@@ -73,7 +73,7 @@ def test_levers_are_trained_and_compared(run: Run, run_here: Run, phantom: Path,
     done = run(*call, "--results", results, "--minutes", 0.01)
     assert done.returncode == 0, done.stdout + done.stderr
     assert [path.name for path in results.iterdir()] == [f"{BASE}-fold-1.json"]
-    assert "4 trials were not started" in done.stdout and f"  {BASE}       1" in done.stdout
+    assert "4 trainings not started" in done.stdout and f"  {BASE}       1" in done.stdout
     assert run_here("benchmarks", "levers", "lucky").returncode == 2
 
 

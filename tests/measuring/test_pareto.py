@@ -20,6 +20,7 @@ from benchmarks.search.elsewhere import PUBLISHED, published_table, strategies
 from benchmarks.search.front import front, rows, table
 from benchmarks.search.latency import LatencyDocument, Speed, read_latency
 from benchmarks.search.points import POINTS
+from benchmarks.search.stopping import stopping_table
 from benchmarks.search.trial import SETTINGS, Judged, TrialResult, read_trial
 from benchmarks.study.paper import TABLE
 from benchmarks.study.results import load_all
@@ -51,9 +52,10 @@ def test_a_point_is_trained_quantized_and_scored_once(run: Run, run_here: Run, p
     call += ("--runs", tmp_path / "runs", "--results", tmp_path / "results")
     done = run(*call)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert f"in full int8, done in" in done.stdout and "python -m benchmarks pareto --latency" in done.stdout
+    assert "in full int8, done in" in done.stdout and "python -m benchmarks pareto --latency" in done.stdout
     found = read_trial(tmp_path / "results" / f"{name}.json")
     assert found.strategy == POINTS[name].strategy and found.config["epochs"] == 2
+    assert found.losses and len(found.losses) == 2
     assert found.config["precision"] == pick_precision("auto", torch.device("cpu"))
     assert len(found.images) == len(found.float32.dice) == len(found.int8.hc_difference_mm) > 0
     assert found.int8_dice_points == pytest.approx(
@@ -114,6 +116,28 @@ def test_the_front_is_what_nothing_faster_equals() -> None:
     text = table(results, make_latency(slow=8, fast=24, worse=16, sharper=12))
     assert "* fast" in text and "  worse" in text
     assert "  not timed" not in text and "Trained, but not timed there: not timed." in text
+
+
+def test_what_stopping_early_would_have_saved_and_lost() -> None:
+    def falling(good: int, epochs: int = 12) -> tuple[float, ...]:
+        return tuple(1.0 - 0.01 * epoch - 0.001 * good for epoch in range(epochs))
+
+    told = [replace(make_result(f"n{k}", 0.9 + k / 1000, 3 - k / 10), losses=falling(k)) for k in range(10)]
+    lines = [line.split() for line in stopping_table([*told, make_result("unknown", 0.99, 0.1)]).splitlines()]
+    assert lines[1] == ["2", "1.00", "1.00", "42", "0", "0"] and lines[3] == ["6", "1.00", "1.00", "25", "0", "0"]
+    assert (
+        lines[6] == ["12,", "the", "last", "1.00", "1.00", "0", "0", "0"]
+        and lines[7][:4] == ["10", "trainings", "of", "12"]
+    )
+    contrary = [replace(result, losses=falling(-k)) for k, result in enumerate(told)]
+    assert stopping_table(contrary).splitlines()[1].split() == ["2", "-1.00", "-1.00", "42", "5", "5"]
+    with pytest.raises(UsageError, match="9 results with losses, at least 10"):
+        stopping_table([*told[:9], replace(told[9], losses=falling(9, epochs=6))])
+
+
+def test_the_page_shows_what_stopping_would_have_done(run_here: Run) -> None:
+    done = run_here("benchmarks", "pareto", "--stopping")
+    assert done.returncode == 0 and done.stdout.rstrip() in (ROOT / "docs/pareto.md").read_text()
 
 
 @pytest.mark.parametrize("path", RESULTS, ids=lambda p: p.stem)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,7 +13,17 @@ import pytest
 from PIL import Image
 
 from benchmarks.cross import command, fold
-from benchmarks.cross.fold import SCHEDULES, Fold, FoldResult, Scored, all_folds, read_fold, score
+from benchmarks.cross.fold import (
+    AS_SHIPPED,
+    SCHEDULES,
+    WHOLE,
+    Fold,
+    FoldResult,
+    Scored,
+    all_folds,
+    read_fold,
+    score,
+)
 from benchmarks.cross.summary import check_together, size_table
 from benchmarks.cross.worst import title, worst
 from edge_runtime import Segmenter
@@ -23,6 +34,8 @@ from edge_runtime.errors import FetalHeadError, UsageError
 from edge_runtime.shipped import SIZES
 from export.quality import cases
 from tests.helpers.places import ROOT, Run
+from train.__main__ import build_parser
+from train.config import read_setting
 from train.data.hc18 import Dataset, read_dataset
 from train.data.phantom import make_dataset
 from train.data.splits import CROSS, make_split
@@ -174,6 +187,35 @@ def test_folds_that_do_not_belong_together_are_refused(result: FoldResult) -> No
     for wrong in ({"config": {**other.config, "epochs": 2}}, {"data_sha256": "1"}, {"others": {}}):
         with pytest.raises(UsageError, match="in different ways or on other data"):
             check_together([result, replace(other, **wrong)])  # type: ignore[arg-type]
+
+
+def test_seeds_are_compared(result: FoldResult, run_here: Run, tmp_path: Path) -> None:
+    images = tuple(changed(scored, 2.0, 5.0, dice=0.9, reason=None) for scored in result.images)
+    worse = (changed(images[0], -8.0, 5.0, dice=0.78, reason=None), *images[1:])
+    refused = (changed(images[0], None, None, reason="no skull"), *images[1:])
+    for seed, found in enumerate((images, worse, refused)):
+        one = replace(result, split=WHOLE, images=found, val_images=found[1:])
+        write_json(tmp_path / f"edge-s-seed{seed}.json", to_json(one))
+    done = run_here("benchmarks", "seeds", "edge-s", "--table", "--results", tmp_path)
+    assert done.returncode == 0, done.stderr
+    rows = {line.split()[1]: line.split() for line in done.stdout.splitlines()[1:5]}
+    assert rows["0"][2:] == ["90.00", "2.00", "90.00", "2.00", "2.00", "0.00", "100.00"]
+    assert rows["1"][2:] == ["90.00", "2.00", "88.00", "3.00", "0.33", "0.00", f"{100 * 5 / 6:.2f}"]
+    assert rows["2"][2:] == ["90.00", "2.00", "90.00", "2.00", "2.00", "1.00", "100.00"]
+    assert " ".join(rows["all"]).endswith("89.33 +- 1.15 2.33 +- 0.58 1.44 +- 0.96 0.33 +- 0.58 94.44 +- 9.62")
+    assert "no results" in run_here("benchmarks", "seeds", "edge-m", "--table", "--results", tmp_path).stdout
+    assert "not trained in one stage" in run_here("benchmarks", "seeds", "edge-l").stderr
+
+
+def test_a_seed_is_trained_as_the_shipped_one() -> None:
+    for size, seed in itertools.product(AS_SHIPPED, (0, 1)):
+        info = json.loads((ROOT / "checkpoints" / size / "checkpoint.json").read_text())
+        args = build_parser().parse_args(list(Fold(size, WHOLE, seed).arguments))
+        config = info["config"]
+        assert (args.strategy, args.split, args.seed or 0) == (size, config["split"], seed)
+        assert (args.epochs, args.lr) == (config["epochs"], config["lr"])
+        assert dict(map(read_setting, args.set)).get("keep", "last") == config["keep"]
+        assert info["data"]["pseudo_labels_sha256"] and args.pseudo_labels == Path("checkpoints/pseudo-labels.csv")
 
 
 def test_every_size_has_a_schedule_and_five_folds() -> None:
