@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,11 +16,12 @@ from edge_runtime.errors import UsageError
 from train.data.hc18 import exam_of
 from train.data.splits import CROSS
 
-BANDS_MM = (0.0, 100.0, 150.0, 200.0, 250.0, 300.0, float("inf"))
-"""Bounds of head sizes, by the reference. A head grows by about 10 mm a week, so that these stand for its age too."""
+BANDS = ((0, None), (100, 15), (150, 18), (200, 22), (250, 27), (300, 33), (math.inf, None))
+"""Bounds of head sizes in mm, by the reference, and the age in weeks of a head of that size (Hadlock 1984, as in
+:mod:`examples.scanner.growth`). HC18 knows no other age."""
 
 HEADER = (
-    "reference HC (mm)", "images", "Dice (%)", "ADF (mm)", "DF (mm)", "refused", "reference in interval",
+    "reference HC (mm)", "age (weeks)", "images", "Dice (%)", "ADF (mm)", "DF (mm)", "refused", "reference in interval",
     "half interval (mm)",
 )  # fmt: skip
 
@@ -54,11 +56,12 @@ def size_table(results: Sequence[FoldResult]) -> str:
     """
     check_together(results)
     images = [scored for result in results for scored in result.images]
-    rows = [row("all", images)]
-    for low, high in itertools.pairwise(BANDS_MM):
+    rows = [row("all", "all", images)]
+    for (low, first_week), (high, last_week) in itertools.pairwise(BANDS):
         if some := [scored for scored in images if low <= scored.reference_mm < high]:
-            name = f"from {low:.0f}" if np.isinf(high) else f"{low:.0f} to {high:.0f}"
-            rows.append(row(name, some))
+            name = f"from {low}" if math.isinf(high) else f"{low} to {high:.0f}"
+            age = f"from {first_week}" if last_week is None else f"{first_week or 'up'} to {last_week}"
+            rows.append(row(name, age, some))
     first = results[0]
     missing = f", {len(CROSS) - len(results)} still missing" if len(results) < len(CROSS) else ""
     others = f"{sum(first.others.values())} frames from elsewhere" if first.others else "no frames from elsewhere"
@@ -71,7 +74,7 @@ def size_table(results: Sequence[FoldResult]) -> str:
     return f"{text_table(list(HEADER), rows)}\n{note}"
 
 
-def row(name: str, images: Sequence[Scored]) -> list[str]:
+def row(name: str, age: str, images: Sequence[Scored]) -> list[str]:
     """One row of the table."""
     exams = [exam_of(scored.score.image) for scored in images]
     differences = np.array([np.nan if (mm := s.score.hc_difference_mm) is None else mm for s in images])
@@ -79,6 +82,7 @@ def row(name: str, images: Sequence[Scored]) -> list[str]:
     halves = [(s.interval_mm[1] - s.interval_mm[0]) / 2 for s in images if s.interval_mm is not None]
     return [
         name,
+        age,
         str(len(images)),
         _mean(100 * np.array([s.score.dice for s in images]), exams, 2),
         _mean(np.abs(differences), exams, 2),

@@ -125,10 +125,12 @@ def test_what_stopping_early_would_have_saved_and_lost() -> None:
     told = [replace(make_result(f"n{k}", 0.9 + k / 1000, 3 - k / 10), losses=falling(k)) for k in range(10)]
     lines = [line.split() for line in stopping_table([*told, make_result("unknown", 0.99, 0.1)]).splitlines()]
     assert lines[1] == ["2", "1.00", "1.00", "42", "0", "0"] and lines[3] == ["6", "1.00", "1.00", "25", "0", "0"]
-    assert (
-        lines[6] == ["12,", "the", "last", "1.00", "1.00", "0", "0", "0"]
-        and lines[7][:4] == ["10", "trainings", "of", "12"]
-    )
+    assert lines[6] == ["12,", "the", "last", "1.00", "1.00", "0", "0", "0"] and lines[7][:4] == [
+        "10",
+        "trainings",
+        "of",
+        "12",
+    ]
     contrary = [replace(result, losses=falling(-k)) for k, result in enumerate(told)]
     assert stopping_table(contrary).splitlines()[1].split() == ["2", "-1.00", "-1.00", "42", "5", "5"]
     with pytest.raises(UsageError, match="9 results with losses, at least 10"):

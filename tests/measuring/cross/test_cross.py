@@ -24,7 +24,7 @@ from benchmarks.cross.fold import (
     read_fold,
     score,
 )
-from benchmarks.cross.summary import check_together, size_table
+from benchmarks.cross.summary import BANDS, check_together, size_table
 from benchmarks.cross.worst import title, worst
 from edge_runtime import Segmenter
 from edge_runtime.artifact.manifest import load_manifest
@@ -32,6 +32,7 @@ from edge_runtime.common.files import write_json
 from edge_runtime.common.record import to_json
 from edge_runtime.errors import FetalHeadError, UsageError
 from edge_runtime.shipped import SIZES
+from examples.scanner.growth import age_weeks
 from export.quality import cases
 from tests.helpers.places import ROOT, Run
 from train.__main__ import build_parser
@@ -168,7 +169,7 @@ def test_figures_are_means_over_images_and_refusals_are_counted(result: FoldResu
     lines = size_table([replace(result, images=images)]).splitlines()
     cells = {line[:12].strip(): line for line in lines}
     assert "60.00 [" in cells["all"] and " 6.00 [" in cells["all"] and "-2.00 [" in cells["all"]
-    assert "1 of 2 (50.0%)" in cells["all"] and cells["all"].split()[1] == "3"
+    assert "1 of 2 (50.0%)" in cells["all"] and cells["all"].split()[2] == "3"
     assert "1 of 1 (100.0%)" in cells["0 to 100"] and "0 of 1 (0.0%)" in cells["150 to 200"]
     assert "not measured" in cells["from 300"] and "100 to 150" not in cells
     assert "3 frames from elsewhere" in lines[-1]
@@ -176,6 +177,11 @@ def test_figures_are_means_over_images_and_refusals_are_counted(result: FoldResu
     assert ordered[0].ellipse is None and "nothing found" in title(ordered[0])
     assert "refused" in title(images[2]) and "outside its interval" in title(images[1])
     assert ordered[1:] == sorted(images, key=lambda s: -s.found_error_mm)
+
+
+def test_ages_are_those_of_the_formula_that_the_scanner_shows() -> None:
+    for size_mm, week in BANDS:
+        assert week is None or abs((age_weeks(size_mm) or (0,))[0] - week) < 0.5
 
 
 def test_folds_that_do_not_belong_together_are_refused(result: FoldResult) -> None:
