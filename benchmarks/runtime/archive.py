@@ -128,7 +128,7 @@ def run_archive(tables: Path, out: Path, model: Path, processes: int, frames: in
     victims = [("a process", frames // 3)] * (kill and processes > 1) + [("the command", frames * 2 // 3)] * kill
     options = ("--out", out, "--model", model, "--processes", processes, "--json")
     call = [sys.executable, "-m", "edge_runtime", "archive", *map(str, (tables, *options))]
-    while code := _call(call, seen, victims, f"{processes} processes", frames):
+    while code := _call(call, seen, victims, f"{processes} process{'es' * (processes != 1)}", frames):
         if code != -signal.SIGKILL:
             raise FetalHeadError(f"The archive {ending_text(code)}. Call it by itself: {' '.join(call)}")
     rate = frames / seen.seconds

@@ -155,8 +155,9 @@ class Loopback:
         """Start ``python -m benchmarks device`` as a user of this machine would."""
         command = [sys.executable, "-m", "benchmarks", "device", *map(str, arguments)]
         return subprocess.Popen(
-            command, cwd=source, env=self.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
+            command, cwd=source, env=self.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            start_new_session=True,
+        )  # fmt: skip
 
     def run(self, *arguments: object) -> tuple[int, str]:
         """The same to its end: its exit code and what it printed."""

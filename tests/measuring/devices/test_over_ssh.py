@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -122,12 +123,21 @@ def test_packages_go_along_and_a_kept_environment_is_used_again(device: Device, 
     assert {path.name for path in tmp_path.iterdir()} == {"device", "1.json", "2.json"}
 
 
-def test_discard_ends_a_run(device: Device) -> None:
+def test_ctrl_c_leaves_a_run_alone_and_discard_ends_it(device: Device) -> None:
     board = device()
-    process = board.call(HOST, SMALL, "--seconds", "600", *FEW)
-    assert process.stdout is not None
-    while not process.stdout.readline().startswith("latency, quick"):
-        assert process.poll() is None
+
+    def follow(until: str) -> subprocess.Popen[str]:
+        process = board.call(HOST, SMALL, "--seconds", "600", *FEW)
+        assert process.stdout is not None
+        while until not in process.stdout.readline():
+            assert process.poll() is None
+        return process
+
+    process = follow("latency, quick")
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: ssh gets it too
+    said, _ = process.communicate()
+    assert process.returncode == 130 and "The run goes on on the device" in said, said
+    process = follow("at this run already")
     pid = int((board.home / FOLDER / "pid").read_text())
     assert board.run(HOST, "--discard") == (0, "removed\n")
     said, _ = process.communicate()
