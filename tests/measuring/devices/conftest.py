@@ -30,8 +30,8 @@ def device(tmp_path: Path, wheels: Path, environment: Path) -> Iterator[Device]:
         pytest.skip("OpenSSH's server is not installed here")
     made: list[Loopback] = []
 
-    def make(new_environment: bool = False, **variables: str) -> Loopback:
-        made.append(Loopback(tmp_path / "device", wheels, None if new_environment else environment, variables))
+    def make(new_environment: bool = False, shell: str | None = None, **variables: str) -> Loopback:
+        made.append(Loopback(tmp_path / "device", wheels, None if new_environment else environment, variables, shell))
         return made[-1]
 
     yield make

@@ -62,12 +62,16 @@ def make_environment(folder: Path, wheels: Path) -> Path:
 
 @dataclass
 class Loopback:
-    """The device. ``place`` holds everything of it; ``environment`` is copied in place of each new one."""
+    """The device. ``place`` holds everything of it; ``environment`` is copied in place of each new one.
+
+    Its user's login shell is ``shell``; None for that of this machine's user.
+    """
 
     place: Path
     wheels: Path
     environment: Path | None
     variables: dict[str, str] = field(default_factory=dict)
+    shell: str | None = None
     server: subprocess.Popen[bytes] | None = None
     port: int = 0
 
@@ -119,7 +123,9 @@ class Loopback:
             "PIP_FIND_LINKS": self.wheels,
             **self.variables,
         }
+        force = f'ForceCommand exec {self.shell} -c "$SSH_ORIGINAL_COMMAND"\n' if self.shell else ""
         (self.place / "sshd_config").write_text(
+            f"{force}"
             f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {self.place}/host_key\nPidFile none\nUsePAM no\n"
             f"AuthorizedKeysFile {self.place}/authorized_keys\nStrictModes no\nPermitRootLogin yes\n"
             "PasswordAuthentication no\nKbdInteractiveAuthentication no\nMaxStartups 100\n"

@@ -66,6 +66,17 @@ def test_a_run_from_beginning_to_end_leaves_nothing_and_names_nobody(device: Dev
         assert private not in text, private
 
 
+@pytest.mark.parametrize("shell", ["tcsh", "fish"])
+def test_a_login_shell_of_another_language(device: Device, tmp_path: Path, shell: str) -> None:
+    found = shutil.which(shell)
+    if found is None:
+        pytest.skip(f"{shell} is not installed here")
+    board = device(shell=found)
+    odd = tmp_path / "a (folder)! $HOME"
+    code, said = board.run(HOST, SMALL, *FEW, "--rounds", "1", "--folder", odd, "--out", tmp_path / "result.json")
+    assert code == 0 and load_document(tmp_path / "result.json").results and not odd.exists(), said
+
+
 def test_a_lost_connection_is_taken_up_again(device: Device, tmp_path: Path) -> None:
     board = device()
     process = board.call(HOST, SMALL, "--seconds", "4", *FEW, "--out", tmp_path / "result.json")
