@@ -11,7 +11,9 @@ from pathlib import Path
 from edge_runtime.common.cli import ending_text
 from edge_runtime.errors import FetalHeadError
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).resolve().parents[2]
+
+_running: set[subprocess.Popen[str]] = set()
 
 
 def call_stage(arguments: Sequence[str], log: Path, threads: int, allowed: Sequence[int] = (0,)) -> str:
@@ -35,7 +37,7 @@ def call_stage(arguments: Sequence[str], log: Path, threads: int, allowed: Seque
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     json_wanted = "--json" in arguments
     with log.open("a") as file:
-        done = subprocess.run(
+        process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.common.bound", str(os.getpid()), *arguments],
             cwd=ROOT,
             env=environment,
@@ -43,8 +45,19 @@ def call_stage(arguments: Sequence[str], log: Path, threads: int, allowed: Seque
             stderr=file,
             text=True,
         )
-    if done.returncode not in allowed:
+        _running.add(process)
+        try:
+            printed, _ = process.communicate()
+        finally:
+            _running.discard(process)
+    if process.returncode not in allowed:
         reason = log.read_text(errors="replace").rstrip().rpartition("\n")[2]
         said = f": {reason.removeprefix('error: ')}" if reason.startswith("error: ") else "."
-        raise FetalHeadError(f"python -m {arguments[0]} {ending_text(done.returncode)}; see {log}{said}")
-    return done.stdout or ""
+        raise FetalHeadError(f"python -m {arguments[0]} {ending_text(process.returncode)}; see {log}{said}")
+    return printed or ""
+
+
+def end_stages() -> None:
+    """End all stages that other threads run; what they have written stays. The threads' calls fail."""
+    for process in tuple(_running):
+        process.terminate()

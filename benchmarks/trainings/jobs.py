@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.common.stage import end_stages
 from benchmarks.trainings import on_ray
 from edge_runtime.common.cli import clock, counted, say
 from edge_runtime.common.files import write_json
@@ -84,8 +85,15 @@ def run_jobs(jobs: Sequence[Job], places: Places) -> bool:
         return True
     end = None if places.minutes is None else time.monotonic() + 60 * places.minutes
     crew = _Crew(places.results, end, len(todo))
-    with places.open() as (do, at_a_time), ThreadPoolExecutor(at_a_time) as pool:
-        list(pool.map(lambda job: crew.one(job, do), todo))
+    with places.open() as (do, at_a_time):
+        pool = ThreadPoolExecutor(at_a_time)
+        try:
+            list(pool.map(lambda job: crew.one(job, do), todo))
+        except BaseException:  # Ctrl-C: its threads would wait for the trainings
+            crew.stopped = True
+            pool.shutdown(wait=False, cancel_futures=True)
+            end_stages()
+            raise
     if crew.not_started:
         say(f"{counted(crew.not_started, 'training')} not started: --minutes is over. The same call goes on.")
     if crew.failed:
@@ -105,6 +113,7 @@ class _Crew:
         self._results, self._end, self._left, self._lock = results, end, left, threading.Lock()
         self.failed: list[str] = []
         self.not_started = 0
+        self.stopped = False
 
     def one(self, job: Job, do: Callable[[Work], Any]) -> None:
         if self._end is not None and time.monotonic() > self._end:
@@ -112,15 +121,16 @@ class _Crew:
                 self.not_started += 1
             return
         say(f"{job.name}: started; its progress is in {job.log}")
-        started, told = time.monotonic(), "failed"
+        started = time.monotonic()
         try:
             result = do(job.work)
             write_json(result_path(job.name, self._results), to_json(result))
-            told = f"{job.summary(result)}, done"
+            told = f"{job.summary(result)}, done in {clock(time.monotonic() - started)}"
         except FetalHeadError as error:
+            if self.stopped:
+                return
             told = f"failed: {error}"
             self.failed.append(job.name)
-        finally:
-            with self._lock:
-                self._left -= 1
-            say(f"{job.name}: {told} in {clock(time.monotonic() - started)}; {self._left} left")
+        with self._lock:
+            self._left -= 1
+            say(f"{job.name}: {told}; {self._left} left")

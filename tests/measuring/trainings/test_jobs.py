@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -60,6 +59,11 @@ def short_tmp() -> Iterator[Path]:
 @pytest.mark.slow
 def test_a_lost_node_costs_an_epoch(short_tmp: Path, phantom: Path, tmp_path: Path) -> None:
     with two_nodes(short_tmp) as (address, second):
+        stopped = start(tmp_path, phantom, "--address", address)
+        wait_for(lambda: is_midway(tmp_path, RUNS[0]), stopped)
+        stopped.send_signal(signal.SIGINT)
+        said, _ = stopped.communicate(timeout=60)
+        assert stopped.returncode == 130 and "failed" not in said and said.endswith("stopped\n"), said
         process = start(tmp_path, phantom, "--address", address)
         lost: list[str] = []
 
@@ -68,14 +72,16 @@ def test_a_lost_node_costs_an_epoch(short_tmp: Path, phantom: Path, tmp_path: Pa
             return bool(lost)
 
         wait_for(is_lost_midway, process)
+        logs = {run: tmp_path / "runs" / run / "log.txt" for run in lost}
+        before = {run: log.stat().st_size for run, log in logs.items()}
         end(second)
         said, _ = process.communicate(timeout=300)
     assert process.returncode == 0, said
     assert "2 of 2 trainings to do" in said and said.count(", done in ") == 2 and said.rstrip().endswith("0 left")
     for run in RUNS:
         assert len(load_training(tmp_path / "results" / f"{run}.json").history) == EPOCHS
-        log = (tmp_path / "runs" / run / "log.txt").read_text()
-        assert ("resumed after epoch" in log) == (run in lost), f"{lost} was lost: {log}"
+    for run, log in logs.items():
+        assert "resumed after epoch" in log.read_text()[before[run] :], f"{run} was lost: {log.read_text()}"
 
 
 @pytest.mark.slow
@@ -86,7 +92,12 @@ def test_a_killed_command_takes_its_trainings_along_and_the_same_call_goes_on(ph
     process.kill()
     process.wait()
     assert gone({child}, seconds=10)
-    os.killpg(process.pid, signal.SIGKILL) if in_session(process.pid) else None
+    terminated = start(tmp_path, phantom)
+    wait_for(lambda: any(map(training, in_session(terminated.pid))), terminated)
+    terminated.terminate()
+    said, _ = terminated.communicate(timeout=60)
+    assert terminated.returncode == 143 and "failed" not in said and said.count("started") == 1, said
+    assert gone(set(in_session(terminated.pid)), seconds=10)
     again = start(tmp_path, phantom, "--jobs", 2)
     said, _ = again.communicate(timeout=300)
     assert again.returncode == 0 and said.count(", done in ") == 2, said
