@@ -9,6 +9,8 @@ from edge_runtime.common.arguments import at_least
 from edge_runtime.shipped import MODELS
 from train.data.splits import SPLITS
 
+DEFAULT_PART = "grouped"
+
 
 def add_places(
     parser: argparse.ArgumentParser, default: Path = Path("artifacts"), default_text: str = "artifacts"
@@ -38,7 +40,10 @@ def add_shipped_places(parser: argparse.ArgumentParser) -> None:
 def add_test_part(parser: argparse.ArgumentParser) -> None:
     """Add ``--split-part`` and ``--images``: which images of a data set are used."""
     parser.add_argument(
-        "--split-part", choices=SPLITS, default="grouped", help="split whose test part is used (default: %(default)s)"
+        "--split-part",
+        choices=SPLITS,
+        default=DEFAULT_PART,
+        help="split whose test part is used (default: %(default)s)",
     )
     parser.add_argument(
         "--images",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -18,6 +19,10 @@ RESULTS = Path(__file__).resolve().parents[1] / "results"
 
 MAX_BYTES = 50_000_000
 """A larger file is not read. Every strategy in every recipe on every image takes about 3 MB."""
+
+
+MOST_DIGITS = 20
+"""Of a whole number."""
 
 
 def free_name(folder: Path, device: Device, date: str, is_phantom: bool) -> Path:
@@ -53,7 +58,7 @@ def read_json(path: Path, version: int, command: str) -> dict[str, Any]:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise ModelError(f"{path} has {path.stat().st_size} bytes; a result file has at most {MAX_BYTES}.")
-        document = json.loads(path.read_bytes(), parse_constant=_refuse_constant)
+        document = json.loads(path.read_bytes(), parse_constant=_refuse_constant, parse_float=_finite, parse_int=_whole)
     except FileNotFoundError as error:
         raise UsageError(f"There is no result file {path}. Make one with: {command}") from error
     except (OSError, ValueError, RecursionError) as error:
@@ -69,3 +74,16 @@ def read_json(path: Path, version: int, command: str) -> dict[str, Any]:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a number that JSON allows")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:20]} is too large a number")
+    return value
+
+
+def _whole(text: str) -> int:
+    if len(text) > MOST_DIGITS:
+        raise ValueError(f"{text[:20]}... is too large a number")
+    return int(text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -78,6 +79,10 @@ def run(args: argparse.Namespace) -> int:
         UsageError: The call was wrong, or the device holds another run.
         FetalHeadError: The device cannot be reached, lacks something, or the run failed.
     """
+    if {".", ".."} & set(args.folder.split("/")) or not args.folder.strip("/"):
+        raise UsageError(
+            f"--folder is '{args.folder}'. Its content is removed from the device: name a folder, without '.' and '..'."
+        )
     if args.discard:
         return _discard(args)
     plan_of(args)
@@ -141,7 +146,7 @@ def _finish(connection: Connection, facts: Facts, args: argparse.Namespace, out:
     failed = [result.artifact for result in document.results if result.error]
     if failed:
         say(f"{len(failed)} of {len(document.results)} failed: {', '.join(failed)}")
-    say(f"brought back: {out}")
+    say(f"brought back: {out}\nLook at it: python -m benchmarks report {shlex.quote(str(out))}")
     return 1 if failed or job.code else 0
 
 

@@ -158,6 +158,8 @@ def why_ssh_failed(text: str, destination: str, by_hand: str) -> FetalHeadError:
             f"{host} refused to let you in ({last}). Check the user's name, which ssh takes from its config or from "
             f"user@host, and the password or key. This must work by hand: {by_hand}"
         )
+    if re.search("Bad configuration option|no argument after keyword|Bad .*value|command-line line", text):
+        return UsageError(f"ssh does not take an option ({last}). Correct --ssh-option, or ssh's config.")
     if re.search(_UNREACHABLE, text):
         return ConnectionLost(
             f"{host} cannot be reached ({last}). Is it on, in this network, and its ssh server enabled? "

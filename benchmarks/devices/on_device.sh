@@ -65,6 +65,7 @@ PYTHON
 prepare() { # the folder, empty but for an environment that --keep left there
   if running; then return 1; fi
   if [ ! -e "$folder/ours" ]; then
+    if [ -n "$(ls -A "$folder" 2>/dev/null)" ]; then return 1; fi # somebody else's
     made= place=$folder
     while [ ! -d "$place" ]; do
       made="$made$place

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 import os
 import re
 import shutil
 import subprocess
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +20,11 @@ SYS, PROC = Path("/sys"), Path("/proc")
 BUSY_LIMIT = 0.1
 """Share of the machine's time that other work may take before a result says so."""
 
+BUSY = "other work takes part of this machine's time: the figures are not its true speed"
+
 _SAMPLE_S = 0.5
-_NOW = 0xF
+_NOW, _EVER = 0xF, 16
+"""Of a Raspberry Pi's flags: those of the moment, and how far those of any time since its start are shifted."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,11 @@ class Load:
 
     average_1min: float | None
     busy: float | None
+
+    @property
+    def is_high(self) -> bool:
+        """Whether other work took so much of the machine that a result says so."""
+        return (self.busy or 0.0) > BUSY_LIMIT
 
     @property
     def text(self) -> str:
@@ -88,15 +99,23 @@ def read_state() -> State:
     return State(frequency, temperature, throttling())
 
 
-def throttled_now(*flags: str | None) -> str | None:
-    """What a Raspberry Pi's flags say of the moments when they were read, in words; None if nothing is wrong.
+def throttled_meanwhile(*flags: str | None) -> str | None:
+    """What a Raspberry Pi's flags say of the time between the first reading and the last; None if nothing is wrong.
 
-    Its other flags tell of any time since it was started.
+    They tell of the moment, and of any time since the device was started. What had happened before the first reading
+    does not count.
     """
-    now = 0
-    for text in flags:
-        now |= int(text or "0", 16) & _NOW
-    return throttling_text(hex(now))
+    values = [int(text, 16) for text in flags if text]
+    if not values:
+        return None
+    both = functools.reduce(operator.or_, values)
+    return throttling_text(hex((both & _NOW) | (both >> _EVER & _NOW & ~(values[0] >> _EVER))))
+
+
+def all_flags(flags: Iterable[str | None]) -> str | None:
+    """Every flag that is set in one of several readings, hexadecimal; None if there are none."""
+    values = [int(text, 16) for text in flags if text]
+    return hex(functools.reduce(operator.or_, values)) if values else None
 
 
 def read_text(path: Path) -> str | None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common.arguments import add_places, add_test_part
+from benchmarks.common.arguments import DEFAULT_PART, add_places, add_test_part
 from benchmarks.suite.modes import MODES, OFFICIAL_FRAMES, OFFICIAL_SECONDS, SUSTAINED_MINUTES, Mode, Plan
 from edge_runtime.common.arguments import above, add_data, add_out, at_least
 from edge_runtime.errors import UsageError
@@ -114,8 +114,8 @@ def check_images(args: argparse.Namespace) -> None:
     Raises:
         UsageError: They have two.
     """
-    if args.frame_set and (args.data or args.images):
-        raise UsageError("--frame-set brings its own images: leave out --data and --images.")
+    if args.frame_set and (args.data or args.images or args.split_part != DEFAULT_PART):
+        raise UsageError("--frame-set brings its own images: leave out --data, --images and --split-part.")
 
 
 def _defaults(option: str, modes: Iterable[Mode]) -> str:

@@ -26,6 +26,7 @@ from edge_runtime.common.arguments import above, add_out, checked_out
 from edge_runtime.common.cli import say
 from edge_runtime.common.files import write_json
 from edge_runtime.common.record import to_json
+from edge_runtime.errors import UsageError
 
 SCHEMA_VERSION = 1
 
@@ -80,7 +81,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print a verdict for each figure; the exit code is 1 after a regression, or where nothing could be compared."""
+    """Print a verdict for each figure; the exit code is 1 after a regression, or where nothing could be compared.
+
+    Raises:
+        UsageError: A file cannot be read, or ``--out`` is one of the two.
+    """
+    if args.out and args.out.resolve() in (args.before.resolve(), args.after.resolve()):
+        raise UsageError(f"--out {args.out} is one of the two results. Name another file.")
     checked_out(args.out, args.overwrite)
     before, after = load_document(args.before), load_document(args.after)
     found = compare(before, after, args.margin / 100, (args.before.name, args.after.name))
@@ -91,7 +98,9 @@ def run(args: argparse.Namespace) -> int:
     shown = [v for v in found.verdicts if v.decides or v.word not in (NO_DIFFERENCE, NOT_COMPARED)]
     rows = [_row(verdict, titles) for verdict in shown]
     say("\n" + text_table(HEADER, rows))
-    say("\n" + ("\n".join(f"regression: {text}" for text in found.regressions) or "no regression"))
+    unjudged = sorted({v.figure for v in found.verdicts if v.decides and v.word == NOT_COMPARED})
+    good = "no regression" + (f" in what could be compared; not compared: {', '.join(unjudged)}" if unjudged else "")
+    say("\n" + ("\n".join(f"regression: {text}" for text in found.regressions) or good))
     if args.out:
         write_json(args.out, to_json(found))
         say(f"\nwritten: {args.out}")
@@ -175,6 +184,8 @@ def differences(before: SuiteDocument, after: SuiteDocument) -> list[str]:
     for side, document in (("A", before), ("B", after)):
         if document.device.emulated:
             found.append(f"{side} was {EMULATED}; times, memory and energy are not compared.")
+        if busy := document.conditions.busy:
+            found.append(f"other work took part of the machine's time in {side} ({busy}).")
         unstable = [result.artifact for result in document.results if result.unstable]
         if unstable:
             found.append(f"unstable in {side}, so that little can be shown: {', '.join(unstable)}.")

@@ -16,8 +16,9 @@ from benchmarks.roofline.profile import Profile
 from benchmarks.suite.modes import Mode
 from benchmarks.suite.network_only import NetworkOnly
 from benchmarks.suite.rounds import Round, Sustained
+from edge_runtime.common.cli import say
 from edge_runtime.common.record import LEFT_OUT
-from edge_runtime.errors import UsageError
+from edge_runtime.errors import FetalHeadError, UsageError
 from edge_runtime.metrics import ImageScore
 from edge_runtime.timing.bench import Percentiles, StageLatencies
 
@@ -208,6 +209,12 @@ class Conditions:
     frame_set_sha256: str | None = field(default=None, metadata=LEFT_OUT)
     timed_steps: tuple[str, ...] | None = field(default=None, metadata=LEFT_OUT)
 
+    @property
+    def busy(self) -> str | None:
+        """How much of the machine other work took before or after, in words; None if little, or if that is unknown."""
+        loads = (("before", self.load_before), ("afterwards", self.load_after))
+        return ", ".join(f"{load.busy:.0%} {when}" for when, load in loads if load and load.is_high) or None
+
 
 @dataclass(frozen=True)
 class SuiteDocument:
@@ -243,10 +250,17 @@ def load_document(path: Path) -> SuiteDocument:
 def newest_result(folder: Path = RESULTS) -> Path:
     """The result file with the latest date in it (a checkout does not keep the files' own).
 
+    One that cannot be read is named and passed over.
+
     Raises:
         UsageError: The folder holds none.
     """
-    paths = sorted(folder.glob("*.json"))
-    if not paths:
+    dates = {}
+    for path in sorted(folder.glob("*.json")):
+        try:
+            dates[path] = load_document(path).conditions.date
+        except FetalHeadError as error:
+            say(f"passed over: {error}")
+    if not dates:
         raise UsageError(f"{folder.name}/ holds no result file. Make one with: python -m benchmarks run")
-    return max(paths, key=lambda path: (load_document(path).conditions.date, path.name))
+    return max(dates, key=lambda path: (dates[path], path.name))

@@ -73,9 +73,9 @@ MODES: Mapping[Mode, Plan] = {
 """What each mode does unless the call says otherwise."""
 
 
-def shortfall(frames: int, seconds: float) -> str | None:
+def shortfall(frames: int, seconds: float, rounds: int) -> str | None:
     """What an artifact's measurement lacks to be official; None if nothing."""
-    lacks = []
+    lacks = [] if rounds > 1 else ["a second round"]
     if frames < OFFICIAL_FRAMES:
         lacks.append(f"{frames:,} of {OFFICIAL_FRAMES:,} frames")
     if seconds < OFFICIAL_SECONDS:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import final
 
 from edge_runtime.common.record import LEFT_OUT
+
+TIMES = ("total_p50_ms", "total_mean_ms", "total_p90_ms", "total_p99_ms", "time_to_first_result_ms", "load_ms")
+"""Fields of a round, where a figure is above 0."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,17 @@ class Round:
     steps_p50_ms: dict[str, float] | None = field(default=None, metadata=LEFT_OUT)
     joules_per_frame: float | None = field(default=None, metadata=LEFT_OUT)
 
+    def __post_init__(self) -> None:
+        _check_flags(self.throttled)
+        for name in TIMES:
+            if (value := getattr(self, name)) is not None and value <= 0:
+                raise ValueError(f"'{name}' is {value}; it must be above 0")
+
+
+def _check_flags(flags: str | None) -> None:
+    if flags is not None and not re.fullmatch("0x[0-9a-f]{1,8}", flags):
+        raise ValueError(f"'throttled' is {flags!r:.20}; it must be hexadecimal, as 0x50000")
+
 
 @dataclass(frozen=True)
 class Point:
@@ -59,7 +74,7 @@ class Point:
         max_ms: The slowest frame, in ms.
         frequency_mhz: Mean clock of the fastest core, in MHz; None where the system does not tell.
         temperature_c: Highest temperature, in degrees Celsius; None likewise.
-        throttled: A Raspberry Pi's throttling flags at its end; None elsewhere.
+        throttled: Every throttling flag of a Raspberry Pi that was set in it; None elsewhere.
     """
 
     start_s: float
@@ -71,6 +86,9 @@ class Point:
     temperature_c: float | None
     throttled: str | None
 
+    def __post_init__(self) -> None:
+        _check_flags(self.throttled)
+
 
 @final
 @dataclass(frozen=True)
@@ -79,7 +97,8 @@ class Sustained:
 
     Attributes:
         points: Stretches of equal length, in order.
-        slowdown: Median time of a frame in the last fifth over that in the first, minus 1.
+        slowdown: Median time of a frame in the last fifth over that in the first, minus 1. Slower times between
+            these are among the findings.
         throttled: Whether the device lowered its clock; None where neither clock nor flags are told.
         findings: What was noticed, in words; empty if nothing.
     """

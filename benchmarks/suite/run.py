@@ -15,7 +15,7 @@ from benchmarks.common.result_files import RESULTS, free_name
 from benchmarks.common.scores import scores_of
 from benchmarks.common.tables import cells, text_table
 from benchmarks.frames.images import Image, Images, images_of, samples_of
-from benchmarks.machine.state import BUSY_LIMIT, Load, read_load, read_state, throttled_now
+from benchmarks.machine.state import BUSY, Load, read_load, read_state, throttled_meanwhile
 from benchmarks.roofline.profile import Profile, profile, profile_text
 from benchmarks.suite import arguments
 from benchmarks.suite.accuracy import score, with_costs
@@ -59,11 +59,13 @@ def run(args: argparse.Namespace) -> int:
     say(f"data: {images.summary}")
     say(_announcement(plan, len(artifacts)))
     say(f"machine: {before.text}" + (f"; it does not tell its {', '.join(not_told)}" if not_told else ""))
-    if (before.busy or 0) > BUSY_LIMIT:
-        say("warning: other work takes part of this machine's time: the figures are not its true speed.")
+    if before.is_high:
+        say(f"warning: {BUSY}.")
     speeds = measure_rounds(artifacts, timed, plan)
     after = read_load()
     say(f"machine afterwards: {after.text}")
+    if after.is_high and not before.is_high:
+        say(f"warning: {BUSY}.")
     say("accuracy:")
     results = [_result(artifact, speeds.by_name[artifact.name], images.images, plan.threads) for artifact in artifacts]
     results = with_costs(results)
@@ -107,7 +109,7 @@ def _conditions(
     not_told: tuple[str, ...],
 ) -> Conditions:
     measured = {name: speed for name, speed in speeds.by_name.items() if isinstance(speed, Speed)}
-    lacks = {name: shortfall(speed.timed_frames, speed.timed_seconds) for name, speed in measured.items()}
+    lacks = {name: shortfall(speed.timed_frames, speed.timed_seconds, plan.rounds) for name, speed in measured.items()}
     return Conditions(
         date=date,
         git_commit=git_commit(),
@@ -227,7 +229,7 @@ def _judged(document: SuiteDocument) -> str:
     apart = {r.artifact: r.rounds_apart for r in document.results if r.unstable and r.rounds_apart is not None}
     lines += [f"unstable: the rounds of {name} are {share:.1%} apart" for name, share in apart.items()]
     for result in document.results:
-        if said := throttled_now(*(one.throttled for one in result.rounds or ())):
+        if said := throttled_meanwhile(document.device.throttled, *(r.throttled for r in result.rounds or ())):
             lines.append(f"not this device's true speed: while {result.artifact} was measured, {said}")
     if apart:
         lines.append(f"{STABLE:.0%} are allowed. Let the machine rest, end other programs, and measure again.")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.machine.state import throttled_now
+from benchmarks.machine.state import all_flags, throttled_meanwhile
 from benchmarks.machine.watch import Reading
 from benchmarks.suite.rounds import Point, Sustained
 
@@ -47,12 +47,21 @@ def summarize(
         if len(chosen):
             points.append(_point(start, chosen, seen))
     part = max(1, len(points) // 5)
-    first, last = (float(np.median([point.p50_ms for point in some])) for some in (points[:part], points[-part:]))
-    throttled, findings = _throttled(points, part)
-    slowdown = last / first - 1
-    if slowdown > SLOWER:
-        findings = [f"frames became slower: median {first:.2f} ms at first, {last:.2f} ms at last", *findings]
-    return Sustained(tuple(points), slowdown, throttled, tuple(findings))
+    medians = _means([point.p50_ms for point in points], part)
+    slowest = int(np.argmax(medians))
+    flags = [reading.state.throttled for reading in readings if reading.state]
+    throttled, findings = _throttled(points, part, flags)
+    if medians[slowest] > (1 + SLOWER) * medians[0]:
+        when = f"{medians[-1]:.2f} ms at last"
+        if medians[slowest] > (1 + SLOWER) * medians[-1]:
+            when = f"{medians[slowest]:.2f} ms from {points[slowest].start_s:.0f} s on, {when}"
+        findings = [f"frames became slower: median {medians[0]:.2f} ms at first, {when}", *findings]
+    return Sustained(tuple(points), float(medians[-1] / medians[0] - 1), throttled, tuple(findings))
+
+
+def _means(values: Sequence[float], part: int) -> NDArray[np.float64]:
+    """Means of ``part`` neighbours each, from the first to the last."""
+    return np.convolve(values, np.full(part, 1 / part), mode="valid")
 
 
 def _point(start: float, total_ms: NDArray[np.float32], readings: Sequence[Reading]) -> Point:
@@ -67,21 +76,20 @@ def _point(start: float, total_ms: NDArray[np.float32], readings: Sequence[Readi
         max_ms=float(total_ms.max()),
         frequency_mhz=float(np.mean(clocks)) if clocks else None,
         temperature_c=max((s.temperature_c for s in states if s.temperature_c is not None), default=None),
-        throttled=states[-1].throttled if states else None,
+        throttled=all_flags(state.throttled for state in states),
     )
 
 
-def _throttled(points: Sequence[Point], part: int) -> tuple[bool | None, list[str]]:
+def _throttled(points: Sequence[Point], part: int, flags: Sequence[str | None]) -> tuple[bool | None, list[str]]:
     """Whether the device lowered its clock, by its own word or by its clock; and what tells so."""
-    flags = [point.throttled for point in points if point.throttled is not None]
     clocks = [point.frequency_mhz for point in points if point.frequency_mhz is not None]
-    said = throttled_now(*flags)
+    said = throttled_meanwhile(*flags)
     findings = [f"the firmware says: {said}"] if said else []
     if len(clocks) > 1:
-        first, last = float(np.mean(clocks[:part])), float(np.mean(clocks[-part:]))
-        if last < (1 - LOWER) * first:
-            findings.append(f"the clock fell from {first:.0f} to {last:.0f} MHz")
-    return (bool(findings) if flags or clocks else None), findings
+        means = _means(clocks, min(part, len(clocks)))
+        if means.min() < (1 - LOWER) * means[0]:
+            findings.append(f"the clock fell from {means[0]:.0f} to {means.min():.0f} MHz")
+    return (bool(findings) if any(flags) or clocks else None), findings
 
 
 def sustained_text(name: str, found: Sustained) -> str:

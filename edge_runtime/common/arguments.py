@@ -157,7 +157,7 @@ def checked_out(out: Path | None, overwrite: bool, option: str = "--out") -> Pat
     """
     if out is None:
         return None
-    if out.exists() and not overwrite:
+    if out.exists() and not out.is_dir() and not overwrite:
         raise UsageError(f"{out} already exists. Replace it with --overwrite, or name another file with {option}.")
     folder = next(parent for parent in out.absolute().parents if parent.exists())
     if out.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):

@@ -16,6 +16,7 @@ from benchmarks.suite.artifacts import Artifact
 from benchmarks.suite.document import SCHEMA_VERSION, Conditions, Result, SuiteDocument
 from benchmarks.suite.network_only import NetworkOnly, ToolRun
 from benchmarks.suite.run import unmeasured
+from edge_runtime.artifact.manifest import read_model
 from edge_runtime.common.cli import say
 from edge_runtime.common.provenance import git_commit
 from edge_runtime.errors import DeviceError, FetalHeadError
@@ -60,14 +61,16 @@ def measure(phone: Phone, tool: Path, artifacts: Sequence[Artifact], plan: Plan)
     device = ask_device(phone)
     say(f"phone: {device.text}, {device.os}")
     runs: dict[str, list[tuple[ToolRun, int | None]]] = {artifact.name: [] for artifact in artifacts}
-    errors = {artifact.name: artifact.error for artifact in artifacts if artifact.error}
-    with _sent(phone, [tool, *(a.path for a in artifacts)]):
+    errors = {artifact.name: error for artifact in artifacts if (error := _unusable(artifact))}
+    names = {artifact.name: f"{number}.tflite" for number, artifact in enumerate(artifacts)}
+    files = {TOOL: tool, **{names[a.name]: a.path for a in artifacts if a.name not in errors}}
+    with _sent(phone, files):
         for turn in range(plan.rounds):
             for artifact in artifacts:
                 if artifact.name in errors:
                     continue
                 command = tool_command(
-                    FOLDER, TOOL, artifact.path.name, plan.threads, plan.runs, plan.warmup, plan.seconds
+                    FOLDER, TOOL, names[artifact.name], plan.threads, plan.runs, plan.warmup, plan.seconds
                 )
                 text = phone.shell(f"{command}; true", limit_s=600 + 8 * plan.seconds)
                 try:
@@ -83,13 +86,24 @@ def measure(phone: Phone, tool: Path, artifacts: Sequence[Artifact], plan: Plan)
     return SuiteDocument(SCHEMA_VERSION, device, _conditions(date, plan), results)
 
 
+def _unusable(artifact: Artifact) -> str | None:
+    """Why a model is not measured; None if it can be."""
+    if artifact.manifest is None:
+        return artifact.error
+    try:
+        read_model(artifact.path, artifact.manifest)
+    except FetalHeadError as error:
+        return artifact.describe_error(error)
+    return None
+
+
 @contextlib.contextmanager
-def _sent(phone: Phone, files: Sequence[Path]) -> Iterator[None]:
-    """Files in a folder on the phone, which is removed afterwards."""
+def _sent(phone: Phone, files: dict[str, Path]) -> Iterator[None]:
+    """Files in a folder on the phone, by their names there; it is removed afterwards."""
     try:
         phone.shell(f"rm -rf {FOLDER} && mkdir -p {FOLDER}")
-        for path in files:
-            phone.push(path, f"{FOLDER}/{TOOL if path is files[0] else path.name}")
+        for name, path in files.items():
+            phone.push(path, f"{FOLDER}/{name}")
         phone.shell(f"chmod 755 {FOLDER}/{TOOL}")
         yield
     finally:

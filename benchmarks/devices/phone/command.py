@@ -33,6 +33,10 @@ _LINGERS_S = 4.0
 """A page whose last reply was lost asks again within this time."""
 
 
+MOST_SECONDS = 600
+"""Of a round: each frame's times are uploaded."""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     add_shipped_places(parser)
@@ -79,6 +83,8 @@ def run(args: argparse.Namespace) -> int:
     if args.out and args.phones > 1:
         raise UsageError("--out names one file: leave it out with --phones, and each result gets a name of its own.")
     plan, out = plan_of(args), checked_out(args.out, args.overwrite)
+    if plan.seconds > MOST_SECONDS:
+        raise UsageError(f"--seconds is {plan.seconds:g}; a phone sends the times of {MOST_SECONDS} s a round at most.")
     artifacts, images = find_artifacts(args.places), images_of(args.frame_set)
     require("segno")
     work = make_work(artifacts, images, plan)

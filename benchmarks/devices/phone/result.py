@@ -140,7 +140,11 @@ def _agreement(task: Task, answers: Sequence[Answer]) -> Agreement:
 
 def _conditions(work: Work, session: Session, results: Sequence[Result], args: argparse.Namespace) -> Conditions:
     images, plan = work.images, work.plan
-    lacks = {r.artifact: shortfall(r.timed_frames, r.timed_seconds or 0) for r in results if r.timed_frames}
+    lacks = {
+        r.artifact: shortfall(r.timed_frames, r.timed_seconds or 0, len(r.rounds or ()))
+        for r in results
+        if r.timed_frames
+    }
     return Conditions(
         date=session.date,
         git_commit=git_commit(),

@@ -148,7 +148,10 @@ def _reply(environ: dict[str, Any], token: str, sessions: Sessions, served: dict
     first, slash, path = environ["PATH_INFO"].lstrip("/").partition("/")
     if not (slash and hmac.compare_digest(first.encode(errors="replace"), token.encode())):
         raise Refused(404, "not found")
-    query = dict(parse_qsl(environ["QUERY_STRING"], max_num_fields=20))
+    try:
+        query = dict(parse_qsl(environ["QUERY_STRING"], max_num_fields=20))
+    except ValueError:
+        raise Refused(400, "too many fields in the address") from None
     if environ["REQUEST_METHOD"] == "GET":
         if path in served:
             return (PAGES.get(path, path).rpartition(".")[2]), served[path]

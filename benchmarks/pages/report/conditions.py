@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from benchmarks.common.device import EMULATED
 from benchmarks.common.render import Block, Details, Heading, Paragraph, Table, code
 from benchmarks.common.tables import Columns, cells, number, several
-from benchmarks.machine.state import Load, throttled_now
+from benchmarks.machine.state import Load, throttled_meanwhile
 from benchmarks.pages.report.sources import Entry, Group, Source, other_models, timing_differences
 from benchmarks.suite.modes import STABLE
 from benchmarks.suite.rounds import Round
@@ -107,6 +107,8 @@ def _doubts(group: Group) -> list[str]:
     for source in group.sources:
         if source.document.device.emulated:
             found.append(f"{source.key} was {EMULATED}.")
+        if busy := source.document.conditions.busy:
+            found.append(f"Other work took part of {source.key}'s time ({busy}): the figures are not its true speed.")
         lacks = source.document.conditions.shortfalls
         if source.mode == "official" and lacks:
             name, lack = next(iter(lacks.items()))
@@ -116,8 +118,8 @@ def _doubts(group: Group) -> list[str]:
         names = ", ".join(f"{code(name)} ({apart:.0%})" for name, apart in unstable.items())
         found.append(f"Unstable, because their rounds are more than {STABLE:.0%} apart: {names}.")
     for entry in group.entries:
-        result = entry.result
-        if said := throttled_now(*(one.throttled for one in result.rounds or ())):
+        at_first = entry.source.document.device.throttled
+        if said := throttled_meanwhile(at_first, *(one.throttled for one in entry.result.rounds or ())):
             found.append(f"{code(entry.label)} was measured while {said}.")
     return found
 

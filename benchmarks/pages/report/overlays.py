@@ -41,6 +41,8 @@ def _of(group: Group, behind: dict[str, Behind | str], artifacts: Path, wanted: 
     results = [entry.result for entry in group.entries]
     named = wanted if any(result.artifact == wanted for result in results) else None
     result = choose_result(results, named)
+    if result is None:
+        return [Paragraph("Not drawn: the result holds scores, but no images.")]
     entry = next(entry for entry in group.entries if entry.result is result)
     blocks: list[Block] = [Heading(f"{entry.title} on {group.text}", 3)]
     images, model = behind[entry.source.key], model_behind(entry.result, artifacts)

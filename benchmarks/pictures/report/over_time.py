@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from benchmarks.machine.state import throttled_now
+from benchmarks.machine.state import throttled_meanwhile
 from benchmarks.pictures.report.canvas import COLORS, INK, MUTED, canvas, to_themed_svg
 from benchmarks.suite.rounds import Point, Sustained
 
@@ -43,7 +43,7 @@ def draw(run: Sustained) -> bytes:
 def _mark_throttling(axes: Sequence[Any], at: Sequence[float], points: Sequence[Point]) -> None:
     """Shade the stretches in which the firmware said that it throttles, and name the first."""
     ends = [*at[1:], at[-1] + (at[-1] - at[-2] if len(at) > 1 else 1)]
-    flagged = [i for i, point in enumerate(points) if point.throttled and throttled_now(point.throttled)]
+    flagged = [i for i, point in enumerate(points) if point.throttled and throttled_meanwhile(point.throttled)]
     for panel in axes:
         for i in flagged:
             panel.axvspan(at[i], ends[i], facecolor=COLORS[1], alpha=0.25, linewidth=0, zorder=0)

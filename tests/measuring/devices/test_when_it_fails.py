@@ -90,6 +90,8 @@ def test_a_folder_of_something_else_and_one_that_cannot_be_made(device: Device) 
     fails(board, 2, "holds something else", call=(HOST, "--discard", "--folder", other))
     assert (other / "precious").read_text() == "x"
     fails(board, 2, "precious is not a folder", call=(HOST, SMALL, "--folder", other / "precious" / "sub"))
+    for odd in ("new/../precious", "x/.", "/", ""):
+        fails(board, 2, "name a folder, without '.' and '..'", call=(HOST, SMALL, "--folder", odd))
 
 
 def test_a_wrong_call_connects_to_nothing(device: Device, tmp_path: Path) -> None:

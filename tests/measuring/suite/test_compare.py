@@ -32,6 +32,7 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert main([*call, "--out", str(out)]) == 0
 
     def steady(document: dict[str, Any]) -> None:
+        document["conditions"] |= {key: {"average_1min": 0.0, "busy": 0.0} for key in ("load_before", "load_after")}
         for found in document["results"]:
             found["unstable"] = False
             for i, one in enumerate(found["rounds"]):
@@ -279,3 +280,50 @@ def test_the_ratio_of_rounds_and_its_interval() -> None:
     assert wide.value == pytest.approx(1) and wide.low is not None and wide.high is not None
     assert wide.low == pytest.approx(1 / wide.high) and wide.high > 1.4, "two rounds a side: t is 4.3"
     assert ratio_interval([10.0], [20.0]).low is None
+
+
+def test_the_verdict_names_what_could_not_be_compared(
+    result: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def one_round(document: dict[str, Any]) -> None:
+        for found in document["results"]:
+            found["rounds"] = found["rounds"][:1]
+
+    code, words, _ = verdicts(result, tmp_path, one_round)
+    printed = capsys.readouterr().out
+    assert code == 0 and words["median"] == NOT_COMPARED
+    assert "no regression in what could be compared; not compared: " in printed and "median (ms)" in printed
+
+
+def test_a_busy_machine_is_told(result: Path, tmp_path: Path) -> None:
+    def busy(document: dict[str, Any]) -> None:
+        document["conditions"]["load_after"] = {"average_1min": 2.0, "busy": 0.97}
+
+    _, _, found = verdicts(result, tmp_path, busy)
+    (said,) = (text for text in found["differences"] if "other work" in text)
+    assert "in B" in said and "97% afterwards" in said
+
+
+def test_a_result_is_never_replaced_by_its_comparison(result: Path, tmp_path: Path) -> None:
+    other = changed(result, tmp_path / "b.json", lambda _: None)
+    with pytest.raises(UsageError, match="one of the two results"):
+        main(["compare", str(result), str(other), "--out", str(other), "--overwrite"])
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("total_p50_ms", "1e999", "too large a number"),
+        ("total_p50_ms", "9" * 400, "too large a number"),
+        ("total_p50_ms", "-3", "must be above 0"),
+        ("throttled", '"zz"', "must be hexadecimal"),
+    ],
+)
+def test_figures_that_cannot_be_are_refused(result: Path, tmp_path: Path, name: str, value: str, said: str) -> None:
+    def mark(document: dict[str, Any]) -> None:
+        document["results"][0]["rounds"][0][name] = "HERE"
+
+    path = changed(result, tmp_path / "b.json", mark)
+    path.write_text(path.read_text().replace('"HERE"', value))
+    with pytest.raises(ModelError, match=said):
+        load_document(path)

@@ -86,8 +86,11 @@ def test_the_busy_share_is_that_of_the_time_between_two_looks(bare: Path, monkey
 
 
 def test_flags_of_long_ago_are_not_those_of_now() -> None:
-    assert state.throttled_now("0x0", None, "0x50000") is None and state.throttled_now() is None
-    assert state.throttled_now("0x0", "0x50004") == "throttled"
+    during = state.throttled_meanwhile
+    assert during("0x50000", None, "0x50000") is None and during() is None and during(None) is None
+    assert during("0x0", "0x4") == during("0x0", "0x40000", "0x0") == during("0x40000", "0x40004") == "throttled"
+    assert during("0x10000", "0x40000") == "throttled", "under-voltage was before"
+    assert state.all_flags(["0x1", None, "0x4"]) == "0x5" and state.all_flags([None]) is None
 
 
 def meter() -> Meter:

@@ -60,9 +60,9 @@ def test_official_asks_for_enough_frames_and_seconds_in_several_rounds() -> None
 
 
 def test_what_an_official_result_lacks() -> None:
-    assert shortfall(1024, 60.0) is None
-    assert shortfall(1023, 60.0) == "1,023 of 1,024 frames"
-    assert shortfall(10, 59.9) == "10 of 1,024 frames and 59.9 of 60 s"
+    assert shortfall(1024, 60.0, 2) is None and shortfall(1024, 60.0, 1) == "a second round"
+    assert shortfall(1023, 60.0, 5) == "1,023 of 1,024 frames"
+    assert shortfall(10, 59.9, 5) == "10 of 1,024 frames and 59.9 of 60 s"
 
 
 def test_an_official_run_is_whole_and_says_that_a_short_one_is_not_official(
@@ -256,6 +256,25 @@ def test_the_firmwares_word_is_throttling_but_not_what_was_long_ago() -> None:
     assert under_load([2400.0] * 10, flags="0x4").throttled is True
     before = under_load([2400.0] * 10, flags="0x50000")
     assert before.throttled is False and not before.findings
+
+
+def test_throttling_between_readings_and_in_the_middle_is_not_missed() -> None:
+    def run(flags: list[str], clocks: list[float], slow: float = 1.0) -> Any:
+        at = np.arange(100, dtype=np.float32) / 10
+        total = np.where((at >= 3) & (at < 7), 10 * slow, 10).astype(np.float32)
+        state = [State(clock, None, flag) for clock, flag in zip(clocks, flags, strict=True)]
+        return summarize(at, total, 10.0, [Reading(1000.1 + i / 10, s, None) for i, s in enumerate(state)], 1000.0)
+
+    steady = [2400.0] * 100
+    for middle in ("0x4", "0x40000"):  # of the moment, or of any time since the start
+        flags = ["0x0"] * 100
+        flags[33] = middle
+        found = run(flags, steady)
+        assert found.throttled and found.findings == ("the firmware says: throttled",)
+        assert [point.throttled for point in found.points].count(middle) == 1
+    dip = run(["0x0"] * 100, [2400.0] * 30 + [600.0] * 40 + [2400.0] * 30, slow=4)
+    assert dip.throttled and dip.slowdown == pytest.approx(0) and "from 2400 to 600 MHz" in dip.findings[1]
+    assert dip.findings[0] == "frames became slower: median 10.00 ms at first, 40.00 ms from 3 s on, 10.00 ms at last"
 
 
 def test_a_device_that_tells_nothing_is_slower_but_not_called_throttled() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -83,7 +85,7 @@ def test_models_are_measured_in_turns_and_nothing_is_left(run: Run, phone: Path)
     assert list((phone / "tmp").iterdir()) == []
     sent = (phone / "sent.txt").read_text()
     runs = [line for line in sent.splitlines() if "--graph=" in line]
-    assert [line.split("--graph=")[1].split()[0][:6] for line in runs] == ["edge-l", "edge-m", "edge-s"] * 2
+    assert [line.split("--graph=")[1].split()[0] for line in runs] == ["0.tflite", "1.tflite", "2.tflite"] * 2
     assert "--num_threads=4" in runs[0] and "--report_peak_memory_footprint=true" in runs[0]
     assert "6.30 / 6.30" in done.stdout and "not this phone's true speed" not in done.stdout
     page = phone.parent / "reports"
@@ -92,6 +94,27 @@ def test_models_are_measured_in_turns_and_nothing_is_left(run: Run, phone: Path)
     assert "The network alone, by LiteRT's tool, with 4 threads" in shown and "not times of a whole frame" in shown
     (row,) = (line for line in shown.splitlines() if line.startswith("| `edge-s-full_int8` | 0.41 |"))
     assert " 6.30 |" in row
+
+
+@pytest.mark.usefixtures("here")
+def test_every_model_is_its_own_whatever_its_file_is_called(phone: Path, tmp_path: Path) -> None:
+    name, sums = shipped_model("edge-s").name, tmp_path / "sums"
+    for folder, size in (("a b; touch x", "edge-l"), ("c", "edge-m")):
+        (tmp_path / folder).mkdir()
+        for path in (shipped_model(size), shipped_model(size).with_suffix(".json")):
+            shutil.copy(path, (tmp_path / folder / name).with_suffix(path.suffix))
+    shutil.copy(shipped_model("edge-s"), tmp_path / "c" / name)  # beside the manifest of edge-m
+    _program(tmp_path / "tool", f"cat *.tflite >>{sums}; cat <<'EOF'\n{samples.BENCHMARK_MODEL}EOF")
+    out = tmp_path / "phone.json"
+    places = [shipped_model("edge-s"), tmp_path / "a b; touch x", tmp_path / "c"]
+    call = ["android", *places, "--tool", tmp_path / "tool", "--rounds", 1, "--out", out]
+    assert main([str(word) for word in call]) == 1
+    found = {result.artifact: result for result in load_document(out).results}
+    assert "belongs to another manifest" in (found["edge-m-full_int8"].error or "")
+    assert all(found[f"{size}-full_int8"].network_only for size in ("edge-s", "edge-l"))
+    commands = [line for line in (phone / "sent.txt").read_text().splitlines() if "--graph=" in line]
+    assert len(commands) == 2 and len({re.findall(r"--graph=\S+\.tflite ", line)[0] for line in commands}) == 2
+    assert all(shipped_model(size).read_bytes() in sums.read_bytes() for size in ("edge-s", "edge-l"))
 
 
 def test_a_phone_that_grows_warm_is_told(here: Here, phone: Path, capsys: pytest.CaptureFixture[str]) -> None:
