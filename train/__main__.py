@@ -32,7 +32,7 @@ def build_parser() -> argparse.ArgumentParser:
         "python -m train --strategy edge --epochs 30",
         "python -m train --strategy edge --data phantom --epochs 1 --limit 8 --out try",
         "python -m train --strategy edge-m --start-from checkpoints/edge-m --data MINE --epochs 10 --out mine",
-        "torchrun --standalone --nproc-per-node 2 -m train --strategy edge-m --resume",
+        "torchrun --standalone --nproc-per-node 2 -m train --strategy edge-m --out runs --resume",
         notes=f"strategies:\n{listing}\n\nother commands (--help shows their options):\n"
         "  python -m train.data.download   download HC18 from Zenodo\n"
         "  python -m train.weights         download the encoder's ImageNet weights\n"

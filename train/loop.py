@@ -6,7 +6,7 @@ import platform
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import torch
 from edge_runtime.common.cli import counted, say
 from edge_runtime.common.lock import locked
 from edge_runtime.common.provenance import git_commit, tool_versions
+from edge_runtime.common.record import from_json
 from edge_runtime.errors import UsageError
 from edge_runtime.frame.preprocess import Prepared, prepare
 from edge_runtime.metrics import scores_to_json, summarize
@@ -33,7 +34,7 @@ from train.networks.model import count_trainable
 from train.progress import Progress
 from train.run import Run
 from train.start import Start
-from train.state import STATE, DataRecord, Epoch, Identity, differences, write_failed
+from train.state import STATE, DataRecord, Epoch, Identity, write_failed
 from train.strategies import Strategy
 from train.team import ALONE, Team
 
@@ -97,16 +98,60 @@ def train(
         DivergenceError: A loss, a weight or an answer is not finite.
     """
     with locked(folder) if team.leads else nullcontext():
-        if team.tell(_open(folder, strategy, config, resume, overwrite) if team.leads else True):
-            _train(strategy, config, dataset, folder, device, limit, others, pseudo, start, team)
+        if team.leads:
+            _check_free(folder, strategy.name, resume or overwrite)
+        material = _gather(config, dataset, limit, others, pseudo, start)
+        if team.tell(_open(folder, strategy, material, resume, overwrite) if team.leads else True):
+            _train(strategy, material, dataset, folder, device, start, team)
 
 
-def _open(folder: Path, strategy: Strategy, config: TrainConfig, resume: bool, overwrite: bool) -> bool:
+@dataclass(frozen=True)
+class _Material:
+    """What a run learns from and is judged by.
+
+    Attributes:
+        config: Its settings, those that follow from the weights it begins with included.
+        parts: Images of each part.
+        others: Frames from elsewhere that are used.
+        pseudo: Outlines by networks.
+        data: The record of all of these.
+    """
+
+    config: TrainConfig
+    parts: dict[str, list[Sample]]
+    others: Sequence[Other]
+    pseudo: Sequence[PseudoSample]
+    data: DataRecord
+
+
+def _gather(
+    config: TrainConfig,
+    dataset: Dataset,
+    limit: int | None,
+    others: Sequence[Other],
+    pseudo: Sequence[PseudoSample],
+    start: Start | None,
+) -> _Material:
+    split = make_split(dataset, config.split)
+    if pseudo:
+        check_unseen(pseudo[0].annotation, (*split.val, *split.test))
+    if start:
+        trained_on = start.record["trained_on"].get(dataset.title, ())
+        refuse_seen(f"the network of {start.folder}", trained_on, (*split.val, *split.test))
+        config = replace(config, start_sha256=start.record["sha256"])
+    names = {"train": split.train, "val": split.val, "test": split.test}
+    if config.train_images is not None:
+        names["train"] = tuple(draw(split.train, config.train_images))
+    parts = {part: dataset.select(chosen[:limit]) for part, chosen in names.items()}
+    others = first_of_kinds([o for o in others if (config.negatives if o.mask is None else config.looks) > 0], limit)
+    return _Material(config, parts, others, pseudo, _data_record(dataset, split, parts, limit, others, pseudo))
+
+
+def _open(folder: Path, strategy: Strategy, material: _Material, resume: bool, overwrite: bool) -> bool:
     """Make a folder, which is locked, ready for a run. False if there is nothing to do."""
-    _check_free(folder, strategy.name, resume or overwrite)
     state = folder / STATE
     if resume and (folder / INFO).exists() and not state.exists():
-        _check_same(load_checkpoint(folder), strategy, config)
+        _check_same(load_checkpoint(folder), strategy, material)
         name = strategy.name
         say(f"{name}: {folder} is complete; nothing to resume. Train anew with --overwrite, or with another --out.")
         return False
@@ -116,16 +161,17 @@ def _open(folder: Path, strategy: Strategy, config: TrainConfig, resume: bool, o
     return True
 
 
-def _check_same(found: Checkpoint, strategy: Strategy, config: TrainConfig) -> None:
-    """Refuse to take a complete run for one of another network or of other settings."""
-    old = found.config
-    changed = differences(old, replace(config, precision=old.precision, start_sha256=old.start_sha256))
-    if replace(found.strategy, summary="") != replace(strategy, summary=""):
-        changed.insert(0, f"network: another one of the name {strategy.name}")
+def _check_same(found: Checkpoint, strategy: Strategy, material: _Material) -> None:
+    """Refuse to take a complete run for one of another network, of other settings or of other data."""
+    theirs = Identity(found.strategy.name, found.config, from_json(DataRecord, found.info["data"], found.folder))
+    config = replace(material.config, precision=found.config.precision)  # it depends on the CPU
+    changed = Identity(strategy.name, config, material.data).differences(theirs)
+    if replace(found.strategy, summary="", name=strategy.name) != replace(strategy, summary=""):
+        changed.append(f"network: another one than {strategy.name} now")
     if changed:
         raise UsageError(
-            f"{found.folder} is a complete run of something else ({'; '.join(changed)}). Give another --out, or train "
-            "anew with --overwrite."
+            f"{found.folder} is a complete run of something else ({'; '.join(changed)}). Train into another folder, or "
+            "move it away."
         )
 
 
@@ -138,32 +184,18 @@ def _remove_leftovers(folder: Path) -> None:
 
 def _train(
     strategy: Strategy,
-    config: TrainConfig,
+    material: _Material,
     dataset: Dataset,
     folder: Path,
     device: torch.device,
-    limit: int | None,
-    others: Sequence[Other],
-    pseudo: Sequence[PseudoSample],
     start: Start | None,
     team: Team,
 ) -> None:
     keep_memory()
     commit = git_commit()  # now: the source tree can change before the end
-    split = make_split(dataset, config.split)
-    if pseudo:
-        check_unseen(pseudo[0].annotation, (*split.val, *split.test))
-    if start:
-        trained_on = start.record["trained_on"].get(dataset.title, ())
-        refuse_seen(f"the network of {start.folder}", trained_on, (*split.val, *split.test))
-        config = replace(config, start_sha256=start.record["sha256"])
-    names = {"train": split.train, "val": split.val, "test": split.test}
-    if config.train_images is not None:
-        names["train"] = tuple(draw(split.train, config.train_images))
-    parts = {part: dataset.select(chosen[:limit]) for part, chosen in names.items()}
+    config, others, pseudo, data = material.config, material.others, material.pseudo, material.data
+    parts = dict(material.parts)
     check_samples(dataset, [sample for part in parts.values() for sample in part])
-    others = first_of_kinds([o for o in others if (config.negatives if o.mask is None else config.looks) > 0], limit)
-    data = _data_record(dataset, split, parts, limit, others, pseudo)
     parts["val"] = cache(parts["val"])  # scored after every epoch
     run = Run(strategy, config, device, start, team)
     count = sum(p.numel() for p in run.model.parameters())
@@ -174,14 +206,14 @@ def _train(
     say(
         f"{strategy.name}: {count_trainable(run.model):,} of {count:,} parameters are trained; "
         f"{len(parts['train'])} images to train, {len(parts['val'])} to validate, {len(parts['test'])} to test "
-        f"({dataset.title}, split {split.name}); "
+        f"({dataset.title}, split {data.split}); "
         f"{config.image_size[0]}x{config.image_size[1]}, {device.type}, {config.precision}"
     )
     identity = Identity(strategy.name, config, data)
     if team.tell((folder / STATE).exists()):
         run.restore(folder / STATE, identity)
         say(f"resumed after epoch {len(run.history)}")
-    _fit(run, parts, learn_from(parts["train"], pseudo, limit), others, folder / STATE, identity)
+    _fit(run, parts, learn_from(parts["train"], pseudo, data.limit), others, folder / STATE, identity)
     if team.leads:
         _finish(run, parts, folder, data, commit, start)
 

@@ -91,12 +91,6 @@ class DataRecord:
     pseudo_labels_sha256: str | None = None
 
 
-def differences(old: TrainConfig, new: TrainConfig) -> list[str]:
-    """What settings have otherwise, each as ``name: old value, now the new one``."""
-    pairs = [(f.name, getattr(old, f.name), getattr(new, f.name)) for f in fields(TrainConfig)]
-    return [f"{name}: {_short(a)}, now {_short(b)}" for name, a, b in pairs if a != b]
-
-
 @dataclass(frozen=True)
 class Identity:
     """What a run must have in common with the state that it goes on from."""
@@ -107,12 +101,11 @@ class Identity:
 
     def differences(self, other: Identity) -> list[str]:
         """What ``other`` has otherwise, each as ``name: other's value, then this one's``."""
-        changed = differences(other.config, self.config)
-        if other.strategy != self.strategy:
-            changed.insert(0, f"strategy: {other.strategy}, now {self.strategy}")
+        pairs = [("strategy", other.strategy, self.strategy)]
+        pairs += [(f.name, getattr(other.config, f.name), getattr(self.config, f.name)) for f in fields(TrainConfig)]
         names = [f.name for f in fields(DataRecord) if f.name not in ("title", "split", "files")]
-        pairs = [(f"data {name}", getattr(other.data, name), getattr(self.data, name)) for name in names]
-        return changed + [f"{name}: {_short(a)}, now {_short(b)}" for name, a, b in pairs if a != b]
+        pairs += [(f"data {name}", getattr(other.data, name), getattr(self.data, name)) for name in names]
+        return [f"{name}: {_short(a)}, now {_short(b)}" for name, a, b in pairs if a != b]
 
 
 @dataclass(frozen=True)

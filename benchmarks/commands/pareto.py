@@ -31,23 +31,24 @@ PICTURE = Path("docs/figures/pareto.svg")
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("names", nargs="*", metavar="POINT", help="a point that --list shows (default: all)")
-    parser.add_argument("--list", action="store_true", help="show the points, and which are done")
-    parser.add_argument(
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--list", action="store_true", help="show the points, and which are done")
+    what.add_argument(
         "--latency", action="store_true", help=f"time all points untrained, write {LATENCY}, and train nothing"
     )
     parser.add_argument(
         "--speeds", type=Path, metavar="FILE.json",
         help=f"the file of speeds, to write or to read, of another CPU (default: {LATENCY} in --results)",
     )  # fmt: skip
-    parser.add_argument(
+    what.add_argument(
         "--table", action="store_true", help="print what has been measured, the fastest first, and train nothing"
     )
-    parser.add_argument(
+    what.add_argument(
         "--stopping",
         action="store_true",
         help="print what stopping trainings early would save and lose, and train nothing",
     )
-    parser.add_argument(
+    what.add_argument(
         "--picture",
         type=Path,
         nargs="?",
@@ -65,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """List, time, train or print the points of the search."""
-    trials = [_point(name) for name in args.names] or list(POINTS.values())
+    trials = [_point(name) for name in dict.fromkeys(args.names)] or list(POINTS.values())
     if args.list:
         for trial in trials:
             done = (args.results / f"{trial.name}.json").exists()

@@ -16,6 +16,10 @@ ROOT = Path(__file__).resolve().parents[2]
 _running: set[subprocess.Popen[str]] = set()
 
 
+class StageKilled(FetalHeadError):
+    """A signal ended a stage: it may be done again, from what it has written."""
+
+
 def call_stage(arguments: Sequence[str], log: Path, threads: int, allowed: Sequence[int] = (0,)) -> str:
     """Run a stage of the project in its own process, which ends with this one; its messages go to the log.
 
@@ -29,9 +33,14 @@ def call_stage(arguments: Sequence[str], log: Path, threads: int, allowed: Seque
         Its standard output, with ``--json``.
 
     Raises:
-        FetalHeadError: It failed.
+        StageKilled: A signal ended it.
+        FetalHeadError: It failed otherwise, or its log cannot be written.
     """
-    log.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.touch()
+    except OSError as error:
+        raise FetalHeadError(f"{log} cannot be written: {error.strerror}. Name another folder for it.") from error
     waiting = "passive"  # threads that spin while they wait halve the speed of other work, and gain nothing alone
     environment = {"OMP_WAIT_POLICY": waiting, **os.environ, "OMP_NUM_THREADS": str(threads)}
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
@@ -53,7 +62,8 @@ def call_stage(arguments: Sequence[str], log: Path, threads: int, allowed: Seque
     if process.returncode not in allowed:
         reason = log.read_text(errors="replace").rstrip().rpartition("\n")[2]
         said = f": {reason.removeprefix('error: ')}" if reason.startswith("error: ") else "."
-        raise FetalHeadError(f"python -m {arguments[0]} {ending_text(process.returncode)}; see {log}{said}")
+        kind = StageKilled if process.returncode < 0 else FetalHeadError
+        raise kind(f"python -m {arguments[0]} {ending_text(process.returncode)}; see {log}{said}")
     return printed or ""
 
 

@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     """
     if unknown := [size for size in args.sizes if size not in SCHEDULES]:
         raise UsageError(f"There is no size '{unknown[0]}'. The sizes are: {', '.join(SCHEDULES)}.")
-    folds = all_folds(args.sizes or list(SCHEDULES))
+    folds = all_folds(list(dict.fromkeys(args.sizes or SCHEDULES)))
     all_done = bool(args.table or args.worst) or run_folds(args, folds)
     done = [read_fold(path) for fold in folds if (path := result_path(fold.name, args.results)).exists()]
     by_size = {size: some for size in SCHEDULES if (some := [result for result in done if result.size == size])}

@@ -40,8 +40,11 @@ networks. Those that drew the committed outlines were trained on exams of every 
 WHOLE = "grouped"
 """The split that the shipped sizes are trained on."""
 
+PSEUDO_LABELS = Path("checkpoints/pseudo-labels.csv")
+"""In the repository; outlines of HC18's test_set too."""
+
 AS_SHIPPED: dict[str, tuple[str, ...]] = {
-    size: (*SCHEDULES[size], *more, "--pseudo-labels", "checkpoints/pseudo-labels.csv")
+    size: (*SCHEDULES[size], *more, "--pseudo-labels", PSEUDO_LABELS.as_posix())
     for size, more in (("edge-s", ("--set", "keep=best")), ("edge-m", ()))
 }
 """How those sizes are trained that are shipped after one stage of training."""

@@ -10,13 +10,16 @@ import numpy as np
 
 from benchmarks.common.result_files import RESULTS
 from benchmarks.common.tables import NOT_MEASURED, text_table
-from benchmarks.cross.fold import AS_SHIPPED, WHOLE, Fold, FoldResult, Scored, read_fold
+from benchmarks.cross.fold import AS_SHIPPED, PSEUDO_LABELS, WHOLE, Fold, FoldResult, Scored, read_fold
 from benchmarks.cross.run import run_folds
+from benchmarks.cross.summary import check_alike
 from benchmarks.trainings.arguments import add_trainings
 from benchmarks.trainings.jobs import result_path
 from edge_runtime.common.arguments import at_least
 from edge_runtime.common.cli import say
 from edge_runtime.errors import UsageError
+from train.data.hc18 import find_data
+from train.data.pseudo_labels import read_pseudo_labels
 
 HEADER = (
     "size", "seed", "validation: Dice (%)", "ADF (mm)", "test: Dice (%)", "ADF (mm)", "DF (mm)", "refused",
@@ -43,7 +46,9 @@ def run(args: argparse.Namespace) -> int:
     """
     if unknown := [size for size in args.sizes if size not in AS_SHIPPED]:
         raise UsageError(f"'{unknown[0]}' is not trained in one stage. Those that are: {', '.join(AS_SHIPPED)}.")
-    sizes = args.sizes or list(AS_SHIPPED)
+    sizes = list(dict.fromkeys(args.sizes or AS_SHIPPED))
+    if not args.table:
+        read_pseudo_labels(PSEUDO_LABELS, find_data(args.data).root)  # it says which images are missing
     folds = [Fold(size, WHOLE, seed) for seed in sorted(set(args.seeds)) for size in sizes]
     all_done = args.table or run_folds(args, folds)
     results = [
@@ -61,9 +66,13 @@ def seed_table(results: Sequence[tuple[Fold, FoldResult]]) -> str:
 
     Args:
         results: The trainings, those of a size together.
+
+    Raises:
+        UsageError: Those of a size differ in more than the seed.
     """
     rows = []
     for size in dict.fromkeys(fold.size for fold, _ in results):
+        check_alike([result for fold, result in results if fold.size == size], ("seed", "precision"))
         found = {fold.seed: figures(result) for fold, result in results if fold.size == size}
         rows += [[size, str(seed), *(_text([value]) for value in values)] for seed, values in found.items()]
         if len(found) > 1:
@@ -85,7 +94,7 @@ def figures(result: FoldResult) -> tuple[float, ...]:
         _mean([100 * scored.score.dice for scored in test]),
         _mean(np.abs(differences).tolist()),
         _mean(differences),
-        float(sum(scored.score.reason is not None for scored in test)),
+        sum(scored.score.reason is not None for scored in test),
         100 * _mean([float(one) for one in covered]),
     )
 
@@ -102,5 +111,5 @@ def _text(values: Sequence[float]) -> str:
     if np.isnan(values).any():
         return NOT_MEASURED
     if len(values) == 1:
-        return f"{values[0]:.2f}"
+        return str(values[0]) if isinstance(values[0], int) else f"{values[0]:.2f}"
     return f"{mean(values):.2f} +- {stdev(values):.2f}"

@@ -36,16 +36,30 @@ def check_together(results: Sequence[FoldResult]) -> None:
         UsageError: They were trained in different ways, or on other data, or an image is in two of them.
     """
     first = results[0]
-    for other in results[1:]:
-        settings = [{**r.config, "split": None, "precision": None} for r in (first, other)]
-        if settings[0] != settings[1] or first.data_sha256 != other.data_sha256 or first.others != other.others:
-            raise UsageError(
-                f"{first.size}: {first.split} and {other.split} were trained in different ways or on other data. "
-                "Keep the folds of one way together: delete the others, or give another --results."
-            )
+    check_alike(results, ("split", "precision"))
     names = [scored.score.image for result in results for scored in result.images]
     if len(names) != len(set(names)):
         raise UsageError(f"{first.size}: an image is in two folds. Delete the result that does not belong there.")
+
+
+def check_alike(results: Sequence[FoldResult], but_for: Sequence[str]) -> None:
+    """Refuse results of one size that differ in their data, or in more settings than those named.
+
+    Raises:
+        UsageError: They do.
+    """
+    first = results[0]
+    for other in results[1:]:
+        settings = [{**r.config, **dict.fromkeys(but_for)} for r in (first, other)]
+        if settings[0] != settings[1] or first.data_sha256 != other.data_sha256 or first.others != other.others:
+            raise UsageError(
+                f"{first.size}: {_name(first)} and {_name(other)} were trained in different ways or on other data. "
+                "Keep those of one way together: delete the others, or give another --results."
+            )
+
+
+def _name(result: FoldResult) -> str:
+    return f"{result.split}, seed {result.config.get('seed', 0)}"
 
 
 def size_table(results: Sequence[FoldResult]) -> str:

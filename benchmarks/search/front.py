@@ -8,6 +8,7 @@ from benchmarks.common.device import cpu_text
 from benchmarks.common.tables import Columns, cells, number, text_table
 from benchmarks.search.latency import LatencyDocument, Speed
 from benchmarks.search.trial import Judged, TrialResult
+from edge_runtime.errors import UsageError
 
 Row = tuple[TrialResult, Speed]
 
@@ -48,7 +49,7 @@ COLUMNS: Columns[Row] = (
     ("GMAC", lambda row: f"{row[1].gmac:.3f}"),
     ("MB", lambda row: f"{row[1].size_bytes / 1e6:.2f}"),
     ("Dice (%)", lambda row: f"{row[0].int8.mean_dice:.2%}".rstrip("%")),
-    ("ADF (mm)", lambda row: f"{row[0].int8.adf_mm:.2f}"),
+    ("ADF (mm)", lambda row: number(row[0].int8.adf_mm, 2)),
     ("int8 costs (points)", lambda row: f"{max(0.0, -row[0].int8_dice_points):.3f}"),
     ("int8 shifts HC (mm)", lambda row: number(row[0].int8_hc_shift_mm, 3)),
     ("train (s)", lambda row: f"{row[0].seconds:.0f}"),
@@ -56,7 +57,13 @@ COLUMNS: Columns[Row] = (
 
 
 def table(results: Sequence[TrialResult], latency: LatencyDocument) -> str:
-    """The points that are trained and timed, for a terminal; those of the front are marked."""
+    """The points that are trained and timed, for a terminal; those of the front are marked.
+
+    Raises:
+        UsageError: They were not judged by the same images.
+    """
+    if len({result.images for result in results}) > 1:
+        raise UsageError("These points were not judged by the same images. Keep results of one data set in a folder.")
     found = rows(results, latency)
     kept = front(found)
     header, body = cells(found, COLUMNS)

@@ -16,6 +16,7 @@ from benchmarks.common.by_exam import Interval, mean_over_exams
 from benchmarks.common.tables import NOT_MEASURED, text_table
 from benchmarks.search.points import POINTS
 from benchmarks.search.trial import Judged, Trial, TrialResult
+from edge_runtime.errors import UsageError
 from train.data.hc18 import exam_of
 from train.data.splits import FOLDS
 
@@ -109,7 +110,9 @@ def effect(lever: str, results: Mapping[str, TrialResult]) -> Effect | None:
         return None
     images = [image for with_it, _ in both for image in with_it.images]
     if images != [image for _, without in both for image in without.images]:
-        raise ValueError(f"{lever} and {BASE} were not judged by the same images")
+        raise UsageError(
+            f"{lever} and {BASE} were not judged by the same images. Keep results of one data set in a folder."
+        )
     one, other = (_together([pair[side].int8 for pair in both]) for side in (0, 1))
     exams = [exam_of(image) for image in images]
     dice = 100 * (np.array(one.dice) - np.array(other.dice))
@@ -140,8 +143,11 @@ def table(results: Mapping[str, TrialResult]) -> str:
         changes = ["-", "-"] if e.lever == BASE else [_range(e.dice_points), _range(e.adf_change_mm)]
         adf = f"{e.adf_mm:.3f}" if np.isfinite(e.adf_mm) else NOT_MEASURED
         body.append([f"{mark} {e.lever}", str(e.folds), f"{100 * e.dice:.2f}", adf, *changes])
+    epochs = (
+        next((r.config.get("epochs") for name, r in results.items() if name.startswith(f"{BASE}-")), None) or EPOCHS
+    )
     note = (
-        f"{NETWORK}, {EPOCHS} epochs, full int8, every image of the folds judged once; change against {BASE}, "
+        f"{NETWORK}, {epochs} epochs, full int8, every image of the folds judged once; change against {BASE}, "
         "image by image, with its 95 % interval over exams. + the interval lies on the good side of 0."
     )
     return f"{text_table(header, body)}\n{note}"

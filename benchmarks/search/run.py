@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.common.stage import call_stage
+from benchmarks.common.tables import number
 from benchmarks.search.trial import Trial, TrialResult, read_trial, run_trial
 from benchmarks.trainings.arguments import read_places
 from benchmarks.trainings.jobs import Job, run_jobs
@@ -18,6 +19,7 @@ from edge_runtime.common.cli import run_command
 from edge_runtime.common.files import write_json
 from edge_runtime.common.optional import require
 from edge_runtime.common.record import from_json, to_json
+from edge_runtime.errors import UsageError
 from train.data.hc18 import find_data
 
 LOG, TRIAL, RESULT = "log.txt", "trial.json", "result.json"
@@ -34,11 +36,13 @@ def run_trials(args: argparse.Namespace, trials: Sequence[Trial]) -> bool:
         False if a trial failed; its error has been told.
 
     Raises:
-        UsageError: Shortened trials would be written beside the committed ones.
+        UsageError: Shortened trials would be written beside the committed ones, or a GPU is asked for.
     """
     require("torch")
     dataset = find_data(args.data)
     places = read_places(args, shortened=bool(args.epochs) or dataset.is_phantom)
+    if places.gpus:
+        raise UsageError("The search trains on CPUs: leave out --gpus.")
     data, runs = str(dataset.root.resolve()), args.runs.resolve()
     if args.epochs:
         trials = [replace(trial, settings={**trial.settings, "epochs": args.epochs}) for trial in trials]
@@ -53,7 +57,7 @@ def _do(trial: Trial, data: str, folder: Path, cores: int) -> TrialResult:
 
 
 def _summary(result: TrialResult) -> str:
-    return f"Dice {result.int8.mean_dice:.2%}, ADF {result.int8.adf_mm:.2f} mm in full int8"
+    return f"Dice {result.int8.mean_dice:.2%}, ADF {number(result.int8.adf_mm, 2)} mm in full int8"
 
 
 def main(arguments: list[str]) -> int:

@@ -54,8 +54,9 @@ def stopping_table(results: Sequence[TrialResult]) -> str:
     adf = np.array([r.float32.adf_mm for r, _ in known])
     dice = np.array([r.float32.mean_dice for r, _ in known])
     rows = []
-    for share in SHARES:
-        epoch = round(share * usual)
+    for epoch in dict.fromkeys(max(1, round(share * usual)) for share in SHARES):
+        if epoch == usual:
+            continue
         losses = np.array([losses[epoch - 1] for _, losses in known])
         stopped = losses > np.median(losses)
         saved = stopped.mean() * (usual - epoch) / usual

@@ -55,7 +55,7 @@ def _chosen(args: argparse.Namespace) -> list[StudyRun]:
     size = tuple(args.image_size) if args.image_size else None
     found = [
         run
-        for run in ([get_run(name) for name in args.names] or RUNS.values())
+        for run in ([get_run(name) for name in dict.fromkeys(args.names)] or RUNS.values())
         if (not args.protocol or run.protocol == args.protocol)
         and (size is None or run.image_size == size)
         and (args.seeds is None or run.seed in args.seeds)

@@ -62,6 +62,7 @@ def read_places(args: argparse.Namespace, shortened: bool) -> Places:
             lie beside the committed ones.
     """
     check_folder(args.results, "--results")
+    check_folder(args.runs, "--runs")
     if shortened and args.results.resolve().is_relative_to(RESULTS):
         raise UsageError("Phantoms and shortened trainings do not belong beside the real ones: give another --results.")
     if args.address:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -79,6 +80,7 @@ def run_jobs(jobs: Sequence[Job], places: Places) -> bool:
     Raises:
         FetalHeadError: The cluster cannot be reached.
     """
+    jobs = list({job.name: job for job in jobs}.values())
     todo = [job for job in jobs if not result_path(job.name, places.results).exists()]
     say(f"{len(todo)} of {counted(len(jobs), 'training')} to do; results go to {places.results}")
     if not todo:
@@ -126,11 +128,16 @@ class _Crew:
             result = do(job.work)
             write_json(result_path(job.name, self._results), to_json(result))
             told = f"{job.summary(result)}, done in {clock(time.monotonic() - started)}"
-        except FetalHeadError as error:
+        except Exception as error:  # the others are still done
             if self.stopped:
                 return
-            told = f"failed: {error}"
-            self.failed.append(job.name)
+            told = f"failed: {str(error).rstrip('.')}"
+            if not isinstance(error, FetalHeadError):
+                told = f"failed by a fault of this program ({error!r:.200}); see {job.log}"
+                with job.log.open("a") as log:
+                    traceback.print_exc(file=log)
         with self._lock:
+            if told.startswith("failed"):
+                self.failed.append(job.name)
             self._left -= 1
             say(f"{job.name}: {told}; {self._left} left")

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from benchmarks.common.stage import StageKilled
+from edge_runtime.common.cli import counted
 from edge_runtime.common.ray_cluster import last_line, running
 from edge_runtime.errors import FetalHeadError, UsageError
 
@@ -27,11 +29,14 @@ def cluster(address: str, cores: int, gpus: int) -> Iterator[tuple[Callable[[Cal
         UsageError: No node is large enough.
     """
     with running(address) as ray:
-        task = ray.remote(num_cpus=cores, num_gpus=gpus, max_retries=LOST)(_answer)
+        options = {"num_cpus": cores, "num_gpus": gpus, "max_retries": LOST, "retry_exceptions": [StageKilled]}
+        task = ray.remote(**options)(_answer)
 
         def do(work: Callable[[int], Any]) -> Any:
             try:
                 result, error = ray.get(task.remote(work, cores))
+            except ray.exceptions.RayTaskError as failed:
+                raise failed.cause from None
             except ray.exceptions.RayError as lost:
                 raise FetalHeadError(
                     f"Ray failed ({type(lost).__name__}): {last_line(lost)}. What is done stays done: run it again."
@@ -44,9 +49,11 @@ def cluster(address: str, cores: int, gpus: int) -> Iterator[tuple[Callable[[Cal
 
 
 def _answer(work: Callable[[int], Any], cores: int) -> tuple[Any, str | None]:
-    """In the task: the result, or the error, which Ray would wrap in a traceback."""
+    """In the task: the result, or the error, which Ray would wrap in a traceback; a killed stage is done again."""
     try:
         return work(cores), None
+    except StageKilled:
+        raise
     except FetalHeadError as error:
         return None, str(error)
 
@@ -55,6 +62,6 @@ def _room(nodes: list[dict[str, Any]], cores: int, gpus: int) -> int:
     has = [node["Resources"] for node in nodes if node["Alive"]]
     rooms = [int(min(r.get("CPU", 0) // cores, r.get("GPU", 0) // gpus if gpus else float("inf"))) for r in has]
     if not sum(rooms):
-        wanted = f"{cores} cores" + (f" and {gpus} GPUs" if gpus else "")
+        wanted = counted(cores, "core") + (f" and {counted(gpus, 'GPU')}" if gpus else "")
         raise UsageError(f"No node of the cluster has {wanted}. Give less with --cores and --gpus; see: ray status")
     return sum(rooms)

@@ -19,6 +19,7 @@ from edge_runtime.archive.worker import Job, Report, done_parts, run_here
 from edge_runtime.artifact.manifest import manifest_path
 from edge_runtime.common.files import read_bounded
 from edge_runtime.common.lock import locked
+from edge_runtime.errors import UsageError
 from edge_runtime.segmenter import Segmenter
 from edge_runtime.shipped import find_model
 
@@ -73,6 +74,8 @@ def find_archive(
     manifest = Segmenter.load(file, trusted_keys=trusted_keys).manifest
     described = read_bounded(manifest_path(file), _MOST_BYTES)
     found = find_source(source, sizes)
+    if out.store is None and found.place.store is None and _within(out.path, found.place.path, source):
+        raise UsageError(f"--out {out.where} lies in the source: its rows would be found there. Name another folder.")
     if one_size:
         settings = replace(settings, first_size=_first_size(found, settings))
     images = sum(entry.count for entry in found.entries)
@@ -98,6 +101,10 @@ def find_archive(
     job = Job(plan, found.place.where, out.where, read_bounded(file, _MOST_BYTES), described)
     missing = [number for number in range(plan.parts) if number not in done]
     return Archive(job, missing, images - sum(counts[number] for number in missing), found.left_out)
+
+
+def _within(out: Path, folder: Path, source: str) -> bool:
+    return Path(source).is_dir() and out.resolve().is_relative_to(folder.resolve())
 
 
 def _first_size(source: Source, settings: Settings) -> tuple[int, int] | None:

@@ -67,6 +67,8 @@ def find_source(source: str, sizes: Path | None = None) -> Source:
     Raises:
         UsageError: There is no such source, it holds no images, or it is not one of these kinds.
     """
+    if not source.strip():
+        raise UsageError("The source is empty. Give a folder, a list of files, or a Parquet table.")
     place = open_place(source)
     kind = place.kind()
     if kind is None:

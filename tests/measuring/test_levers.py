@@ -11,6 +11,7 @@ import pytest
 from benchmarks.search.levers import BASE, EPOCHS, GONE, LEVERS, NETWORK, TAUGHT, TEACHERS, effect, table, trials
 from benchmarks.search.points import POINTS
 from benchmarks.search.trial import Judged, TrialResult, read_trial
+from edge_runtime.errors import UsageError
 from tests.helpers.places import ROOT, Run
 from tests.measuring.test_pareto import make_result
 from train.data.splits import FOLDS
@@ -36,6 +37,13 @@ def make_fold(lever: str, fold: str, dice: list[float], errors_mm: list[float | 
     images = tuple(f"{number}{i // 2}0_HC{i % 2}.png" for i in range(len(dice)))
     made = make_result(f"{lever}-{fold}", 0.9, 1.0)
     return replace(made, images=images, int8=Judged(tuple(dice), tuple(errors_mm)))
+
+
+def test_results_of_two_data_sets_are_not_compared() -> None:
+    results = {f"{lever}-fold-1": make_fold(lever, "fold-1", [0.9, 0.9], [1.0, 1.0]) for lever in (BASE, "longer")}
+    results["longer-fold-1"] = replace(results["longer-fold-1"], images=("a", "b"))
+    with pytest.raises(UsageError, match="not judged by the same images"):
+        table(results)
 
 
 def test_differences_are_paired_and_an_exam_counts_as_one() -> None:
@@ -75,6 +83,12 @@ def test_levers_are_trained_and_compared(run: Run, run_here: Run, phantom: Path,
     assert [path.name for path in results.iterdir()] == [f"{BASE}-fold-1.json"]
     assert "4 trainings not started" in done.stdout and f"  {BASE}       1" in done.stdout
     assert run_here("benchmarks", "levers", "lucky").returncode == 2
+    taught = run_here("benchmarks", "levers", "taught", "--data", phantom, "--epochs", 1, "--runs", tmp_path / "runs")
+    assert (
+        taught.returncode == 2
+        and "deep-supervision" in taught.stderr
+        and "outline-loss-fold-1 for one" in taught.stderr
+    )
 
 
 @pytest.mark.parametrize("path", RESULTS, ids=lambda p: p.stem)

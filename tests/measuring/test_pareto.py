@@ -116,6 +116,8 @@ def test_the_front_is_what_nothing_faster_equals() -> None:
     text = table(results, make_latency(slow=8, fast=24, worse=16, sharper=12))
     assert "* fast" in text and "  worse" in text
     assert "  not timed" not in text and "Trained, but not timed there: not timed." in text
+    with pytest.raises(UsageError, match="not judged by the same images"):
+        table([results[0], replace(results[1], images=("c", "d"))], make_latency(slow=8, fast=24))
 
 
 def test_what_stopping_early_would_have_saved_and_lost() -> None:
@@ -133,6 +135,8 @@ def test_what_stopping_early_would_have_saved_and_lost() -> None:
     ]
     contrary = [replace(result, losses=falling(-k)) for k, result in enumerate(told)]
     assert stopping_table(contrary).splitlines()[1].split() == ["2", "-1.00", "-1.00", "42", "5", "5"]
+    short = stopping_table([replace(result, losses=falling(k, epochs=2)) for k, result in enumerate(told)]).splitlines()
+    assert [line.split()[0] for line in short[1:3]] == ["1", "2,"]
     with pytest.raises(UsageError, match="9 results with losses, at least 10"):
         stopping_table([*told[:9], replace(told[9], losses=falling(9, epochs=6))])
 

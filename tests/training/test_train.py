@@ -23,6 +23,7 @@ from tests.helpers.short_run import go
 from train.checkpoint import load_checkpoint, stored_dtype
 from train.config import PROTOCOLS, TrainConfig
 from train.data.hc18 import read_dataset
+from train.data.phantom import make_dataset
 from train.frames.no_frames import clouds
 from train.frames.pool import UNSURE, make_pool
 from train.loop import train
@@ -52,8 +53,19 @@ def test_training_writes_a_checkpoint_that_says_how_it_came_to_be(
 
     again = run_here("train", "--strategy", "edge", "--data", phantom, "--epochs", 2, "--out", tmp_path, *TOY)
     assert again.returncode == 2 and "--resume" in again.stderr and "--overwrite" in again.stderr
-    resumed = run_here("train", "--strategy", "edge", "--data", phantom, "--out", tmp_path, "--resume", *TOY)
-    assert resumed.returncode == 0 and "complete" in resumed.stdout
+    call = ("train", "--strategy", "edge", "--data", phantom, "--out", tmp_path, "--resume")
+    resumed = run_here(*call, "--epochs", 2, *TOY)
+    assert resumed.returncode == 0 and "complete; nothing to resume" in resumed.stdout
+    written = (tmp_path / "edge" / "checkpoint.json").stat().st_mtime_ns
+    others = make_dataset(tmp_path / "others", 30)
+    for options, said in (
+        (("--epochs", 3, *TOY), "epochs: 2, now 3"),
+        (("--epochs", 2, *TOY, "--limit", 3), "data limit: "),
+        (("--epochs", 2, *TOY, "--data", others), "data sha256: "),
+    ):
+        refused = run_here(*call, *options)
+        assert refused.returncode == 2 and "complete run of something else" in refused.stderr and said in refused.stderr
+    assert (tmp_path / "edge" / "checkpoint.json").stat().st_mtime_ns == written
 
 
 def config(**changes: object) -> TrainConfig:

@@ -195,7 +195,7 @@ def test_folds_that_do_not_belong_together_are_refused(result: FoldResult) -> No
             check_together([result, replace(other, **wrong)])  # type: ignore[arg-type]
 
 
-def test_seeds_are_compared(result: FoldResult, run_here: Run, tmp_path: Path) -> None:
+def test_seeds_are_compared(result: FoldResult, run_here: Run, phantom: Path, tmp_path: Path) -> None:
     images = tuple(changed(scored, 2.0, 5.0, dice=0.9, reason=None) for scored in result.images)
     worse = (changed(images[0], -8.0, 5.0, dice=0.78, reason=None), *images[1:])
     refused = (changed(images[0], None, None, reason="no skull"), *images[1:])
@@ -205,12 +205,17 @@ def test_seeds_are_compared(result: FoldResult, run_here: Run, tmp_path: Path) -
     done = run_here("benchmarks", "seeds", "edge-s", "--table", "--results", tmp_path)
     assert done.returncode == 0, done.stderr
     rows = {line.split()[1]: line.split() for line in done.stdout.splitlines()[1:5]}
-    assert rows["0"][2:] == ["90.00", "2.00", "90.00", "2.00", "2.00", "0.00", "100.00"]
-    assert rows["1"][2:] == ["90.00", "2.00", "88.00", "3.00", "0.33", "0.00", f"{100 * 5 / 6:.2f}"]
-    assert rows["2"][2:] == ["90.00", "2.00", "90.00", "2.00", "2.00", "1.00", "100.00"]
+    assert rows["0"][2:] == ["90.00", "2.00", "90.00", "2.00", "2.00", "0", "100.00"]
+    assert rows["1"][2:] == ["90.00", "2.00", "88.00", "3.00", "0.33", "0", f"{100 * 5 / 6:.2f}"]
+    assert rows["2"][2:] == ["90.00", "2.00", "90.00", "2.00", "2.00", "1", "100.00"]
     assert " ".join(rows["all"]).endswith("89.33 +- 1.15 2.33 +- 0.58 1.44 +- 0.96 0.33 +- 0.58 94.44 +- 9.62")
     assert "no results" in run_here("benchmarks", "seeds", "edge-m", "--table", "--results", tmp_path).stdout
     assert "not trained in one stage" in run_here("benchmarks", "seeds", "edge-l").stderr
+    write_json(tmp_path / "edge-s-seed2.json", to_json(replace(one, config={**one.config, "epochs": 2})))
+    other = run_here("benchmarks", "seeds", "edge-s", "edge-s", "--table", "--results", tmp_path)
+    assert other.returncode == 2 and "trained in different ways" in other.stderr
+    without = run_here("benchmarks", "seeds", "edge-s", "--data", phantom, "--results", tmp_path / "new")
+    assert without.returncode == 1 and "test_set" in without.stderr and not (tmp_path / "new").exists()
 
 
 def test_a_seed_is_trained_as_the_shipped_one() -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from benchmarks.study.results import load_training
+from benchmarks.trainings.jobs import Job, Places, run_jobs
+from edge_runtime.errors import FetalHeadError
 from tests.helpers.nodes.ray_cluster import short_folder, two_nodes
 from tests.helpers.nodes.sessions import end, gone, in_session
 from tests.helpers.places import ROOT, Run
@@ -65,6 +70,15 @@ def test_a_lost_node_costs_an_epoch(short_tmp: Path, phantom: Path, tmp_path: Pa
         said, _ = stopped.communicate(timeout=60)
         assert stopped.returncode == 130 and "failed" not in said and said.endswith("stopped\n"), said
         process = start(tmp_path, phantom, "--address", address)
+        killed: list[int] = []
+
+        def has_begun() -> bool:
+            killed[:] = [number for number in in_session(second) if training(number)]
+            return bool(killed)
+
+        wait_for(has_begun, process)
+        os.kill(killed[0], signal.SIGKILL)  # as when memory runs out: it is done again, too
+        assert gone(set(killed))
         lost: list[str] = []
 
         def is_lost_midway() -> bool:
@@ -111,6 +125,7 @@ def test_a_killed_command_takes_its_trainings_along_and_the_same_call_goes_on(ph
         (("--gpus", 1), "--gpus is for a cluster"),
         (("--jobs", 4096), "it must be between 1 and the number of cores"),
         (("--address", "127.0.0.1:9"), "The cluster 127.0.0.1:9 cannot be reached"),
+        (("--runs", ROOT / "README.md"), "--runs"),
     ],
 )
 def test_what_cannot_be(run_here: Run, phantom: Path, tmp_path: Path, options: tuple[object, ...], reason: str) -> None:
@@ -118,4 +133,28 @@ def test_what_cannot_be(run_here: Run, phantom: Path, tmp_path: Path, options: t
     for command in (("study", RUNS[0]), ("pareto", "lean-16-96x144"), ("levers", "base"), ("cross", "edge-s")):
         done = run_here("benchmarks", *command, *places, "--epochs", 1, *options)
         assert done.returncode in (1, 2) and reason in done.stderr and done.stderr.count("\n") == 1
+    on_gpus = ("--address", "127.0.0.1:9", "--gpus", 1)
+    done = run_here("benchmarks", "pareto", "lean-16-96x144", *places, *on_gpus)
+    assert done.returncode == 2 and "The search trains on CPUs" in done.stderr
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_fault_of_this_program_costs_its_job_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def work(name: str, cores: int) -> dict[str, Any]:
+        if name == "wrong":
+            raise ZeroDivisionError("oops")
+        if name == "refused":
+            raise FetalHeadError("no.")
+        return {"name": name, "cores": cores}
+
+    jobs = [Job(n, tmp_path / f"{n}.txt", partial(work, n), str) for n in ("wrong", "refused", "good", "good")]
+    assert not run_jobs(jobs, Places(tmp_path / "results", 2, 1))
+    said = capsys.readouterr().out
+    assert (
+        "3 of 3 trainings to do" in said
+        and "wrong: failed by a fault of this program (ZeroDivisionError('oops'))" in said
+    )
+    assert "refused: failed: no; 1 left" in said and "2 of 3 trainings failed: wrong, refused" in said
+    assert "Traceback" in (tmp_path / "wrong.txt").read_text() and said.count("good: started") == 1
+    assert [path.name for path in (tmp_path / "results").iterdir()] == ["good.json"]
+    assert run_jobs(jobs[2:], Places(tmp_path / "results", 2, 1))

@@ -194,9 +194,13 @@ def test_sources_that_are_none(archive: Make, folder: Path, tmp_path: Path) -> N
         (tmp_path / "binary.txt", "cannot be read as a list"),
         (tmp_path / "columns.csv", "no column 'filename'"),
         ("nosuch://bucket/frames", "cannot be opened"),
+        ("", "The source is empty"),
     ):
         with pytest.raises(UsageError, match=said):
             archive(source)
+    with pytest.raises(UsageError, match="lies in the source"):
+        main(["archive", str(folder), "--out", str(folder / "rows"), "--processes", "1"])
+    assert not (folder / "rows").exists()
     for source in (table, tmp_path / "sizes.csv"):
         with pytest.raises(UsageError, match="eave out --pixel-size-csv"):
             archive(source, "--pixel-size-csv", tmp_path / "sizes.csv")
