@@ -36,11 +36,7 @@ def call_stage(arguments: Sequence[str], log: Path, threads: int, allowed: Seque
         StageKilled: A signal ended it.
         FetalHeadError: It failed otherwise, or its log cannot be written.
     """
-    try:
-        log.parent.mkdir(parents=True, exist_ok=True)
-        log.touch()
-    except OSError as error:
-        raise FetalHeadError(f"{log} cannot be written: {error.strerror}. Name another folder for it.") from error
+    add_to_log(log, "")
     waiting = "passive"  # threads that spin while they wait halve the speed of other work, and gain nothing alone
     environment = {"OMP_WAIT_POLICY": waiting, **os.environ, "OMP_NUM_THREADS": str(threads)}
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
@@ -65,6 +61,20 @@ def call_stage(arguments: Sequence[str], log: Path, threads: int, allowed: Seque
         kind = StageKilled if process.returncode < 0 else FetalHeadError
         raise kind(f"python -m {arguments[0]} {ending_text(process.returncode)}; see {log}{said}")
     return printed or ""
+
+
+def add_to_log(log: Path, text: str) -> None:
+    """Add text to a log, which is made if it is missing.
+
+    Raises:
+        FetalHeadError: It cannot be written.
+    """
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("a") as file:
+            file.write(text)
+    except OSError as error:
+        raise FetalHeadError(f"{log} cannot be written: {error.strerror}. Name another folder for it.") from error
 
 
 def end_stages() -> None:

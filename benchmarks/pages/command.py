@@ -13,6 +13,7 @@ from benchmarks.common.result_files import RESULTS
 from benchmarks.pages import figures, int8_page, quality_page, results_page
 from benchmarks.pages.quality import tried
 from benchmarks.pages.quoted import quote
+from benchmarks.runtime.overhead_document import read_overhead
 from benchmarks.search.sizes import MEASURED, load_sizes
 from benchmarks.study.findings import Documents
 from benchmarks.study.quantized import Networks, load_latencies, rows
@@ -22,6 +23,7 @@ from benchmarks.suite.columns import is_shipped
 from benchmarks.suite.document import load_document
 from edge_runtime.common.record import to_json
 
+OVERHEAD = RESULTS / "runtime" / "overhead.json"
 RESULTS_PAGE, RESULTS_JSON = Path("docs/results.md"), Path("docs/results.json")
 INT8_PAGE, QUALITY_PAGE = Path("docs/int8.md"), Path("docs/quality.md")
 GENERATED = (RESULTS_PAGE, INT8_PAGE, QUALITY_PAGE)
@@ -34,6 +36,9 @@ SHIPPED = "<!-- shipped: python -m benchmarks pages -->"
 
 AGAINST_GOALS = "<!-- sizes: python -m benchmarks pages -->"
 """Before the table of the shipped sizes against their goals."""
+
+AROUND = "<!-- overhead: python -m benchmarks pages -->"
+"""Before the table of what is around the network against its goals."""
 
 TRAINING = "<!-- training: python -m benchmarks pages -->"
 """Before the table of the strategies."""
@@ -119,6 +124,8 @@ def fill(text: str, paths: Sequence[Path], runs: Documents) -> str:
         text = _renew(text, SHIPPED, figures.shipped_table([load_document(path) for path in paths], load_sizes()))
     if AGAINST_GOALS in text:
         text = _renew(text, AGAINST_GOALS, figures.sizes_table(load_document(paths[0]), load_sizes()))
+    if AROUND in text:
+        text = _renew(text, AROUND, figures.overhead_table(read_overhead(OVERHEAD)))
     if TRAINING in text and runs:
         text = _renew(text, TRAINING, results_page.overview(runs))
     for mark, table in ((TRIED, tried.short_table), (TRIED_IN_FULL, tried.full_table)):

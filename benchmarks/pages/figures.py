@@ -7,11 +7,13 @@ from functools import partial
 
 from benchmarks.common.render import Table, code, table_markdown
 from benchmarks.common.tables import Columns, cells, interval, mean, number
+from benchmarks.runtime.overhead_document import OverheadDocument
 from benchmarks.search.latency import LatencyDocument
 from benchmarks.search.sizes import RECIPE, Figure, how, instructions_of, judged
 from benchmarks.suite.artifacts import REFERENCE_RECIPE
 from benchmarks.suite.columns import is_shipped, shipped_manifest, title_code
 from benchmarks.suite.document import Result, SuiteDocument
+from benchmarks.suite.modes import STABLE
 from edge_runtime.common.cli import counted
 from edge_runtime.errors import UsageError
 from edge_runtime.shipped import DEFAULT_SIZE, SIZES
@@ -60,6 +62,21 @@ def sizes_table(document: SuiteDocument, speeds: Sequence[LatencyDocument]) -> s
     rows = [[of[0].title, *map(_against_goal, of)] for of in zip(*found.values(), strict=True)]
     header = ("in full int8", *map(code, found))
     return f"{table_markdown(Table(header, rows, facts=True))}\n\n{how(document, speeds)}"
+
+
+def overhead_table(document: OverheadDocument) -> str:
+    """What is around the network of the default size, against its goals."""
+    rows = [
+        [g.goal, f"{g.value:.3g}", f"at most {g.at_most:g}: {'met' if g.met else 'MISSED'}"] for g in document.goals
+    ]
+    height, width = document.frames.size
+    versions = ", ".join(f"{name} {version}" for name, version in (document.tools or {}).items())
+    text = (
+        f"Measured on {document.device.text}, {document.date}: medians over {document.rounds} frames of "
+        f"{width}x{height} pixels of {document.frames.source}, and over {document.processes} fresh processes; "
+        f"{counted(document.threads or 1, 'thread')}; {versions}."
+    )
+    return f"{table_markdown(Table(('what', 'measured', 'goal'), rows, facts=True))}\n\n{text}"
 
 
 def _against_goal(figure: Figure) -> str:
@@ -146,10 +163,17 @@ def _measured_on(document: SuiteDocument) -> str:
     conditions, tools = document.conditions, document.device.tools
     backends = dict.fromkeys(result.backend for result in document.results if result.backend)
     versions = [f"{name} {tools[name]}" for name in (*backends, "numpy") if name in tools]
+    apart = [result.rounds_apart or 0.0 for result in document.results if result.unstable]
+    noisy = (
+        f" The machine was noisy: in {len(apart)} of {len(document.results)} artifacts, rounds are more than "
+        f"{STABLE:.0%} apart, up to {max(apart):.0%}."
+        if apart
+        else ""
+    )
     return (
         f"{_machine(document)}; {counted(conditions.threads, 'thread')}, "
         f"{counted(conditions.rounds, 'alternating round')} of {counted(conditions.frames, 'frame')} of "
-        f"{conditions.data}; {', '.join(versions)}."
+        f"{conditions.data}; {', '.join(versions)}.{noisy}"
     )
 
 

@@ -10,6 +10,7 @@ from benchmarks.common.scores import Scores
 from benchmarks.fuzz.document import read_fuzz
 from benchmarks.int8.earlier_peers import FLOAT32, OURS, read_earlier_peers
 from benchmarks.int8.interpreters import read_interpreters
+from benchmarks.runtime.archive_document import read_archive
 from benchmarks.runtime.quality_document import read_quality
 from benchmarks.runtime.soak import read_soak
 from benchmarks.search.sizes import MEASURED
@@ -99,8 +100,17 @@ def _emulated(digits: int, read: Callable[[Scores], float | None]) -> str:
     return f"{min(values):.{digits}f} to {max(values):.{digits}f}"
 
 
+def _one_process() -> float:
+    """Frames/s of an archive measured by one process."""
+    runs = read_archive(RESULTS / "runtime" / "archive.json").runs
+    return next(run.frames_per_s for run in runs if run.processes == 1)
+
+
 _FIGURES: dict[str, Callable[[], str]] = {
     "soak-rise-mb": _soak_rise_mb,
+    "archive-frames": lambda: f"{_one_process():.0f}",
+    "archive-core-hours": lambda: f"{1e9 / 3600 / _one_process():,.0f}",
+    "archive-hours-on-100": lambda: f"{1e9 / 3600 / _one_process() / 100:.0f}",
     "emulated-dice": lambda: _emulated(4, lambda scores: scores.dice.mean),
     "emulated-adf-mm": lambda: _emulated(1, lambda scores: scores.hc_absolute_difference_mm.mean),
     "int8-over-float32-vnni": _int8_over_float32_vnni,

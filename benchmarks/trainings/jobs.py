@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common.stage import end_stages
+from benchmarks.common.stage import add_to_log, end_stages
 from benchmarks.trainings import on_ray
 from edge_runtime.common.cli import clock, counted, say
 from edge_runtime.common.files import write_json
@@ -134,8 +134,7 @@ class _Crew:
             told = f"failed: {str(error).rstrip('.')}"
             if not isinstance(error, FetalHeadError):
                 told = f"failed by a fault of this program ({error!r:.200}); see {job.log}"
-                with job.log.open("a") as log:
-                    traceback.print_exc(file=log)
+                add_to_log(job.log, traceback.format_exc())
         with self._lock:
             if told.startswith("failed"):
                 self.failed.append(job.name)
