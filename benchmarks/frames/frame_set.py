@@ -218,6 +218,8 @@ def _read(path: Path) -> bytes:
     except FileNotFoundError as error:
         raise UsageError(f"There is no frame set {path}. Make one with: {MAKE}") from error
     except (OSError, ValueError) as error:
+        if path.is_dir():
+            raise UsageError(f"{path} is a folder, not a frame set. Make one with: {MAKE}") from error
         raise InputError(f"{path} cannot be read as a frame set: {error}.") from error
 
 

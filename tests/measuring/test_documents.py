@@ -34,10 +34,11 @@ from benchmarks.runtime.quality_document import read_quality
 from benchmarks.runtime.soak import read_soak
 from benchmarks.search.latency import read_latency
 from benchmarks.suite.document import load_document
+from edge_runtime.artifact.manifest import load_manifest
 from edge_runtime.common.record import to_json
 from edge_runtime.device.fingerprint import fingerprint
 from edge_runtime.errors import ModelError, UsageError
-from edge_runtime.shipped import DEFAULT_MODEL
+from edge_runtime.shipped import DEFAULT_MODEL, SIZES, shipped_model
 from export.quantization.calibration import TABLE, read_calibration
 from tests.helpers.places import ROOT
 
@@ -82,8 +83,11 @@ def test_a_committed_file_is_read_and_written_back_unchanged(path: Path) -> None
     assert to_json(FILES.get(path, read_calibration)(path)) == json.loads(path.read_text())
 
 
-def test_a_result_of_an_emulator_says_so() -> None:
-    assert all(load_document(path).device.emulated for path in (RESULTS / "emulated").glob("*.json"))
+def test_a_result_of_an_emulator_says_so_and_is_of_the_shipped_models() -> None:
+    shipped = {load_manifest(shipped_model(size)).model_sha256 for size in SIZES}
+    for document in map(load_document, (RESULTS / "emulated").glob("*.json")):
+        assert document.device.emulated
+        assert {result.model_sha256 for result in document.results} == shipped, "docs/devices.md quotes it as theirs"
 
 
 MAY_LACK = {"date", "device", "rewrites", "threads", "tools", "phantom_hc_mm", "phantom_hc_mm_x86_64"}

@@ -87,6 +87,10 @@ def test_a_broken_frame_set_ends_a_run_before_anything_is_measured(
 def test_two_sources_of_images_are_a_wrong_call(packed: Path, artifact: Path) -> None:
     with pytest.raises(UsageError, match="brings its own images"):
         main(["run", str(artifact), "--frame-set", str(packed), "--data", "phantom"])
+    with pytest.raises(UsageError, match="brings its own images"):
+        main(["run", str(artifact), "--frame-set", str(packed), "--split-part", "paper"])
+    with pytest.raises(UsageError, match="is a folder, not a frame set"):
+        main(["run", str(artifact), "--frame-set", str(packed.parent)])
 
 
 def test_artifacts_without_manifests_and_an_empty_folder_are_named(
