@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,6 @@ from benchmarks.common.measured import Measured, here_and_now
 from benchmarks.common.result_files import read_record
 from benchmarks.common.stage import call_stage
 from edge_runtime.artifact.manifest import load_manifest
-from edge_runtime.common.record import LEFT_OUT
 from edge_runtime.errors import FetalHeadError
 from edge_runtime.head.ellipse import Ellipse
 from edge_runtime.metrics import ImageScore
@@ -133,8 +132,7 @@ class FoldResult(Measured):
         recipe: ``full_int8``, or ``mixed_int8`` if that was beyond the budget.
         model_sha256: Hash of the artifact.
         images: Every image of the fold's test part.
-        val_images: Every image of its validation part, on which the export and the limits were chosen. None before
-            these were recorded.
+        val_images: Every image of its validation part, on which the export and the limits were chosen.
     """
 
     size: str
@@ -152,7 +150,7 @@ class FoldResult(Measured):
     recipe: str
     model_sha256: str
     images: tuple[Scored, ...]
-    val_images: tuple[Scored, ...] | None = field(default=None, metadata=LEFT_OUT)
+    val_images: tuple[Scored, ...]
 
 
 def all_folds(sizes: Sequence[str]) -> list[Fold]:

@@ -85,7 +85,7 @@ def seed_table(results: Sequence[tuple[Fold, FoldResult]]) -> str:
 
 def figures(result: FoldResult) -> tuple[float, ...]:
     """The figures of a training, as in :data:`HEADER`; NaN where nothing was measured."""
-    val, test = result.val_images or (), result.images
+    val, test = result.val_images, result.images
     differences = _differences(test)
     covered = [scored.covered for scored in test if scored.covered is not None]
     return (

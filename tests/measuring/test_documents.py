@@ -13,6 +13,7 @@ from benchmarks.common import device
 from benchmarks.common.measured import here_and_now
 from benchmarks.common.render import Paragraph, to_markdown
 from benchmarks.common.result_files import RESULTS
+from benchmarks.cross.fold import read_fold
 from benchmarks.fuzz.document import read_fuzz
 from benchmarks.int8.earlier_peers import read_earlier_peers
 from benchmarks.int8.emulated import read_emulated
@@ -49,6 +50,7 @@ READERS: dict[str, Callable[[Path], Any]] = {
     "peers/*.json": read_peers,
     "predict/instructions.json": read_counts,
     "predict/sizes.json": read_predicted,
+    "seeds/*.json": read_fold,
     "runtime/aarch64.json": read_emulated,
     "runtime/fuzz.json": read_fuzz,
     "runtime/outside.json": read_outside,

@@ -190,6 +190,9 @@ def test_folds_that_do_not_belong_together_are_refused(result: FoldResult) -> No
         check_together([result, other])
     other = replace(other, images=())
     check_together([result, other])
+    check_together(
+        [result, replace(other, config={**other.config, "batch_norm": "synced"})]
+    )  # the default, unsaid before
     for wrong in ({"config": {**other.config, "epochs": 2}}, {"data_sha256": "1"}, {"others": {}}):
         with pytest.raises(UsageError, match="in different ways or on other data"):
             check_together([result, replace(other, **wrong)])  # type: ignore[arg-type]
@@ -216,6 +219,11 @@ def test_seeds_are_compared(result: FoldResult, run_here: Run, phantom: Path, tm
     assert other.returncode == 2 and "trained in different ways" in other.stderr
     without = run_here("benchmarks", "seeds", "edge-s", "--data", phantom, "--results", tmp_path / "new")
     assert without.returncode == 1 and "test_set" in without.stderr and not (tmp_path / "new").exists()
+
+
+def test_the_page_shows_the_committed_seeds(run_here: Run) -> None:
+    shown = run_here("benchmarks", "seeds", "--table").stdout.rstrip()
+    assert "+-" in shown and shown in (ROOT / "docs/pareto.md").read_text(), "paste what seeds --table prints"
 
 
 def test_a_seed_is_trained_as_the_shipped_one() -> None:
