@@ -17,7 +17,7 @@ from train.checkpoint import INFO
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     listing = ", ".join(LEVERS)
-    parser.add_argument("names", nargs="*", metavar="LEVER", help=f"{listing} (default: all)")
+    parser.add_argument("names", nargs="*", metavar="LEVER", help=f"{listing} (default: all but {TAUGHT})")
     parser.add_argument("--table", action="store_true", help="print what has been measured, and train nothing")
     add_trainings(parser, RESULTS / "levers")
     parser.set_defaults(action=run)

@@ -12,6 +12,7 @@ from benchmarks.search.run import run_trials
 from benchmarks.search.stopping import stopping_table
 from benchmarks.search.trial import Trial, read_done, read_trial
 from benchmarks.trainings.arguments import add_trainings
+from benchmarks.trainings.jobs import result_path
 from edge_runtime.common.arguments import at_least, checked_out
 from edge_runtime.common.cli import say
 from edge_runtime.common.files import write_bytes, write_json
@@ -69,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     trials = [_point(name) for name in dict.fromkeys(args.names)] or list(POINTS.values())
     if args.list:
         for trial in trials:
-            done = (args.results / f"{trial.name}.json").exists()
+            done = result_path(trial.name, args.results).exists()
             size = "x".join(map(str, trial.strategy.image_size))
             say(f"{'done' if done else 'open'}  {trial.name:<44} {size}")
         return 0

@@ -11,6 +11,9 @@ from pathlib import Path
 from edge_runtime.common.cli import ending_text
 from edge_runtime.errors import FetalHeadError
 
+LOG = "log.txt"
+"""In the folder of a training."""
+
 ROOT = Path(__file__).resolve().parents[2]
 
 _running: set[subprocess.Popen[str]] = set()

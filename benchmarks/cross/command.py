@@ -6,12 +6,11 @@ import argparse
 from pathlib import Path
 
 from benchmarks.common.result_files import RESULTS
-from benchmarks.cross.fold import SCHEDULES, FoldResult, all_folds, read_fold
-from benchmarks.cross.run import run_folds
+from benchmarks.cross.fold import SCHEDULES, FoldResult, all_folds
+from benchmarks.cross.run import read_done, run_folds
 from benchmarks.cross.summary import size_table
 from benchmarks.cross.worst import draw, worst
 from benchmarks.trainings.arguments import add_trainings
-from benchmarks.trainings.jobs import result_path
 from edge_runtime.common.cli import counted, say
 from edge_runtime.common.files import write_bytes
 from edge_runtime.errors import UsageError
@@ -44,10 +43,8 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"There is no size '{unknown[0]}'. The sizes are: {', '.join(SCHEDULES)}.")
     folds = all_folds(list(dict.fromkeys(args.sizes or SCHEDULES)))
     all_done = bool(args.table or args.worst) or run_folds(args, folds)
-    done = [read_fold(path) for fold in folds if (path := result_path(fold.name, args.results)).exists()]
-    by_size = {size: some for size in SCHEDULES if (some := [result for result in done if result.size == size])}
-    if not by_size:
-        say(f"There are no results in {args.results} yet.")
+    done = read_done(folds, args.results)
+    by_size = {size: some for size in SCHEDULES if (some := [result for fold, result in done if fold.size == size])}
     for size, results in by_size.items():
         say(size_table(results))
         if args.worst:

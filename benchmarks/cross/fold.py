@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks.common.measured import Measured, here_and_now
 from benchmarks.common.result_files import read_record
-from benchmarks.common.stage import call_stage
+from benchmarks.common.stage import LOG, call_stage
 from edge_runtime.artifact.manifest import load_manifest
 from edge_runtime.errors import FetalHeadError
 from edge_runtime.head.ellipse import Ellipse
@@ -22,8 +22,6 @@ from train.data.score import score_result
 from train.data.splits import CROSS
 
 SCHEMA_VERSION = 1
-
-LOG = "log.txt"
 
 SCHEDULES: dict[str, tuple[str, ...]] = {
     "edge-s": ("--epochs", "60", "--lr", "2e-3"),

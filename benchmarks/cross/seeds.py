@@ -10,11 +10,10 @@ import numpy as np
 
 from benchmarks.common.result_files import RESULTS
 from benchmarks.common.tables import NOT_MEASURED, text_table
-from benchmarks.cross.fold import AS_SHIPPED, PSEUDO_LABELS, WHOLE, Fold, FoldResult, Scored, read_fold
-from benchmarks.cross.run import run_folds
+from benchmarks.cross.fold import AS_SHIPPED, PSEUDO_LABELS, WHOLE, Fold, FoldResult, Scored
+from benchmarks.cross.run import read_done, run_folds
 from benchmarks.cross.summary import check_alike
 from benchmarks.trainings.arguments import add_trainings
-from benchmarks.trainings.jobs import result_path
 from edge_runtime.common.arguments import at_least
 from edge_runtime.common.cli import say
 from edge_runtime.errors import UsageError
@@ -51,13 +50,8 @@ def run(args: argparse.Namespace) -> int:
         read_pseudo_labels(PSEUDO_LABELS, find_data(args.data).root)  # it says which images are missing
     folds = [Fold(size, WHOLE, seed) for seed in sorted(set(args.seeds)) for size in sizes]
     all_done = args.table or run_folds(args, folds)
-    results = [
-        (fold, read_fold(path))
-        for size in sizes
-        for fold in folds
-        if fold.size == size and (path := result_path(fold.name, args.results)).exists()
-    ]
-    say(seed_table(results) if results else f"There are no results in {args.results} yet.")
+    if results := read_done(folds, args.results):
+        say(seed_table(results))
     return 0 if all_done else 1
 
 
@@ -65,7 +59,7 @@ def seed_table(results: Sequence[tuple[Fold, FoldResult]]) -> str:
     """A row for each training, and one for each size with means and standard deviations over its seeds.
 
     Args:
-        results: The trainings, those of a size together.
+        results: The trainings; those of a size are shown together.
 
     Raises:
         UsageError: Those of a size differ in more than the seed.

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from benchmarks.common.stage import call_stage
+from benchmarks.common.stage import LOG, call_stage
 from benchmarks.common.tables import number
 from benchmarks.search.trial import Trial, TrialResult, read_trial, run_trial
 from benchmarks.trainings.arguments import read_places
@@ -22,7 +21,7 @@ from edge_runtime.common.record import from_json, to_json
 from edge_runtime.errors import UsageError
 from train.data.hc18 import find_data
 
-LOG, TRIAL, RESULT = "log.txt", "trial.json", "result.json"
+TRIAL, RESULT = "trial.json", "result.json"
 
 
 def run_trials(args: argparse.Namespace, trials: Sequence[Trial]) -> bool:
@@ -69,4 +68,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run_command(main))
+    run_command(main)

@@ -12,6 +12,7 @@ import numpy as np
 
 from benchmarks.common.measured import Measured, here_and_now
 from benchmarks.common.result_files import read_record
+from benchmarks.trainings.jobs import result_path
 from edge_runtime.common.record import LEFT_OUT
 from edge_runtime.frame.geometry import LETTERBOX
 from edge_runtime.metrics import ImageScore, paired_shifts
@@ -137,7 +138,7 @@ def read_trial(path: Path) -> TrialResult:
 
 def read_done(folder: Path, trials: Iterable[Trial]) -> list[TrialResult]:
     """The results of those trials that have one in a folder, in their order; errors are those of :func:`read_trial`."""
-    paths = (folder / f"{trial.name}.json" for trial in trials)
+    paths = (result_path(trial.name, folder) for trial in trials)
     return [read_trial(path) for path in paths if path.exists()]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common.device import this_device
-from benchmarks.common.stage import call_stage
+from benchmarks.common.stage import LOG, call_stage
 from benchmarks.study.results import SCHEMA_VERSION, TRAINING, TrainingResult
 from benchmarks.study.runs import RUNS, StudyRun, get_run
 from benchmarks.trainings.arguments import add_trainings, read_places
@@ -22,7 +22,6 @@ from edge_runtime.errors import FetalHeadError, UsageError
 from train.data.hc18 import Dataset, find_data
 from train.protocols import LEAK_FREE, PAPER, PAPER_FIRST
 
-LOG = "log.txt"
 PLAIN = ("--max-dice-drop", "inf", "--max-hc-shift-mm", "inf", "--rewrite", "none")
 """Full int8 by minimum and maximum, with the graph unchanged: what quantization costs each network is a result here and
 is not improved."""
