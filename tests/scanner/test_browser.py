@@ -184,7 +184,9 @@ def test_a_computer_that_is_too_slow_shows_no_number(page: Any, probe: Probe) ->
 def test_the_best_frame_is_frozen_and_goes_when_asked(page: Any, probe: Probe) -> None:
     page.goto(serve(probe, Segmenter.load()))
     shows(page, "NO SIGNAL")
-    page.keyboard.press("f")
+    with page.expect_response("**/best") as best:  # answered before there is a head
+        page.keyboard.press("f")
+    assert best.value.json() is None
     probe.give(HEAD)
     shows(page, A_NUMBER)
     page.locator("#freeze").click()
