@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -32,20 +33,38 @@ def cluster(address: str, cores: int, gpus: int) -> Iterator[tuple[Callable[[Cal
         options = {"num_cpus": cores, "num_gpus": gpus, "max_retries": LOST, "retry_exceptions": [StageKilled]}
         task = ray.remote(**options)(_answer)
 
+        asked: set[Any] = set()
+        calls, over = threading.Condition(), threading.Event()
+
         def do(work: Callable[[int], Any]) -> Any:
+            answer = task.remote(work, cores)
+            with calls:
+                asked.add(answer)
             try:
-                result, error = ray.get(task.remote(work, cores))
+                while not ray.wait([answer], timeout=0.2)[0]:
+                    if over.is_set():
+                        raise FetalHeadError("stopped")
+                result, error = ray.get(answer)
             except ray.exceptions.RayTaskError as failed:
                 raise failed.cause from None
             except ray.exceptions.RayError as lost:
                 raise FetalHeadError(
                     f"Ray failed ({type(lost).__name__}): {last_line(lost)}. What is done stays done: run it again."
                 ) from None
+            finally:
+                with calls:
+                    asked.discard(answer)
+                    calls.notify_all()
             if error is not None:
                 raise FetalHeadError(error)
             return result
 
-        yield do, _room(ray.nodes(), cores, gpus)
+        try:
+            yield do, _room(ray.nodes(), cores, gpus)
+        finally:  # a thread that waits for Ray while it is shut down can end this process
+            over.set()
+            with calls:
+                calls.wait_for(lambda: not asked)
 
 
 def _answer(work: Callable[[int], Any], cores: int) -> tuple[Any, str | None]:
