@@ -21,6 +21,7 @@ from benchmarks.common.tables import Columns, cells, text_table
 from benchmarks.roofline.operators import count_macs, fused
 from benchmarks.roofline.operators import measure as measure_operators
 from edge_runtime.common.cli import say
+from edge_runtime.common.stderr import own_stderr
 from edge_runtime.errors import FetalHeadError, ModelError
 from export.tflite.delegation import delegation
 from export.tflite.interpreter import load_interpreter
@@ -146,7 +147,7 @@ def measure(strategies: Mapping[str, Strategy], rounds: int, jobs: int) -> Laten
         try:
             found = measure_operators(model, name, rounds)
         except ModelError as error:  # without training, a range can be so narrow that LiteRT refuses it
-            say(f"{name}: {error}")
+            say(f"the operators of {error}")
             continue
         peaks.append(found.peak_gmac_s)
         for group, cost in zip(fused(model), found.operators, strict=True):
@@ -163,7 +164,7 @@ def measure(strategies: Mapping[str, Strategy], rounds: int, jobs: int) -> Laten
 
 def _convert(strategies: Mapping[str, Strategy], jobs: int) -> dict[str, tuple[bytes, int]]:
     """The .tflite file and the number of parameters of each, by name."""
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(jobs, get_context("spawn"), own_stderr) as pool:
         tasks = {name: pool.submit(convert_untrained, strategy) for name, strategy in strategies.items()}
         found = {}
         for name, task in tasks.items():
