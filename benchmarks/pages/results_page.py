@@ -8,6 +8,7 @@ from benchmarks.common.render import Block, Heading, Paragraph, Table, code, tab
 from benchmarks.common.tables import mean, number
 from benchmarks.pages.results_device import which_for_a_device
 from benchmarks.pages.results_leak_free import leak_free, recipes, seeds
+from benchmarks.pages.results_notebooks import by_the_notebooks
 from benchmarks.pages.results_paper import claims, flaws, paper_table, set_sizes, small
 from benchmarks.pages.results_speed import training_speed
 from benchmarks.pages.scores import label_code, paper_order, pooled_dice, trained_on
@@ -77,7 +78,7 @@ def build(
         sizes: Their speeds, one document for each kind of CPU.
     """
     blocks: list[Block] = [Heading(TITLE, 1), *_what_was_done(documents)]
-    for section in (paper_table, claims, small, set_sizes, flaws, leak_free, seeds):
+    for section in (paper_table, by_the_notebooks, claims, small, set_sizes, flaws, leak_free, seeds):
         blocks += section(documents)
     blocks += recipes(documents, latencies)
     if shipped:

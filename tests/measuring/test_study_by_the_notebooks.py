@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from statistics import mean, stdev
 
 import pytest
 import torch
 
 from benchmarks.__main__ import main
+from benchmarks.common.render import to_markdown
+from benchmarks.pages.results_notebooks import by_the_notebooks
 from benchmarks.study.results import JudgedEpoch, load_training
 from benchmarks.study.runs import RUNS
 from edge_runtime.common.record import to_json
@@ -24,7 +27,7 @@ def test_runs_are_picked_by_what_they_are(capsys: pytest.CaptureFixture[str], tm
     assert main(["study", "--protocol", "paper", "--image-size", "512", "512", "--seeds", "0", "1", "2", *here]) == 0
     names = [line.split()[1] for line in capsys.readouterr().out.splitlines()]
     seeds = ["decoder-all-paper-512", "decoder-all-paper-512-seed1", "decoder-all-paper-512-seed2"]
-    assert names == [*seeds, "encoder-only-paper-512", "full-paper-512"]
+    assert names == [*seeds, "encoder-only-paper-512", "full-paper-512", *(f"{name}-bfloat16" for name in seeds)]
     with pytest.raises(UsageError, match=r"no such run\. All of them"):
         main(["study", "--protocol", "paper", "--image-size", "100", "512", *here])
 
@@ -36,6 +39,24 @@ def test_a_run_by_the_notebooks_keeps_the_scores_of_every_epoch(name: str, tmp_p
     again = load_training(tmp_path / "a.json")
     assert again == result and again.name == name
     assert all(isinstance(epoch, JudgedEpoch) for epoch in again.history)
+
+
+def section(*names: str, dice: float) -> str:
+    results = {name: make_result(RUNS[name], dice) for name in names}
+    return to_markdown(by_the_notebooks(results))
+
+
+def test_the_page_has_the_papers_statistic_over_epochs_and_its_goal() -> None:
+    assert by_the_notebooks({"decoder-all-paper-first": make_result(RUNS["decoder-all-paper-first"])}) == []
+    one = section("decoder-all-paper-512-bfloat16", "encoder-only-paper", dice=0.97)
+    means = [100 * (0.97 - 0.1 / epoch) for epoch in range(6, 21)]
+    assert f"{mean(means):.2f} ({stdev(means):.2f})" in one and "97.77 (0.22) / 96.28 (0.38) / 92.87 (0.69)" in one
+    assert "| 96.50 / 96.50 / 96.50 |" in one and "with 1 seed; the paper 97.77 / 96.28 / 92.87." in one
+    assert "is missed. How far other seeds differ was not measured." in one
+    seeds = [f"decoder-all-paper-512{seed}" for seed in ("", "-seed1", "-seed2")]
+    three = section(*seeds, dice=0.99)
+    assert "with 3 seeds" in three and "is met. The SD over seeds is 0.00 / 0.00 / 0.00." in three
+    assert "The goal" not in section("decoder-all-paper", dice=0.99)
 
 
 def test_every_run_by_the_notebooks_can_be_trained() -> None:
