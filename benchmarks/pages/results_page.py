@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 
 from benchmarks.common.render import Block, Heading, Paragraph, Table, code, table_markdown
 from benchmarks.common.tables import mean, number
-from benchmarks.pages.results_device import which_for_a_device
-from benchmarks.pages.results_leak_free import leak_free, recipes, seeds
-from benchmarks.pages.results_notebooks import by_the_notebooks
-from benchmarks.pages.results_paper import claims, flaws, paper_table, set_sizes, small
-from benchmarks.pages.results_speed import training_speed
-from benchmarks.pages.scores import label_code, paper_order, pooled_dice, trained_on
+from benchmarks.pages.results.device import which_for_a_device
+from benchmarks.pages.results.leak_free import leak_free, recipes, seeds
+from benchmarks.pages.results.notebooks import by_the_notebooks
+from benchmarks.pages.results.paper import claims, flaws, paper_table, set_sizes, small
+from benchmarks.pages.results.scores import label_code, paper_order, pooled_dice, trained_on
+from benchmarks.pages.results.speed import training_speed
 from benchmarks.search.latency import LatencyDocument
 from benchmarks.study.findings import Documents, size_text
 from benchmarks.study.paper import HC18_RECORDS, OTHERS, REPEATABILITY_PERCENT, TABLE

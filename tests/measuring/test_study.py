@@ -18,8 +18,8 @@ from benchmarks.common.render import Figure, Heading, Paragraph, Table, markdown
 from benchmarks.common.tables import NOT_MEASURED
 from benchmarks.pages import results_leak_free, results_page, scores
 from benchmarks.pages.command import RESULTS_JSON, RESULTS_PAGE
-from benchmarks.pages.results_speed import training_speed
-from benchmarks.pages.scores import shipped_epochs
+from benchmarks.pages.results.scores import shipped_epochs
+from benchmarks.pages.results.speed import training_speed
 from benchmarks.pictures import strategy_overlays
 from benchmarks.search.sizes import MEASURED, load_sizes
 from benchmarks.study import findings

@@ -11,7 +11,7 @@ import torch
 
 from benchmarks.__main__ import main
 from benchmarks.common.render import to_markdown
-from benchmarks.pages.results_notebooks import by_the_notebooks
+from benchmarks.pages.results.notebooks import by_the_notebooks
 from benchmarks.study.results import JudgedEpoch, load_training
 from benchmarks.study.runs import RUNS
 from edge_runtime.common.record import to_json

@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.common.render import Block, Figure, Heading, Paragraph, Table, code
 from benchmarks.common.tables import number
-from benchmarks.pages.scores import OWN, own, paper_order, pooled_dice, trained_on
+from benchmarks.pages.results.scores import OWN, own, paper_order, pooled_dice, trained_on
 from benchmarks.pictures import training_plots
 from benchmarks.study import findings
 from benchmarks.study.findings import Documents, dice_of, difference, points, size_text

@@ -8,7 +8,7 @@ from benchmarks.common.device import cpu_text
 from benchmarks.common.render import Block, Figure, Heading, Paragraph, Table, code
 from benchmarks.common.scores import summary_of
 from benchmarks.common.tables import interval, mean, number
-from benchmarks.pages.scores import OWN, label, label_code, own, shipped_epochs, trained_on
+from benchmarks.pages.results.scores import OWN, label, label_code, own, shipped_epochs, trained_on
 from benchmarks.pictures import training_plots
 from benchmarks.study.findings import Documents
 from benchmarks.study.quantized import Row, rows

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from statistics import mean, stdev
 
 from benchmarks.common.render import Block, Heading, Paragraph, Table, code
-from benchmarks.pages.scores import OWN, own, trained_on
+from benchmarks.pages.results.scores import OWN, own, trained_on
 from benchmarks.study.findings import Documents, size_text
 from benchmarks.study.paper import IMAGE_SIZE, TABLE
 from benchmarks.study.results import JudgedEpoch, Pooled, TrainingResult

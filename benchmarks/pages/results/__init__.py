@@ -1,0 +1,1 @@
+"""Sections of the results page, :mod:`benchmarks.pages.results_page`."""
