@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.common.device import EMULATED
 from benchmarks.common.render import (
+    FIGURES,
     Block,
     Contents,
     Heading,
@@ -31,7 +33,7 @@ from benchmarks.suite.columns import is_shipped
 from benchmarks.suite.document import newest_result
 from edge_runtime.common.cli import counted, say
 from edge_runtime.common.optional import require
-from edge_runtime.errors import FetalHeadError
+from edge_runtime.errors import FetalHeadError, UsageError
 
 TITLE = "Fetal head segmentation on small CPUs: benchmark"
 
@@ -74,6 +76,8 @@ def run(args: argparse.Namespace) -> int:
     sources = read_sources(paths)
     for source, path in zip(sources, paths, strict=True):
         say(f"result: {path}, of {source.document.device.model or source.document.device.cpu or 'an unknown device'}")
+    pages = {"report": TITLE} if args.results else {"report": TITLE, "results": results_page.TITLE}
+    old = earlier_figures(args.out, pages)
     blocks = build(sources, args)
     files = markdown_files(blocks, args.out / "report.md")
     files[args.out / "report.html"] = to_html(TITLE, blocks).encode()
@@ -85,7 +89,29 @@ def run(args: argparse.Namespace) -> int:
         files |= markdown_files(page, args.out / "results.md")
         files[args.out / "results.html"] = to_html(results_page.TITLE, page).encode()
     write_files(files)
+    for figure in old - set(files):  # it may show patients' images that the new page does not
+        figure.unlink(missing_ok=True)
     return 0
+
+
+def earlier_figures(folder: Path, pages: Mapping[str, str]) -> set[Path]:
+    """The figures that earlier reports in a folder show.
+
+    Args:
+        folder: Where the new report goes.
+        pages: Title of each page, by the name of its files.
+
+    Raises:
+        UsageError: A file that would be replaced is no such page.
+    """
+    figures: set[Path] = set()
+    for name, title in pages.items():
+        for path, start in ((folder / f"{name}.md", "# {}"), (folder / f"{name}.html", "<title>{}</title>")):
+            text = path.read_text(errors="replace") if path.exists() else start.format(title)
+            if start.format(title) not in text:
+                raise UsageError(f"{path} is no report, so it is not replaced. Name another folder with --out.")
+            figures |= {folder / FIGURES / figure for figure in re.findall(rf"\]\({FIGURES}/([^/)]+)\)", text)}
+    return figures
 
 
 def build(sources: Sequence[Source], args: argparse.Namespace) -> list[Block]:

@@ -240,6 +240,27 @@ def test_a_page_that_shows_hc18_says_it_must_stay_here(hc18: Path, artifacts: Pa
         assert "do not publish or commit" in page and "phantom" not in page
 
 
+def test_a_new_report_keeps_no_figure_of_the_one_before_and_replaces_nothing_else(
+    result: Path, make: Make, artifacts: Path, tmp_path: Path
+) -> None:
+    text = report(tmp_path, artifacts, result)
+    figures = tmp_path / "figures"
+    first = {path.name for path in figures.iterdir()}
+    assert first and all(f"](figures/{name})" in text for name in first)
+    (figures / "mine.png").write_bytes(b"of the user")
+    other = make("other.json", lambda document: document["results"].pop())
+    text = report(tmp_path, None, other)
+    left = {path.name for path in figures.iterdir()}
+    assert {name for name in left if f"](figures/{name})" not in text} == {"mine.png"}
+    assert any("overlay" in name for name in first) and not any("overlay" in name for name in left)
+    for name in ("report.md", "report.html"):
+        (tmp_path / name).write_text("# Report of the ward")
+        with pytest.raises(UsageError, match=rf"{name} is no report, so it is not replaced"):
+            report(tmp_path, artifacts, result)
+        assert (tmp_path / name).read_text() == "# Report of the ward"
+        (tmp_path / name).unlink()
+
+
 def test_bad_results_are_named(result: Path, make: Make, tmp_path: Path) -> None:
     def later(document: dict[str, Any]) -> None:
         document["schema_version"] = 99
