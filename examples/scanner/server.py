@@ -49,9 +49,9 @@ def open_server(host: str, port: int, screen: Screen) -> WSGIServer:
         return body
 
     try:
-        return make_server(host, port, app, _Server, _Quiet)
+        return make_server(host or "127.0.0.1", port, app, _Server, _Quiet)  # none would mean every address
     except OSError as error:
-        raise UsageError(f"{host}:{port} cannot be served: {error}. Is another one running? Or give --port.") from None
+        raise UsageError(f"{host}:{port} cannot be served: {error.strerror}. Give another --port or --host.") from None
 
 
 def _find(screen: Screen, path: str) -> tuple[str, str, Iterable[bytes]]:

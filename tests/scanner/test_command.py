@@ -59,7 +59,7 @@ def frames(*call: str, count: int = 2) -> tuple[list[object], object]:
         (("docs/phantom.png",), "The size of a pixel is needed"),
         (("docs/phantom.png", "--pixel-size-mm", "0"), "not a number of millimetres above 0"),
         (("/dev/video-none", "--pixel-size-mm", "0.2"), "There is no device"),
-        (("--host", "192.0.2.1"), "cannot be served"),
+        (("--host", "192.0.2.1"), "cannot be served: Cannot assign requested address. Give another --port or --host."),
     ],
 )
 def test_a_wrong_call_is_told(call: tuple[str, ...], said: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -189,6 +189,11 @@ def test_what_is_wrong_with_a_clip_is_told_before_there_is_a_page(tmp_path: Path
     )
     done = subprocess.run([sys.executable, "-c", code, str(clip)], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1 and "fetal-head-edge[dicom]" in done.stderr and done.stdout == ""
+
+
+def test_an_empty_host_serves_this_computer_alone() -> None:
+    with open_server("", 0, Screen(None)) as server:
+        assert server.server_address[0] == "127.0.0.1"
 
 
 def test_the_prototype_is_as_short_as_it_is_said_to_be() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hmac
 import io
 import json
@@ -134,11 +135,14 @@ def open_server(host: str, port: int, token: str, sessions: Sessions, litert: di
         respond(f"{status} {_REASONS[status]}", [*sized, *_HEADERS])
         return [body]
 
+    if not host:
+        raise UsageError("--host is empty. Give an address of this computer, or leave it out for all of them.")
     try:
         return make_server(host, port, app, _Server6 if ":" in host else _Server, _Quiet)
     except (OSError, OverflowError) as error:
+        running = " Is another one running?" if getattr(error, "errno", None) == errno.EADDRINUSE else ""
         raise UsageError(
-            f"{host}:{port} cannot be served: {getattr(error, 'strerror', None) or error}. Is another one running? "
+            f"{host}:{port} cannot be served: {getattr(error, 'strerror', None) or error}.{running} "
             "Give another --port or --host."
         ) from None
 

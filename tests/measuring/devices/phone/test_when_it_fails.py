@@ -35,6 +35,7 @@ def test_a_port_in_use_and_an_address_of_another_computer(run: Run, litert: Path
         said = f"127.0.0.1:{port} cannot be served: Address already in use", "Give another --port"
         fails(run, 2, *said, call=(SMALL, "--litert", litert, "--port", port))
     fails(run, 2, "203.0.113.7:0 cannot be served", call=(SMALL, "--litert", litert, "--host", "203.0.113.7"))
+    fails(run, 2, "--host is empty", call=(SMALL, "--litert", litert, "--host", ""))
 
 
 def test_an_empty_folder_and_artifacts_without_manifests(run: Run, litert: Path, tmp_path: Path) -> None:
