@@ -44,6 +44,7 @@ from export.quantization.calibration import TABLE, read_calibration
 from tests.helpers.places import ROOT
 
 READERS: dict[str, Callable[[Path], Any]] = {
+    "cross/*.json": read_fold,
     "emulated/*.json": load_document,
     "interpreters/*.json": read_interpreters,
     "ladder/*.json": read_ladder,

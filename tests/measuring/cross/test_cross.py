@@ -221,9 +221,10 @@ def test_seeds_are_compared(result: FoldResult, run_here: Run, phantom: Path, tm
     assert without.returncode == 1 and "test_set" in without.stderr and not (tmp_path / "new").exists()
 
 
-def test_the_page_shows_the_committed_seeds(run_here: Run) -> None:
-    shown = run_here("benchmarks", "seeds", "--table").stdout.rstrip()
-    assert "+-" in shown and shown in (ROOT / "docs/pareto.md").read_text(), "paste what seeds --table prints"
+@pytest.mark.parametrize(("command", "page"), [("seeds", "docs/pareto.md"), ("cross", "docs/benchmarks.md")])
+def test_a_page_shows_the_committed_results(command: str, page: str, run_here: Run) -> None:
+    shown = run_here("benchmarks", command, "--table").stdout.rstrip()
+    assert "Dice" in shown and shown in (ROOT / page).read_text(), f"paste what {command} --table prints"
 
 
 def test_a_seed_is_trained_as_the_shipped_one() -> None:
