@@ -26,7 +26,7 @@ def test_the_command_measures_the_shipped_model(run: Run, tmp_path: Path) -> Non
     found = json.loads(out.read_text())
     (row,) = found["artifacts"]
     assert row["artifact"] == DEFAULT_MODEL.stem and set(row["step_ms"]) == set(AROUND)
-    assert all(v > 0 for v in row["step_ms"].values()) and row["invoke_ms"] > 1
+    assert all(v > 0 for v in row["step_ms"].values()) and row["invoke_ms"] > 0.1  # not seconds
     # two rounds: the median of sums is the sum of medians
     assert row["around_ms"] == pytest.approx(sum(row["step_ms"].values()))
     steps = read_overhead(out).artifacts[0].fresh

@@ -16,8 +16,9 @@ from PIL import Image
 from benchmarks.__main__ import main
 from benchmarks.common.render import Figure, Heading, Paragraph, Table, markdown_files, to_html
 from benchmarks.common.tables import NOT_MEASURED
-from benchmarks.pages import results_leak_free, results_page, scores
+from benchmarks.pages import results_page
 from benchmarks.pages.command import RESULTS_JSON, RESULTS_PAGE
+from benchmarks.pages.results import leak_free, scores
 from benchmarks.pages.results.scores import shipped_epochs
 from benchmarks.pages.results.speed import training_speed
 from benchmarks.pictures import strategy_overlays
@@ -320,7 +321,7 @@ def test_what_was_called_honest_is_called_leak_free() -> None:
 
 def test_every_table_names_its_machine_and_the_shipped_network_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     shipped = replace(scores.shipped_manifest(), strategy="edge")
-    for module in (scores, results_leak_free):
+    for module in (scores, leak_free):
         monkeypatch.setattr(module, "shipped_manifest", lambda: shipped)
     documents = {
         name: replace(run, machine=replace(DEVICE, cpu="Cortex-A76", machine="aarch64"))
