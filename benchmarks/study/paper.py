@@ -22,6 +22,16 @@ class PaperRow:
     dice: tuple[float, float]
     miou: tuple[float, float]
 
+    @property
+    def figures(self) -> tuple[tuple[float, float], ...]:
+        """The three with their SDs, in the order in which they are printed."""
+        return self.pixel_accuracy, self.dice, self.miou
+
+    @property
+    def means(self) -> list[float]:
+        """The three without their SDs."""
+        return [mean for mean, _ in self.figures]
+
 
 TABLE = {
     "unet-scratch": PaperRow((97.33, 0.39), (95.56, 0.62), (91.56, 1.16)),

@@ -37,8 +37,10 @@ def cluster(address: str, cores: int, gpus: int) -> Iterator[tuple[Callable[[Cal
         calls, over = threading.Condition(), threading.Event()
 
         def do(work: Callable[[int], Any]) -> Any:
-            answer = task.remote(work, cores)
             with calls:
+                if over.is_set():
+                    raise FetalHeadError("stopped")
+                answer = task.remote(work, cores)
                 asked.add(answer)
             try:
                 while not ray.wait([answer], timeout=0.2)[0]:
@@ -62,8 +64,8 @@ def cluster(address: str, cores: int, gpus: int) -> Iterator[tuple[Callable[[Cal
         try:
             yield do, _room(ray.nodes(), cores, gpus)
         finally:  # a thread that waits for Ray while it is shut down can end this process
-            over.set()
             with calls:
+                over.set()
                 calls.wait_for(lambda: not asked)
 
 

@@ -76,12 +76,12 @@ def run(args: argparse.Namespace) -> int:
     sources = read_sources(paths)
     for source, path in zip(sources, paths, strict=True):
         say(f"result: {path}, of {source.document.device.model or source.document.device.cpu or 'an unknown device'}")
-    pages = {"report": TITLE} if args.results else {"report": TITLE, "results": results_page.TITLE}
-    old = earlier_figures(args.out, pages)
+    runs = {} if args.results else load_all()
+    old = earlier_figures(args.out, {"report": TITLE, **({"results": results_page.TITLE} if runs else {})})
     blocks = build(sources, args)
     files = markdown_files(blocks, args.out / "report.md")
     files[args.out / "report.html"] = to_html(TITLE, blocks).encode()
-    if not args.results and (runs := load_all()):
+    if runs:
         page = [
             *results_page.build(runs, load_latencies(), load_speeds()),
             *strategy_overlays.section(args.runs, args.data, runs),
@@ -107,10 +107,13 @@ def earlier_figures(folder: Path, pages: Mapping[str, str]) -> set[Path]:
     figures: set[Path] = set()
     for name, title in pages.items():
         for path, start in ((folder / f"{name}.md", "# {}"), (folder / f"{name}.html", "<title>{}</title>")):
-            text = path.read_text(errors="replace") if path.exists() else start.format(title)
+            if not path.is_file():
+                continue
+            text = path.read_text(errors="replace")
             if start.format(title) not in text:
                 raise UsageError(f"{path} is no report, so it is not replaced. Name another folder with --out.")
-            figures |= {folder / FIGURES / figure for figure in re.findall(rf"\]\({FIGURES}/([^/)]+)\)", text)}
+            if path.suffix == ".md":  # the other holds its figures itself
+                figures |= {folder / FIGURES / figure for figure in re.findall(rf"\]\({FIGURES}/([^/)]+)\)", text)}
     return figures
 
 

@@ -190,9 +190,8 @@ def test_folds_that_do_not_belong_together_are_refused(result: FoldResult) -> No
         check_together([result, other])
     other = replace(other, images=())
     check_together([result, other])
-    check_together(
-        [result, replace(other, config={**other.config, "batch_norm": "synced"})]
-    )  # the default, unsaid before
+    unsaid_before = {**other.config, "batch_norm": "synced"}  # the default
+    check_together([result, replace(other, config=unsaid_before)])
     for wrong in ({"config": {**other.config, "epochs": 2}}, {"data_sha256": "1"}, {"others": {}}):
         with pytest.raises(UsageError, match="in different ways or on other data"):
             check_together([result, replace(other, **wrong)])  # type: ignore[arg-type]
