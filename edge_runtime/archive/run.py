@@ -17,7 +17,7 @@ from edge_runtime.archive.pool import run_on_ray
 from edge_runtime.archive.sources import Source, find_source
 from edge_runtime.archive.worker import Job, Report, done_parts, run_here
 from edge_runtime.artifact.manifest import manifest_path
-from edge_runtime.common.files import read_bounded
+from edge_runtime.common.files import read_bounded, remove_temporary
 from edge_runtime.common.lock import locked
 from edge_runtime.errors import UsageError
 from edge_runtime.segmenter import Segmenter
@@ -130,6 +130,12 @@ def measure(archive: Archive, processes: int | None, address: str | None) -> Ite
     if processes == 1 and address is None:
         return run_here(archive.job, archive.missing)
     return run_on_ray(archive.job, archive.missing, processes, address)
+
+
+def tidy(out: Place) -> None:
+    """Remove what killed processes had begun to write. Call it once all is measured: nobody writes rows then."""
+    if out.store is None:
+        remove_temporary(out.path)
 
 
 def held(out: Place) -> AbstractContextManager[None]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from edge_runtime.archive.place import open_place
 from edge_runtime.archive.plan import ROWS, Settings
 from edge_runtime.archive.progress import Progress
-from edge_runtime.archive.run import Archive, find_archive, held, measure
+from edge_runtime.archive.run import Archive, find_archive, held, measure, tidy
 from edge_runtime.commands.measure import add_dicom_options, add_image_options, is_for_one_size, read_pixel_size
 from edge_runtime.common.arguments import add_help, at_least, check_folder
 from edge_runtime.common.cli import clock, counted, json_line, printable, say
@@ -87,6 +87,7 @@ def run(args: argparse.Namespace) -> int:
         if not args.json:
             _say_begin(archive)
         progress = _measure(archive, processes, args)
+        tidy(out)
     if args.json:
         say(
             json_line(

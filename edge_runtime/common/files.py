@@ -90,6 +90,12 @@ def write_bytes(path: Path, data: bytes) -> None:
         raise UsageError(f"{path} cannot be written: {error}. Choose a folder you may write to, with room.") from error
 
 
+def remove_temporary(folder: Path) -> None:
+    """Remove what processes that were killed had begun to write to a folder or below; nobody may be writing there."""
+    for path in folder.rglob(".*.tmp"):
+        path.unlink(missing_ok=True)
+
+
 def write_new(path: Path, data: bytes, mode: int) -> None:
     """Write a file that must not exist yet, whole or not at all; folders are made.
 

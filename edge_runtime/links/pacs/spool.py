@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from edge_runtime.common.files import read_bounded, write_bytes, write_json
+from edge_runtime.common.files import read_bounded, remove_temporary, write_bytes, write_json
 from edge_runtime.common.lock import LOCK, locked
 from edge_runtime.common.record import from_json, to_json
 from edge_runtime.errors import FetalHeadError, InputError, UsageError
@@ -113,8 +113,7 @@ class Spool:
 
     def tidy(self) -> None:
         """Finish what a killed run left: files that were confirmed, and temporary files."""
-        for temporary in self.folder.rglob(".*.tmp"):
-            temporary.unlink()
+        remove_temporary(self.folder)
         for place in self.waiting():
             sent = self._sent(place)
             if sent is not None and sent.sha256 == _sha256(place):
