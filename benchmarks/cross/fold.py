@@ -67,6 +67,11 @@ class Fold:
         return f"{self.size}-seed{self.seed}" if self.split == WHOLE else f"{self.size}-{self.split}"
 
     @property
+    def epochs(self) -> int:
+        """Of its schedule."""
+        return int(self.arguments[self.arguments.index("--epochs") + 1])
+
+    @property
     def arguments(self) -> tuple[str, ...]:
         """Arguments of ``python -m train``."""
         schedule = AS_SHIPPED if self.split == WHOLE else SCHEDULES

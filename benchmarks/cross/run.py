@@ -36,8 +36,8 @@ def run_folds(args: argparse.Namespace, folds: Sequence[Fold]) -> bool:
     data, runs = str(dataset.root.resolve()), args.runs.resolve()
 
     def job(fold: Fold) -> Job:
-        folder = runs / fold.name
-        return Job(fold.name, folder / LOG, partial(run_fold, fold, data, folder, args.epochs), _told)
+        folder, asked = runs / fold.name, {"epochs": args.epochs or fold.epochs, "data": dataset.title}
+        return Job(fold.name, folder / LOG, partial(run_fold, fold, data, folder, args.epochs), _told, asked)
 
     return run_jobs([job(fold) for fold in folds], places)
 

@@ -45,8 +45,12 @@ def run_trials(args: argparse.Namespace, trials: Sequence[Trial]) -> bool:
     data, runs = str(dataset.root.resolve()), args.runs.resolve()
     if args.epochs:
         trials = [replace(trial, settings={**trial.settings, "epochs": args.epochs}) for trial in trials]
-    jobs = [Job(t.name, runs / t.name / LOG, partial(_do, t, data, runs / t.name), _summary) for t in trials]
-    return run_jobs(jobs, places)
+
+    def job(trial: Trial) -> Job:
+        folder, asked = runs / trial.name, {"epochs": trial.config.epochs, "data": dataset.title}
+        return Job(trial.name, folder / LOG, partial(_do, trial, data, folder), _summary, asked)
+
+    return run_jobs([job(trial) for trial in trials], places)
 
 
 def _do(trial: Trial, data: str, folder: Path, cores: int) -> TrialResult:

@@ -41,8 +41,13 @@ def run(args: argparse.Namespace) -> int:
     data, runs = str(dataset.root.resolve()), args.runs.resolve()
     options = {"--epochs": args.epochs, "--limit": args.limit, "--device": args.device, "--data": data}
     extra = [word for name, value in options.items() if value for word in (name, str(value))]
-    jobs = [Job(e.name, runs / e.name / LOG, partial(_do, e, data, runs / e.name, extra), _summary) for e in chosen]
-    return 0 if run_jobs(jobs, places) else 1
+
+    def job(each: StudyRun) -> Job:
+        folder = runs / each.name
+        asked = {"epochs": args.epochs or each.epochs, "data": dataset.title, "limit": args.limit}
+        return Job(each.name, folder / LOG, partial(_do, each, data, folder, extra), _summary, asked)
+
+    return 0 if run_jobs([job(each) for each in chosen], places) else 1
 
 
 def _chosen(args: argparse.Namespace) -> list[StudyRun]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edge_runtime.errors import UsageError
+from train.config import PROTOCOLS, TrainConfig
 from train.protocols import LEAK_FREE, PAPER, PAPER_FIRST
 from train.strategies import STRATEGIES, get_strategy
 from train.weights import TONYLINS
@@ -74,6 +75,11 @@ class StudyRun:
         if self.seed:
             arguments += ["--seed", str(self.seed)]
         return arguments
+
+    @property
+    def epochs(self) -> int:
+        """Passes over the training part: those of the protocol."""
+        return int(PROTOCOLS[self.protocol].get("epochs", TrainConfig.epochs))
 
     @property
     def command(self) -> str:

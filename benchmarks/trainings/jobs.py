@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import platform
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,7 @@ from benchmarks.trainings import on_ray
 from edge_runtime.common.cli import clock, counted, say
 from edge_runtime.common.files import write_json
 from edge_runtime.common.record import to_json
-from edge_runtime.errors import FetalHeadError
+from edge_runtime.errors import FetalHeadError, UsageError
 
 Work = Callable[[int], Any]
 """Given a number of cores, gives a result record. It is pickled, so that a node of a cluster can do it. If it is done
@@ -33,12 +36,14 @@ class Job:
         log: Where its progress is.
         work: Does it.
         summary: One phrase about its result record.
+        asked: What its result file has to say of its settings, see :func:`settings_of`.
     """
 
     name: str
     log: Path
     work: Work
     summary: Callable[[Any], str]
+    asked: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -62,13 +67,27 @@ class Places:
     gpus: int = 0
 
     @contextmanager
-    def open(self) -> Iterator[tuple[Callable[[Work], Any], int]]:
-        """How a job's work is done, and how many at a time."""
+    def open(self) -> Iterator[tuple[Callable[[Job], Any], int]]:
+        """How a job is done, and how many at a time."""
         if self.address is None:
-            yield lambda work: work(self.cores), self.jobs or 1
+            yield lambda job: job.work(self.cores), self.jobs or 1
         else:
             with on_ray.cluster(self.address, self.cores, self.gpus) as (do, room):
-                yield do, min(self.jobs or room, room)
+                yield lambda job: do(shared(job)), min(self.jobs or room, room)
+
+
+def shared(job: Job) -> Work:
+    """A job's work, for a node that must see the folder in which its log is begun here."""
+    add_to_log(job.log, "")
+    return partial(_where_seen, job.work, job.log)
+
+
+def _where_seen(work: Work, log: Path, cores: int) -> Any:
+    if not log.exists():
+        raise FetalHeadError(
+            f"the node {platform.node()} does not see {log}: give a --runs that is the same folder on all nodes"
+        )
+    return work(cores)
 
 
 def run_jobs(jobs: Sequence[Job], places: Places) -> bool:
@@ -78,10 +97,11 @@ def run_jobs(jobs: Sequence[Job], places: Places) -> bool:
         False if a job failed.
 
     Raises:
+        UsageError: A result file is that of other settings.
         FetalHeadError: The cluster cannot be reached.
     """
     jobs = list({job.name: job for job in jobs}.values())
-    todo = [job for job in jobs if not result_path(job.name, places.results).exists()]
+    todo = [job for job in jobs if not _is_done(job, result_path(job.name, places.results))]
     say(f"{len(todo)} of {counted(len(jobs), 'training')} to do; results go to {places.results}")
     if not todo:
         return True
@@ -108,6 +128,29 @@ def result_path(name: str, results: Path) -> Path:
     return results / f"{name}.json"
 
 
+def settings_of(result: Mapping[str, Any]) -> dict[str, object]:
+    """What a result file says of its training: number of epochs, title of the data, most images of a part."""
+    data = result["data"]
+    title, limit = (data, None) if isinstance(data, str) else (data["title"], data["limit"])
+    return {"epochs": result["config"]["epochs"], "data": title, "limit": limit}
+
+
+def _is_done(job: Job, path: Path) -> bool:
+    if not path.exists():
+        return False
+    try:
+        found = settings_of(json.loads(path.read_text())) if job.asked else {}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{path} is not a result file ({error!r}). Move it away, or name another --results.") from None
+    for name, asked in job.asked.items():
+        if found[name] != asked:
+            raise UsageError(
+                f"{path} is the result of another call: {name} {found[name]} there, {asked} in this call. Name another "
+                "--results, repeat the first call, or move the file away."
+            )
+    return True
+
+
 class _Crew:
     """What threads that do jobs count together."""
 
@@ -117,7 +160,7 @@ class _Crew:
         self.not_started = 0
         self.stopped = False
 
-    def one(self, job: Job, do: Callable[[Work], Any]) -> None:
+    def one(self, job: Job, do: Callable[[Job], Any]) -> None:
         if self._end is not None and time.monotonic() > self._end:
             with self._lock:
                 self.not_started += 1
@@ -125,7 +168,7 @@ class _Crew:
         say(f"{job.name}: started; its progress is in {job.log}")
         started = time.monotonic()
         try:
-            result = do(job.work)
+            result = do(job)
             write_json(result_path(job.name, self._results), to_json(result))
             told = f"{job.summary(result)}, done in {clock(time.monotonic() - started)}"
         except Exception as error:  # the others are still done

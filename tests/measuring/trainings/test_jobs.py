@@ -15,11 +15,13 @@ from typing import Any
 import pytest
 
 from benchmarks.study.results import load_training
-from benchmarks.trainings.jobs import Job, Places, run_jobs
+from benchmarks.trainings.jobs import Job, Places, run_jobs, shared
+from edge_runtime.common.files import write_json
 from edge_runtime.errors import FetalHeadError
 from tests.helpers.nodes.ray_cluster import short_folder, two_nodes
 from tests.helpers.nodes.sessions import end, gone, in_session
 from tests.helpers.places import ROOT, Run
+from train.data.hc18 import find_data
 
 RUNS = ("decoder-all-paper-first-128", "encoder-only-paper-first-128")
 EPOCHS = 6
@@ -158,3 +160,34 @@ def test_a_fault_of_this_program_costs_its_job_alone(tmp_path: Path, capsys: pyt
     assert "Traceback" in (tmp_path / "wrong.txt").read_text() and said.count("good: started") == 1
     assert [path.name for path in (tmp_path / "results").iterdir()] == ["good.json"]
     assert run_jobs(jobs[2:], Places(tmp_path / "results", 2, 1))
+
+
+def test_a_result_of_other_settings_is_not_taken_for_this_calls(run_here: Run, phantom: Path, tmp_path: Path) -> None:
+    results, title = tmp_path / "results", find_data(str(phantom)).title
+    write_json(results / f"{RUNS[0]}.json", {"config": {"epochs": 3}, "data": {"title": title, "limit": 4}})
+    write_json(results / "lean-16-96x144.json", {"config": {"epochs": 3}, "data": title})
+    write_json(results / "edge-s-cross-1.json", {"config": {"epochs": 3}, "data": "HC18"})
+    places = ("--runs", tmp_path / "runs", "--results", results, "--data", phantom)
+    for command in (("study", RUNS[0], "--limit", 4), ("pareto", "lean-16-96x144"), ("cross", "edge-s")):
+        for epochs in (1, None):
+            done = run_here("benchmarks", *command, *places, *(["--epochs", epochs] if epochs else []))
+            assert done.returncode == 2 and "is the result of another call: epochs 3 there, " in done.stderr
+    done = run_here("benchmarks", "cross", "edge-s", *places, "--epochs", 3)
+    assert done.returncode == 2 and f"data HC18 there, {title} in this call" in done.stderr
+    done = run_here("benchmarks", "study", RUNS[0], *places, "--epochs", 3, "--limit", 5)
+    assert done.returncode == 2 and "limit 4 there, 5 in this call" in done.stderr
+    done = run_here("benchmarks", "study", RUNS[0], *places, "--epochs", 3, "--limit", 4)
+    assert done.returncode == 0 and "0 of 1 training to do" in done.stdout
+    (results / f"{RUNS[0]}.json").write_text("[")
+    done = run_here("benchmarks", "study", RUNS[0], *places, "--epochs", 3)
+    assert done.returncode == 2 and "is not a result file" in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_node_that_does_not_see_the_runs_says_so(tmp_path: Path) -> None:
+    job = Job("one", tmp_path / "runs" / "log.txt", int, str)
+    work = shared(job)
+    assert work(2) == 2
+    (tmp_path / "runs" / "log.txt").unlink()
+    with pytest.raises(FetalHeadError, match=r"does not see .*give a --runs that is the same folder on all nodes"):
+        work(2)
