@@ -11,13 +11,14 @@ from edge_runtime.common.cli import counted, say
 from edge_runtime.common.files import write_json
 from edge_runtime.common.record import to_json
 from edge_runtime.errors import UsageError
+from edge_runtime.shipped import find_model
 from export.tflite.report import read_model
 from export.tflite.timing import RUNS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("model", type=Path, metavar="FILE", help=".tflite file")
+    parser.add_argument("model", type=Path, metavar="FILE", help=".tflite file, or edge-s, edge-m or edge-l")
     parser.add_argument(
         "--runs", type=at_least(1), default=RUNS, metavar="N", help="runs of each, in turns (default: %(default)s)"
     )
@@ -36,11 +37,12 @@ def run(args: argparse.Namespace) -> int:
         ModelError: The file is not a model, or LiteRT cannot run it.
     """
     checked_out(args.out, args.overwrite)
-    if not args.model.is_file():
-        raise UsageError(f"There is no model file {args.model}.")
-    model = read_model(args.model)
-    say(f"{args.model.name}: {counted(len(model.operators), 'operator')}, {args.runs} runs each")
-    found = measure(model, args.model.name, args.runs)
+    file = find_model(args.model)
+    if not file.is_file():
+        raise UsageError(f"There is no model file {file}.")
+    model = read_model(file)
+    say(f"{file.name}: {counted(len(model.operators), 'operator')}, {args.runs} runs each")
+    found = measure(model, file.name, args.runs)
     say(table(found, args.most))
     if args.out:
         write_json(args.out, to_json(found))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from benchmarks.predict.cost import counted_table, document, is_full_int8, operator_table, predict, table
 from benchmarks.predict.published import table as published_table
+from edge_runtime.artifact.find import find_models
 from edge_runtime.common.arguments import add_out, checked_out
 from edge_runtime.common.cli import say
 from edge_runtime.common.files import write_json
@@ -24,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         type=Path,
         metavar="FILE_OR_FOLDER",
-        help=".tflite files in full int8, or folders with such files, also in subfolders",
+        help=".tflite files in full int8, folders with such files, also in subfolders, or sizes such as edge-s",
     )
     parser.add_argument("--operators", action="store_true", help="list each operator, too")
     parser.add_argument(
@@ -47,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
         if not args.places:
             return 0
     if not args.places:
-        raise UsageError("Name a .tflite file in full int8, or a folder with such files.")
+        raise UsageError("Name a .tflite file in full int8, a folder with such files, or a size such as edge-s.")
     models = list(_models(args.places))
     found = document([predict(model, path.name, args.operators) for path, model in models])
     say(table(found))
@@ -65,13 +66,9 @@ def run(args: argparse.Namespace) -> int:
 def _models(places: Sequence[Path]) -> Iterator[tuple[Path, Model]]:
     """The named files, and of the folders those in full int8."""
     for place in places:
+        found = [(path, read_model(path)) for path in find_models([place])]
         if place.is_dir():
-            found = [(path, read_model(path)) for path in sorted(place.rglob("*.tflite"))]
-            chosen = [(path, model) for path, model in found if is_full_int8(model)]
-            if not chosen:
+            found = [(path, model) for path, model in found if is_full_int8(model)]
+            if not found:
                 raise UsageError(f"{place} has no .tflite file in full int8. Make one with: python -m export")
-            yield from chosen
-        elif place.is_file():
-            yield place, read_model(place)
-        else:
-            raise UsageError(f"There is no file or folder {place}.")
+        yield from found

@@ -28,7 +28,8 @@ def add_places(
         type=Path,
         default=[default],
         metavar="FOLDER_OR_FILE",
-        help=f"folders of artifacts, with their subfolders, or .tflite files (default: {default_text})",
+        help="folders of artifacts, with their subfolders, .tflite files, or sizes such as edge-s "
+        f"(default: {default_text})",
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from edge_runtime.artifact.manifest import manifest_path
 from edge_runtime.errors import UsageError
+from edge_runtime.shipped import find_model
 
 SUFFIX = ".tflite"
 
@@ -18,7 +19,7 @@ def find_models(places: Sequence[Path], *, artifacts: bool = False) -> list[Path
     (macOS leaves ``._name`` beside each file on foreign disks).
 
     Args:
-        places: Files and folders.
+        places: Files and folders; and names of shipped sizes, unless there is a file or folder of that name.
         artifacts: Take only artifacts: files that end in .tflite and, below a folder, have a manifest beside them.
 
     Returns:
@@ -28,7 +29,8 @@ def find_models(places: Sequence[Path], *, artifacts: bool = False) -> list[Path
         UsageError: A place does not exist, or holds no such file.
     """
     found: dict[Path, Path] = {}
-    for place in places:
+    for named in places:
+        place = named if named.exists() else find_model(named)
         if place.is_file() and not (artifacts and place.suffix.lower() != SUFFIX):
             here = [place]
         elif place.is_dir():

@@ -30,7 +30,9 @@ def build_parser() -> argparse.ArgumentParser:
         "python -m export audit artifacts/edge-m/*.tflite",
         "python -m export audit their_model.tflite --as full_int8",
     )
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help=".tflite files, or folders of them")
+    parser.add_argument(
+        "files", nargs="+", type=Path, metavar="FILE", help=".tflite files, folders of them, or sizes such as edge-s"
+    )
     parser.add_argument(
         "--as",
         dest="recipe",

@@ -17,7 +17,7 @@ from edge_runtime.common.provenance import git_commit, tool_versions
 from edge_runtime.errors import UsageError
 from edge_runtime.quality.limits import Limits, read_limits
 from edge_runtime.segmenter import Segmenter
-from edge_runtime.shipped import DEFAULT_MODEL
+from edge_runtime.shipped import DEFAULT_SIZE, find_model
 from export.artifact import sign_again
 from export.quality.cases import REAL, Examined, gather, gather_others, good_cases, others_of, parts_of, refused
 from export.quality.derive_limits import COVERAGE, LEAST_IMAGES, MARGIN, MORE, derive
@@ -37,13 +37,19 @@ def build_parser() -> argparse.ArgumentParser:
         "Derive when an artifact refuses a frame, its trust, and the interval beside a circumference, from the images "
         "it was trained and chosen on, from other looks of them, from frames from elsewhere and from bad frames. "
         "With --scanner, calibrate it for your own scanner instead: give --data a folder of 20 or more of its images "
-        "in HC18's layout; the interval and the known look are taken from them, the rest stays. If FILE is given, the "
-        "result is written into its manifest. Without FILE the shipped model is measured, and nothing is written "
-        "unless --write is given. A signature of the earlier manifest is removed: sign again.",
+        "in HC18's layout; the interval and the known look are taken from them, the rest stays. The result is written "
+        "into the manifest of FILE. That of a shipped model, by its name or by default, is written only with --write. "
+        "A signature of the earlier manifest is removed: sign again.",
         "python -m export quality artifacts/edge-m/edge-m-full_int8.tflite",
         "python -m export quality --scanner 'clinic B, probe C' --data clinic-b own/edge-m-full_int8.tflite",
     )
-    parser.add_argument("model", nargs="?", type=Path, metavar="FILE", help=".tflite file (default: the shipped one)")
+    parser.add_argument(
+        "model",
+        nargs="?",
+        type=Path,
+        metavar="FILE",
+        help=f".tflite file, or edge-s, edge-m or edge-l (default: {DEFAULT_SIZE})",
+    )
     add_data(parser)
     add_others(parser)
     parser.add_argument(
@@ -56,7 +62,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main(argv: list[str]) -> int:
     """Run the command; returns its exit code."""
     args = build_parser().parse_args(argv)
-    model = args.model or DEFAULT_MODEL
+    model = find_model(args.model)
     dataset = find_data(args.data)
     say(f"data: {dataset.summary}")
     manifest = load_manifest(model)
@@ -66,7 +72,7 @@ def main(argv: list[str]) -> int:
         record = _calibrated(segmenter, manifest, dataset, args.scanner)
     else:
         record = _derived(segmenter, dataset, args.others or find_others())
-    write_limits(model, record, args.write or args.model is not None)
+    write_limits(model, record, args.write or model == args.model)
     return 0
 
 

@@ -30,7 +30,13 @@ def build_parser() -> argparse.ArgumentParser:
         "holds the model's hash. If one artifact's files do not belong together, none is signed.",
         "python -m export sign artifacts/edge-m --key release.key",
     )
-    sign.add_argument("artifacts", nargs="+", type=Path, metavar="ARTIFACT", help=".tflite files, or folders of them")
+    sign.add_argument(
+        "artifacts",
+        nargs="+",
+        type=Path,
+        metavar="ARTIFACT",
+        help=".tflite files, folders of them, or sizes such as edge-s",
+    )
     sign.add_argument("--key", type=Path, required=True, metavar="FILE", help="private key, from keygen")
     sign.add_argument("--force", action="store_true", help="replace the signature of another key")
     sign.set_defaults(run=lambda args: sign_artifacts(args.artifacts, args.key, args.force))

@@ -18,6 +18,7 @@ from edge_runtime.errors import UsageError
 from edge_runtime.quality.limits import read_limits
 from edge_runtime.quality.look import FIGURES
 from edge_runtime.segmenter import Segmenter
+from edge_runtime.shipped import shipped_model
 from export.commands import quality
 from export.commands.quality import describe
 from export.quality.cases import COMPOUND, Examined, good_cases, is_shown, others_of, parts_of
@@ -219,6 +220,16 @@ def test_the_command_calibrates_an_artifact(run: Run, own: Path, tmp_path: Path)
     done = run(*call[:-1], few, own)
     assert done.returncode == 2 and " of 12 images are shown" in done.stderr and "Add images" in done.stderr
     assert own.with_suffix(".json").read_bytes() == manifest
+
+
+def test_a_shipped_model_is_changed_only_with_write(monkeypatch: pytest.MonkeyPatch, phantom: Path, own: Path) -> None:
+    calls: list[tuple[Path, bool]] = []
+    monkeypatch.setattr(quality, "_calibrated", lambda *_: {})
+    monkeypatch.setattr(quality, "write_limits", lambda model, _, write: calls.append((model, write)))
+    for words in ([], ["edge-s"], ["edge-s", "--write"], [str(own)]):
+        quality.main(["--scanner", "clinic B", "--data", str(phantom), *words])
+    edge_s, edge_m = shipped_model("edge-s"), shipped_model("edge-m")
+    assert calls == [(edge_m, False), (edge_s, False), (edge_s, True), (own, True)]
 
 
 def test_the_command_records_what_limits_were_derived_from(

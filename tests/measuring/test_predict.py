@@ -246,7 +246,7 @@ def test_the_published_measurements_are_shown(capsys: pytest.CaptureFixture[str]
 def test_what_cannot_be_predicted_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="Name a "):
         main(["predict"])
-    with pytest.raises(UsageError, match="There is no file or folder"):
+    with pytest.raises(UsageError, match="neither a folder nor a"):
         main(["predict", str(tmp_path / "none.tflite")])
     (tmp_path / "float.tflite").write_bytes(peak_model(integer=False))
     with pytest.raises(UsageError, match="has no "):

@@ -13,6 +13,7 @@ from edge_runtime.artifact.find import find_models
 from edge_runtime.common.cli import ending_text
 from edge_runtime.common.files import write_bytes, write_json, write_new
 from edge_runtime.errors import UsageError
+from edge_runtime.shipped import shipped_model
 from tests.helpers.places import ROOT
 
 
@@ -124,3 +125,13 @@ def test_models_are_found_once_and_hidden_files_are_none(tmp_path: Path) -> None
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match=r"holds no \.tflite file"):
         find_models([tmp_path, tmp_path / "empty"])
+
+
+def test_a_shipped_size_is_a_model_unless_a_folder_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert find_models([Path("edge-s")]) == [shipped_model("edge-s")]
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "edge-s").mkdir()
+    (tmp_path / "edge-s" / "mine.tflite").write_bytes(b"")
+    assert find_models([Path("edge-s")]) == [Path("edge-s/mine.tflite")]
