@@ -14,7 +14,7 @@ from benchmarks.devices.connection import Connection, connect
 from benchmarks.devices.facts import Facts, check, check_folder_of
 from benchmarks.devices.failures import why_no_result
 from benchmarks.devices.parcel import Request
-from benchmarks.devices.session import Log, follow, probe, send, start, steady, take_result
+from benchmarks.devices.session import DeviceBusy, Log, follow, probe, send, start, steady, take_result
 from benchmarks.frames.frame_set import read_frame_set
 from benchmarks.frames.pack import PHANTOM
 from benchmarks.suite.arguments import add_plan, options_of, plan_of
@@ -101,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
             with _removed_on_failure(connection, facts, args.keep):
                 send(connection, facts, request, args.offline)
                 start(connection, facts, request, args.python)
-        return _finish(connection, facts, args, out)
+        return _finish(connection, facts, request, args, out)
 
 
 def _goes_on(facts: Facts, request: Request) -> bool:
@@ -125,12 +125,22 @@ def _goes_on(facts: Facts, request: Request) -> bool:
     return True
 
 
-def _finish(connection: Connection, facts: Facts, args: argparse.Namespace, out: Path | None) -> int:
-    """Follow the run, take its result, and remove what is there."""
+def _finish(connection: Connection, facts: Facts, request: Request, args: argparse.Namespace, out: Path | None) -> int:
+    """Follow the run, take its result, and remove what is there.
+
+    Raises:
+        DeviceBusy: Another run has taken this one's place; its result is not this call's.
+        FetalHeadError: There is no result, or the device cannot be reached.
+    """
     log, patience_s = Log(), 60 * args.patience
     try:
         follow(connection, facts.folder, log, patience_s)
         job = steady(lambda: probe(connection, facts.folder, args.python), patience_s).job
+        if job.request not in (None, request.line):
+            raise DeviceBusy(
+                "This run is no longer on the device: somebody removed it and began another. Call again when that has "
+                "ended."
+            )
         document = steady(lambda: take_result(connection, facts.folder, job), patience_s)
     except KeyboardInterrupt:
         say("\nThe run goes on on the device. The same command follows it again; --discard ends it.")
@@ -164,6 +174,8 @@ def _removed_on_failure(connection: Connection, facts: Facts, keep: bool) -> Ite
     """Leave nothing half-sent on the device."""
     try:
         yield
+    except DeviceBusy:
+        raise
     except BaseException:  # Ctrl-C too
         _remove(connection, facts.folder, keep)
         raise

@@ -4,8 +4,8 @@
 # that begins with `fhe:` is read, because a user's login scripts may print lines of their own.
 #
 # In the folder: `ours` marks it, and lists the folders that were made for it; `request` and `commit` say what is to be
-# run; `phase`, `pid`, `log` and `ended` (the exit code) say how far it is; `fetched` says that the result was taken, and
-# `discarded` that the run is being ended.
+# run; `phase`, `pid`, `log` and `ended` (the exit code) say how far it is; `fetched` says that the result was taken,
+# `discarded` that the run is being ended, and `sending` that a call is sending its files.
 set -u
 action=$1 folder=$2
 shift 2
@@ -62,8 +62,12 @@ PYTHON
   return 0
 }
 
+sent_to() { # a call is sending, or was cut off within minutes: tar gives files the time at which it writes them
+  [ -n "$(find "$folder" -maxdepth 2 -mmin -10 2>/dev/null | head -n 1)" ]
+}
+
 prepare() { # the folder, empty but for an environment that --keep left there
-  if running; then return 1; fi
+  if running; then tell busy=run && return 0; fi
   if [ ! -e "$folder/ours" ]; then
     if [ -n "$(ls -A "$folder" 2>/dev/null)" ]; then return 1; fi # somebody else's
     made= place=$folder
@@ -75,8 +79,9 @@ prepare() { # the folder, empty but for an environment that --keep left there
     (umask 077 && mkdir -p "$folder") && printf '%s' "$made" >"$folder/ours" || return 1
     [ -s "$folder/ours" ] || echo >"$folder/ours"
   fi
+  if ! mkdir "$folder/sending" 2>/dev/null && [ -d "$folder/sending" ] && sent_to; then tell busy=sending && return 0; fi
   for name in "$folder"/*; do
-    case ${name##*/} in ours | venv) ;; *) rm -rf "$name" ;; esac
+    case ${name##*/} in ours | venv | sending) ;; *) rm -rf "$name" ;; esac
   done
   mkdir -p "$folder/tmp"
   head -c 65536 /dev/zero >"$folder/reserve" # so that a run on a full disk can still say how it ended
@@ -89,6 +94,7 @@ start() { # PYTHON ARGUMENT...: everything that takes long, so that it does not 
   # a session of its own: the hang-up of a lost connection does not reach it
   nohup $setsid sh ./on_device.sh work "$folder" "$@" >>log 2>&1 </dev/null &
   while [ ! -s pid ] && [ -d "/proc/$!" ]; do sleep 0.1 2>/dev/null || sleep 1; done
+  rm -rf sending
   [ -s pid ]
 }
 
@@ -108,12 +114,13 @@ work() { # PYTHON ARGUMENT...: in the background
   python=$1
   shift
   echo environment >phase
-  if [ -e venv/made ] && venv/bin/python -m pip uninstall -q -y fetal-head-edge; then
+  made="$(command -v "$python") $("$python" -V 2>&1)"
+  if [ "$(cat venv/made 2>/dev/null)" = "$made" ] && venv/bin/python -m pip uninstall -q -y fetal-head-edge; then
     echo "going on with the environment that is there"
   else
     echo "making a virtual environment"
     rm -rf venv
-    "$python" -m venv venv && : >venv/made || exit
+    "$python" -m venv venv && echo "$made" >venv/made || exit
   fi
   echo packages >phase
   offline=

@@ -18,7 +18,7 @@ from benchmarks.devices.wheels import build_wheel, fetch_packages
 from benchmarks.suite.document import SuiteDocument, load_document
 from edge_runtime.common.cli import say
 from edge_runtime.common.files import write_bytes
-from edge_runtime.errors import DeviceError
+from edge_runtime.errors import DeviceError, FetalHeadError, UsageError
 
 R = TypeVar("R")
 
@@ -62,10 +62,32 @@ def probe(connection: Connection, folder: str, python: str) -> Facts:
     return read_facts(connection.script("probe", folder, python))
 
 
+class DeviceBusy(UsageError):
+    """Another call has the device. What is there is not this call's to remove."""
+
+
+def prepare(connection: Connection, folder: str) -> None:
+    """Make the folder on the device, and hold it for this call until the run has begun.
+
+    Raises:
+        DeviceBusy: Another call holds it.
+        FetalHeadError: It cannot be made.
+    """
+    said = connection.script("prepare", folder)
+    if f"{MARK}busy=run\n" in said:
+        raise DeviceBusy("Another call has begun a run on the device meanwhile. Call again when it has ended.")
+    if f"{MARK}busy=sending\n" in said:
+        raise DeviceBusy(
+            "Another call is sending its files to the device, or was cut off from it less than 10 minutes ago. Call "
+            "again later, or remove what it sent with --discard."
+        )
+
+
 def send(connection: Connection, facts: Facts, request: Request, offline: bool) -> None:
     """Build what is needed, and put it in the folder on the device.
 
     Raises:
+        DeviceBusy: Another call holds the folder.
         FetalHeadError: Something cannot be built, or not be sent.
     """
     with tempfile.TemporaryDirectory(prefix="fetal-head-edge-") as place, tempfile.TemporaryFile() as archive:
@@ -77,7 +99,7 @@ def send(connection: Connection, facts: Facts, request: Request, offline: bool) 
             fetch_packages(packages, facts.machine, facts.version, facts.libc[1])
         size = pack(archive, request, wheel, packages)
         say(f"sending {size / 1e6:.1f} MB")
-        connection.script("prepare", facts.folder)
+        prepare(connection, facts.folder)
         connection.unpack(archive, facts.folder)
 
 
@@ -155,7 +177,13 @@ def take_result(connection: Connection, folder: str, job: Job) -> SuiteDocument 
     with tempfile.TemporaryDirectory(prefix="fetal-head-edge-") as place:
         path = Path(place) / "result.json"
         write_bytes(path, text.encode())
-        document = load_document(path)
+        try:
+            document = load_document(path)
+        except FetalHeadError as error:
+            why = str(error).replace(str(path), "it").partition(". Measure again")[0]
+            raise DeviceError(
+                f"The result in {folder} on the device is damaged ({why}). Remove it with --discard, and call again."
+            ) from error
     if not document.results:
         raise DeviceError("The result of the device holds no artifact. Call again.")
     # the device has no checkout; or the folder is in one of something else

@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -166,3 +167,49 @@ def test_an_artifact_that_fails_is_reported_and_the_others_are_brought_back(devi
     assert code == 1 and "1 of 2 failed: edge-m-full_int8" in said, said
     good, failed = load_document(tmp_path / "result.json").results
     assert good.accuracy and failed.error and str(tmp_path) not in failed.error and left(board) == []
+
+
+def test_two_calls_at_a_time_do_not_mix(device: Device, tmp_path: Path) -> None:
+    board = device()
+    board.command("tar", f'while [ ! -e {tmp_path}/go ]; do sleep 0.1; done; exec {shutil.which("tar")} "$@"')
+    first = board.call(HOST, SMALL, *FEW, "--out", tmp_path / "first.json")
+    while not (board.home / FOLDER / "sending").exists():
+        assert first.poll() is None
+    code, said = board.run(HOST, SMALL, *FEW, "--frames", "5", "--out", tmp_path / "second.json")
+    assert code == 2 and "Another call is sending its files to the device" in said, said
+    (tmp_path / "go").touch()
+    said, _ = first.communicate()
+    assert first.returncode == 0, said
+    assert load_document(tmp_path / "first.json").conditions.frames != 5
+    assert not (tmp_path / "second.json").exists() and left(board) == []
+
+
+def test_the_result_of_another_run_is_not_taken(device: Device, tmp_path: Path) -> None:
+    board = device()
+    call = (HOST, SMALL, "--seconds", "3", *FEW, "--out", tmp_path / "result.json")
+    process = board.call(*call)
+    assert process.stdout is not None
+    while not process.stdout.readline().startswith("latency, quick"):
+        assert process.poll() is None
+    request = board.home / FOLDER / "request"
+    ours = request.read_text()
+    request.write_text("0123 --frames 7, 1 artifact\n")
+    said, _ = process.communicate()
+    assert process.returncode == 2 and "somebody removed it and began another" in said, said
+    request.write_text(ours)
+    result = board.home / FOLDER / "result.json"
+    result.write_text(result.read_text()[:500])
+    code, said = board.run(*call)
+    assert code == 1 and "The result in " in said and "is damaged (it is not " in said and "--discard" in said, said
+    assert str(tempfile.gettempdir()) + "/fetal" not in said and not (tmp_path / "result.json").exists()
+    assert board.run(HOST, "--discard") == (0, "removed\n") and left(board) == []
+
+
+def test_a_kept_environment_is_made_anew_for_another_python(device: Device, tmp_path: Path) -> None:
+    board = device()
+    shutil.copy(board.place / "bin" / "python3", board.place / "bin" / "other")
+    for python, is_new in (("python3", True), ("python3", False), ("other", True)):
+        code, said = board.run(HOST, SMALL, *FEW, "--keep", "--python", python, "--out", tmp_path / "x", "--overwrite")
+        assert code == 0 and ("making a virtual environment" in said) is is_new, said
+        assert ("going on with the environment that is there" in said) is not is_new
+    assert board.run(HOST, "--discard")[0] == 0
