@@ -27,9 +27,9 @@ class Attempt:
 
     def __init__(self, out: Place, part: int) -> None:
         self._out, self._name = out, f"{FOLDER}/part-{part:08d}.json"
-        note = json.loads(out.load(self._name) or '{"begun": 0, "at": null, "deaths": []}')
-        self._deaths: list[int] = note["deaths"] + ([] if note["at"] is None else [note["at"]])
-        self._begun: int = note["begun"] + 1
+        begun, at, deaths = _read(out.load(self._name))
+        self._deaths = deaths + ([] if at is None else [at])
+        self._begun = begun + 1
         self._blamed = {image for image, deaths in Counter(self._deaths).items() if deaths >= MOST_DEATHS}
         self._save(None)
 
@@ -46,3 +46,12 @@ class Attempt:
     def end(self) -> None:
         """Take it off the record."""
         self._out.remove(self._name)
+
+
+def _read(data: bytes | None) -> tuple[int, int | None, list[int]]:
+    """Attempts that were begun, where the last one ended, and where earlier ones did; none if the note is damaged."""
+    try:
+        note = json.loads(data or b"")
+        return int(note["begun"]), note["at"], list(note["deaths"])
+    except (ValueError, KeyError, TypeError):
+        return 0, None, []

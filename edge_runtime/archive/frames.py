@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import platform
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +17,9 @@ from edge_runtime.archive.parts import Part
 from edge_runtime.archive.place import Place
 from edge_runtime.archive.plan import Settings
 from edge_runtime.archive.sources import TABLE_COLUMNS, table_file
+from edge_runtime.common.cli import escaped
 from edge_runtime.common.optional import require
-from edge_runtime.errors import FetalHeadError, InputError
+from edge_runtime.errors import FetalHeadError, InputError, SourceError, UsageError
 from edge_runtime.frame.dicom.files import MAX_DICOM_BYTES
 from edge_runtime.frame.pictures import Picture, decode_picture, read_bytes
 from edge_runtime.frame.pixel_sizes import PixelSize
@@ -61,8 +64,19 @@ def items(place: Place, kind: Literal["files", "table"], part: Part, settings: S
 
 
 def _of_files(place: Place, part: Part, settings: Settings) -> Iterator[Item]:
+    there: list[Path] = []
+
     def read(name: str) -> bytes:
-        return read_bytes(place.path / name) if place.store is None else place.read(name, MAX_DICOM_BYTES)
+        if place.store is not None:
+            return place.read(name, MAX_DICOM_BYTES)
+        path = place.path / name
+        try:
+            data = read_bytes(path)
+        except (InputError, UsageError) as error:
+            _check_there(place.path, there)
+            raise error
+        there[:] = [path]
+        return data
 
     with ThreadPoolExecutor(AHEAD) as threads:
         waiting = deque(threads.submit(read, entry.name) for entry in part.entries[:AHEAD])
@@ -73,9 +87,34 @@ def _of_files(place: Place, part: Part, settings: Settings) -> Iterator[Item]:
             def picture(path: Path = path, data: Any = data) -> Picture:
                 return decode_picture(data.result(), path, settings.frame, settings.region)
 
-            yield Item(entry.name, path, picture, entry.pixel_size_mm, entry.doubt)
+            yield Item(escaped(entry.name), path, picture, entry.pixel_size_mm, entry.doubt)
             if number + AHEAD < len(part.entries):
                 waiting.append(threads.submit(read, part.entries[number + AHEAD].name))
+
+
+def _check_there(folder: Path, last: Sequence[Path]) -> None:
+    """Tell a file that is missing or damaged from a folder or disk that is gone, as after a cable was pulled.
+
+    Args:
+        folder: The source's folder.
+        last: The file that was last read, if there is one.
+
+    Raises:
+        SourceError: The folder is gone or empty, or that file is gone.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            lists = next(entries, None) is not None
+    except OSError:
+        lists = False
+    gone = None if lists else folder
+    if lists and last and not last[0].exists():
+        gone = last[0]
+    if gone is not None:
+        raise SourceError(
+            f"{gone} is not there any more, or not on {platform.node()}. Bring the source back, and make the same call "
+            "again: what is done stays done."
+        )
 
 
 def _of_table(place: Place, part: Part) -> Iterator[Item]:
@@ -113,7 +152,7 @@ def _of_group(table: Any, group: int, begin: int, wanted: range, name: str) -> I
     except (require("pyarrow").ArrowException, OSError) as error:
         for row in range(following, wanted.stop):
             where = f"{name}, row {row}"
-            yield _lost(where, f"{where} cannot be read: {str(error)[:200]}. Write the table again.")
+            yield _lost(where, f"{where} cannot be read: {str(error)[:200].rstrip('.')}. Write the table again.")
 
 
 def _row_item(where: str, values: dict[str, Any]) -> Item:
@@ -129,7 +168,9 @@ def _row_item(where: str, values: dict[str, Any]) -> Item:
         shape = (height, width) if len(pixels) == height * width else (height, width, 3)
         return Picture(np.frombuffer(pixels, np.uint8).reshape(shape))
 
-    return Item(str(values["image"]), Path(where), picture, values.get("pixel_size_mm"))
+    name = values["image"]
+    name = name.decode(errors="surrogateescape") if isinstance(name, bytes) else where if name is None else str(name)
+    return Item(escaped(name), Path(where), picture, values.get("pixel_size_mm"))
 
 
 def _lost(where: str, reason: str) -> Item:

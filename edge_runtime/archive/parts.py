@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import accumulate
@@ -65,7 +66,9 @@ def write_listing(source: Source, size: int) -> tuple[bytes, str]:
         The file, and the hash of what is listed.
     """
     pyarrow, parquet = require("pyarrow"), require("pyarrow.parquet")
-    columns = (("name", "string"), ("count", "int64"), ("pixel_size_mm", "float64"), ("doubt", "string"))
+    # names as the system has them: on Linux, any bytes
+    columns = [("name", "binary"), ("count", "int64"), ("pixel_size_mm", "float64"), ("doubt", "string")]
+    columns += [("content", "string")] if source.kind == "table" else []
     schema, digest, out = pyarrow.schema(columns), hashlib.sha256(), pyarrow.BufferOutputStream()
     rows = size if source.kind == "files" else len(source.entries)
     with parquet.ParquetWriter(out, schema, compression="zstd") as writer:
@@ -73,6 +76,7 @@ def write_listing(source: Source, size: int) -> tuple[bytes, str]:
             entries = source.entries[at : at + rows]
             values = [[getattr(entry, name) for entry in entries] for name, _ in columns]
             digest.update(json.dumps(values).encode())
+            values[0] = [os.fsencode(name) for name in values[0]]
             writer.write_table(pyarrow.table(values, schema=schema))
     return out.getvalue().to_pybytes(), digest.hexdigest()
 
@@ -94,7 +98,8 @@ class Listing:
         self._firsts = [0, *accumulate(-(-table.count // size) for table in self._tables)]
 
     def _entries(self, group: int) -> list[Entry]:
-        return [Entry(**row) for row in self._file.read_row_group(group).to_pylist()]
+        rows = self._file.read_row_group(group).to_pylist()
+        return [Entry(**{**row, "name": os.fsdecode(row["name"])}) for row in rows]
 
     def part(self, number: int) -> Part:
         """One part, by its number from 0."""

@@ -55,6 +55,8 @@ class Place:
     def files(self, folder: str = "") -> Iterator[str]:
         """The files in a folder and in those below it, as paths from here; hidden ones are left out.
 
+        A link to a folder elsewhere is followed, once. What a link within the folder leads to is there anyway.
+
         Raises:
             UsageError: It cannot be listed.
         """
@@ -68,8 +70,18 @@ class Place:
         def stop(error: OSError) -> None:
             raise UsageError(f"{self.where} cannot be listed: {error}. Change its permissions, or name another folder.")
 
-        for top, folders, names in os.walk(Path(self.at(folder)), onerror=stop):
-            folders[:] = [name for name in folders if not name.startswith(".")]
+        root, seen = Path(self.at(folder)).resolve(), set()
+
+        def is_new(path: Path) -> bool:
+            target = path.resolve()
+            if path.is_symlink() and (target.is_relative_to(root) or root.is_relative_to(target)):
+                return False
+            is_known = target in seen
+            seen.add(target)
+            return not is_known
+
+        for top, folders, names in os.walk(Path(self.at(folder)), onerror=stop, followlinks=True):
+            folders[:] = [name for name in sorted(folders) if not name.startswith(".") and is_new(Path(top) / name)]
             for name in names:
                 if not name.startswith("."):
                     yield (Path(top) / name).relative_to(self.root).as_posix()
@@ -143,7 +155,7 @@ def open_place(where: str) -> Place:
         return Place(where, None, where)
     fsspec = require("fsspec")
     try:
-        store, root = fsspec.core.url_to_fs(where)
+        store, root = fsspec.core.url_to_fs(where := where.rstrip("/"))
     except (ImportError, ValueError, OSError) as error:
         raise UsageError(
             f"{where} cannot be opened: {error}. Install what fsspec needs for it, or correct it."

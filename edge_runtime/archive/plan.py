@@ -88,9 +88,11 @@ def settle(place: Place, plan: Plan, listed: bytes) -> None:
         return
     for what, theirs, ours in _differences(_read(place, data), plan):
         raise UsageError(
-            f"{place.where} holds an archive of another {what}: {theirs} there, {ours} in this call. Rows are never "
+            f"{place.where} holds an archive of {what}: {theirs} there, {ours} in this call. Rows are never "
             "mixed: name another folder with --out, or repeat the first call."
         )
+    if place.load(LISTING) != listed:  # it follows from the plan: a damaged one is mended
+        place.save(LISTING, listed)
 
 
 def _read(place: Place, data: bytes) -> Plan:
@@ -112,14 +114,14 @@ def _differences(old: Plan, new: Plan) -> Iterator[tuple[str, Any, Any]]:
     yield from (
         (what, theirs, ours)
         for what, theirs, ours in (
-            ("model", f"{old.model} ({old.model_sha256[:12]})", f"{new.model} ({new.model_sha256[:12]})"),
-            ("manifest of the model", old.manifest_sha256[:12], new.manifest_sha256[:12]),
-            ("source", old.source, new.source),
-            ("number of images", old.images, new.images),
-            ("settings", *_changed(old.settings, new.settings)),
-            ("list of images or pixel sizes", old.listing_sha256[:12], new.listing_sha256[:12]),
-            ("version of this program", old.program, new.program),
-            ("plan", old, new),
+            ("another model", f"{old.model} ({old.model_sha256[:12]})", f"{new.model} ({new.model_sha256[:12]})"),
+            ("another manifest of the model", old.manifest_sha256[:12], new.manifest_sha256[:12]),
+            ("another source", old.source, new.source),
+            ("another number of images", old.images, new.images),
+            ("other settings", *_changed(old.settings, new.settings)),
+            ("another list of images or pixel sizes", old.listing_sha256[:12], new.listing_sha256[:12]),
+            ("another version of this program", old.program, new.program),
+            ("another plan", old, new),
         )
         if theirs != ours
     )

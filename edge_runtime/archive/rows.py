@@ -9,6 +9,7 @@ from typing import Any, get_args, get_type_hints
 
 from edge_runtime.archive.frames import Item
 from edge_runtime.archive.plan import Settings
+from edge_runtime.common.cli import escaped
 from edge_runtime.common.optional import require
 from edge_runtime.errors import InputError, UsageError
 from edge_runtime.frame.geometry import Box
@@ -41,7 +42,8 @@ def measure_item(segmenter: Segmenter, item: Item, settings: Settings, begun: fl
             size, doubt = None, item.doubt
         result = measure_picture(segmenter, item.path, picture, size, doubt)
     except (InputError, UsageError) as error:
-        return unread_row(item.image, error)
+        row = unread_row(item.image, error)
+        return {**row, "reason": escaped(row["reason"])}
     row = image_row(item.image, picture, result, None if given is None else settings.pixel_size_from)
     row["head_circumference_px"] = result.ellipse and result.ellipse.perimeter
     row["latency_ms"]["read"] = read_ms

@@ -6,20 +6,22 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import edge_runtime
+from edge_runtime.archive.attempts import FOLDER as ATTEMPTS
 from edge_runtime.archive.frames import first_size, items
-from edge_runtime.archive.parts import Part, count_parts, part_size, write_listing
-from edge_runtime.archive.place import Place
-from edge_runtime.archive.plan import SCHEMA_VERSION, Plan, Settings, settle
+from edge_runtime.archive.parts import LISTING, Part, count_parts, part_size, write_listing
+from edge_runtime.archive.place import Place, open_place
+from edge_runtime.archive.plan import PLAN, ROWS, SCHEMA_VERSION, Plan, Settings, settle
 from edge_runtime.archive.pool import run_on_ray
-from edge_runtime.archive.sources import Source, find_source
+from edge_runtime.archive.sources import Entry, Source, find_source
 from edge_runtime.archive.worker import Job, Report, done_parts, run_here
 from edge_runtime.artifact.manifest import manifest_path
 from edge_runtime.common.files import read_bounded, remove_temporary
 from edge_runtime.common.lock import locked
 from edge_runtime.errors import UsageError
+from edge_runtime.frame.image_folders import SUFFIXES
 from edge_runtime.segmenter import Segmenter
 from edge_runtime.shipped import find_model
 
@@ -36,12 +38,14 @@ class Archive:
         missing: The parts that are not done.
         done_images: Number of images in the parts that are done.
         left_out: Files of the source that are neither images nor tables.
+        unsized: Number of image files for which no pixel size is given.
     """
 
     job: Job
     missing: Sequence[int]
     done_images: int
     left_out: Sequence[str]
+    unsized: int
 
 
 def find_archive(
@@ -74,10 +78,12 @@ def find_archive(
     manifest = Segmenter.load(file, trusted_keys=trusted_keys).manifest
     described = read_bounded(manifest_path(file), _MOST_BYTES)
     found = find_source(source, sizes)
-    if out.store is None and found.place.store is None and _within(out.path, found.place.path, source):
+    if open_place(source).kind() == "folder" and _within(out, found.place):
         raise UsageError(f"--out {out.where} lies in the source: its rows would be found there. Name another folder.")
     if one_size:
         settings = replace(settings, first_size=_first_size(found, settings))
+    if found.kind == "table" and (settings.frame, settings.region) != (None, None):
+        raise UsageError("--frame and --region are for image files; a row of a table is one frame. Leave them out.")
     images = sum(entry.count for entry in found.entries)
     size = part_size(images)
     counts = count_parts(found, size)
@@ -100,11 +106,19 @@ def find_archive(
     done = done_parts(out)
     job = Job(plan, found.place.where, out.where, read_bounded(file, _MOST_BYTES), described)
     missing = [number for number in range(plan.parts) if number not in done]
-    return Archive(job, missing, images - sum(counts[number] for number in missing), found.left_out)
+    unsized = 0 if settings.pixel_size_mm else sum(map(_lacks_size, found.entries))
+    return Archive(job, missing, images - sum(counts[number] for number in missing), found.left_out, unsized)
 
 
-def _within(out: Path, folder: Path, source: str) -> bool:
-    return Path(source).is_dir() and out.resolve().is_relative_to(folder.resolve())
+def _lacks_size(entry: Entry) -> bool:
+    """Whether nothing can say the pixel size of an image file. A DICOM file or a table of frames may."""
+    return entry.pixel_size_mm is None and PurePosixPath(entry.name).suffix.lower() in SUFFIXES
+
+
+def _within(out: Place, folder: Place) -> bool:
+    if out.store is None and folder.store is None:
+        return out.path.resolve().is_relative_to(folder.path.resolve())
+    return out.store == folder.store and PurePosixPath(out.root).is_relative_to(folder.root)
 
 
 def _first_size(source: Source, settings: Settings) -> tuple[int, int] | None:
@@ -134,8 +148,10 @@ def measure(archive: Archive, processes: int | None, address: str | None) -> Ite
 
 def tidy(out: Place) -> None:
     """Remove what killed processes had begun to write. Call it once all is measured: nobody writes rows then."""
-    if out.store is None:
-        remove_temporary(out.path)
+    if out.store is not None:
+        return
+    for folder, name in ((out.path, PLAN), (out.path, LISTING), (out.path / ROWS, "*"), (out.path / ATTEMPTS, "*")):
+        remove_temporary(folder, name)
 
 
 def held(out: Place) -> AbstractContextManager[None]:

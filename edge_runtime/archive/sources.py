@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 from edge_runtime.archive.place import Place, open_place
+from edge_runtime.common.cli import escaped
 from edge_runtime.common.optional import require
 from edge_runtime.common.text import MAX_TEXT_BYTES, decode_text, read_text
 from edge_runtime.errors import UsageError
@@ -32,12 +35,14 @@ class Entry:
         count: Number of frames: 1 for an image file, the rows of a table.
         pixel_size_mm: What a table of pixel sizes says. None if nothing.
         doubt: Why that table says nothing of use.
+        content: Hash that tells one table of frames from another. None for image files.
     """
 
     name: str
     count: int = 1
     pixel_size_mm: float | None = None
     doubt: str | None = None
+    content: str | None = None
 
 
 @dataclass(frozen=True)
@@ -131,7 +136,7 @@ def _listed(place: Place, folder: Place, sizes: Path | None) -> list[Entry]:
         text = read_text(place.path) if data is None else decode_text(data)
     except (OSError, ValueError) as error:
         raise UsageError(f"{place.where} cannot be read as a list, one file a line: {error}.") from error
-    names = [line.strip() for line in text.splitlines() if line.strip()]
+    names = [str(PurePosixPath(line.strip())) for line in text.splitlines() if line.strip()]
     if not names:
         raise UsageError(f"{place.where} is empty. It needs the path of one file a line.")
     twice = [name for name, count in Counter(names).items() if count > 1]
@@ -163,7 +168,7 @@ def _sized(
         try:
             yield Entry(name, pixel_size_mm=pixel_size_of(rows, key(name), table))
         except UsageError as error:
-            yield Entry(name, doubt=str(error))
+            yield Entry(name, doubt=escaped(str(error)))
 
 
 def _tables(place: Place, names: Sequence[str], sizes: Path | None) -> list[Entry]:
@@ -175,10 +180,19 @@ def _tables(place: Place, names: Sequence[str], sizes: Path | None) -> list[Entr
     entries = []
     for name in names:
         with place.open(name) as file:
-            entries.append(Entry(name, table_file(file, place.name_of(name)).metadata.num_rows))
+            rows = table_file(file, place.name_of(name)).metadata.num_rows
+            entries.append(Entry(name, rows, content=_footer_sha256(file)))
     if not any(entry.count for entry in entries):
-        raise UsageError(f"{place.where} holds tables without a row.")
+        raise UsageError(f"{place.name_of(names[0])} has no rows" + (", nor has another table." if names[1:] else "."))
     return [entry for entry in entries if entry.count]
+
+
+def _footer_sha256(file: BinaryIO) -> str:
+    """Hash of a Parquet file's footer. It says where every column lies, how long it is, and what its extremes are."""
+    file.seek(-8, os.SEEK_END)
+    length = int.from_bytes(file.read(4), "little")
+    file.seek(-8 - length, os.SEEK_END)
+    return hashlib.sha256(file.read(length)).hexdigest()
 
 
 TABLE_COLUMNS = ("image", "height", "width", "pixels")
@@ -202,7 +216,7 @@ def table_file(file: Any, name: str) -> Any:
         table = parquet.ParquetFile(file, buffer_size=1 << 20)
     except (pyarrow.ArrowException, OSError) as error:
         raise UsageError(
-            f"{name} cannot be read as a Parquet table: {str(error)[:200]}. Copy or write it again."
+            f"{name} cannot be read as a Parquet table: {str(error)[:200].rstrip('.')}. Copy or write it again."
         ) from error
     missing = [column for column in TABLE_COLUMNS if column not in table.schema_arrow.names]
     if missing:

@@ -24,6 +24,9 @@ from edge_runtime.errors import InputError, SourceError
 from edge_runtime.output.image_row import unread_row
 from edge_runtime.segmenter import Segmenter
 
+_MARK = b"PAR1"
+"""At the end of every whole Parquet file."""
+
 _DONE = re.compile(rf"{ROWS}/part-(\d{{8}})\.parquet")
 
 
@@ -80,10 +83,19 @@ def part_name(number: int) -> str:
 
 
 def done_parts(out: Place) -> set[int]:
-    """The numbers of the parts whose rows are written."""
+    """The numbers of the parts whose rows are written. On this computer, damaged files do not count."""
     if out.kind(ROWS) is None:
         return set()
-    return {int(match[1]) for name in out.files(ROWS) if (match := _DONE.fullmatch(name))}
+    found = {int(match[1]): name for name in out.files(ROWS) if (match := _DONE.fullmatch(name))}
+    return {number for number, name in found.items() if out.store is not None or _is_whole(out.path / name)}
+
+
+def _is_whole(path: Path) -> bool:
+    with path.open("rb") as file:
+        if file.seek(0, os.SEEK_END) < len(_MARK):
+            return False
+        file.seek(-len(_MARK), os.SEEK_END)
+        return file.read() == _MARK
 
 
 class Worker:
@@ -106,6 +118,8 @@ class Worker:
         """Measure a part and write its rows, unless a process that was killed then had written them."""
         began = time.time()
         written = self.out.load(part_name(number))
+        if written is not None and not written.endswith(_MARK):
+            written = None
         rows = self._rows(number) if written is None else from_parquet(written)
         if written is None:
             self.out.save(part_name(number), to_parquet(rows))

@@ -70,13 +70,17 @@ def run(args: argparse.Namespace) -> int:
     require("pyarrow.parquet")
     if args.processes != 1 or args.address:
         find_ray(args.address)
-    out = open_place(args.out)
+    if not args.out.strip():
+        raise UsageError("--out is empty. Name a folder.")
+    # the nodes of a cluster work in folders of their own
+    source, where = map(_absolute, (args.source, args.out)) if args.address else (args.source, args.out)
+    out = open_place(where)
     if out.store is None:
         check_folder(out.path)
     processes = args.processes or (None if args.address else usable_cores())
     with held(out):
         archive = find_archive(
-            args.source,
+            source,
             out,
             settings,
             one_size=is_for_one_size(args),
@@ -97,6 +101,10 @@ def run(args: argparse.Namespace) -> int:
     else:
         _say_end(progress, out.name_of(ROWS))
     return 0
+
+
+def _absolute(place: str) -> str:
+    return place if "://" in place or not place.strip() else str(Path(place).absolute())
 
 
 def _settings(args: argparse.Namespace) -> Settings:
@@ -128,6 +136,12 @@ def _say_begin(archive: Archive) -> None:
     plan = archive.job.plan
     if archive.left_out:
         print(f"{printable(plan.source)}: {'; '.join(left_out_note([*map(Path, archive.left_out)]))}", file=sys.stderr)
+    if archive.unsized:
+        print(
+            f"no pixel size for {archive.unsized:,} of {_images(plan.images)}: they get no circumference in mm. Give "
+            "--pixel-size-csv or --pixel-size-mm.",
+            file=sys.stderr,
+        )
     before = f", {archive.done_images:,} of them done before" if archive.done_images else ""
     say(f"{_images(plan.images)} in {counted(plan.parts, 'part')}{before}, with {plan.model}")
 

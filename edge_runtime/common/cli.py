@@ -114,6 +114,11 @@ def printable(text: str) -> str:
     return _escape(text, keep="")
 
 
+def escaped(text: str) -> str:
+    """Text that can be stored as UTF-8. A byte of a file name that is not text becomes a backslash and its code."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 _LONE_SURROGATE = re.compile(r"(\\\\)|(\\ud[89ab]..\\ud[c-f]..)|\\(ud[89a-f]..)")
 
 

@@ -90,9 +90,14 @@ def write_bytes(path: Path, data: bytes) -> None:
         raise UsageError(f"{path} cannot be written: {error}. Choose a folder you may write to, with room.") from error
 
 
-def remove_temporary(folder: Path) -> None:
-    """Remove what processes that were killed had begun to write to a folder or below; nobody may be writing there."""
-    for path in folder.rglob(".*.tmp"):
+def remove_temporary(folder: Path, name: str = "*") -> None:
+    """Remove what :func:`write_bytes` had begun to write where its process was killed. Nobody may be writing there.
+
+    Args:
+        folder: The files' folder.
+        name: Pattern of their names.
+    """
+    for path in folder.glob(f".{name}.*.tmp"):
         path.unlink(missing_ok=True)
 
 

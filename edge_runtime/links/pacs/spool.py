@@ -113,7 +113,8 @@ class Spool:
 
     def tidy(self) -> None:
         """Finish what a killed run left: files that were confirmed, and temporary files."""
-        remove_temporary(self.folder)
+        for folder in (self.folder, self.folder / _WAITING, self.folder / _SENT):
+            remove_temporary(folder)
         for place in self.waiting():
             sent = self._sent(place)
             if sent is not None and sent.sha256 == _sha256(place):

@@ -30,14 +30,16 @@ def read_rows(out: Path) -> Rows:
     return rows
 
 
-def start(source: Path, out: Path, *options: object, program: str | None = None) -> subprocess.Popen[str]:
+def start(
+    source: Path, out: Path, *options: object, program: str | None = None, cwd: Path | None = None
+) -> subprocess.Popen[str]:
     """Begin an archive in a process and session of its own."""
     call = ["archive", source, "--out", out, "--model", "edge-s", "--json", *options]
     begin = ["-c", program] if program else ["-m", "edge_runtime"]
     return subprocess.Popen(
         [sys.executable, *begin, *map(str, call)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
-        start_new_session=True,
+        start_new_session=True, cwd=cwd,
     )  # fmt: skip
 
 

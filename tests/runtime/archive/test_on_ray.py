@@ -76,7 +76,8 @@ def test_a_killed_node_of_a_cluster_loses_nothing_and_doubles_nothing(
 ) -> None:
     address, second = cluster
     source, out = links(folder, 400), tmp_path / "out"
-    process = start(source, out, "--address", address)
+    # the nodes work in other folders than the caller
+    process = start(Path(source.name), Path(out.name), "--address", address, cwd=source.parent)
     while reports(process, 1)[0]["process"] not in in_session(second):
         pass
     end(second)

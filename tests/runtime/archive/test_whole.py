@@ -129,8 +129,8 @@ def test_another_model_source_or_setting_is_refused(
     for source, options, said in (
         (folder, (*sizes, "--model", "edge-m"), r"another model: edge-s-full_int8 \(\w{12}\) there, edge-m"),
         (other, sizes, r"another source: \S*images there, \S*other in this call"),
-        (folder, (*sizes, "--frame", 1), "another settings: frame None there, frame 1 in this call"),
-        (folder, ("--pixel-size-mm", 0.2), "another settings"),
+        (folder, (*sizes, "--frame", 1), "other settings: frame None there, frame 1 in this call"),
+        (folder, ("--pixel-size-mm", 0.2), "other settings"),
     ):
         with pytest.raises(UsageError, match=said):
             archive(source, *options)
@@ -241,3 +241,110 @@ def test_a_missing_package_is_named(
 def test_nothing_heavy_is_imported_before_it_is_needed() -> None:
     program = "import sys, edge_runtime.__main__; print({'ray', 'pyarrow', 'fsspec', 'pandas'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True).stdout == "set()\n"
+
+
+def test_a_source_that_is_gone_midway_costs_no_rows(archive: Make, folder: Path, tmp_path: Path) -> None:
+    inside, out = tmp_path / "inside", tmp_path / "out"
+    inside.mkdir()
+    for number in range(64):
+        shutil.copy(folder / f"{number % 3}.png", inside / f"{number:02d}.png")
+    process = start(inside, out, "--processes", 1, "--pixel-size-mm", 0.2, program=SLOWLY)
+    assert process.stdout is not None and process.stdout.readline()
+    inside.rename(tmp_path / "away")
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 1 and "is not there any more" in said and "make the same call again" in said
+    assert 0 < len(files(out)) < 8
+    (tmp_path / "away").rename(inside)
+    rows = archive(inside, "--pixel-size-mm", 0.2)
+    assert len(rows) == 64 and all(row["head_circumference_mm"] for row in rows)
+    (inside / "03.png").unlink()  # one file that is gone is that file's row
+    assert archive(inside, "--pixel-size-mm", 0.2, out=tmp_path / "new")[3]["image"] == "04.png"
+
+
+def test_names_that_are_not_text(archive: Make, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    odd = os.fsdecode(b"odd\xff.png")
+    try:
+        shutil.copy(folder / "0.png", folder / odd)
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    (folder / os.fsdecode(b"note\xff.txt")).write_text("x")
+    (folder / os.fsdecode(b"bad\xff.png")).write_bytes(b"")
+    rows = archive(folder, "--pixel-size-mm", 0.2)
+    found = {row["image"]: row for row in rows}
+    assert len(rows) == 5 and found["odd\\udcff.png"]["head_circumference_mm"]
+    assert "bad\\udcff.png" in found["bad\\udcff.png"]["reason"]
+
+
+def test_linked_folders_are_followed_once(archive: Make, folder: Path, tmp_path: Path) -> None:
+    other = tmp_path / "elsewhere"
+    (other / "deep").mkdir(parents=True)
+    shutil.copy(folder / "0.png", other / "deep" / "a.png")
+    shutil.copy(folder / "0.png", other / "b.png")
+    (folder / "linked").symlink_to(other)
+    (folder / "again").symlink_to(other / "deep")
+    (folder / "up").symlink_to(tmp_path)
+    (folder / "self").symlink_to(folder)
+    (folder / "sub").mkdir()
+    (folder / "sub" / "inner").symlink_to(folder / "sub")
+    rows = archive(folder, "--pixel-size-mm", 0.2)
+    assert [row["image"] for row in rows] == ["0.png", "1.png", "2.png", "again/a.png", "linked/b.png"]
+
+
+def test_only_what_is_ours_is_tidied(archive: Make, folder: Path, tmp_path: Path) -> None:
+    theirs = tmp_path / "out" / ".cache" / ".other.tmp"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_text("x")
+    (tmp_path / "out" / ".mine.tmp").write_text("x")
+    archive(folder, "--pixel-size-mm", 0.2)
+    assert theirs.exists() and (tmp_path / "out" / ".mine.tmp").exists()
+
+
+def test_rows_inside_the_source_are_refused(archive: Make, folder: Path) -> None:
+    for source, out in (
+        (folder, folder / "rows"),
+        (f"file://{folder}", folder / "rows"),
+        ("memory://hospital", "memory://hospital/rows"),
+    ):
+        if "memory" in str(source):
+            fsspec = pytest.importorskip("fsspec")
+            fsspec.filesystem("memory").pipe_file("/hospital/0.png", (folder / "0.png").read_bytes())
+        with pytest.raises(UsageError, match="lies in the source"):
+            main(["archive", str(source), "--out", str(out), "--processes", "1", "--pixel-size-mm", "0.2"])
+    assert not (folder / "rows").exists()
+
+
+def test_damaged_notes_of_an_archive_are_made_again(archive: Make, many: Path, tmp_path: Path) -> None:
+    rows, out = archive(many), tmp_path / "out"
+    first, second = (out / "rows" / f"part-{number:08d}.parquet" for number in (0, 1))
+    first.write_bytes(b"")
+    second.write_bytes(second.read_bytes()[:-20])
+    (out / "attempts" / "part-00000001.json").write_text("{")
+    for damage in (b"PAR1", None):
+        (out / "listing.parquet").unlink() if damage is None else (out / "listing.parquet").write_bytes(damage)
+        again = archive(many)
+        assert [row["head_circumference_mm"] for row in again] == [row["head_circumference_mm"] for row in rows]
+        first.unlink()
+    assert len(archive(many)) == 96
+
+
+def test_a_table_of_other_content_and_options_of_files_are_refused(archive: Make, tmp_path: Path) -> None:
+    frames = [frame for frame, _, _ in FRAMES]
+    table = write_table(tmp_path / "t.parquet", frames, pixel_size_mm=[0.4] * 3)
+    archive(table)
+    write_table(table, frames, pixel_size_mm=[0.2] * 3)
+    with pytest.raises(UsageError, match="another list of images or pixel sizes"):
+        archive(table)
+    for option in ("--frame", "--region"):
+        with pytest.raises(UsageError, match="are for image files"):
+            archive(table, option, 2, out=tmp_path / "new")
+    with pytest.raises(UsageError, match="--out is empty"):
+        main(["archive", str(table), "--out", " ", "--processes", "1"])
+
+
+def test_images_without_a_pixel_size_are_told_at_once(
+    archive: Make, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    archive(folder)
+    assert "no pixel size for 3 of 3 images: they get no circumference in mm" in capsys.readouterr().err
+    archive(folder, "--pixel-size-csv", folder.parent / "sizes.csv", out=folder.parent / "second")
+    assert "no pixel size" not in capsys.readouterr().err
