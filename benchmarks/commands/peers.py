@@ -69,10 +69,10 @@ def run(args: argparse.Namespace) -> int:
         check_checkpoint(folder)
     rows, rewrites = rows_of(args.engines), rewrite_names(args.rewrite)
     plan = Plan(args.rounds, args.frames, args.warmup, _threads(args.threads))
-    environments = _folder(args.environments)
+    environments, dataset = _folder(args.environments), find_data(args.data)
     require("torch")
     pythons = _environments(rows, environments)
-    networks = tuple(_compared(checkpoints, find_data(args.data), pythons, rows, plan, rewrites, args.images))
+    networks = tuple(_compared(checkpoints, dataset, pythons, rows, plan, rewrites, args.images))
     if args.out:
         document = PeersDocument(
             **here_and_now(SCHEMA_VERSION, ("numpy", "torch", "ai-edge-litert"), threads=None),

@@ -71,6 +71,19 @@ class Device:
     browser: Browser | None = field(default=None, metadata=LEFT_OUT)
 
     @property
+    def engine(self) -> str:
+        """What ran the artifacts: Python, or a browser with what decides its speed."""
+        if self.browser is None:
+            return "Python"
+        isolated = "" if self.browser.isolated else ", not isolated"
+        return f"{self.browser.user_agent}, build {self.browser.build}{isolated}"
+
+    @property
+    def is_nameless(self) -> bool:
+        """Whether it is a phone that nobody named: a browser tells too little to tell one from another."""
+        return self.browser is not None and self.model is None
+
+    @property
     def text(self) -> str:
         """The hardware in words."""
         names = [name for name in (self.model, cpu_text(self.cpu, self.int8_instructions)) if name]

@@ -10,6 +10,7 @@ from pathlib import Path
 from benchmarks.common.device import EMULATED
 from benchmarks.common.intervals import Interval
 from benchmarks.common.tables import number, text_table
+from benchmarks.machine.state import throttled_meanwhile
 from benchmarks.suite.columns import title
 from benchmarks.suite.document import Result, SuiteDocument, load_document
 from benchmarks.suite.verdicts import (
@@ -30,7 +31,7 @@ from edge_runtime.errors import UsageError
 
 SCHEMA_VERSION = 1
 
-MACHINE = ("model", "cpu", "machine", "int8_instructions", "cores", "governor")
+MACHINE = ("model", "cpu", "machine", "int8_instructions", "cores", "governor", "engine")
 TIMED = ("threads", "data", "latency_images")
 """What must be equal for times to be compared, of the device and of the conditions."""
 
@@ -121,6 +122,8 @@ def compare(before: SuiteDocument, after: SuiteDocument, margin: float, names: t
     no_times = f"other {', '.join([*machine, *timed])}" if machine or timed else None
     if before.device.emulated or after.device.emulated:
         no_times = "emulated"
+    if before.device.is_nameless or after.device.is_nameless:
+        no_times = no_times or "a phone without a name"
     a, b = ({result.artifact: result for result in document.results} for document in (before, after))
     verdicts: list[Verdict] = []
     for name in a:
@@ -184,8 +187,13 @@ def differences(before: SuiteDocument, after: SuiteDocument) -> list[str]:
     for side, document in (("A", before), ("B", after)):
         if document.device.emulated:
             found.append(f"{side} was {EMULATED}; times, memory and energy are not compared.")
+        if document.device.is_nameless:
+            found.append(f"the phone of {side} was not named on its page: it may be any, so times are not compared.")
         if busy := document.conditions.busy:
             found.append(f"other work took part of the machine's time in {side} ({busy}).")
+        for result in document.results:
+            if said := throttled_meanwhile(document.device.throttled, *(r.throttled for r in result.rounds or ())):
+                found.append(f"not this device's true speed: while {result.artifact} was measured in {side}, {said}.")
         unstable = [result.artifact for result in document.results if result.unstable]
         if unstable:
             found.append(f"unstable in {side}, so that little can be shown: {', '.join(unstable)}.")

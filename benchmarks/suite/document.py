@@ -8,7 +8,7 @@ from typing import final
 
 from benchmarks.common.device import Device
 from benchmarks.common.intervals import Interval
-from benchmarks.common.result_files import RESULTS, read_record
+from benchmarks.common.result_files import RESULTS, read_json
 from benchmarks.common.scores import Scores, Summary
 from benchmarks.machine.energy import Energy
 from benchmarks.machine.state import Load
@@ -17,8 +17,8 @@ from benchmarks.suite.modes import Mode
 from benchmarks.suite.network_only import NetworkOnly
 from benchmarks.suite.rounds import Round, Sustained
 from edge_runtime.common.cli import say
-from edge_runtime.common.record import LEFT_OUT
-from edge_runtime.errors import FetalHeadError, UsageError
+from edge_runtime.common.record import LEFT_OUT, from_json
+from edge_runtime.errors import FetalHeadError, ModelError, UsageError
 from edge_runtime.metrics import ImageScore
 from edge_runtime.timing.bench import Percentiles, StageLatencies
 
@@ -242,9 +242,19 @@ def load_document(path: Path) -> SuiteDocument:
 
     Raises:
         UsageError: There is no such file.
-        ModelError: Not JSON, another schema version, or a field is missing or of another type.
+        ModelError: Not JSON, another schema version, a result of another command, a field is missing or of another
+            type, or an artifact is there twice.
     """
-    return read_record(path, SuiteDocument, SCHEMA_VERSION, "python -m benchmarks run")
+    found = read_json(path, SCHEMA_VERSION, "python -m benchmarks run")
+    if not {"conditions", "results"} & found.keys():
+        raise ModelError(
+            f"{path} is the result of another command. This one reads those of run, device, phone and android."
+        )
+    document = from_json(SuiteDocument, found, path)
+    names = [result.artifact for result in document.results]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ModelError(f"{path} has {twice[0]} {names.count(twice[0])} times. Measure again, or restore it.")
+    return document
 
 
 def newest_result(folder: Path = RESULTS) -> Path:

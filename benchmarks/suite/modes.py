@@ -73,9 +73,18 @@ MODES: Mapping[Mode, Plan] = {
 """What each mode does unless the call says otherwise."""
 
 
-def shortfall(frames: int, seconds: float, rounds: int) -> str | None:
-    """What an artifact's measurement lacks to be official; None if nothing."""
-    lacks = [] if rounds > 1 else ["a second round"]
+def shortfall(frames: int, seconds: float, rounds: int, plan: Plan) -> str | None:
+    """What an artifact's measurement lacks to be official; None if nothing.
+
+    Args:
+        frames: That were timed in all rounds.
+        seconds: That they took.
+        rounds: That were done.
+        plan: What was wanted: its warm-up and its pauses.
+    """
+    lacks = [] if rounds > 1 else ["one round alone"]
+    lacks += ["no warm-up"] if plan.warmup == 0 else []
+    lacks += ["no pause before it"] if plan.cooldown_s == 0 else []
     if frames < OFFICIAL_FRAMES:
         lacks.append(f"{frames:,} of {OFFICIAL_FRAMES:,} frames")
     if seconds < OFFICIAL_SECONDS:

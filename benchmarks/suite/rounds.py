@@ -9,7 +9,10 @@ from typing import final
 from edge_runtime.common.record import LEFT_OUT
 
 TIMES = ("total_p50_ms", "total_mean_ms", "total_p90_ms", "total_p99_ms", "time_to_first_result_ms", "load_ms")
-"""Fields of a round, where a figure is above 0."""
+"""Fields of a round that are times."""
+
+LEAST, MOST = 1e-9, 1e15
+"""What a time in ms, a memory in bytes or an energy in joules can be. Ratios of such can be computed."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +55,11 @@ class Round:
 
     def __post_init__(self) -> None:
         _check_flags(self.throttled)
-        for name in TIMES:
-            if (value := getattr(self, name)) is not None and value <= 0:
-                raise ValueError(f"'{name}' is {value}; it must be above 0")
+        figures = {name: getattr(self, name) for name in (*TIMES, "peak_memory_bytes", "joules_per_frame")}
+        figures |= {f"steps_p50_ms.{name}": value for name, value in (self.steps_p50_ms or {}).items()}
+        for name, value in figures.items():
+            if value is not None and not LEAST <= value <= MOST:
+                raise ValueError(f"'{name}' is {value}; it must be between {LEAST:g} and {MOST:g}")
 
 
 def _check_flags(flags: str | None) -> None:

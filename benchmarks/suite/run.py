@@ -109,7 +109,9 @@ def _conditions(
     not_told: tuple[str, ...],
 ) -> Conditions:
     measured = {name: speed for name, speed in speeds.by_name.items() if isinstance(speed, Speed)}
-    lacks = {name: shortfall(speed.timed_frames, speed.timed_seconds, plan.rounds) for name, speed in measured.items()}
+    lacks = {
+        name: shortfall(speed.timed_frames, speed.timed_seconds, plan.rounds, plan) for name, speed in measured.items()
+    }
     return Conditions(
         date=date,
         git_commit=git_commit(),
@@ -146,11 +148,11 @@ def published(args: argparse.Namespace) -> dict[str, Argument]:
 
 
 def _public(value: Any) -> Argument:
-    """An argument as it may be published: of an absolute path only the last part."""
+    """An argument as it may be published: of a path only the last part."""
     if isinstance(value, list):
         return tuple(str(_public(item)) for item in value)
     if isinstance(value, (str, Path)):
-        return Path(value).name if Path(value).is_absolute() else str(value)
+        return Path(value).name or str(value)
     return value  # type: ignore[no-any-return]  # a number, a flag or None
 
 
@@ -208,7 +210,8 @@ def _summary(document: SuiteDocument) -> str:
     results, conditions = document.results, document.conditions
     parts = [text_table(*cells(results, OVERVIEW))]
     if conditions.mode == "official":
-        parts += [text_table(*cells(results, OFFICIAL)), text_table(*cells(results, STEP_MEDIANS)), _judged(document)]
+        parts += [text_table(*cells(results, OFFICIAL)), text_table(*cells(results, STEP_MEDIANS))]
+    parts.append(_judged(document))
     parts += [sustained_text(r.artifact, r.sustained) for r in results if r.sustained]
     reason = next((r.energy_reason for r in results if r.energy_reason), None)
     if reason and conditions.mode != "quick":
@@ -223,8 +226,8 @@ def _summary(document: SuiteDocument) -> str:
 
 
 def _judged(document: SuiteDocument) -> str:
-    """What keeps an official run from being official, a line each."""
-    lacks = document.conditions.shortfalls or {}
+    """What keeps an official run from being official, and what keeps times from being true, a line each."""
+    lacks = (document.conditions.shortfalls or {}) if document.conditions.mode == "official" else {}
     lines = [f"not official: {name} has {lack}" for name, lack in lacks.items()]
     apart = {r.artifact: r.rounds_apart for r in document.results if r.unstable and r.rounds_apart is not None}
     lines += [f"unstable: the rounds of {name} are {share:.1%} apart" for name, share in apart.items()]

@@ -20,8 +20,9 @@ from edge_runtime.errors import FetalHeadError
 def run_command(main: Callable[[list[str]], int]) -> NoReturn:
     """Run a command and exit.
 
-    The exit codes are 0 if it is done, 1 if the work failed, 2 if the call was wrong, 130 after Ctrl-C, and 143 if it
-    was terminated. Expected errors are printed as one message without a traceback.
+    The exit codes are 0 if it is done, 1 if the work failed, 2 if the call was wrong, 130 after Ctrl-C, 143 if it was
+    terminated, and 129 if its terminal was closed (not under nohup). Expected errors are printed as one message without
+    a traceback.
 
     Args:
         main: Takes the arguments after the program's name, and returns the exit code.
@@ -30,6 +31,8 @@ def run_command(main: Callable[[list[str]], int]) -> NoReturn:
     # Pillow warns of a large image; read_image refuses it with a message of its own.
     warnings.filterwarnings("ignore", "Image size .* exceeds limit")
     signal.signal(signal.SIGTERM, _terminated)
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, _terminated)
     sys.stdout, sys.stderr = _escaping(sys.stdout), _escaping(sys.stderr)
     try:
         code = main(sys.argv[1:])
@@ -53,10 +56,11 @@ def run_command(main: Callable[[list[str]], int]) -> NoReturn:
     sys.exit(code)
 
 
-def _terminated(*_: Any) -> NoReturn:
+def _terminated(number: int, _: Any) -> NoReturn:
     """End with an exception, so that temporary files are deleted."""
-    print("terminated", file=sys.stderr)
-    sys.exit(128 + signal.SIGTERM)
+    with contextlib.suppress(OSError):  # the terminal may be gone
+        print("terminated", file=sys.stderr)
+    sys.exit(128 + number)
 
 
 class _OutputError(OSError):

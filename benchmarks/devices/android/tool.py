@@ -8,7 +8,9 @@ from benchmarks.suite.network_only import ToolRun
 from edge_runtime.errors import DeviceError
 
 _NUMBER = r"([\d.]+(?:e[+-]?\d+)?)"
-_COUNT = re.compile(rf"count=(\d+) first={_NUMBER} curr={_NUMBER} min={_NUMBER} max={_NUMBER} avg={_NUMBER} std=(\S+)")
+_COUNT = re.compile(
+    rf"count=(\d+) first={_NUMBER} curr={_NUMBER} min={_NUMBER} max={_NUMBER} avg={_NUMBER} std={_NUMBER}"
+)
 _PERCENTILES = re.compile(rf"p5={_NUMBER} median={_NUMBER} p95={_NUMBER}")
 _TIMINGS = re.compile(
     rf"Inference timings in us: Init: {_NUMBER}, First inference: {_NUMBER}, "

@@ -9,6 +9,8 @@ import socket
 from edge_runtime.common.optional import require
 
 EVERYWHERE = "0.0.0.0"
+_ALL = (EVERYWHERE, "::")
+_ONLY_HERE = ("127.", "[::1]", "localhost")
 
 
 def new_token() -> str:
@@ -26,7 +28,7 @@ def own_address(host: str) -> str:
         The host; where that is all of this computer's addresses, the one on the way to the network, or the loopback
         address if there is no network.
     """
-    if host != EVERYWHERE:
+    if host not in _ALL:
         return f"[{host}]" if ":" in host else host
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as way:
         try:
@@ -34,6 +36,11 @@ def own_address(host: str) -> str:
             return str(way.getsockname()[0])
         except OSError:
             return "127.0.0.1"
+
+
+def is_only_here(address: str) -> bool:
+    """Whether no other computer or phone can open an address of :func:`own_address`."""
+    return address.startswith(_ONLY_HERE)
 
 
 def qr_code(text: str) -> str:

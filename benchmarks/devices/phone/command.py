@@ -12,7 +12,7 @@ from typing import Any
 from benchmarks.common.arguments import add_shipped_places
 from benchmarks.common.result_files import RESULTS, free_name
 from benchmarks.common.tables import cells, text_table
-from benchmarks.devices.phone.address import EVERYWHERE, new_token, own_address, qr_code
+from benchmarks.devices.phone.address import EVERYWHERE, is_only_here, new_token, own_address, qr_code
 from benchmarks.devices.phone.litert import VERSION, read_litert
 from benchmarks.devices.phone.result import SUMMARY, document_of
 from benchmarks.devices.phone.server import open_server
@@ -94,7 +94,7 @@ def run(args: argparse.Namespace) -> int:
     sessions, token = Sessions(work, desk.save), new_token()
     with open_server(args.host, args.port, token, sessions, read_litert(args.litert)) as server:
         threading.Thread(target=server.serve_forever, args=(0.1,), daemon=True).start()
-        _announce(work, f"http://{own_address(args.host)}:{server.server_port}/{token}/")
+        _announce(work, own_address(args.host), f":{server.server_port}/{token}/")
         while sessions.failure is None and (len(desk.written) < args.phones or sessions.under_way):
             time.sleep(0.2)
             sessions.say_who_is_away()
@@ -136,7 +136,8 @@ class _Desk:
         return {"file": out.name, "header": header, "rows": rows, "errors": failed}
 
 
-def _announce(work: Work, address: str) -> None:
+def _announce(work: Work, host: str, rest: str) -> None:
+    address = f"http://{host}{rest}"
     say(f"data: {work.images.summary}")
     say(
         f"{work.plan.mode}: {counted(len(work.tasks), 'artifact')}, {counted(work.plan.rounds, 'round')} of "
@@ -144,6 +145,10 @@ def _announce(work: Work, address: str) -> None:
     )
     if not work.images.is_phantom:
         say("The frames go over the network unencrypted, to whoever has this address.")
+    if is_only_here(host):
+        say("\nOpen this address in a browser of this computer. A phone cannot: see --host, or join a network.")
+        say(address)
+        return
     code = qr_code(address)
     if _can_show(code):
         say(f"\n{code}")

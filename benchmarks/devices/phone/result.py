@@ -12,7 +12,7 @@ from benchmarks.common.intervals import spread
 from benchmarks.common.scores import scores_of
 from benchmarks.common.tables import Columns, mean, several
 from benchmarks.devices.phone.litert import NAME, VERSION
-from benchmarks.devices.phone.session import Phone, Session, Times
+from benchmarks.devices.phone.session import NAMELESS, Phone, Session, Times
 from benchmarks.devices.phone.work import Answer, Task, Work
 from benchmarks.suite.accuracy import with_costs
 from benchmarks.suite.document import SCHEMA_VERSION, Agreement, Conditions, Result, SuiteDocument
@@ -58,7 +58,7 @@ def document_of(work: Work, session: Session, args: argparse.Namespace) -> Suite
 
 def _device(phone: Phone) -> Device:
     return Device(
-        model=phone.model,
+        model=None if phone.model == NAMELESS else phone.model,
         cpu=None,
         machine=phone.platform or "unknown",
         cores=phone.cores,
@@ -141,7 +141,7 @@ def _agreement(task: Task, answers: Sequence[Answer]) -> Agreement:
 def _conditions(work: Work, session: Session, results: Sequence[Result], args: argparse.Namespace) -> Conditions:
     images, plan = work.images, work.plan
     lacks = {
-        r.artifact: shortfall(r.timed_frames, r.timed_seconds or 0, len(r.rounds or ()))
+        r.artifact: shortfall(r.timed_frames, r.timed_seconds or 0, len(r.rounds or ()), work.plan)
         for r in results
         if r.timed_frames
     }

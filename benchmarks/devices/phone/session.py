@@ -42,6 +42,10 @@ class Refused(Exception):
         self.status = status
 
 
+NAMELESS = "unknown phone"
+"""The model that page.js sends if nothing was typed."""
+
+
 @dataclass(frozen=True)
 class Phone:
     """What a page says of its phone and browser.

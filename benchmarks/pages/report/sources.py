@@ -185,7 +185,9 @@ def machines_alike(sources: Sequence[Source]) -> list[list[Source]]:
     """Sources whose devices cannot be told apart, where there are several."""
     found: dict[object, list[Source]] = {}
     for source in sources:
-        found.setdefault(tuple(getattr(source.document.device, name) for name in MACHINE), []).append(source)
+        device = source.document.device
+        if not device.is_nameless:
+            found.setdefault(tuple(getattr(device, name) for name in MACHINE), []).append(source)
     return [alike for alike in found.values() if len(alike) > 1]
 
 

@@ -12,10 +12,12 @@ import pytest
 from benchmarks.__main__ import main
 from benchmarks.common.intervals import ratio_interval
 from benchmarks.frames.pack import PHANTOM
+from benchmarks.pages.report.sources import Source, machines_alike
+from benchmarks.suite.compare import compare, differences
 from benchmarks.suite.document import load_document
 from benchmarks.suite.verdicts import NO_DIFFERENCE, NOT_COMPARED
 from edge_runtime.errors import ModelError, UsageError
-from tests.helpers.places import Run
+from tests.helpers.places import ROOT, Run
 from tests.helpers.tiny_model import make_artifact
 
 Change = Callable[[dict[str, Any]], None]
@@ -315,7 +317,11 @@ def test_a_result_is_never_replaced_by_its_comparison(result: Path, tmp_path: Pa
     [
         ("total_p50_ms", "1e999", "too large a number"),
         ("total_p50_ms", "9" * 400, "too large a number"),
-        ("total_p50_ms", "-3", "must be above 0"),
+        ("total_p50_ms", "-3", "must be between 1e-09 and 1e"),
+        ("total_mean_ms", "1e308", "must be between"),
+        ("total_p99_ms", "1e-320", "must be between"),
+        ("peak_memory_bytes", "-5", "must be between"),
+        ("steps_p50_ms", '{"region": -1}', "'steps_p50_ms.region' is -1"),
         ("throttled", '"zz"', "must be hexadecimal"),
     ],
 )
@@ -327,3 +333,49 @@ def test_figures_that_cannot_be_are_refused(result: Path, tmp_path: Path, name: 
     path.write_text(path.read_text().replace('"HERE"', value))
     with pytest.raises(ModelError, match=said):
         load_document(path)
+
+
+def test_a_result_of_another_command_and_one_with_an_artifact_twice_are_named(result: Path, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="is the result of another command"):
+        main(["compare", str(result), str(ROOT / "benchmarks" / "results" / "peers" / "avx512-vnni.json")])
+    twice = changed(result, tmp_path / "b.json", lambda found: found["results"].append(found["results"][0]))
+    with pytest.raises(ModelError, match="float32 2 times"):
+        load_document(twice)
+
+
+def phone(model: str | None, agent: str) -> Change:
+    """Measured in a browser."""
+    browser = {"user_agent": agent, "memory_gib": None, "isolated": True, "build": "simd", "clock_ms": 0.1}
+    return lambda found: found["device"].update(model=model, cpu=None, governor=None, browser=browser)
+
+
+@pytest.mark.parametrize(
+    ("models", "agents", "said"),
+    [
+        (("P", "P"), ("Chrome 1", "Firefox 2"), "other engine"),
+        (("P", "Q"), ("Chrome 1", "Chrome 1"), "other model"),
+        ((None, None), ("Chrome 1", "Chrome 1"), "a phone without a name"),
+        (("P", "P"), ("Chrome 1", "Chrome 1"), None),
+    ],
+)
+def test_phones_and_browsers_are_told_apart(
+    models: tuple[str | None, str | None], agents: tuple[str, str], said: str | None, result: Path, tmp_path: Path
+) -> None:
+    paths = [
+        changed(result, tmp_path / f"{i}.json", phone(*told)) for i, told in enumerate(zip(models, agents, strict=True))
+    ]
+    found = compare(*map(load_document, paths), 0.05, ("a", "b"))
+    reasons = {verdict.reason for verdict in found.verdicts if "median" in verdict.figure}
+    assert reasons and all(said in (reason or "") if said else reason is None for reason in reasons)
+    sources = [Source(key, path.name, load_document(path)) for key, path in zip("AB", paths, strict=True)]
+    assert bool(machines_alike(sources)) is (said is None)
+
+
+def test_a_throttled_device_is_told(result: Path, tmp_path: Path) -> None:
+    def throttle(document: dict[str, Any]) -> None:
+        document["device"]["throttled"] = "0x0"
+        document["results"][0]["rounds"][1]["throttled"] = "0x5"
+
+    hot = load_document(changed(result, tmp_path / "b.json", throttle))
+    told = differences(load_document(result), hot)
+    assert any("not this device's true speed" in text and "in B" in text for text in told)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from benchmarks.suite.artifacts import Artifact
 from benchmarks.suite.document import SuiteDocument, load_document
 from benchmarks.suite.modes import MODES, OFFICIAL_FRAMES, OFFICIAL_SECONDS, shortfall
 from benchmarks.suite.pooled import Speed, Turn, pool
+from benchmarks.suite.run import published
 from benchmarks.suite.sustained import summarize, sustained_text
 from benchmarks.suite.worker import Timed
 from edge_runtime.errors import FetalHeadError, UsageError
@@ -60,9 +63,12 @@ def test_official_asks_for_enough_frames_and_seconds_in_several_rounds() -> None
 
 
 def test_what_an_official_result_lacks() -> None:
-    assert shortfall(1024, 60.0, 2) is None and shortfall(1024, 60.0, 1) == "a second round"
-    assert shortfall(1023, 60.0, 5) == "1,023 of 1,024 frames"
-    assert shortfall(10, 59.9, 5) == "10 of 1,024 frames and 59.9 of 60 s"
+    official = MODES["official"]
+    assert shortfall(1024, 60.0, 2, official) is None and shortfall(1024, 60.0, 1, official) == "one round alone"
+    assert shortfall(1023, 60.0, 5, official) == "1,023 of 1,024 frames"
+    assert shortfall(10, 59.9, 5, official) == "10 of 1,024 frames and 59.9 of 60 s"
+    at_once = replace(official, warmup=0, cooldown_s=0)
+    assert shortfall(1024, 60.0, 5, at_once) == "no warm-up and no pause before it"
 
 
 def test_an_official_run_is_whole_and_says_that_a_short_one_is_not_official(
@@ -297,3 +303,8 @@ def test_results_hold_numbers_that_json_allows(artifacts: Path, tmp_path: Path) 
     measured(artifacts, tmp_path / "r.json", "--frames", "2", "--rounds", "1")
     text = (tmp_path / "r.json").read_text()
     assert "NaN" not in text and json.loads(text)["schema_version"] == 1
+
+
+def test_a_result_names_no_folder_of_its_user() -> None:
+    call = argparse.Namespace(places=[Path("alice/secret/x.tflite")], out=Path("/home/alice/r.json"), data=".", runs=3)
+    assert published(call) == {"places": ("x.tflite",), "out": "r.json", "data": ".", "runs": 3}

@@ -42,7 +42,15 @@ def files(out: Path) -> dict[str, int]:
     return {file.name: file.stat().st_mtime_ns for file in (out / "rows").iterdir()}
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+ENDS = {
+    signal.SIGKILL: (-9, ""),
+    signal.SIGINT: (130, "stopped\n"),
+    signal.SIGTERM: (143, "terminated\n"),
+    signal.SIGHUP: (129, "terminated\n"),  # the terminal was closed
+}
+
+
+@pytest.mark.parametrize("number", ENDS, ids=lambda number: number.name)
 def test_a_run_that_is_ended_midway_is_continued(archive: Make, many: Path, tmp_path: Path, number: int) -> None:
     out = tmp_path / "out"
     process = start(many, out, "--processes", 1, program=SLOWLY)
@@ -52,8 +60,7 @@ def test_a_run_that_is_ended_midway_is_continued(archive: Make, many: Path, tmp_
     _, said = process.communicate(timeout=60)
     (out / "attempts" / ".part-00000002.json.killed.tmp").touch()  # as if the kill had come within a write
     before = files(out)
-    assert process.returncode == {signal.SIGKILL: -9, signal.SIGINT: 130, signal.SIGTERM: 143}[number]
-    assert said == {signal.SIGKILL: "", signal.SIGINT: "stopped\n", signal.SIGTERM: "terminated\n"}[number]
+    assert (process.returncode, said) == ENDS[signal.Signals(number)]
     assert done == [8, 16] and 2 <= len(before) < 12
     rows = archive(many)
     assert len(rows) == 96 and before.items() <= files(out).items()
