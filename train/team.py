@@ -11,7 +11,7 @@ import contextlib
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.distributed import PrefixStore  # type: ignore[attr-defined]
 from torch.distributed.rendezvous import rendezvous
 
-from edge_runtime.errors import FetalHeadError
+from edge_runtime.errors import FetalHeadError, UsageError
 
 _FEWEST = 2
 """Images of a share: batch norm needs two where the map is 1x1. Of a smaller batch, every process computes all."""
@@ -131,6 +131,22 @@ class SyncedBatchNorm(nn.BatchNorm2d):
         return answer.to(x.dtype)
 
 
+def _team(told: Mapping[str, str | None]) -> Team:
+    """The team that torchrun's variables name.
+
+    Raises:
+        UsageError: One is missing, or is not a number that can be.
+    """
+    if missing := [name for name, value in told.items() if value is None]:
+        wrong = f"it is set and {' and '.join(missing)} {'are' if missing[1:] else 'is'} not"
+    else:
+        rank, size = (str(told[name]) for name in ("RANK", "WORLD_SIZE"))
+        if rank.isdecimal() and size.isdecimal() and int(rank) < int(size):
+            return Team(int(rank), int(size))
+        wrong = f"it is {size!r}, and RANK {rank!r}"
+    raise UsageError(f"WORLD_SIZE is not torchrun's: {wrong}. Start the training with torchrun, or unset WORLD_SIZE.")
+
+
 @contextlib.contextmanager
 def joined(device: torch.device) -> Iterator[tuple[Team, torch.device]]:
     """Join the processes that ``torchrun`` started, if it did. All but the leading one print nothing.
@@ -142,13 +158,14 @@ def joined(device: torch.device) -> Iterator[tuple[Team, torch.device]]:
         The team, and this process's device: with CUDA, each process has a GPU of its own.
 
     Raises:
+        UsageError: Some of torchrun's variables are set, and others are not.
         FetalHeadError: Another process has ended, or cannot be reached.
     """
-    size = int(os.environ.get("WORLD_SIZE", "1"))
-    if size == 1:
+    told = {name: os.environ.get(name) for name in ("WORLD_SIZE", "RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")}
+    if told["WORLD_SIZE"] in (None, "1"):
         yield ALONE, device
         return
-    team = Team(int(os.environ["RANK"]), size)
+    team = _team(told)
     if device.type == "cuda":
         device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(device)

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks.challenge.submission import Row, find_images, make_rows, write_rows
+from benchmarks.challenge.submission import COMPLETE, Row, find_images, make_rows, write_rows
 from edge_runtime.common.arguments import add_model, checked_out
 from edge_runtime.common.cli import counted, printable, say
 from edge_runtime.errors import UsageError
@@ -57,4 +57,6 @@ def _report(out: Path, rows: list[Row]) -> int:
     say(
         f"written: {out}, {counted(len(rows), 'row')}, of which {len(refused)} refused and {missing} without an ellipse"
     )
+    if len(rows) != COMPLETE:
+        say(f"The challenge has {COMPLETE} images: a file with {len(rows)} cannot be sent. Others are missing.")
     return 1 if missing else 0

@@ -27,6 +27,9 @@ from train.data.pseudo_labels import UNLABELLED, UNLABELLED_TABLE, unlabelled_im
 COLUMNS = ("filename", "center_x_mm", "center_y_mm", "semi_axes_a_mm", "semi_axes_b_mm", "angle_rad")
 """The longer semi-axis is a. The angle is that of the longer axis to the x axis, clockwise on a screen, 0 to pi."""
 
+COMPLETE = 335
+"""Images of the challenge. It takes no file that lacks some."""
+
 SAY_EVERY_S = 10.0
 
 

@@ -87,7 +87,9 @@ def run(args: argparse.Namespace) -> int:
         from benchmarks.search.latency import read_latency
 
         say(table(results, read_latency(_speeds(args))))
-    elif results:
+    elif not results:
+        say(f"There are no results in {args.results} yet.")
+    else:
         say(f"{len(results)} points are trained. Times are missing: python -m benchmarks pareto --latency")
     return 0 if done else 1
 

@@ -11,6 +11,7 @@ from benchmarks.cross.run import read_done, run_folds
 from benchmarks.cross.summary import size_table
 from benchmarks.cross.worst import draw, worst
 from benchmarks.trainings.arguments import add_trainings
+from edge_runtime.common.arguments import checked_out
 from edge_runtime.common.cli import counted, say
 from edge_runtime.common.files import write_bytes
 from edge_runtime.errors import UsageError
@@ -29,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="draw the worst twenty images of each size into DIR/worst-SIZE.png, and train nothing",
     )
+    parser.add_argument("--overwrite", action="store_true", help="replace pictures of --worst that are there")
     add_trainings(parser, RESULTS / "cross")
     parser.set_defaults(action=run)
 
@@ -41,7 +43,11 @@ def run(args: argparse.Namespace) -> int:
     """
     if unknown := [size for size in args.sizes if size not in SCHEDULES]:
         raise UsageError(f"There is no size '{unknown[0]}'. The sizes are: {', '.join(SCHEDULES)}.")
-    folds = all_folds(list(dict.fromkeys(args.sizes or SCHEDULES)))
+    sizes = list(dict.fromkeys(args.sizes or SCHEDULES))
+    if args.worst:
+        for size in sizes:
+            checked_out(_picture(args, size), args.overwrite, "--worst")
+    folds = all_folds(sizes)
     all_done = bool(args.table or args.worst) or run_folds(args, folds)
     done = read_done(folds, args.results)
     by_size = {size: some for size in SCHEDULES if (some := [result for fold, result in done if fold.size == size])}
@@ -52,8 +58,14 @@ def run(args: argparse.Namespace) -> int:
     return 0 if all_done else 1
 
 
+def _picture(args: argparse.Namespace, size: str) -> Path:
+    return Path(args.worst / f"worst-{size}.png")
+
+
 def _draw(args: argparse.Namespace, size: str, results: list[FoldResult]) -> None:
-    path = args.worst / f"worst-{size}.png"
+    path, dataset = _picture(args, size), find_data(args.data)
+    if other := next((result.data for result in results if result.data != dataset.title), None):
+        raise UsageError(f"The results are of {other}, the images of {dataset.title}. Give theirs with --data.")
     shown = worst([scored for result in results for scored in result.images])
-    write_bytes(path, draw(shown, find_data(args.data)))
+    write_bytes(path, draw(shown, dataset))
     say(f"written: {path}, {counted(len(shown), 'image')}. {WARNING}")

@@ -94,6 +94,11 @@ def _derived(segmenter: Segmenter, dataset: Dataset, place: Path | None) -> dict
         say(f"{name:<18} {count['n_refused']:>5} of {count['n']:>5} refused")
     low, high = limits.interval
     say(f"interval: {low:+.2f} to {high:+.2f} expected errors, {limits.unlike:.2f} times as wide for an unknown look")
+    if low > 0 or high < 0:
+        say(
+            f"warning: the network measures nearly all heads too {'small' if low > 0 else 'large'}, so a circumference "
+            "will lie outside its own interval. Train it for more epochs, or on more images."
+        )
     return {
         "limits": limits.to_json(),
         "from": {

@@ -258,6 +258,11 @@ def test_the_command_records_what_limits_were_derived_from(
     assert (
         "no frames from elsewhere" in said and "61 of    61 refused" in said and "times as wide for an unknown" in said
     )
+    assert "warning" not in said
+    for interval, wrong in (((0.3, 3.4), "small"), ((-3.0, -0.1), "large")):
+        monkeypatch.setattr(quality, "derive", lambda *_, interval=interval: replace(limits, interval=interval))
+        quality._derived(segmenter, SimpleNamespace(title="a set"), None)  # type: ignore[arg-type]
+        assert f"warning: the network measures nearly all heads too {wrong}" in capsys.readouterr().out
 
 
 def test_an_artifact_without_limits_cannot_be_calibrated(run: Run, phantom: Path, tmp_path: Path) -> None:

@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from safetensors.torch import load_file
 
+from edge_runtime.errors import UsageError
 from tests.helpers.places import ROOT, Run
+from train.team import joined
 
 TOY = ("--protocol", "leak-free", "--image-size", 64, 96, "--limit", 11, "--batch-size", 4)
 TOGETHER = ("torch.distributed.run", "--standalone", "--nproc-per-node", 2, "-m", "train")
@@ -106,3 +109,21 @@ def test_the_process_that_is_left_says_so(phantom: Path, tmp_path: Path) -> None
     assert leading.returncode == 1
     assert "error: Another process of this training has ended" in complaints
     assert "train/__main__.py" not in complaints, "no traceback of ours"
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"WORLD_SIZE": "2"}, "it is set and RANK and LOCAL_RANK and MASTER_ADDR and MASTER_PORT are not"),
+        ({"WORLD_SIZE": "x", "RANK": "0"}, "it is 'x', and RANK '0'"),
+        ({"WORLD_SIZE": "2", "RANK": "2"}, "it is '2', and RANK '2'"),
+    ],
+)
+def test_half_of_torchruns_variables_are_named(
+    variables: dict[str, str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rest = {} if len(variables) == 1 else {"LOCAL_RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "1"}
+    for name, value in {**variables, **rest}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(UsageError, match=said), joined(torch.device("cpu")):
+        pass

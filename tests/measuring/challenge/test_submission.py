@@ -65,6 +65,7 @@ def test_the_rows_are_the_ellipses_in_mm_in_the_order_of_the_names(
         drawn = Ellipse(x / mm, y / mm, a / mm, b / mm, math.degrees(angle)).interior(reference.shape)
         dices.append(overlap(drawn, reference)[0])
     assert min(dices) > 0.9 and np.median(dices) > 0.97, dices
+    assert f"The challenge has 335 images: a file with {len(rows)} cannot be sent" in done.stdout
 
 
 def test_a_refused_image_gets_its_ellipse_and_one_without_gets_zeros(

@@ -115,6 +115,10 @@ def test_the_table_and_the_worst_images(run_here: Run, done: Path, phantoms: Pat
     assert drawn.returncode == 0 and "do not publish" in drawn.stdout, drawn.stderr
     with Image.open(tmp_path / "worst-edge-s.png") as image:
         assert image.width > 1000 and image.height > 600
+    again = run_here(*call, "--worst", tmp_path)
+    assert again.returncode == 2 and "worst-edge-s.png already exists" in again.stderr
+    other = run_here("benchmarks", "cross", "edge-s", "--data", phantoms, "--worst", tmp_path, "--overwrite")
+    assert other.returncode == 2 and "The results are of HC18, the images of " in other.stderr
 
 
 @pytest.mark.slow
