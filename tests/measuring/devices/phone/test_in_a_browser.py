@@ -107,7 +107,7 @@ def test_outputs_are_pythons_and_the_result_is_one_of_the_suite(
 ) -> None:
     out = tmp_path / "phone.json"
     desk = start(SMALL, tiny, *FEW, "--rounds", 2, "--out", out)
-    assert "█" in desk.said, "a QR code"
+    assert "█" not in desk.said and "Open this address in a browser of this computer. A phone cannot" in desk.said
     phones.append(phone := Phone(browser, desk.address).open("Pixel 8"))
     phone.shows("hc", re.compile(r"HC \d+\.\d mm"))
     phone.shows("state", "Done")
@@ -315,6 +315,7 @@ def test_threads_where_the_page_is_isolated(
     options = (*FEW, "--rounds", 1, "--threads", 2, "--out", out)
     desk = start(SMALL, *options, host="127.0.0.1" if isolated else "0.0.0.0")
     assert f"//{'127.0.0.1' if isolated else address}:" in desk.address
+    assert ("█" in desk.said) is not isolated, "a QR code for phones"
     phones.append(phone := Phone(browser, desk.address).open())
     phone.shows("state", "Done")
     no = "1 thread, though 2 are wanted: this page is not cross-origin isolated, because it came over plain http."
