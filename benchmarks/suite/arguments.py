@@ -96,6 +96,10 @@ def plan_of(args: argparse.Namespace) -> Plan:
         raise UsageError(f"--minutes is for --mode sustained; --mode {args.mode} takes --seconds.")
     if args.minutes is not None and args.seconds is not None:
         raise UsageError("--minutes and --seconds both say how long a round takes. Give one of them.")
+    if plan.timeline and args.rounds not in (None, 1):
+        raise UsageError(
+            f"--rounds is {args.rounds}; --mode sustained is one long round. Give --minutes for a longer one."
+        )
     seconds = args.seconds if args.minutes is None else 60 * args.minutes
     given: dict[str, Any] = {
         "frames": args.frames,

@@ -60,6 +60,8 @@ def test_official_asks_for_enough_frames_and_seconds_in_several_rounds() -> None
     assert plan() == MODES["quick"] and plan().seconds == 0 and not plan().shuffled
     assert plan("--mode", "sustained").seconds == 600 and plan("--mode", "sustained", "--minutes", "0.5").seconds == 30
     assert plan("--mode", "official", "--rounds", "7", "--cooldown", "0").rounds == 7
+    with pytest.raises(UsageError, match="one long round"):
+        plan("--mode", "sustained", "--rounds", "2")
 
 
 def test_what_an_official_result_lacks() -> None:
