@@ -62,7 +62,7 @@ PYTHON
   return 0
 }
 
-sent_to() { # a call is sending, or was cut off within minutes: tar gives files the time at which it writes them
+is_fresh() { # a call is sending, or was cut off within minutes: tar gives files the time at which it writes them
   [ -n "$(find "$folder" -maxdepth 2 -mmin -10 2>/dev/null | head -n 1)" ]
 }
 
@@ -79,7 +79,7 @@ prepare() { # the folder, empty but for an environment that --keep left there
     (umask 077 && mkdir -p "$folder") && printf '%s' "$made" >"$folder/ours" || return 1
     [ -s "$folder/ours" ] || echo >"$folder/ours"
   fi
-  if ! mkdir "$folder/sending" 2>/dev/null && [ -d "$folder/sending" ] && sent_to; then tell busy=sending && return 0; fi
+  if ! mkdir "$folder/sending" 2>/dev/null && [ -d "$folder/sending" ] && is_fresh; then tell busy=sending && return 0; fi
   for name in "$folder"/*; do
     case ${name##*/} in ours | venv | sending) ;; *) rm -rf "$name" ;; esac
   done

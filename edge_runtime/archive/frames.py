@@ -72,9 +72,9 @@ def _of_files(place: Place, part: Part, settings: Settings) -> Iterator[Item]:
         path = place.path / name
         try:
             data = read_bytes(path)
-        except (InputError, UsageError) as error:
+        except (InputError, UsageError):
             _check_there(place.path, there)
-            raise error
+            raise
         there[:] = [path]
         return data
 
