@@ -63,6 +63,7 @@ COMMANDS: dict[str, Command] = {
             "device pi@scanner.local --mode official --out pi.json",
             "device pi@scanner.local artifacts/edge-m --frame-set hc18.frames --offline",
             "device board --port 2222 --ssh-option IdentityFile=board.key --mode sustained --keep",
+            "device root@localhost --adb",
             "device pi@scanner.local --discard",
         ),
     ),
@@ -86,7 +87,7 @@ COMMANDS: dict[str, Command] = {
         "Time models on a phone over adb with LiteRT's benchmark_model, which you supply: in each round every model "
         "once, in a fresh process. The command sends the tool and the models, says how warm the phone became, brings "
         "one JSON document back, and removes what it sent. The tool runs the network alone, on random values: nothing "
-        "else is measured. For whole frames and accuracy on a phone, use device over Termux's ssh server.",
+        "else is measured. For whole frames and accuracy on a phone, use device --adb, in Termux.",
         (
             "android --tool benchmark_model",
             "android --tool benchmark_model --serial R5CT1234 --threads 4 --out phone.json",

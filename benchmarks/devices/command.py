@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmarks.common.arguments import add_shipped_places
 from benchmarks.common.result_files import RESULTS, free_name
+from benchmarks.devices.android.adb import find_phone
 from benchmarks.devices.connection import Connection, connect
 from benchmarks.devices.facts import Facts, check, check_folder_of
 from benchmarks.devices.failures import why_no_result
@@ -28,6 +29,9 @@ from edge_runtime.errors import DeviceError, FetalHeadError, UsageError
 FOLDER = ".cache/fetal-head-edge/device"
 """Below the home of the user on the device."""
 
+PHONE_PORT = 8022
+"""Of ssh servers in Termux: Android gives the usual one to nobody."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
@@ -41,6 +45,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--port", type=at_least(1, 65_535), metavar="N", help="of the ssh server (default: ssh's config)"
     )
+    parser.add_argument(
+        "--adb", action="store_true",
+        help=f"reach a phone's ssh server, as Termux's, through its cable; --port is the phone's (default: {PHONE_PORT})",
+    )  # fmt: skip
+    parser.add_argument("--serial", metavar="NAME", help="with --adb: the phone, where there are several (adb devices)")
     parser.add_argument(
         "--ssh-option",
         action="append",
@@ -90,7 +99,7 @@ def run(args: argparse.Namespace) -> int:
     models = tuple(artifact.path for artifact in find_artifacts(args.places))
     read_frame_set(args.frame_set)
     request = Request(models, args.frame_set, options_of(args))
-    with connect(args.destination, args.port, args.ssh_option) as connection:
+    with _reached(args) as connection:
         facts = probe(connection, args.folder, args.python)
         check_folder_of(facts)
         if _goes_on(facts, request):
@@ -102,6 +111,24 @@ def run(args: argparse.Namespace) -> int:
                 send(connection, facts, request, args.offline)
                 start(connection, facts, request, args.python)
         return _finish(connection, facts, request, args, out)
+
+
+@contextlib.contextmanager
+def _reached(args: argparse.Namespace) -> Iterator[Connection]:
+    """The connection to the device: over the network, or with ``--adb`` through a phone's cable."""
+    if not args.adb:
+        if args.serial is not None:
+            raise UsageError("--serial names a phone: add --adb, or leave it out.")
+        with connect(args.destination, args.port, args.ssh_option) as connection:
+            yield connection
+        return
+    phone, there = find_phone(args.serial), args.port or PHONE_PORT
+    # the port is another one each time, so the phone's key is known by a name of its own
+    options = [*args.ssh_option, f"HostKeyAlias=adb-{phone.serial}"]
+    with phone.forwarded(there) as here:
+        first = f"adb -s {phone.serial} forward tcp:{here} tcp:{there}; "
+        with connect(args.destination, here, options, first) as connection:
+            yield connection
 
 
 def _goes_on(facts: Facts, request: Request) -> bool:
@@ -161,7 +188,7 @@ def _finish(connection: Connection, facts: Facts, request: Request, args: argpar
 
 
 def _discard(args: argparse.Namespace) -> int:
-    with connect(args.destination, args.port, args.ssh_option) as connection:
+    with _reached(args) as connection:
         facts = probe(connection, args.folder, args.python)
         check_folder_of(facts)
         connection.script("clean", facts.folder)

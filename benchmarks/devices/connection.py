@@ -58,16 +58,18 @@ class Connection:
         destination: What ssh takes: ``user@host``, or a name from its config.
         given: The user's options of ssh, which stand first, because the first one wins.
         options: Those that are always given.
+        first: Command line that a person needs before; empty if none.
     """
 
     destination: str
     given: tuple[str, ...]
     options: tuple[str, ...]
+    first: str = ""
 
     @property
     def by_hand(self) -> str:
         """The command line that connects a person."""
-        return shlex.join(["ssh", *self.given, self.destination])
+        return self.first + shlex.join(["ssh", *self.given, self.destination])
 
     def script(self, action: str, folder: str, *arguments: str) -> str:
         """Run an action of ``on_device.sh``; returns what it printed.
@@ -184,13 +186,16 @@ def _last_line(text: str) -> str:
 
 
 @contextlib.contextmanager
-def connect(destination: str, port: int | None = None, ssh_options: Sequence[str] = ()) -> Iterator[Connection]:
+def connect(
+    destination: str, port: int | None = None, ssh_options: Sequence[str] = (), first: str = ""
+) -> Iterator[Connection]:
     """A connection that all calls share, so that a password is asked for once; it is closed at the end.
 
     Args:
         destination: What ssh takes: ``user@host``, or a name from its config.
         port: Its port; None for that of ssh's config.
         ssh_options: What follows ``-o`` of ssh. These win over our own.
+        first: As in :class:`Connection`.
 
     Raises:
         UsageError: This machine has no ssh, or the destination is not one.
@@ -203,7 +208,7 @@ def connect(destination: str, port: int | None = None, ssh_options: Sequence[str
         given += [] if port is None else ["-p", str(port)]
         shared = {"ControlMaster": "auto", "ControlPath": f"{place}/s", "ControlPersist": "10m"}
         ours = [f"-o{name}={value}" for name, value in {**shared, **_OURS}.items()]
-        connection = Connection(destination, tuple(given), tuple(ours))
+        connection = Connection(destination, tuple(given), tuple(ours), first)
         try:
             subprocess.run(["ssh", "-V"], capture_output=True, check=True)
         except (OSError, subprocess.SubprocessError) as error:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import subprocess
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_runtime.errors import DeviceError, UsageError
+from edge_runtime.errors import DeviceError, FetalHeadError, UsageError
 
 LIMIT_S = 60
 """A short command that takes longer hangs."""
@@ -58,6 +59,22 @@ class Phone:
             DeviceError: The phone was lost, or has no room.
         """
         self._adb(["push", str(path), place], limit_s=600)
+
+    @contextlib.contextmanager
+    def forwarded(self, port: int) -> Iterator[int]:
+        """A port of this computer that leads to one of the phone, as long as the context is open.
+
+        Raises:
+            DeviceError: The phone was lost, or adb did not say which port.
+        """
+        said = self._adb(["forward", "tcp:0", f"tcp:{port}"], LIMIT_S).strip()
+        if not said.isdecimal():
+            raise DeviceError(f"adb forward did not say its port, but {said[:60]!r}. Update Android's platform tools.")
+        try:
+            yield int(said)
+        finally:
+            with contextlib.suppress(FetalHeadError):  # the phone may be gone, and the port with it
+                self._adb(["forward", "--remove", f"tcp:{said}"], LIMIT_S)
 
     def _adb(self, arguments: Sequence[str], limit_s: float) -> str:
         done = _run(["-s", self.serial, *arguments], limit_s)

@@ -213,3 +213,37 @@ def test_a_kept_environment_is_made_anew_for_another_python(device: Device, tmp_
         assert code == 0 and ("making a virtual environment" in said) is is_new, said
         assert ("going on with the environment that is there" in said) is not is_new
     assert board.run(HOST, "--discard")[0] == 0
+
+
+def test_a_phones_ssh_server_is_reached_through_its_cable(device: Device, tmp_path: Path) -> None:
+    board = device()
+    key = (board.place / "host_key.pub").read_text()
+    (board.place / "known_hosts").write_text(f"adb-R5CT1234 {key}")
+    adb = board.place / "host" / "adb"
+    adb.write_text(
+        f'#!/bin/sh\necho "$@" >>{tmp_path}/adb.txt\n'
+        'case "$*" in\n'
+        "devices) printf 'List of devices attached\\nR5CT1234\\tdevice\\n';;\n"
+        f"*'forward tcp:0 tcp:8022') echo {board.port};;\n"
+        "esac\n"
+    )
+    adb.chmod(0o755)
+    code, said = board.run(HOST, SMALL, *FEW, "--rounds", "1", "--adb", "--out", tmp_path / "result.json")
+    assert code == 0, said
+    assert load_document(tmp_path / "result.json").results and left(board) == []
+    calls = (tmp_path / "adb.txt").read_text().splitlines()
+    assert calls == [
+        "devices",
+        "-s R5CT1234 forward tcp:0 tcp:8022",
+        f"-s R5CT1234 forward --remove tcp:{board.port}",
+    ]
+    (board.place / "known_hosts").write_text("")
+    code, said = board.run(HOST, SMALL, *FEW, "--adb", "--serial", "R5CT1234")
+    assert code == 1 and f"answer yes: adb -s R5CT1234 forward tcp:{board.port} tcp:8022; ssh " in said, said
+    for options, why in (
+        (("--serial", "X"), "add --adb"),
+        (("--adb", "--serial", "X"), "finds no phone 'X'"),
+        (("--adb", "--port", "22"), "did not say its port, but ''"),
+    ):
+        code, said = board.run(HOST, SMALL, *FEW, *options)
+        assert code in (1, 2) and why in said, said
