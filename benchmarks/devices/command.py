@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--adb", action="store_true",
-        help=f"reach a phone's ssh server, as Termux's, through its cable; --port is the phone's (default: {PHONE_PORT})",
+        help=f"reach a phone's ssh server, as Termux's, by its cable; --port is the phone's (default: {PHONE_PORT})",
     )  # fmt: skip
     parser.add_argument("--serial", metavar="NAME", help="with --adb: the phone, where there are several (adb devices)")
     parser.add_argument(
