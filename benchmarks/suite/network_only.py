@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import final
 
+MOST = 1e15
+"""Of every figure."""
+
 
 @dataclass(frozen=True)
 class ToolRun:
@@ -41,6 +44,11 @@ class ToolRun:
     memory_init_mb: float | None
     memory_overall_mb: float | None
     peak_memory_mb: float | None
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if value is not None and not 0 <= value <= MOST:
+                raise ValueError(f"'{name}' is {value}; it must be between 0 and {MOST:g}")
 
 
 @final

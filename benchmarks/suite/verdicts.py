@@ -10,6 +10,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from benchmarks.common.intervals import Interval, ratio_interval
 from benchmarks.suite.document import Result
@@ -63,19 +64,21 @@ class OfRounds:
 
     Attributes:
         name: Its name, with the unit.
-        value: Reads it from a round.
+        value: Reads it from a round, or from a run of a tool.
         less: Word for less of it.
         more: Word for more of it.
         scale: From the round's unit to the name's.
         decides: As in :class:`Verdict`.
+        of_tool: It is that of a tool that ran the network alone.
     """
 
     name: str
-    value: Callable[[Round], float | None]
+    value: Callable[[Any], float | None]
     less: str = "faster"
     more: str = "slower"
     scale: float = 1.0
     decides: bool = True
+    of_tool: bool = False
 
 
 def _step(step: str, one: Round) -> float | None:
@@ -90,6 +93,9 @@ OF_ROUNDS = (
     OfRounds("peak memory (MB)", lambda one: one.peak_memory_bytes, "less", "more", 1e-6),
     OfRounds("energy of a frame (J)", lambda one: one.joules_per_frame, "less", "more"),
     *(OfRounds(f"{step}, median (ms)", partial(_step, step), decides=False) for step in STEPS),
+    OfRounds("network alone, mean (ms)", lambda one: one.mean_ms, of_tool=True),
+    OfRounds("network alone, loading (ms)", lambda one: one.init_ms, of_tool=True),
+    OfRounds("network alone, peak memory (MB)", lambda one: one.peak_memory_mb, "less", "more", of_tool=True),
 )
 
 
@@ -108,7 +114,7 @@ def compare_rounds(before: Result, after: Result, margin: float, reason: str | N
         a, b = (_values(result, figure) for result in (before, after))
         if not a and not b:
             continue
-        change, why = _ratio(a, b, reason)
+        change, why = _ratio(a, b, reason or (_other_tool(before, after) if figure.of_tool else None))
         word = NOT_COMPARED if change is None else _word(change, margin, figure.less, figure.more)
         verdicts.append(
             Verdict(
@@ -125,6 +131,12 @@ def compare_rounds(before: Result, after: Result, margin: float, reason: str | N
             )
         )
     return verdicts
+
+
+def _other_tool(before: Result, after: Result) -> str | None:
+    """Why the runs of a tool cannot be compared; None if they can, or if one is missing."""
+    tools = {result.network_only.tool_sha256 for result in (before, after) if result.network_only}
+    return "another build of the tool" if len(tools) > 1 else None
 
 
 def _ratio(a: Sequence[float], b: Sequence[float], reason: str | None) -> tuple[Interval | None, str | None]:
@@ -223,7 +235,8 @@ def _word_of(difference: Interval, least: float, less_is_better: bool) -> str:
 
 def _values(result: Result, figure: OfRounds) -> list[float]:
     """A figure of all rounds; empty where a round lacks it or it is 0."""
-    values = [figure.value(one) for one in result.rounds or ()]
+    runs = result.network_only.runs if result.network_only else ()
+    values = [figure.value(one) for one in (runs if figure.of_tool else result.rounds or ())]
     return [float(value) for value in values if value] if all(values) else []
 
 

@@ -11,47 +11,11 @@ import pytest
 
 from benchmarks.__main__ import main
 from benchmarks.common.intervals import ratio_interval
-from benchmarks.frames.pack import PHANTOM
-from benchmarks.pages.report.sources import Source, machines_alike
-from benchmarks.suite.compare import compare, differences
 from benchmarks.suite.document import load_document
 from benchmarks.suite.verdicts import NO_DIFFERENCE, NOT_COMPARED
 from edge_runtime.errors import ModelError, UsageError
 from tests.helpers.places import ROOT, Run
-from tests.helpers.tiny_model import make_artifact
-
-Change = Callable[[dict[str, Any]], None]
-
-
-@pytest.fixture(scope="module")
-def result(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A result of two artifacts whose rounds are set by hand: their medians are 10.0, 10.1 and 10.2 ms."""
-    folder = tmp_path_factory.mktemp("compared")
-    for recipe in ("float32", "full_int8"):
-        make_artifact(folder / "artifacts", recipe, of_phantoms=True)  # type: ignore[arg-type]
-    out = folder / "result.json"
-    call = ["run", str(folder / "artifacts"), "--frame-set", str(PHANTOM), "--frames", "2", "--rounds", "3"]
-    assert main([*call, "--out", str(out)]) == 0
-
-    def steady(document: dict[str, Any]) -> None:
-        document["conditions"] |= {key: {"average_1min": 0.0, "busy": 0.0} for key in ("load_before", "load_after")}
-        for found in document["results"]:
-            found["unstable"] = False
-            for i, one in enumerate(found["rounds"]):
-                for name in ("total_p50_ms", "total_mean_ms", "total_p99_ms", "process_start_to_first_result_ms"):
-                    one[name] = 10 + i / 10
-                one["peak_memory_bytes"] = 50_000_000 + 1000 * i
-                one["joules_per_frame"] = 0.02 + i / 10_000
-                one["steps_p50_ms"] = {"invoke": 5 + i / 20}
-
-    return changed(result=out, out=out, change=steady)
-
-
-def changed(result: Path, out: Path, change: Change) -> Path:
-    document = json.loads(result.read_text())
-    change(document)
-    out.write_text(json.dumps(document))
-    return out
+from tests.measuring.suite.conftest import Change, changed
 
 
 def scaled(factor: float, *names: str) -> Change:
@@ -341,41 +305,3 @@ def test_a_result_of_another_command_and_one_with_an_artifact_twice_are_named(re
     twice = changed(result, tmp_path / "b.json", lambda found: found["results"].append(found["results"][0]))
     with pytest.raises(ModelError, match="float32 2 times"):
         load_document(twice)
-
-
-def phone(model: str | None, agent: str) -> Change:
-    """Measured in a browser."""
-    browser = {"user_agent": agent, "memory_gib": None, "isolated": True, "build": "simd", "clock_ms": 0.1}
-    return lambda found: found["device"].update(model=model, cpu=None, governor=None, browser=browser)
-
-
-@pytest.mark.parametrize(
-    ("models", "agents", "said"),
-    [
-        (("P", "P"), ("Chrome 1", "Firefox 2"), "other engine"),
-        (("P", "Q"), ("Chrome 1", "Chrome 1"), "other model"),
-        ((None, None), ("Chrome 1", "Chrome 1"), "a phone without a name"),
-        (("P", "P"), ("Chrome 1", "Chrome 1"), None),
-    ],
-)
-def test_phones_and_browsers_are_told_apart(
-    models: tuple[str | None, str | None], agents: tuple[str, str], said: str | None, result: Path, tmp_path: Path
-) -> None:
-    paths = [
-        changed(result, tmp_path / f"{i}.json", phone(*told)) for i, told in enumerate(zip(models, agents, strict=True))
-    ]
-    found = compare(*map(load_document, paths), 0.05, ("a", "b"))
-    reasons = {verdict.reason for verdict in found.verdicts if "median" in verdict.figure}
-    assert reasons and all(said in (reason or "") if said else reason is None for reason in reasons)
-    sources = [Source(key, path.name, load_document(path)) for key, path in zip("AB", paths, strict=True)]
-    assert bool(machines_alike(sources)) is (said is None)
-
-
-def test_a_throttled_device_is_told(result: Path, tmp_path: Path) -> None:
-    def throttle(document: dict[str, Any]) -> None:
-        document["device"]["throttled"] = "0x0"
-        document["results"][0]["rounds"][1]["throttled"] = "0x5"
-
-    hot = load_document(changed(result, tmp_path / "b.json", throttle))
-    told = differences(load_document(result), hot)
-    assert any("not this device's true speed" in text and "in B" in text for text in told)
