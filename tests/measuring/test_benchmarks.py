@@ -194,7 +194,7 @@ def test_a_damaged_artifact_is_reported_and_the_others_measured(
         ("", "not a JSON document"),
         ("[1, 2]", "schema version None"),
         ('{"schema_version": 99}', "schema version 99"),
-        ('{"schema_version": 1}', "'device' is missing"),
+        ('{"schema_version": 1}', "is the result of another command"),
         ('{"schema_version": NaN}', "NaN is not a number that JSON allows"),
         ("[" * 100_000, "not a JSON document"),
     ],

@@ -28,7 +28,8 @@ from tests.runtime.archive.conftest import FRAMES, Rows, links, read_rows, start
 Make = Callable[..., Rows]
 
 SLOWLY = (
-    "import time\n"
+    "import signal, time\n"
+    "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"  # the tests may run under nohup
     "from edge_runtime import __main__\n"
     "from edge_runtime.archive import worker\n"
     "measure = worker.measure_item\n"
