@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from edge_runtime.common.cli import counted, say
+from edge_runtime.common.files import remove_temporary
 from edge_runtime.common.lock import locked
 from edge_runtime.common.provenance import git_commit, tool_versions
 from edge_runtime.common.record import from_json
@@ -177,7 +178,8 @@ def _check_same(found: Checkpoint, strategy: Strategy, material: _Material) -> N
 
 def _remove_leftovers(folder: Path) -> None:
     """Remove the temporary files of a run that was killed. The lock says that nobody is writing them."""
-    for pattern in (".*.tmp", f".*{NEW}", "resume.tmp"):
+    remove_temporary(folder)
+    for pattern in (f".*{NEW}", "resume.tmp"):
         for path in folder.glob(pattern):
             path.unlink(missing_ok=True)
 

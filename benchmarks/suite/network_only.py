@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import final
 
-MOST = 1e15
-"""Of every figure."""
+from benchmarks.suite.rounds import MOST
 
 
 @dataclass(frozen=True)
