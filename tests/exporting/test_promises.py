@@ -100,7 +100,7 @@ def test_nothing_is_written_into_the_shipped_model_unasked(
         (tmp_path / path.name).write_bytes(path.read_bytes())
     before = manifest_path(model).read_bytes()
     shipped = load_manifest(DEFAULT_MODEL).quality
-    monkeypatch.setattr(quality, "DEFAULT_MODEL", model)
+    monkeypatch.setattr(quality, "find_model", lambda named: named or model)
     monkeypatch.setattr(quality, "find_data", lambda _: SimpleNamespace(summary="other data"))
     new = json.loads(json.dumps({**shipped, "from": {**shipped["from"], "title": "other data"}}))
     monkeypatch.setattr(quality, "_derived", lambda *_: new)
