@@ -158,15 +158,17 @@ class Pooled:
 
     Attributes:
         paper_pixel_accuracy: Pixel accuracy over all pixels.
-        paper_dice: Dice pooled over batches.
-        paper_miou: The head's IoU pooled over batches, which the paper calls mIoU.
+        paper_dice: Dice pooled over batches: random ones, or in results without ``paper_dice_in_order`` in its order.
+        paper_miou: The head's IoU pooled over the same batches, which the paper calls mIoU.
         paper_dice_per_image: Dice of each image on the same masks, then averaged.
+        paper_dice_in_order: Dice pooled over batches in the order of the file names; left out in older results.
     """
 
     paper_pixel_accuracy: float
     paper_dice: float
     paper_miou: float
     paper_dice_per_image: float
+    paper_dice_in_order: float | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True)

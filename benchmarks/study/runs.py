@@ -15,13 +15,15 @@ ASPECT = (160, 240)
 """Input of every strategy in the leak-free setting; it has the aspect of HC18's frames."""
 
 
-CHANGES = {
+CHANGES: dict[str, tuple[str, ...]] = {
     "tonylins": ("--encoder-weights", TONYLINS),
     "black-corners": ("--set", "augment=paper"),
     "area-average": ("--set", "resize_rule=area-stretch"),
-    "bfloat16": ("--precision", "bfloat16"),
 }
-"""What the first reading of the paper did otherwise, one thing at a time, as arguments of ``python -m train``."""
+"""What the first reading of the paper did otherwise, one thing at a time, as arguments of ``python -m train``; and
+bfloat16, alone and with each of them, for a CPU."""
+_IN_BFLOAT16 = {f"{name}-bfloat16": (*arguments, "--precision", "bfloat16") for name, arguments in CHANGES.items()}
+CHANGES |= {"bfloat16": ("--precision", "bfloat16"), **_IN_BFLOAT16}
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,11 @@ def _runs_by_the_notebooks() -> list[StudyRun]:
     runs += [StudyRun(name, PAPER, seed=seed) for seed in seeds for name in ("decoder-all", *strategies, "full")]
     runs += [StudyRun("decoder-all", PAPER, exported=change == "tonylins", change=change) for change in CHANGES]
     # where there is no GPU: on a CPU that multiplies bfloat16, it takes half the time of float32
-    runs += [StudyRun("decoder-all", PAPER, large, seed=seed, exported=False, change="bfloat16") for seed in seeds]
+    on_a_cpu = [("decoder-all", large, seed) for seed in seeds] + [
+        (name, large, 0) for name in ("encoder-only", "full")
+    ]
+    on_a_cpu += [(name, (256, 256), seed) for seed in seeds for name in ("decoder-all", "decoder-0-2", "encoder-only")]
+    runs += [StudyRun(name, PAPER, size, None, seed, False, "bfloat16") for name, size, seed in on_a_cpu]
     return runs
 
 

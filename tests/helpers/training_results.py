@@ -62,7 +62,7 @@ def make_result(run: StudyRun, dice: float | None = None) -> TrainingResult:
     def epoch(i: int) -> Epoch:
         facts = (i + 1, 1 / (i + 1), 20.0, 40.0)
         if run.protocol == NOTEBOOKS:
-            figures = Pooled(*(dice - 0.1 / (i + 1),) * 4)
+            figures = Pooled(*(dice - 0.1 / (i + 1),) * 4, dice - 0.1 / (i + 1) - 0.004)
             return JudgedEpoch(*facts, figures, figures)
         return ValidatedEpoch(*facts, 0.9 + i / 1000, 2.0, 0) if grouped else Epoch(*facts)
 

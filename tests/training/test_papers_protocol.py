@@ -45,7 +45,7 @@ def test_every_epoch_is_judged_with_and_without_augmentation(phantom: Path, tmp_
         go(tmp_path / name, read_dataset(phantom), protocol="paper", **settings)
     infos = [json.loads((tmp_path / name / "checkpoint.json").read_text()) for name in ("edge", "again/edge")]
     history = infos[0]["history"]
-    figures = {"paper_pixel_accuracy", "paper_dice", "paper_miou", "paper_dice_per_image"}
+    figures = {"paper_pixel_accuracy", "paper_dice", "paper_miou", "paper_dice_per_image", "paper_dice_in_order"}
     for epoch in history:
         assert set(epoch["paper_augmented"]) == set(epoch["paper_plain"]) == figures
         assert "val_dice" not in epoch and epoch["paper_augmented"] != epoch["paper_plain"]

@@ -42,12 +42,25 @@ def test_hausdorff_in_mm_of_shifted_boxes() -> None:
 
 
 def test_paper_figures_pool_pixels_over_batches_of_ten() -> None:
-    reference = np.stack([box(5, 15)] * 10 + [box(5, 6)])
-    predicted = np.stack([box(5, 15)] * 9 + [box(0, 0)] + [box(0, 1)])
-    pooled = paper_pooled(predicted, reference)
-    assert pooled["paper_dice"] == pytest.approx((2 * 900 / 1900 + 0) / 2)
-    assert pooled["paper_dice_per_image"] == pytest.approx(9 / 11)
-    assert pooled["paper_miou"] == pytest.approx((900 / 1000 + 0) / 2)
+    pooled = paper_pooled(np.stack([box(5, 15)] * 9 + [box(0, 0)]), np.stack([box(5, 15)] * 10))
+    assert pooled["paper_dice"] == pytest.approx(2 * 900 / 1900) == pytest.approx(pooled["paper_dice_in_order"])
+    assert pooled["paper_miou"] == pytest.approx(900 / 1000)
+    assert pooled["paper_dice_per_image"] == pytest.approx(9 / 10)
+
+
+def test_paper_figures_do_not_depend_on_the_order_of_the_images() -> None:
+    """HC18's file names put small heads, which are harder, into the same batches; the paper's order is random."""
+    reference = np.stack([box(5, 7)] * 10 + [box(5, 15)] * 11)
+    predicted = np.stack([box(0, 0)] * 10 + [box(5, 15)] * 11)
+    by_size = paper_pooled(predicted, reference)
+    order = np.random.default_rng(3).permutation(21)
+    mixed = paper_pooled(predicted[order], reference[order])
+    assert by_size["paper_dice_in_order"] == pytest.approx((0 + 1 + 1) / 3), "an incomplete batch counts as any other"
+    assert by_size["paper_dice"] == pytest.approx(2 * 550 / 1200, abs=0.01), (
+        "the pixels of a large head outweigh those of a small one in its batch"
+    )
+    assert mixed["paper_dice"] == pytest.approx(by_size["paper_dice"], abs=2e-3)
+    assert mixed["paper_miou"] == pytest.approx(by_size["paper_miou"], abs=4e-3)
 
 
 def test_the_interval_holds_the_mean_and_is_the_same_every_time() -> None:
