@@ -170,6 +170,11 @@ class Pooled:
     paper_dice_per_image: float
     paper_dice_in_order: float | None = field(default=None, metadata=LEFT_OUT)
 
+    @property
+    def percent(self) -> list[float]:
+        """Pixel accuracy, Dice and mIoU in percent, as the paper prints them."""
+        return [100 * self.paper_pixel_accuracy, 100 * self.paper_dice, 100 * self.paper_miou]
+
 
 @dataclass(frozen=True)
 class JudgedEpoch(Epoch):

@@ -13,8 +13,9 @@ import torch
 from benchmarks.__main__ import main
 from benchmarks.common.render import to_markdown
 from benchmarks.pages.results.notebooks import by_the_notebooks
+from benchmarks.study.notebooks import changes, claims_over_seeds, difference_over_seeds
 from benchmarks.study.results import JudgedEpoch, load_training
-from benchmarks.study.runs import RUNS
+from benchmarks.study.runs import CHANGES, RUNS
 from edge_runtime.common.record import to_json
 from edge_runtime.errors import UsageError
 from tests.helpers.training_results import make_result
@@ -75,6 +76,54 @@ def test_a_run_pooled_in_the_order_of_the_names_is_marked_and_does_not_decide_th
     page = to_markdown(by_the_notebooks(results))
     assert page.count("\\*") == 1 and "in 1 run judged in both ways, by 0.40 points of Dice" in page
     assert "with 1 seed" in page and "is met" in page
+
+
+def test_claims_are_judged_over_seeds_and_images() -> None:
+    rivals = {"encoder-only": 0.93, "decoder-0-2": 0.97}
+    results = {
+        run.name: make_result(run, rivals.get(run.strategy, 0.97) + run.seed / 500)
+        for run in RUNS.values()
+        if run.change == "bfloat16" and run.image_size == (256, 256)
+    }
+    found = {finding.claim: finding for finding in claims_over_seeds(results)}
+    clear = found["`decoder-all` is better than `encoder-only`, 256x256"]
+    assert clear.verdict == "confirmed" and "points over 9 images; by seed 97." in clear.evidence
+    equal = found["`decoder-all` is better than `decoder-0-2`, 256x256"]
+    assert equal.verdict == "not decided"
+    one_seed = {name: run for name, run in results.items() if "seed" not in name}
+    assert claims_over_seeds(one_seed) == [] and len(found) == 2
+    assert "### The paper's claims, over seeds" in to_markdown(by_the_notebooks(results))
+
+
+def test_the_interval_over_seeds_holds_the_spread_of_the_seeds() -> None:
+    ours = [make_result(RUNS[f"decoder-all-paper{seed}-bfloat16"], 0.96) for seed in ("", "-seed1", "-seed2")]
+    same = [make_result(RUNS["encoder-only-paper-bfloat16"], 0.95)] * 3
+    narrow = difference_over_seeds(ours[:1] * 3, same)
+    spread = [
+        replace(run, per_image=tuple(replace(image, dice=image.dice + shift) for image in run.per_image))
+        for run, shift in zip(ours[:1] * 3, (-0.02, 0.0, 0.02), strict=True)
+    ]
+    wide = difference_over_seeds(spread, same)
+    assert wide.mean == pytest.approx(narrow.mean) and narrow.n == 9
+    ends = [(s.ci95_high or 0) - (s.ci95_low or 0) for s in (wide, narrow)]
+    assert ends[0] > 3, "seeds are 4 points apart" and ends[0] > 2 * ends[1]
+
+
+def test_a_change_is_compared_with_the_run_that_lacks_it_alone() -> None:
+    names = ["decoder-all-paper", "decoder-all-paper-bfloat16", "decoder-all-paper-tonylins-bfloat16"]
+    results = {name: make_result(RUNS[name], 0.96 + i / 100) for i, name in enumerate(names)}
+    found = {change.run.name: change for change in changes(results)}
+    assert [change.base.name for change in found.values()] == names[:2]
+    assert found[names[1]].text == "bfloat16, not float32" and found[names[1]].paper_points == pytest.approx(1)
+    own = [100 * (results[name].scores.dice.mean or 0) for name in names]
+    assert found[names[2]].dice_points.mean == pytest.approx(own[2] - own[1])
+    page = to_markdown(by_the_notebooks(results))
+    assert (
+        "### What each change is worth" in page and "not torchvision's | `decoder-all-paper-tonylins-bfloat16`" in page
+    )
+    del results[names[1]]
+    assert changes(results) == []
+    assert set(CHANGES) == {run.change for run in RUNS.values() if run.change}
 
 
 def test_every_run_by_the_notebooks_can_be_trained() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from benchmarks.common.render import code
 from benchmarks.common.tables import interval, mean, number
 from benchmarks.study.paper import TABLE
-from benchmarks.study.results import Pooled, TrainingResult
+from benchmarks.study.results import TrainingResult
 from benchmarks.suite.columns import shipped_manifest
 from edge_runtime.common.cli import counted
 
@@ -29,11 +29,6 @@ def own(run: TrainingResult) -> list[str]:
 def pooled_dice(run: TrainingResult) -> float:
     """Dice in percent, pooled as in the paper."""
     return 100 * run.metrics.paper_pooled.paper_dice
-
-
-def three(pooled: Pooled) -> list[float]:
-    """Pixel accuracy, Dice and mIoU in percent, as the paper takes them."""
-    return [100 * pooled.paper_pixel_accuracy, 100 * pooled.paper_dice, 100 * pooled.paper_miou]
 
 
 def joined(values: Iterable[float]) -> str:

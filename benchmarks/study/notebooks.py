@@ -1,0 +1,129 @@
+"""What the runs by the paper's notebooks show: its statistic, its claims over seeds, what each change is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import mean, stdev
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.common.scores import Summary
+from benchmarks.study.findings import Documents, Finding, dice_of, difference, points, size_text, verdict
+from benchmarks.study.results import JudgedEpoch, Pooled, TrainingResult
+from edge_runtime.metrics import BOOTSTRAP_SAMPLES
+from train.protocols import PAPER
+
+WARM_UP = 5
+"""Epochs that the paper's notebooks leave out of their means."""
+
+HEADLINE = "decoder-all"
+
+_CHANGES = {
+    "tonylins": "the encoder begins with tonylins' weights, not torchvision's",
+    "black-corners": "corners are black, not reflections",
+    "area-average": "frames shrink by area average, not by bilinear interpolation",
+    "bfloat16": "bfloat16, not float32",
+}
+"""What :data:`benchmarks.study.runs.CHANGES` do, in words."""
+
+
+def judged(run: TrainingResult) -> list[JudgedEpoch]:
+    """Its epochs, with the paper's metrics of each."""
+    return [epoch for epoch in run.history if isinstance(epoch, JudgedEpoch)]
+
+
+def after_warm_up(run: TrainingResult) -> list[Pooled]:
+    """The paper's metrics under augmentation, of the epochs that its table averages over."""
+    return [epoch.paper_augmented for epoch in judged(run)[WARM_UP:]]
+
+
+def over_epochs(run: TrainingResult) -> list[tuple[float, float]]:
+    """Pixel accuracy, Dice and mIoU in percent as the paper's table has them: mean and SD over the last epochs."""
+    return [(mean(values), stdev(values)) for values in zip(*(p.percent for p in after_warm_up(run)), strict=True)]
+
+
+def is_mixed(run: TrainingResult) -> bool:
+    """Whether Dice was pooled over random batches, as the paper's, and not in the order of the file names."""
+    return all(pooled.paper_dice_in_order is not None for pooled in after_warm_up(run))
+
+
+def difference_over_seeds(ours: Sequence[TrainingResult], theirs: Sequence[TrainingResult]) -> Summary:
+    """Mean Dice of one strategy's runs minus that of another's, in points, over the images that all were tested on.
+
+    The 95% interval is by bootstrap over images and, for each strategy by itself, over seeds: it holds for other images
+    and for other trainings. With three seeds it is rough, and rather too narrow.
+    """
+    scores = [[dice_of(run) for run in runs] for runs in (ours, theirs)]
+    names = sorted(set.intersection(*(set(dice) for runs in scores for dice in runs)))
+    first, second = (np.array([[dice[name] for name in names] for dice in runs]) for runs in scores)
+    rng = np.random.default_rng(0)
+
+    def drawn(dice: NDArray[np.float64], images: NDArray[np.int64]) -> float:
+        return float(dice[rng.integers(len(dice), size=len(dice))][:, images].mean())
+
+    means = []
+    for _ in range(BOOTSTRAP_SAMPLES):
+        images = rng.integers(len(names), size=len(names))
+        means.append(drawn(first, images) - drawn(second, images))
+    low, high = np.percentile(means, [2.5, 97.5])
+    return Summary(len(names), float(first.mean() - second.mean()), ci95_low=float(low), ci95_high=float(high))
+
+
+def claims_over_seeds(documents: Documents) -> list[Finding]:
+    """Whether the headline's strategy is better than each other that has several seeds in the same setting."""
+    settings: dict[tuple[object, ...], dict[str, list[TrainingResult]]] = {}
+    for run in sorted(documents.values(), key=lambda run: run.run.seed):
+        if (study := run.study_run).protocol == PAPER:
+            setting = study.image_size, study.train_images, study.change
+            settings.setdefault(setting, {}).setdefault(study.strategy, []).append(run)
+    found = []
+    for strategies in settings.values():
+        ours = strategies.pop(HEADLINE, [])
+        for strategy, theirs in strategies.items():
+            if min(len(ours), len(theirs)) > 1:
+                claim = f"`{HEADLINE}` is better than `{strategy}`, {size_text(ours[0])}"
+                apart = difference_over_seeds(ours, theirs)
+                seeds = f"by seed {_listed(ours)} against {_listed(theirs)}"
+                found.append(Finding(claim, verdict(apart), f"{points(apart)}; {seeds}"))
+    return found
+
+
+def _listed(runs: Sequence[TrainingResult]) -> str:
+    return ", ".join(f"{mean(dice_of(run).values()):.2f}" for run in runs)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing done otherwise.
+
+    Attributes:
+        text: What.
+        run: The run in which it is.
+        base: The run that it is compared with, of the same seed.
+        paper_points: What it adds to the paper's statistic, Dice in points.
+        dice_points: What it adds to Dice, image by image at the end, in points.
+    """
+
+    text: str
+    run: TrainingResult
+    base: TrainingResult
+    paper_points: float
+    dice_points: Summary
+
+
+def changes(documents: Documents) -> list[Change]:
+    """What each change is worth, one at a time, with the same seed."""
+    found = []
+    for name, run in documents.items():
+        change = run.study_run.change
+        if run.study_run.protocol != PAPER or not change:
+            continue
+        what, in_bfloat16 = change.removesuffix("-bfloat16"), change.endswith("-bfloat16")
+        base = documents.get(name.removesuffix(f"-{change}") + ("-bfloat16" if in_bfloat16 else ""))
+        if base is not None and is_mixed(run) and is_mixed(base):
+            statistic = [mean(pooled.paper_dice for pooled in after_warm_up(each)) for each in (run, base)]
+            points_of_paper = 100 * (statistic[0] - statistic[1])
+            found.append(Change(_CHANGES[what], run, base, points_of_paper, difference(run, base)))
+    return found
