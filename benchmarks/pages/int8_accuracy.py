@@ -90,7 +90,14 @@ def _exported(document: LadderDocument) -> str:
 def _end(document: LadderDocument) -> str:
     """The outcome."""
     if document.refused:
-        return "No method is within the budget, so the export writes no file."
+        noise = document.quantization.noise_hc_shift_mm
+        text = "No method is within the budget, so the export writes no file."
+        if noise is None:
+            return text
+        return (
+            f"{text} The network itself is loose: when each pixel changes by at most one grey level, it moves HC by "
+            f"{number(noise, 3)} mm in float32."
+        )
     parts = [
         f"{code(name.removesuffix('_test'))} ({part.n_images} images): change of Dice "
         f"{number(part.degradation.dice_points, 3, sign=True)} points, HC shift "

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.metrics import ImageScore, summarize
 from export.quantization.bias_correction import bias_shifts, noisiest_layers
+from export.quantization.fit_weights import fit_weights
 from export.quantization.ranges import METHODS, Seen, choose, observe
 from export.quantization.settings import Settings, to_half
 from export.recipes import MIXED_INT8, RECIPES, Budget, Recipe
@@ -83,6 +84,8 @@ class Climb:
             images; None if there is none.
         n_images: Number of images of the validation part.
         n_clear: How many of them are clear and counted; see :mod:`export.verification.parity`.
+        noise_hc_shift_mm: What one grey level of noise does to the network in torch, in mm
+            (:func:`export.verification.parity.noise_shift_mm`); measured only if no candidate is within the budget.
     """
 
     candidate: Candidate
@@ -91,6 +94,7 @@ class Climb:
     own_difference_mm: float | None
     n_images: int
     n_clear: int
+    noise_hc_shift_mm: float | None = None
 
     @property
     def holds(self) -> bool:
@@ -103,6 +107,7 @@ class Climb:
             "method": self.candidate.name,
             "budget": self.budget.to_json(),
             "own_hc_difference_mm": self.own_difference_mm,
+            "noise_hc_shift_mm": self.noise_hc_shift_mm,
             "n_images": self.n_images,
             "n_clear": self.n_clear,
             "rungs": [asdict(rung) for rung in self.rungs],
@@ -119,7 +124,13 @@ class Climb:
             lines.append(f"    {rung.name:<24} {dice:>13} {shift:>9}  {verdict}")
         allowed = f"allowed: {self.budget.max_dice_drop:g} points, "
         allowed += f"{self.budget.hc_shift_mm(self.own_difference_mm):.3g} mm"
-        return "\n".join([*lines, f"    on {self.n_clear} validation images; {allowed}"])
+        lines.append(f"    on {self.n_clear} validation images; {allowed}")
+        if self.noise_hc_shift_mm is not None:
+            lines.append(
+                f"    for comparison: the network in float32 shifts HC by {self.noise_hc_shift_mm:.3f} mm "
+                "when each pixel changes by at most one grey level"
+            )
+        return "\n".join(lines)
 
 
 class Judge:
@@ -227,6 +238,10 @@ def candidates(
     clipped = replace(equalized, ranges=choose(level, level_seen, CLIPPING))
     shifts = _shifts(level, _candidate(CLIPPING, plain, clipped), few)
     yield _candidate(f"bias-corrected, {CLIPPING}", plain, replace(clipped, bias_shift=shifts))
+    for name, network, observed in (("fitted weights", plain, seen), ("fitted weights, equalized", level, level_seen)):
+        bounds = choose(network, observed, CLIPPING)
+        fitted = _candidate(name, fit_weights(network, bounds, calibration), Settings(bounds))
+        yield replace(fitted, of_plain=False)
     worst = noisiest_layers(level, Model(found.data), few)
     for count in (n for n in IN_FLOAT if n <= len(worst) // 2):
         title = f"{count} layer{'s' if count > 1 else ''} in float32"

@@ -131,6 +131,23 @@ def compare(torch_answers: TorchAnswers, logits: NDArray[np.float32]) -> Parity:
     )
 
 
+def noise_shift_mm(predict: Predict, torch_answers: TorchAnswers, seed: int = 0) -> float | None:
+    """How far noise moves the head circumference: what a network is loose by, before anything is rounded.
+
+    Args:
+        predict: The network in torch.
+        torch_answers: Its answers.
+        seed: Seed of the noise.
+
+    Returns:
+        Mean absolute change in mm, over clear images, when each pixel changes by at most one grey level; None if there
+        are none.
+    """
+    rng = np.random.default_rng(seed)
+    noisy = (np.clip(x + rng.integers(-1, 2, x.shape), 0, 255).astype(np.uint8) for x in torch_answers.images.inputs)
+    return compare(torch_answers, np.stack([predict(x) for x in noisy])).hc_shift_mean_mm
+
+
 def _hc_mm(head: Head, sample: Sample) -> float:
     return head.ellipse.perimeter * sample.pixel_size_mm if head.ellipse else 0.0
 
