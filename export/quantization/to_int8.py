@@ -1,7 +1,7 @@
 """Turn a float32 network into an int8 network by rewriting its flatbuffer, with given ranges.
 
-TensorFlow's converter does the same if a model's activations carry ranges; tests/exporting/test_quantize.py compares
-the two. Here the ranges are an argument. So the same ranges always give the same bytes, without any images; a network
+TensorFlow's converter does the same if a model's activations carry ranges; the tests compare the two. Here the ranges
+are an argument. So the same ranges always give the same bytes, without any images; a network
 can be quantized in many ways within a second; and single layers can stay in float32.
 
 The arithmetic follows TensorFlow Lite's 8-bit specification
