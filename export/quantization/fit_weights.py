@@ -21,7 +21,7 @@ from export.tflite.model import WEIGHTED, Model, Operator
 MOST_INPUTS = 1300
 """Layers whose outputs read more values are left alone: among so many weights the errors average out."""
 
-PLACES = 100
+PLACES = 50
 """Places of each image at which a layer's inputs are looked at."""
 
 _DAMPING = 0.01

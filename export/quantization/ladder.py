@@ -238,10 +238,8 @@ def candidates(
     clipped = replace(equalized, ranges=choose(level, level_seen, CLIPPING))
     shifts = _shifts(level, _candidate(CLIPPING, plain, clipped), few)
     yield _candidate(f"bias-corrected, {CLIPPING}", plain, replace(clipped, bias_shift=shifts))
-    for name, network, observed in (("fitted weights", plain, seen), ("fitted weights, equalized", level, level_seen)):
-        bounds = choose(network, observed, CLIPPING)
-        fitted = _candidate(name, fit_weights(network, bounds, calibration), Settings(bounds))
-        yield replace(fitted, of_plain=False)
+    fitted = fit_weights(level, clipped.ranges, calibration)
+    yield replace(_candidate("fitted weights", fitted, Settings(clipped.ranges)), of_plain=False)
     worst = noisiest_layers(level, Model(found.data), few)
     for count in (n for n in IN_FLOAT if n <= len(worst) // 2):
         title = f"{count} layer{'s' if count > 1 else ''} in float32"
