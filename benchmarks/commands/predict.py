@@ -13,7 +13,7 @@ from edge_runtime.common.arguments import add_out, checked_out
 from edge_runtime.common.cli import say
 from edge_runtime.common.files import write_json
 from edge_runtime.common.record import to_json
-from edge_runtime.errors import ModelError, UsageError
+from edge_runtime.errors import UsageError
 from export.tflite.model import Model
 from export.tflite.report import read_model
 
@@ -68,16 +68,9 @@ def run(args: argparse.Namespace) -> int:
 def _models(places: Sequence[Path]) -> Iterator[tuple[Path, Model]]:
     """The named files, and of the folders those in full int8."""
     for place in places:
-        found = [(path, _read(path)) for path in find_models([place])]
+        found = [(path, read_model(path)) for path in find_models([place])]
         if place.is_dir():
             found = [(path, model) for path, model in found if is_full_int8(model)]
             if not found:
                 raise UsageError(f"{place} has no .tflite file in full int8. Make one with: python -m export")
         yield from found
-
-
-def _read(path: Path) -> Model:
-    try:
-        return read_model(path)
-    except ModelError as error:
-        raise ModelError(f"{path}: {error}") from error

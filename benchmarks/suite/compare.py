@@ -10,7 +10,6 @@ from pathlib import Path
 from benchmarks.common.device import EMULATED
 from benchmarks.common.intervals import Interval
 from benchmarks.common.tables import number, text_table
-from benchmarks.machine.state import throttled_meanwhile
 from benchmarks.suite.columns import title
 from benchmarks.suite.document import Result, SuiteDocument, load_document
 from benchmarks.suite.verdicts import (
@@ -191,9 +190,7 @@ def differences(before: SuiteDocument, after: SuiteDocument) -> list[str]:
             found.append(f"the phone of {side} was not named on its page: it may be any, so times are not compared.")
         if busy := document.conditions.busy:
             found.append(f"other work took part of the machine's time in {side} ({busy}).")
-        for result in document.results:
-            if said := throttled_meanwhile(document.device.throttled, *(r.throttled for r in result.rounds or ())):
-                found.append(f"not this device's true speed: while {result.artifact} was measured in {side}, {said}.")
+        found += [f"in {side}, {said}." for said in document.slowed]
         unstable = [result.artifact for result in document.results if result.unstable]
         if unstable:
             found.append(f"unstable in {side}, so that little can be shown: {', '.join(unstable)}.")

@@ -11,7 +11,7 @@ from benchmarks.common.intervals import Interval
 from benchmarks.common.result_files import RESULTS, read_json
 from benchmarks.common.scores import Scores, Summary
 from benchmarks.machine.energy import Energy
-from benchmarks.machine.state import Load
+from benchmarks.machine.state import Load, throttled_meanwhile
 from benchmarks.roofline.profile import Profile
 from benchmarks.suite.modes import Mode
 from benchmarks.suite.network_only import NetworkOnly
@@ -235,6 +235,15 @@ class SuiteDocument:
     results: tuple[Result, ...]
     profile: Profile | None = field(default=None, metadata=LEFT_OUT)
     profile_reason: str | None = field(default=None, metadata=LEFT_OUT)
+
+    @property
+    def slowed(self) -> list[str]:
+        """What a Raspberry Pi's flags say of the artifacts during which it was slowed, in words."""
+        found = {r.artifact: (self.device.throttled, *(one.throttled for one in r.rounds or ())) for r in self.results}
+        said = {name: throttled_meanwhile(*flags) for name, flags in found.items()}
+        return [
+            f"not this device's true speed: while {name} was measured, {text}" for name, text in said.items() if text
+        ]
 
 
 def load_document(path: Path) -> SuiteDocument:

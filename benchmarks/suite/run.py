@@ -15,7 +15,7 @@ from benchmarks.common.result_files import RESULTS, free_name
 from benchmarks.common.scores import scores_of
 from benchmarks.common.tables import cells, text_table
 from benchmarks.frames.images import Image, Images, images_of, samples_of
-from benchmarks.machine.state import BUSY, Load, read_load, read_state, throttled_meanwhile
+from benchmarks.machine.state import BUSY, Load, read_load, read_state
 from benchmarks.roofline.profile import Profile, profile, profile_text
 from benchmarks.suite import arguments
 from benchmarks.suite.accuracy import score, with_costs
@@ -231,9 +231,7 @@ def _judged(document: SuiteDocument) -> str:
     lines = [f"not official: {name} has {lack}" for name, lack in lacks.items()]
     apart = {r.artifact: r.rounds_apart for r in document.results if r.unstable and r.rounds_apart is not None}
     lines += [f"unstable: the rounds of {name} are {share:.1%} apart" for name, share in apart.items()]
-    for result in document.results:
-        if said := throttled_meanwhile(document.device.throttled, *(r.throttled for r in result.rounds or ())):
-            lines.append(f"not this device's true speed: while {result.artifact} was measured, {said}")
+    lines += document.slowed
     if apart:
         lines.append(f"{STABLE:.0%} are allowed. Let the machine rest, end other programs, and measure again.")
     return "\n".join(lines)

@@ -71,6 +71,8 @@ def read_model(path: Path) -> Model:
     """
     try:
         return Model(read_bounded(path, MAX_BYTES))
+    except ModelError as error:
+        raise ModelError(f"{path}: {error}") from error
     except (OSError, ValueError) as error:
         raise ModelError(f"{path} cannot be read: {error}.") from error
 

@@ -244,7 +244,7 @@ def test_operators_of_foreign_files_are_timed_without_noise(run: Run, tmp_path: 
     half = tmp_path / "half.tflite"
     half.write_bytes(DEFAULT_MODEL.read_bytes()[:100_000])
     done = run("benchmarks", "operators", half)
-    assert done.returncode == 1 and "error: LiteRT cannot read the model" in done.stderr and not done.stdout
+    assert done.returncode == 1 and "half.tflite: LiteRT cannot read the model" in done.stderr and not done.stdout
 
 
 def test_committed_documents_are_read() -> None:

@@ -50,7 +50,7 @@ def test_a_throttled_device_is_told(result: Path, tmp_path: Path) -> None:
 
     hot = load_document(changed(result, tmp_path / "b.json", throttle))
     told = differences(load_document(result), hot)
-    assert any("not this device's true speed" in text and "in B" in text for text in told)
+    assert any("not this device's true speed" in text and "in B, " in text for text in told)
 
 
 def tool(mean_ms: float, sha256: str = "a") -> Change:
