@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from edge_runtime.metrics import ImageScore, summarize
 from export.quantization.bias_correction import bias_shifts, noisiest_layers
-from export.quantization.fit_weights import fit_weights
 from export.quantization.ranges import METHODS, Seen, choose, observe
 from export.quantization.settings import Settings, to_half
 from export.recipes import MIXED_INT8, RECIPES, Budget, Recipe
@@ -238,8 +237,6 @@ def candidates(
     clipped = replace(equalized, ranges=choose(level, level_seen, CLIPPING))
     shifts = _shifts(level, _candidate(CLIPPING, plain, clipped), few)
     yield _candidate(f"bias-corrected, {CLIPPING}", plain, replace(clipped, bias_shift=shifts))
-    fitted = fit_weights(level, clipped.ranges, calibration)
-    yield replace(_candidate("fitted weights", fitted, Settings(clipped.ranges)), of_plain=False)
     worst = noisiest_layers(level, Model(found.data), few)
     for count in (n for n in IN_FLOAT if n <= len(worst) // 2):
         title = f"{count} layer{'s' if count > 1 else ''} in float32"

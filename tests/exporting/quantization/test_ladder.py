@@ -74,10 +74,9 @@ def test_where_no_rung_holds_nothing_is_written_and_the_table_says_why(
     quantization = failure["manifest"]["quantization"]
     assert quantization["method"].startswith("bias-corrected") and failure["manifest"]["recipe"] == "full_int8"
     names = [rung["name"] for rung in quantization["rungs"]]
-    assert names[4:11] == [
+    assert names[4:10] == [
         "bias-corrected",
         "bias-corrected, percentile",
-        "fitted weights",
         *(f"{n} in float32" for n in ("1 layer", "2 layers", "4 layers", "8 layers")),
     ]
     assert all(name in text for name in names)
@@ -96,9 +95,6 @@ def test_without_a_limit_the_plainest_is_taken(run_here: Run, hc18: Path, tmp_pa
 def test_every_way_is_repeated_from_what_is_stored_of_it() -> None:
     plain = Model(convert())
     for candidate in candidates(plain, frames()):
-        if not candidate.of_plain:
-            assert candidate.name == "fitted weights"
-            continue
         again = Settings.from_json(json.loads(json.dumps(candidate.settings.to_json())))
         assert again.apply(plain) == candidate.data, candidate.name
         assert audit(Model(candidate.data), candidate.recipe.name).violations == ()
