@@ -223,11 +223,8 @@ class Model:
 
     def activation(self, operator: Operator) -> str:
         """The activation that is fused into an operator: ``NONE``, ``RELU`` or ``RELU6``."""
-        return activation_name(getattr(self.options(operator), "fusedActivationFunction", 0))
-
-    def options(self, operator: Operator) -> Any:
-        """An operator's options, as the flatbuffer's schema names them; None if it has none."""
-        return self._parsed.subgraphs[0].operators[operator.index].builtinOptions
+        options = self._parsed.subgraphs[0].operators[operator.index].builtinOptions
+        return activation_name(getattr(options, "fusedActivationFunction", 0))
 
     def exposed(self) -> bytes:
         """The file with all computed tensors as its outputs, so that no delegate hides them."""

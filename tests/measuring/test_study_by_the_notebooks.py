@@ -75,7 +75,7 @@ def test_a_run_pooled_in_the_order_of_the_names_is_marked_and_does_not_decide_th
     results[names[0]] = replace(first, history=earlier)
     page = to_markdown(by_the_notebooks(results))
     assert page.count("\\*") == 1 and "in 1 run judged in both ways, by 0.40 points of Dice" in page
-    assert "with 1 seed" in page and "is met" in page
+    assert "with 1 seed" in page and "is met. Pixel accuracy" in page and "over all 2 seeds, with an SD of 2.12" in page
 
 
 def test_claims_are_judged_over_seeds_and_images() -> None:
