@@ -95,8 +95,8 @@ def _end(document: LadderDocument) -> str:
         if noise is None:
             return text
         return (
-            f"{text} The network itself is loose: when each pixel changes by at most one grey level, it moves HC by "
-            f"{number(noise, 3)} mm in float32."
+            f"{text} For comparison: when each pixel changes by at most one grey level, the network in float32 shifts "
+            f"HC by {number(noise, 3)} mm."
         )
     parts = [
         f"{code(name.removesuffix('_test'))} ({part.n_images} images): change of Dice "
