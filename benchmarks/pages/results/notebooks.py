@@ -47,11 +47,11 @@ def by_the_notebooks(documents: Documents) -> list[Block]:
     for run in runs:
         row = TABLE.get(run.run.strategy)
         rows.append([
-            code(run.name),
+            code(run.name) + ("" if is_mixed(run) else " *"),
             size_text(run),
             run.config.precision,
             _with_sd(row.figures) if row else "not in the paper",
-            _with_sd(over_epochs(run)) + ("" if is_mixed(run) else " *"),
+            _with_sd(over_epochs(run)),
             joined(judged(run)[-1].paper_plain.percent),
             *own(run),
         ])  # fmt: skip
