@@ -100,7 +100,7 @@ def test_an_official_run_is_whole_and_says_that_a_short_one_is_not_official(
         assert result.mean_ms.value == pytest.approx(np.mean(means), rel=1e-5)
         assert (result.mean_ms.low or 0) <= result.mean_ms.value <= (result.mean_ms.high or 0)
         medians = [one.total_p50_ms for one in rounds]
-        assert result.rounds_apart == pytest.approx(max(medians) / min(medians) - 1)
+        assert result.rounds_apart == pytest.approx(max(medians) / min(medians) - 1, abs=1e-4)  # medians are rounded
         assert result.unstable == (result.rounds_apart > 0.05)
         whole = sum(found.mean for found in result.steps_ms.values())
         assert whole == pytest.approx(result.latency_ms.total.mean, rel=0.01), "every frame reaches every step"
