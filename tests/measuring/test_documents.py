@@ -52,6 +52,7 @@ READERS: dict[str, Callable[[Path], Any]] = {
     "predict/instructions.json": read_counts,
     "predict/sizes.json": read_predicted,
     "seeds/*.json": read_fold,
+    "sustained/*.json": load_document,
     "runtime/aarch64.json": read_emulated,
     "runtime/fuzz.json": read_fuzz,
     "runtime/outside.json": read_outside,
