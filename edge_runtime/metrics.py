@@ -21,7 +21,7 @@ from edge_runtime.head.ellipse import outline_points
 BOOTSTRAP_SAMPLES = 2000
 PAPER_BATCH = 10
 """Number of images over which the paper pools pixels."""
-_ORDERS = 1000
+PAPER_ORDERS = 1000
 """Random orders of the images over which the pooled figures are averaged."""
 
 
@@ -227,7 +227,7 @@ def paper_pooled(predicted: NDArray[np.bool_], reference: NDArray[np.bool_]) -> 
         return np.where(all_ > 0, 2 * found / np.maximum(all_, 1), 1.0)
 
     names, left = np.arange(n), n % size
-    mixed = dice(np.concatenate([rng.permutation(n)[left:].reshape(-1, size) for _ in range(_ORDERS)]))
+    mixed = dice(np.concatenate([rng.permutation(n)[left:].reshape(-1, size) for _ in range(PAPER_ORDERS)]))
     in_order = [*dice(names[: n - left].reshape(-1, size)), *dice(names[None, n - left :])[: left > 0]]
     return {
         "paper_pixel_accuracy": float(np.mean(predicted == reference)),

@@ -45,8 +45,8 @@ def over_epochs(run: TrainingResult) -> list[tuple[float, float]]:
 
 
 def is_mixed(run: TrainingResult) -> bool:
-    """Whether Dice was pooled over random batches, as the paper's, and not in the order of the file names."""
-    return all(pooled.paper_dice_in_order is not None for pooled in after_warm_up(run))
+    """Whether all that its means are over is pooled over random batches (:attr:`Pooled.is_mixed`)."""
+    return all(pooled.is_mixed for pooled in after_warm_up(run))
 
 
 def difference_over_seeds(ours: Sequence[TrainingResult], theirs: Sequence[TrainingResult]) -> Summary:
@@ -123,7 +123,6 @@ def changes(documents: Documents) -> list[Change]:
         what, in_bfloat16 = change.removesuffix("-bfloat16"), change.endswith("-bfloat16")
         base = documents.get(name.removesuffix(f"-{change}") + ("-bfloat16" if in_bfloat16 else ""))
         if base is not None and is_mixed(run) and is_mixed(base):
-            statistic = [mean(pooled.paper_dice for pooled in after_warm_up(each)) for each in (run, base)]
-            points_of_paper = 100 * (statistic[0] - statistic[1])
-            found.append(Change(_CHANGES[what], run, base, points_of_paper, difference(run, base)))
+            (_, (ours, _), _), (_, (theirs, _), _) = over_epochs(run), over_epochs(base)
+            found.append(Change(_CHANGES[what], run, base, ours - theirs, difference(run, base)))
     return found

@@ -171,6 +171,11 @@ class Pooled:
     paper_dice_in_order: float | None = field(default=None, metadata=LEFT_OUT)
 
     @property
+    def is_mixed(self) -> bool:
+        """Whether Dice and mIoU are pooled over random batches, as the paper's, not in the order of the file names."""
+        return self.paper_dice_in_order is not None
+
+    @property
     def percent(self) -> list[float]:
         """Pixel accuracy, Dice and mIoU in percent, as the paper prints them."""
         return [100 * self.paper_pixel_accuracy, 100 * self.paper_dice, 100 * self.paper_miou]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from statistics import mean, stdev
 
 from benchmarks.common.render import Block, Heading, Paragraph, Table, code
-from benchmarks.pages.results.scores import OWN, goal_text, joined, own, trained_on
+from benchmarks.pages.results.scores import OWN, goal_text, joined, own, trained_on, verdicts
 from benchmarks.study.findings import Documents, points, size_text
 from benchmarks.study.notebooks import (
     HEADLINE,
@@ -21,7 +21,7 @@ from benchmarks.study.notebooks import (
 from benchmarks.study.paper import IMAGE_SIZE, TABLE
 from benchmarks.study.results import TrainingResult
 from edge_runtime.common.cli import counted
-from edge_runtime.metrics import PAPER_BATCH
+from edge_runtime.metrics import PAPER_BATCH, PAPER_ORDERS
 from train.protocols import PAPER
 
 _TEXT = (
@@ -29,8 +29,8 @@ _TEXT = (
     "corners by reflection, and frames are resized by plain bilinear interpolation. The table's means and SDs are over "
     f"the epochs {WARM_UP + 1} to 20 of one training, of metrics on the held-out images with the training's "
     "augmentation. `--protocol paper` does all this. At the end: the last epoch, without augmentation. Dice and mIoU "
-    f"are pooled over {PAPER_BATCH} images drawn at random, as the paper's held-out images come: the mean over 1,000 "
-    "orders."
+    f"are pooled over {PAPER_BATCH} images drawn at random, as the paper's held-out images come: the mean over "
+    f"{PAPER_ORDERS:,} orders."
 )
 _IN_ORDER = (
     "Runs with a star were judged before: pooled in the order of HC18's file names, which puts small heads, the harder "
@@ -78,9 +78,7 @@ def _claims(documents: Documents) -> list[Block]:
         "averaged over seeds; its 95% interval is by bootstrap over images and seeds, so it holds for other trainings, "
         "too. With three seeds it is rough, and rather too narrow."
     )
-    rows = [[f.claim, f.verdict, f.evidence] for f in found]
-    table = Table(("claim", "verdict", "evidence"), rows, facts=True)
-    return [Heading("The paper's claims, over seeds", 3), Paragraph(text), table]
+    return [Heading("The paper's claims, over seeds", 3), Paragraph(text), verdicts(found)]
 
 
 def _changes(documents: Documents) -> list[Block]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.common.render import Block, Figure, Heading, Paragraph, Table, code
 from benchmarks.common.tables import number
-from benchmarks.pages.results.scores import OWN, goal_text, joined, own, paper_order, pooled_dice, trained_on
+from benchmarks.pages.results.scores import OWN, goal_text, joined, own, paper_order, pooled_dice, trained_on, verdicts
 from benchmarks.pictures import training_plots
 from benchmarks.study import findings
 from benchmarks.study.findings import Documents, dice_of, difference, points, size_text
@@ -64,7 +64,7 @@ def paper_table(documents: Documents) -> list[Block]:
 
 def _in_order(runs: Iterable[TrainingResult]) -> str:
     """What to know of runs that were judged before Dice was pooled over random batches."""
-    if all(run.metrics.paper_pooled.paper_dice_in_order is not None for run in runs):
+    if all(run.metrics.paper_pooled.is_mixed for run in runs):
         return ""
     return (
         "Ours are pooled in the order of HC18's file names, not at random as the paper's, so their Dice and mIoU are "
@@ -110,8 +110,7 @@ def claims(documents: Documents) -> list[Block]:
     )
     if runs := [run for run in documents.values() if run.study_run.protocol == PAPER_FIRST]:
         text += f" {trained_on(runs)}"
-    rows = [[f.claim, f.verdict, f.evidence] for f in findings.claims(documents)]
-    return [Heading("The paper's claims"), Paragraph(text), Table(("claim", "verdict", "evidence"), rows, facts=True)]
+    return [Heading("The paper's claims"), Paragraph(text), verdicts(findings.claims(documents))]
 
 
 def small(documents: Documents) -> list[Block]:

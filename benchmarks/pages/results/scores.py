@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from benchmarks.common.render import code
+from benchmarks.common.render import Table, code
 from benchmarks.common.tables import interval, mean, number
+from benchmarks.study.findings import Finding
 from benchmarks.study.paper import TABLE
 from benchmarks.study.results import TrainingResult
 from benchmarks.suite.columns import shipped_manifest
@@ -24,6 +25,11 @@ def own(run: TrainingResult) -> list[str]:
         mean(scores.hc_difference_mm, 2, sign=True),
         str(scores.n_hc_refused),
     ]
+
+
+def verdicts(found: Iterable[Finding]) -> Table:
+    """Claims and what became of them."""
+    return Table(("claim", "verdict", "evidence"), [[f.claim, f.verdict, f.evidence] for f in found], facts=True)
 
 
 def pooled_dice(run: TrainingResult) -> float:
