@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 from benchmarks.common.result_files import RESULTS
 from benchmarks.common.scores import Scores
 from benchmarks.fuzz.document import read_fuzz
-from benchmarks.int8.earlier_peers import FLOAT32, OURS, read_earlier_peers
 from benchmarks.int8.interpreters import read_interpreters
 from benchmarks.runtime.archive_document import read_archive
 from benchmarks.runtime.quality_document import read_quality
@@ -41,13 +41,8 @@ def _soak_rise_mb() -> str:
     return f"{read_soak(RESULTS / 'runtime' / 'soak.json').summary.rise_bytes / 1e6:.3f}"
 
 
-def _int8_over_float32_vnni() -> str:
-    times = {e.engine: e.median_ms for e in read_earlier_peers(RESULTS / "speed" / "peers-edge.json").engines}
-    return f"{times[OURS] / times[FLOAT32]:.2f}"
-
-
-def _int8_over_float32_avx2() -> str:
-    full_int8, float32 = _recipes()
+def _int8_over_float32(path: Path) -> str:
+    full_int8, float32 = _recipes(path)
     assert full_int8.latency_ms and float32.latency_ms, "both were measured"
     return f"{full_int8.latency_ms.invoke.p50 / float32.latency_ms.invoke.p50:.2f}"
 
@@ -113,8 +108,8 @@ _FIGURES: dict[str, Callable[[], str]] = {
     "archive-hours-on-100": lambda: f"{1e9 / 3600 / _one_process() / 100:.0f}",
     "emulated-dice": lambda: _emulated(4, lambda scores: scores.dice.mean),
     "emulated-adf-mm": lambda: _emulated(1, lambda scores: scores.hc_absolute_difference_mm.mean),
-    "int8-over-float32-vnni": _int8_over_float32_vnni,
-    "int8-over-float32-avx2": _int8_over_float32_avx2,
+    "int8-over-float32-vnni": lambda: _int8_over_float32(MEASURED),
+    "int8-over-float32-avx2": lambda: _int8_over_float32(RESULTS / "latency" / "amd-epyc-avx2.json"),
     "int8-size-saved": _int8_size_saved,
     "int8-memory-saved": _int8_memory_saved,
     "interval-width-mm": _interval_width_mm,
@@ -130,8 +125,8 @@ _FIGURES: dict[str, Callable[[], str]] = {
 """What can be quoted, by name."""
 
 
-def _recipes() -> tuple[Result, Result]:
-    """full_int8 and float32 of the default size."""
-    results = load_document(MEASURED).results
+def _recipes(path: Path = MEASURED) -> tuple[Result, Result]:
+    """full_int8 and float32 of the default size, in a result of the shipped sizes."""
+    results = load_document(path).results
     found = {result.recipe: result for result in results if result.strategy == DEFAULT_SIZE}
     return found["full_int8"], found["float32"]

@@ -195,7 +195,7 @@ def test_what_was_not_measured_is_said_and_is_not_zero(make: Make, tmp_path: Pat
 
 
 def test_an_older_result_is_shown_with_what_it_has(tmp_path: Path) -> None:
-    older, newer = RESULTS / "latency" / "amd-epyc-avx512-vnni.json", RESULTS / "shipped-avx2-paper.json"
+    older, newer = RESULTS / "latency" / "amd-epyc-avx512-vnni.json", RESULTS / "shipped-avx512-vnni-paper.json"
     text = report(tmp_path, None, older, newer)
     assert "| mode | not recorded |" in text and "Latency over time: not measured" in text
     assert "timed in 2 different ways" in text and "scored on 2 sets of images" in text
