@@ -1,4 +1,4 @@
-"""Compare each layer alone in int8 and in float32: find the noisiest layers, and correct biases for the mean error."""
+"""Compare each layer alone in int8 and in float32, and correct biases for the mean error."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from edge_runtime.frame.preprocess import to_unit
 from export.quantization.side_by_side import alone, pair, run_all
 from export.tflite.model import WEIGHTED, Model, Operator
-from export.verification.parity import sqnr_db
 
 _LEFT_ALONE = {"NONE": (-np.inf, np.inf), "RELU": (0.0, np.inf), "RELU6": (0.0, 6.0)}
 """Interval in which an activation leaves values unchanged."""
@@ -33,14 +32,6 @@ def _layers(
         exact = run_all(plain, [p for p, _ in pairs], frames)
         for layer, operator in pairs:
             yield layer, np.concatenate(exact[layer.outputs[0]]), alone(plain, quantized, layer, operator, exact)
-
-
-def noisiest_layers(plain: Model, quantized: Model, images: NDArray[np.uint8]) -> list[int]:
-    """Indices of the layers in ``plain``, sorted by the SQNR of each layer alone, the noisiest first."""
-    own: dict[int, list[float]] = {}
-    for layer, wanted, given in _layers(plain, quantized, images):
-        own.setdefault(layer.index, []).append(sqnr_db(wanted, given))
-    return sorted(own, key=lambda index: np.mean(own[index]))
 
 
 def bias_shifts(plain: Model, quantized: Model, images: NDArray[np.uint8]) -> dict[int, NDArray[np.float32]]:

@@ -10,25 +10,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.metrics import ImageScore, summarize
-from export.quantization.bias_correction import bias_shifts, noisiest_layers
+from export.quantization.bias_correction import bias_shifts
 from export.quantization.ranges import METHODS, Seen, choose, observe
 from export.quantization.settings import Settings, to_half
+from export.quantization.stretches import with_more_in_float
 from export.recipes import MIXED_INT8, RECIPES, Budget, Recipe
 from export.tflite.model import Model
 from export.verification.parity import TorchAnswers, compare
 from train.data.score import score_sample
 
 FEW_IMAGES = 16
-"""Maximum number of calibration images on which single layers are compared."""
+"""Maximum number of calibration images on which parts of the network are compared."""
 
 METHOD = "min-max"
 """How ranges are chosen for equalized channels: few values are outliers then, and clipping them shifts the HC more."""
 
 CLIPPING = "percentile"
 """The alternative: in some networks, one image in a hundred gives values ten times as large as usual."""
-
-IN_FLOAT = (1, 2, 4, 8)
-"""How many of the noisiest layers are tried in float32."""
 
 
 @dataclass(frozen=True)
@@ -232,15 +230,13 @@ def candidates(
     level, level_seen, equalized = _equalized(plain, seen, calibration, threads)
     found = _candidate("equalized", plain, equalized)
     yield found
-    corrected = replace(equalized, bias_shift=_shifts(level, found, few))
-    yield _candidate("bias-corrected", plain, corrected)
+    yield _candidate("bias-corrected", plain, replace(equalized, bias_shift=_shifts(level, found, few)))
     clipped = replace(equalized, ranges=choose(level, level_seen, CLIPPING))
     shifts = _shifts(level, _candidate(CLIPPING, plain, clipped), few)
-    yield _candidate(f"bias-corrected, {CLIPPING}", plain, replace(clipped, bias_shift=shifts))
-    worst = noisiest_layers(level, Model(found.data), few)
-    for count in (n for n in IN_FLOAT if n <= len(worst) // 2):
-        title = f"{count} layer{'s' if count > 1 else ''} in float32"
-        yield _candidate(title, plain, replace(corrected, in_float=tuple(sorted(worst[:count]))))
+    clipped = replace(clipped, bias_shift=shifts)
+    yield _candidate(f"bias-corrected, {CLIPPING}", plain, clipped)
+    for count, settings in with_more_in_float(plain, clipped, few):
+        yield _candidate(f"{count} layers in float32", plain, settings)
     if fine_tune:
         tuned = fine_tune()
         seen = observe(tuned, calibration, threads)

@@ -77,7 +77,7 @@ def test_where_no_rung_holds_nothing_is_written_and_the_table_says_why(
     assert names[4:10] == [
         "bias-corrected",
         "bias-corrected, percentile",
-        *(f"{n} in float32" for n in ("1 layer", "2 layers", "4 layers", "8 layers")),
+        *(f"{n} layers in float32" for n in (4, 8, 12, 16)),
     ]
     assert all(name in text for name in names)
     assert 0.001 < quantization["noise_hc_shift_mm"] < 1 and "at most one grey level" in text

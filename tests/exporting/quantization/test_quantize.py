@@ -12,9 +12,11 @@ from numpy.typing import NDArray
 from edge_runtime.artifact.network import load_backend
 from edge_runtime.errors import ModelError
 from edge_runtime.frame.preprocess import to_unit
-from export.quantization.bias_correction import bias_shifts, noisiest_layers
+from export.quantization.bias_correction import bias_shifts
 from export.quantization.equalize import equalize
 from export.quantization.ranges import INPUT_RANGE, METHODS, Range, choose, observe, same_scale
+from export.quantization.settings import Settings
+from export.quantization.stretches import LAYERS, divide, noisiest_stretches, with_more_in_float
 from export.quantization.to_int8 import quantize, scale_and_zero
 from export.tflite.audit import audit
 from export.tflite.model import WEIGHTED, Model
@@ -103,16 +105,26 @@ def test_stored_numbers_lie_where_arm_can_read_them(plain: Model) -> None:
     assert len(found) > 10 and all(place % 16 == 0 for place in found)
 
 
-def test_a_layer_can_stay_in_float(plain: Model) -> None:
+def test_a_stretch_can_stay_in_float(plain: Model) -> None:
     ranges = choose(plain, observe(plain, frames()), "min-max")
     full = quantize(plain, ranges)
-    worst = noisiest_layers(plain, Model(full), frames())[:2]
-    mixed = quantize(plain, ranges, in_float=worst)
+    mixed = quantize(plain, ranges, in_float=noisiest_stretches(plain, Settings(ranges), frames())[0])
     assert audit(Model(mixed), "mixed_int8").violations == ()
     assert any("float" in violation for violation in audit(Model(mixed), "full_int8").violations)
     assert "0 of" in audit(Model(full), "mixed_int8").violations[0]
     wanted = answers(plain.data, frames(2))
     assert sqnr_db(wanted, answers(mixed, frames(2))) > sqnr_db(wanted, answers(full, frames(2)))
+
+
+def test_stretches_cover_the_network_once_and_at_most_half_of_its_layers_stay_in_float(plain: Model) -> None:
+    layers = {operator.index for operator in plain.operators if operator.kind in WEIGHTED}
+    found = divide(plain)
+    assert [index for stretch in found for index in stretch] == [operator.index for operator in plain.operators]
+    assert {len(layers & set(stretch)) for stretch in found[:-1]} == {LAYERS}
+    settings = Settings(choose(plain, observe(plain, frames()), "min-max"))
+    steps = list(with_more_in_float(plain, settings, frames()))
+    counts = [len(layers & set(step.in_float)) for _, step in steps]
+    assert counts == [count for count, _ in steps] and counts == sorted(set(counts)) and counts[-1] <= len(layers) / 2
 
 
 def test_equalizing_keeps_the_function_and_corrected_biases_the_mean(plain: Model) -> None:

@@ -1,0 +1,92 @@
+"""Find the stretches of a network whose rounding moves its answer most, to keep them in float32."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_runtime.frame.preprocess import to_unit
+from export.quantization.settings import Settings
+from export.quantization.side_by_side import real
+from export.tflite.interpreter import Kept
+from export.tflite.model import WEIGHTED, Model
+
+LAYERS = 4
+"""Number of layers with weights in a stretch.
+
+A layer alone in float32 gains little: its input comes from int8 and its output returns to it. In a stretch, the values
+in between are not rounded either.
+"""
+
+MOST = 0.5
+"""Maximum share of a network's layers in float32."""
+
+
+def divide(model: Model) -> list[tuple[int, ...]]:
+    """Divide a network's operators, in the order of computation, into stretches with :data:`LAYERS` layers each.
+
+    Returns:
+        Their indices. The last stretch may have fewer layers.
+    """
+    found: list[tuple[int, ...]] = []
+    indices: list[int] = []
+    layers = 0
+    for operator in model.operators:
+        indices.append(operator.index)
+        layers += operator.kind in WEIGHTED
+        if layers == LAYERS:
+            found.append(tuple(indices))
+            indices, layers = [], 0
+    return [*found, tuple(indices)] if indices else found
+
+
+def noisiest_stretches(plain: Model, settings: Settings, images: NDArray[np.uint8]) -> list[tuple[int, ...]]:
+    """Sort a network's stretches by what rounding in each costs, the most expensive first.
+
+    The cost is the mean squared change of the pixels' probabilities if the stretch is in int8, and the others are in
+    float32.
+
+    Args:
+        plain: The network in float32.
+        settings: How it is quantized.
+        images: uint8 (N, h, w).
+    """
+    wanted = _probabilities(plain, images)
+    cost: dict[tuple[int, ...], float] = {}
+    for stretch in divide(plain):
+        others = tuple(operator.index for operator in plain.operators if operator.index not in stretch)
+        found = _probabilities(Model(replace(settings, in_float=others).apply(plain)), images)
+        cost[stretch] = float(np.mean((found - wanted) ** 2))
+    return sorted(cost, key=lambda stretch: -cost[stretch])
+
+
+def with_more_in_float(plain: Model, settings: Settings, images: NDArray[np.uint8]) -> Iterator[tuple[int, Settings]]:
+    """Keep more and more stretches in float32, up to :data:`MOST` of the layers.
+
+    The arguments are those of :func:`noisiest_stretches`.
+
+    Yields:
+        The number of layers in float32, and the settings.
+    """
+    layers = {operator.index for operator in plain.operators if operator.kind in WEIGHTED}
+    in_float: set[int] = set()
+    for stretch in noisiest_stretches(plain, settings, images):
+        in_float |= set(stretch)
+        count = len(in_float & layers)
+        if count > MOST * len(layers):
+            return
+        yield count, replace(settings, in_float=tuple(sorted(in_float)))
+
+
+def _probabilities(model: Model, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Of a network with an input in float32 or uint8: (N, h, w)."""
+    kept, target = Kept(model), model.outputs[0]
+    found = []
+    for image in images:
+        kept.run((to_unit(image) if model.inputs[0].dtype == "float32" else image)[None, :, :, None])
+        stored = kept.value(target.index)[0, :, :, 0].copy()
+        found.append(real(stored, target) if target.scales else stored)
+    return np.asarray((1 + np.tanh(np.stack(found) / 2)) / 2, dtype=np.float32)
