@@ -58,7 +58,7 @@ class Climb:
         n_clear: Those that count, the clear ones: the network in torch is sure of nearly all their pixels.
         rungs: In the order they were tried.
         own_hc_difference_mm: Mean absolute difference of the head circumference from the reference in torch, in mm.
-        noise_hc_shift_mm: What one grey level of noise does to it in torch, in mm; None if a way was within the budget.
+        noise_hc_shift_mm: What one grey level of noise does to it in torch, in mm; None if full int8 held.
     """
 
     method: str

@@ -14,7 +14,7 @@ from export.images import load_images
 from export.job import Job
 from export.quantization.ladder import Candidate, Judge, climb
 from export.quantization.settings import Settings
-from export.recipes import RECIPES, Recipe
+from export.recipes import MIXED_INT8, RECIPES, Recipe
 from export.tflite.model import Model
 from export.verification.parity import ask_torch, noise_shift_mm, run_on
 from train.data.hc18 import cache
@@ -69,8 +69,8 @@ def make_int8(job: Job, plain: Model, fine_tune: Callable[[], Model] | None = No
         return run_on(artifact.network(threads), judge.torch_answers.images)
 
     found = climb(plain, load_images(job.calibration, job.size, job.resize_rule).inputs, judge, run, fine_tune, threads)
-    if not found.holds:
-        found = replace(found, noise_hc_shift_mm=noise_shift_mm(predict, judge.torch_answers))
     candidate = found.candidate
+    if candidate.recipe is MIXED_INT8 or not found.holds:
+        found = replace(found, noise_hc_shift_mm=noise_shift_mm(predict, judge.torch_answers))
     record = job.calibration_record(RECIPES["full_int8"])
     return Int8(candidate.data, candidate.recipe, record, found.record(), found.table(), found.holds)
