@@ -30,6 +30,7 @@ def build() -> list[Block]:
         Heading(TITLE, 1),
         Paragraph(text),
         *int8_accuracy.sections(),
+        *int8_speed.in_float(),
         *peers_section.sections(),
         *int8_speed.earlier_peers(),
         *int8_speed.operators(),

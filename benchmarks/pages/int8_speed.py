@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benchmarks.common.render import Block, Heading, Paragraph, Table, code
 from benchmarks.common.result_files import RESULTS
-from benchmarks.common.tables import number
+from benchmarks.common.tables import Columns, cells, mean, number
 from benchmarks.int8.earlier_peers import FLOAT32, GOAL_SIZE, OURS, Engine, read_earlier_peers
 from benchmarks.int8.export_cost import GOAL_MB, GOAL_S, read_export_cost
 from benchmarks.int8.rewrites import TOLERANCE, read_rewrites
@@ -14,8 +14,12 @@ from benchmarks.pages.int8_accuracy import size_text
 from benchmarks.pages.measured import made_with, measured_on
 from benchmarks.roofline.operators import Cost, read_operators
 from benchmarks.roofline.peak import CHANNELS
+from benchmarks.suite.columns import title_code
+from benchmarks.suite.document import Result, load_document
+from edge_runtime.common.cli import counted
 
 SPEED = RESULTS / "speed"
+IN_FLOAT = SPEED / "in-float.json"
 
 
 def earlier_peers() -> list[Block]:
@@ -51,6 +55,32 @@ def earlier_peers() -> list[Block]:
             Table(header, rows),
         ]
     return blocks
+
+
+def in_float() -> list[Block]:
+    """A network with layers in float32, beside the same in float32 and in full int8."""
+    if not IN_FLOAT.is_file():
+        return []
+    document = load_document(IN_FLOAT)
+    conditions = document.conditions
+    columns: Columns[Result] = (
+        ("artifact", title_code),
+        ("size (MB)", lambda r: number(r.size_bytes, 2, 1e-6)),
+        ("p50 (ms)", lambda r: number(r.latency_ms and r.latency_ms.invoke.p50, 1)),
+        ("p90 (ms)", lambda r: number(r.latency_ms and r.latency_ms.invoke.p90, 1)),
+        ("Dice (%)", lambda r: mean(r.accuracy and r.accuracy.dice, 2, 100)),
+        ("ADF (mm)", lambda r: mean(r.accuracy and r.accuracy.hc_absolute_difference_mm, 2)),
+        ("HC shift (mm)", lambda r: mean(r.degradation and r.degradation.hc_absolute_shift_mm, 2)),
+    )
+    made = made_with("Measured", document.device.tools, conditions.git_commit, document.device, conditions.date[:10])
+    text = (
+        "The network of `by-the-notebooks.json`: in float32, in full int8 within 0.6 mm, and as the "
+        f"export writes it, with layers in float32. `python -m benchmarks run --mode {conditions.mode} --split-part "
+        f"{conditions.split}` measures this. Times are the network's alone, on "
+        f"{counted(conditions.threads, 'thread')}. HC shift is the mean absolute change against float32, on "
+        f"{conditions.n_images} images. {made}"
+    )
+    return [Heading("What layers in float32 cost in time"), Paragraph(text), Table(*cells(document.results, columns))]
 
 
 def _verdict(engine: Engine) -> str:

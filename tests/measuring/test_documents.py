@@ -66,6 +66,7 @@ READERS: dict[str, Callable[[Path], Any]] = {
     "runtime/*/quality.json": read_quality,
     "sizes/*.json": read_latency,
     "speed/export-cost.json": read_export_cost,
+    "speed/in-float.json": load_document,
     "speed/operators-*.json": read_operators,
     "speed/peers-*.json": read_earlier_peers,
     "speed/rewrites-*.json": read_rewrites,
