@@ -30,11 +30,17 @@ from train.data.hc18 import Sample
 from train.data.score import Predict
 from train.divergence import DivergenceError, find_fault
 
-UNDECIDED_LOGIT = 1.0
-"""A pixel whose logit is closer to 0 is undecided. Its probability is between 0.27 and 0.73."""
+UNDECIDED = 0.1
+"""A pixel is undecided if the magnitude of its logit is below this share of the image's root mean square.
+
+The limit is relative because rounding is: a network whose last layer is frozen has small logits, but knows where the
+head is.
+"""
 
 MAX_UNDECIDED = 0.05
-"""An image with a larger share of undecided pixels is not clear. Trained networks leave 1 to 2 % undecided."""
+"""An image with a larger share of undecided pixels is not clear. Trained networks leave 1 to 2 % undecided; of values
+with a normal distribution around 0, 8 % would be.
+"""
 
 MAX_SQNR_DB = 200.0
 """Stands for infinity (identical logits), which JSON lacks."""
@@ -91,10 +97,15 @@ def ask_torch(predict: Predict, images: Images) -> TorchAnswers:
         )
     heads = _heads(logits, images)
     clear = [
-        judge(head, x, None)[1] is None and float(np.mean(np.abs(y) < UNDECIDED_LOGIT)) <= MAX_UNDECIDED
+        judge(head, x, None)[1] is None and _undecided(y) <= MAX_UNDECIDED
         for head, x, y in zip(heads, images.prepared, logits, strict=True)
     ]
     return TorchAnswers(images, logits, heads, np.array(clear))
+
+
+def _undecided(logits: NDArray[np.float32]) -> float:
+    """Share of undecided pixels, 0 to 1, of an image's logits (h, w)."""
+    return float(np.mean(np.abs(logits) < UNDECIDED * np.sqrt(np.mean(np.square(logits)))))
 
 
 def _heads(logits: NDArray[np.float32], images: Images) -> tuple[Head, ...]:

@@ -36,15 +36,15 @@ def images(phantom: Path) -> Images:
     return load_images(list(read_dataset(phantom).samples.values())[:4], SIZE)
 
 
-def head_logits(images: Images, scale: float = 8.0) -> NDArray[np.float32]:
-    """Logits of a network that knows the reference: definite inside and outside, steep at the outline."""
+def head_logits(images: Images, scale: float = 8.0, steepness: float = 20.0) -> NDArray[np.float32]:
+    """Logits of a network that knows the reference: definite on both sides and steep at the outline by default."""
     logits = []
     for sample, prepared in zip(images.samples, images.prepared, strict=True):
         place = prepared.geometry.place
         y, x = np.mgrid[0 : SIZE[0], 0 : SIZE[1]].astype(np.float64)
         points = prepared.geometry.window().to_frame(np.stack([x.ravel() - place.left, y.ravel() - place.top], axis=1))
         radius = sample.ellipse().radius(points).reshape(SIZE)
-        logits.append(scale * np.tanh(20 * (1 - radius)))
+        logits.append(scale * np.tanh(steepness * (1 - radius)))
     return np.stack(logits).astype(np.float32)
 
 
@@ -118,8 +118,14 @@ def test_the_export_of_a_diverged_network_writes_nothing(run_here: Run, phantom:
     assert not [p for p in (tmp_path / "out").rglob("*") if p.is_file()]
 
 
-def test_undecided_networks_are_judged_by_their_logits_alone(images: Images) -> None:
+def test_small_logits_are_no_reason_to_judge_less(images: Images) -> None:
     logits = head_logits(images, scale=0.3)
+    parity = compare(reference_of(images, logits), logits)
+    assert (parity.n_clear, parity.clear_mask_dice_mean) == (4, 1.0)
+
+
+def test_undecided_networks_are_judged_by_their_logits_alone(images: Images) -> None:
+    logits = head_logits(images, scale=0.3, steepness=0.5)
     noise = np.random.default_rng(0).normal(0, 0.3, logits.shape).astype(np.float32)
     parity = compare(reference_of(images, logits), logits + noise)
     assert (parity.n_clear, parity.clear_mask_dice_mean) == (0, None)
