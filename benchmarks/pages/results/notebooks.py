@@ -64,9 +64,10 @@ def by_the_notebooks(documents: Documents) -> list[Block]:
     ]
     if not all(map(is_mixed, runs)):
         blocks.append(Paragraph(f"{_IN_ORDER}{_how_much([run for run in runs if is_mixed(run)])}."))
-    headline = [run for run in runs if run.run.strategy == HEADLINE and run.run.image_size == IMAGE_SIZE]
-    if headline:
-        blocks.append(Paragraph(_verdict(headline)))
+    headline = [run for run in runs if run.run.strategy == HEADLINE and run.study_run.change in (None, "bfloat16")]
+    if large := [run for run in headline if run.run.image_size == IMAGE_SIZE]:
+        small = [run for run in headline if run.run.image_size != IMAGE_SIZE and is_mixed(run)]
+        blocks.append(Paragraph(_verdict(large) + _at_a_smaller_size(small)))
     return [*blocks, *_claims(documents), *_changes(documents)]
 
 
@@ -105,6 +106,17 @@ def _how_much(runs: Sequence[TrainingResult]) -> str:
 
 def _with_sd(values: Sequence[tuple[float, float]]) -> str:
     return " / ".join(f"{value:.2f} ({sd:.2f})" for value, sd in values)
+
+
+def _at_a_smaller_size(runs: Sequence[TrainingResult]) -> str:
+    if not runs:
+        return ""
+    seeds = [[value for value, _ in over_epochs(run)] for run in runs]
+    text = f" At {size_text(runs[0])}, it reaches {joined(mean(values) for values in zip(*seeds, strict=True))}"
+    if len(runs) > 1:
+        apart = joined(stdev(values) for values in zip(*seeds, strict=True))
+        text += f" with {counted(len(runs), 'seed')}, with an SD over seeds of {apart}"
+    return f"{text}."
 
 
 def _verdict(runs: Sequence[TrainingResult]) -> str:
