@@ -95,8 +95,8 @@ def test_a_result_of_an_emulator_says_so_and_is_of_the_shipped_models() -> None:
         assert {result.model_sha256 for result in document.results} == shipped, "docs/devices.md quotes it as theirs"
 
 
-MAY_LACK = {"date", "device", "rewrites", "threads", "tools", "phantom_hc_mm", "phantom_hc_mm_x86_64"}
-"""Keys that older files of some kind lack."""
+MAY_LACK = {"date", "device", "profile", "rewrites", "threads", "tools", "phantom_hc_mm", "phantom_hc_mm_x86_64"}
+"""Keys that some files of a kind lack."""
 
 ONE_EACH = {read: path for path, read in FILES.items()}
 
