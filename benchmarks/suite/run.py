@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     say("accuracy:")
     results = [_result(artifact, speeds.by_name[artifact.name], images.images, plan.threads) for artifact in artifacts]
     results = with_costs(results)
-    found = _profile(args.profile or ("slowest" if plan.mode == "official" else "none"), artifacts, results)
+    found = _profile(args.profile, artifacts, results)
     conditions = _conditions(args, plan, images, timed, speeds, date, (before, after), not_told)
     document = SuiteDocument(
         SCHEMA_VERSION,

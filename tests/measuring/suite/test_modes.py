@@ -116,7 +116,7 @@ def test_an_official_run_is_whole_and_says_that_a_short_one_is_not_official(
 def test_the_profile_is_held_to_ceilings_of_the_same_run(
     artifacts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    few = ("--frames", "2", "--rounds", "1", "--profile", "slowest")
+    few = ("--frames", "2", "--rounds", "1")
     found = measured(artifacts / "tiny-full_int8.tflite", tmp_path / "r.json", *few).profile
     assert found and found.arithmetic == "int8" and found.threads == 1
     ceilings = found.ceilings
@@ -145,14 +145,14 @@ def test_without_litert_there_is_no_profile_and_a_reason(
         raise FetalHeadError("This needs the package 'ai-edge-litert'.")
 
     monkeypatch.setattr(run, "profile", missing)
-    few = ("--frames", "2", "--rounds", "1", "--profile", "slowest")
+    few = ("--frames", "2", "--rounds", "1")
     document = measured(artifacts / "tiny-full_int8.tflite", tmp_path / "r.json", *few)
     assert document.profile is None and "ai-edge-litert" in (document.profile_reason or "")
     assert "operators: not measured. This needs" in capsys.readouterr().out
 
 
-def test_a_quick_run_has_no_profile_and_keeps_the_order(artifacts: Path, tmp_path: Path) -> None:
-    document = measured(artifacts, tmp_path / "r.json", "--frames", "2", "--rounds", "1")
+def test_a_quick_run_keeps_the_order_and_has_no_profile_where_none_is_wanted(artifacts: Path, tmp_path: Path) -> None:
+    document = measured(artifacts, tmp_path / "r.json", "--frames", "2", "--rounds", "1", "--profile", "none")
     assert document.profile is None and document.conditions.seed is None
     assert document.conditions.order == (("tiny-float32", "tiny-full_int8"),)
     for result in document.results:
