@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from edge_runtime.frame.preprocess import to_unit
 from export.quantization.settings import Settings
-from export.quantization.side_by_side import real
-from export.tflite.interpreter import Kept
+from export.quantization.side_by_side import real, run_all
 from export.tflite.model import WEIGHTED, Model
 
 LAYERS = 4
@@ -83,10 +82,8 @@ def with_more_in_float(plain: Model, settings: Settings, images: NDArray[np.uint
 
 def _probabilities(model: Model, images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Of a network with an input in float32 or uint8: (N, h, w)."""
-    kept, target = Kept(model), model.outputs[0]
-    found = []
-    for image in images:
-        kept.run((to_unit(image) if model.inputs[0].dtype == "float32" else image)[None, :, :, None])
-        stored = kept.value(target.index)[0, :, :, 0].copy()
-        found.append(real(stored, target) if target.scales else stored)
-    return np.asarray((1 + np.tanh(np.stack(found) / 2)) / 2, dtype=np.float32)
+    target = model.outputs[0]
+    frames = [to_unit(image) for image in images] if model.inputs[0].dtype == "float32" else images
+    stored = np.concatenate(run_all(model, model.operators[-1:], frames)[target.index])[..., 0]
+    logits = real(stored, target) if target.scales else stored
+    return np.asarray((1 + np.tanh(logits / 2)) / 2, dtype=np.float32)

@@ -108,14 +108,18 @@ def _with_sd(values: Sequence[tuple[float, float]]) -> str:
     return " / ".join(f"{value:.2f} ({sd:.2f})" for value, sd in values)
 
 
+def _by_figure(runs: Sequence[TrainingResult]) -> list[tuple[float, ...]]:
+    """Pixel accuracy, Dice and mIoU of the runs, as the paper's table has them."""
+    return list(zip(*([value for value, _ in over_epochs(run)] for run in runs), strict=True))
+
+
 def _at_a_smaller_size(runs: Sequence[TrainingResult]) -> str:
     if not runs:
         return ""
-    seeds = [[value for value, _ in over_epochs(run)] for run in runs]
-    text = f" At {size_text(runs[0])}, it reaches {joined(mean(values) for values in zip(*seeds, strict=True))}"
+    seeds = _by_figure(runs)
+    text = f" At {size_text(runs[0])}, it reaches {joined(map(mean, seeds))}"
     if len(runs) > 1:
-        apart = joined(stdev(values) for values in zip(*seeds, strict=True))
-        text += f" with {counted(len(runs), 'seed')}, with an SD over seeds of {apart}"
+        text += f" with {counted(len(runs), 'seed')}, with an SD over seeds of {joined(map(stdev, seeds))}"
     return f"{text}."
 
 
@@ -123,14 +127,14 @@ def _verdict(runs: Sequence[TrainingResult]) -> str:
     """Whether the mean over seeds is at least the paper's, in each of the three."""
     theirs = TABLE[HEADLINE].means
     mixed = [run for run in runs if is_mixed(run)] or runs
-    seeds = [[value for value, _ in over_epochs(run)] for run in mixed]
-    ours = [mean(values) for values in zip(*seeds, strict=True)]
+    seeds = _by_figure(mixed)
+    ours = [mean(values) for values in seeds]
     text = (
         f"{code(HEADLINE)} at the paper's own {size_text(runs[0])} reaches {joined(ours)} by the paper's statistic, "
         f"with {counted(len(mixed), 'seed')}; the paper {joined(theirs)}. {goal_text(ours, theirs)}"
     )
     if len(mixed) > 1:
-        text += f" The SD over seeds is {joined(stdev(values) for values in zip(*seeds, strict=True))}."
+        text += f" The SD over seeds is {joined(map(stdev, seeds))}."
     if len(runs) == 1:
         return f"{text} How far other seeds differ was not measured."
     if len(mixed) < len(runs):
