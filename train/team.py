@@ -178,6 +178,9 @@ def joined(device: torch.device) -> Iterator[tuple[Team, torch.device]]:
         backend = "nccl" if device.type == "cuda" else "gloo"
         dist.init_process_group(backend, store=store, rank=team.rank, world_size=team.size)
         yield team, device
+        # All end together. One that ends right after its last message may die of SIGABRT: a thread of gloo's still lets
+        # go of that message, for which it needs an interpreter that is no longer there (pytorch/pytorch#179291).
+        dist.barrier(device_ids=[device.index] if device.type == "cuda" else None)
     except RuntimeError as error:  # gloo's are of no kind of their own
         if not re.search(_LOST, str(error)):
             raise

@@ -23,18 +23,20 @@ AT_ONCE = 4
 
 
 def _layers(
-    plain: Model, quantized: Model, images: NDArray[np.uint8]
+    plain: Model, quantized: Model, images: NDArray[np.uint8], threads: int
 ) -> Iterator[tuple[Operator, NDArray[np.float32], NDArray[np.float32]]]:
     """Yield each layer, its output in float32, and its output in int8 for the same inputs, a few images at a time."""
     pairs = [(p, q) for p, q in pair(plain, quantized) if p.kind in WEIGHTED]
     for start in range(0, len(images), AT_ONCE):
         frames = [to_unit(image) for image in images[start : start + AT_ONCE]]
-        exact = run_all(plain, [p for p, _ in pairs], frames)
+        exact = run_all(plain, [p for p, _ in pairs], frames, threads)
         for layer, operator in pairs:
             yield layer, np.concatenate(exact[layer.outputs[0]]), alone(plain, quantized, layer, operator, exact)
 
 
-def bias_shifts(plain: Model, quantized: Model, images: NDArray[np.uint8]) -> dict[int, NDArray[np.float32]]:
+def bias_shifts(
+    plain: Model, quantized: Model, images: NDArray[np.uint8], threads: int = 1
+) -> dict[int, NDArray[np.float32]]:
     """Empirical bias correction (Nagel et al., 2019, arXiv 1906.04721, appendix D).
 
     Values that an activation clips do not count: their error is hidden. The bias is corrected by the mean error of the
@@ -44,12 +46,13 @@ def bias_shifts(plain: Model, quantized: Model, images: NDArray[np.uint8]) -> di
         plain: The network in float32.
         quantized: The same network in full int8.
         images: uint8 (N, h, w).
+        threads: Number of CPU threads.
 
     Returns:
         The values to add to the bias of each layer, float32 (channels,), by the layer's index in ``plain``.
     """
     totals: dict[int, NDArray[np.float64]] = {}  # (3, channels): sum of errors, number of errors, number of values
-    for layer, wanted, given in _layers(plain, quantized, images):
+    for layer, wanted, given in _layers(plain, quantized, images, threads):
         low, high = _LEFT_ALONE.get(plain.activation(layer), (np.inf, -np.inf))
         flat = wanted.reshape(-1, wanted.shape[-1])
         active = (flat > low) & (flat < high)

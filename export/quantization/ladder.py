@@ -230,12 +230,12 @@ def candidates(
     level, level_seen, equalized = _equalized(plain, seen, calibration, threads)
     found = _candidate("equalized", plain, equalized)
     yield found
-    yield _candidate("bias-corrected", plain, replace(equalized, bias_shift=_shifts(level, found, few)))
+    yield _candidate("bias-corrected", plain, replace(equalized, bias_shift=_shifts(level, found, few, threads)))
     clipped = replace(equalized, ranges=choose(level, level_seen, CLIPPING))
-    shifts = _shifts(level, _candidate(CLIPPING, plain, clipped), few)
+    shifts = _shifts(level, _candidate(CLIPPING, plain, clipped), few, threads)
     clipped = replace(clipped, bias_shift=shifts)
     yield _candidate(f"bias-corrected, {CLIPPING}", plain, clipped)
-    for count, settings in with_more_in_float(plain, clipped, few):
+    for count, settings in with_more_in_float(plain, clipped, few, threads):
         yield _candidate(f"{count} layers in float32", plain, settings)
     if fine_tune:
         tuned = fine_tune()
@@ -261,5 +261,5 @@ def _equalized(
     return level, found, replace(settings, ranges=choose(level, found, METHOD))
 
 
-def _shifts(level: Model, found: Candidate, few: NDArray[np.uint8]) -> dict[int, NDArray[np.float16]]:
-    return {index: to_half(shift) for index, shift in bias_shifts(level, Model(found.data), few).items()}
+def _shifts(level: Model, found: Candidate, few: NDArray[np.uint8], threads: int) -> dict[int, NDArray[np.float16]]:
+    return {index: to_half(shift) for index, shift in bias_shifts(level, Model(found.data), few, threads).items()}

@@ -30,10 +30,12 @@ def pair(plain: Model, quantized: Model) -> list[tuple[Operator, Operator]]:
     return list(zip(plain.operators, inner, strict=True))
 
 
-def run_all(model: Model, operators: Sequence[Operator], frames: Sequence[NDArray[Any]] | NDArray[Any]) -> Values:
+def run_all(
+    model: Model, operators: Sequence[Operator], frames: Sequence[NDArray[Any]] | NDArray[Any], threads: int = 1
+) -> Values:
     """Inputs and outputs of operators for frames (h, w) of the model's input dtype."""
     wanted = {t.index for o in operators for t in (*model.computed_inputs(o), model.tensors[o.outputs[0]])}
-    kept = Kept(model)
+    kept = Kept(model, threads)
     found: Values = {index: [] for index in wanted}
     for frame in frames:
         kept.run(frame[None, :, :, None])

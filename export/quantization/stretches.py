@@ -42,7 +42,9 @@ def divide(model: Model) -> list[tuple[int, ...]]:
     return [*found, tuple(indices)] if indices else found
 
 
-def noisiest_stretches(plain: Model, settings: Settings, images: NDArray[np.uint8]) -> list[tuple[int, ...]]:
+def noisiest_stretches(
+    plain: Model, settings: Settings, images: NDArray[np.uint8], threads: int = 1
+) -> list[tuple[int, ...]]:
     """Sort a network's stretches by what rounding in each costs, the most expensive first.
 
     The cost is the mean squared change of the pixels' probabilities if the stretch is in int8, and the others are in
@@ -52,17 +54,21 @@ def noisiest_stretches(plain: Model, settings: Settings, images: NDArray[np.uint
         plain: The network in float32.
         settings: How it is quantized.
         images: uint8 (N, h, w).
+        threads: Number of CPU threads.
     """
-    wanted = _probabilities(plain, images)
+    wanted = _probabilities(plain, images, threads)
+    level, alike = settings.level(plain), replace(settings, loudness=None)
     cost: dict[tuple[int, ...], float] = {}
     for stretch in divide(plain):
         others = tuple(operator.index for operator in plain.operators if operator.index not in stretch)
-        found = _probabilities(Model(replace(settings, in_float=others).apply(plain)), images)
+        found = _probabilities(Model(replace(alike, in_float=others).apply(level)), images, threads)
         cost[stretch] = float(np.mean((found - wanted) ** 2))
     return sorted(cost, key=lambda stretch: -cost[stretch])
 
 
-def with_more_in_float(plain: Model, settings: Settings, images: NDArray[np.uint8]) -> Iterator[tuple[int, Settings]]:
+def with_more_in_float(
+    plain: Model, settings: Settings, images: NDArray[np.uint8], threads: int = 1
+) -> Iterator[tuple[int, Settings]]:
     """Keep more and more stretches in float32, up to :data:`MOST` of the layers.
 
     The arguments are those of :func:`noisiest_stretches`.
@@ -72,7 +78,7 @@ def with_more_in_float(plain: Model, settings: Settings, images: NDArray[np.uint
     """
     layers = {operator.index for operator in plain.operators if operator.kind in WEIGHTED}
     in_float: set[int] = set()
-    for stretch in noisiest_stretches(plain, settings, images):
+    for stretch in noisiest_stretches(plain, settings, images, threads):
         in_float |= set(stretch)
         count = len(in_float & layers)
         if count > MOST * len(layers):
@@ -80,10 +86,10 @@ def with_more_in_float(plain: Model, settings: Settings, images: NDArray[np.uint
         yield count, replace(settings, in_float=tuple(sorted(in_float)))
 
 
-def _probabilities(model: Model, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _probabilities(model: Model, images: NDArray[np.uint8], threads: int) -> NDArray[np.float32]:
     """Of a network with an input in float32 or uint8: (N, h, w)."""
     target = model.outputs[0]
     frames = [to_unit(image) for image in images] if model.inputs[0].dtype == "float32" else images
-    stored = np.concatenate(run_all(model, model.operators[-1:], frames)[target.index])[..., 0]
+    stored = np.concatenate(run_all(model, model.operators[-1:], frames, threads)[target.index])[..., 0]
     logits = real(stored, target) if target.scales else stored
     return np.asarray((1 + np.tanh(logits / 2)) / 2, dtype=np.float32)
