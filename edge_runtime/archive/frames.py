@@ -118,7 +118,10 @@ def _check_there(folder: Path, last: Sequence[Path]) -> None:
 
 
 def _of_table(place: Place, part: Part) -> Iterator[Item]:
-    name = part.entries[0].name
+    name, damaged = part.entries[0].name, part.entries[0].doubt
+    if damaged:
+        yield _lost(escaped(name), damaged)
+        return
     with place.open(name) as file:
         table = table_file(file, place.name_of(name))
         begin = 0

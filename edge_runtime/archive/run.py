@@ -39,6 +39,7 @@ class Archive:
         done_images: Number of images in the parts that are done.
         left_out: Files of the source that are neither images nor tables.
         unsized: Number of image files for which no pixel size is given.
+        damaged: Tables that cannot be read.
     """
 
     job: Job
@@ -46,6 +47,7 @@ class Archive:
     done_images: int
     left_out: Sequence[str]
     unsized: int
+    damaged: Sequence[str]
 
 
 def find_archive(
@@ -107,7 +109,9 @@ def find_archive(
     job = Job(plan, found.place.where, out.where, read_bounded(file, _MOST_BYTES), described)
     missing = [number for number in range(plan.parts) if number not in done]
     unsized = 0 if settings.pixel_size_mm else sum(map(_lacks_size, found.entries))
-    return Archive(job, missing, images - sum(counts[number] for number in missing), found.left_out, unsized)
+    damaged = [entry.name for entry in found.entries if found.kind == "table" and entry.doubt]
+    done_images = images - sum(counts[number] for number in missing)
+    return Archive(job, missing, done_images, found.left_out, unsized, damaged)
 
 
 def _lacks_size(entry: Entry) -> bool:

@@ -32,10 +32,10 @@ class Entry:
 
     Attributes:
         name: Path from the source's folder, or as a list names it: the image's id.
-        count: Number of frames: 1 for an image file, the rows of a table.
+        count: Number of frames: 1 for an image file, the rows of a table, 1 for a damaged table.
         pixel_size_mm: What a table of pixel sizes says. None if nothing.
-        doubt: Why that table says nothing of use.
-        content: Hash that tells one table of frames from another. None for image files.
+        doubt: Why that table says nothing of use, or why a table of frames cannot be read.
+        content: Hash that tells one table of frames from another. None for image files and damaged tables.
     """
 
     name: str
@@ -177,12 +177,18 @@ def _tables(place: Place, names: Sequence[str], sizes: Path | None) -> list[Entr
             f"{place.name_of(names[0])} is a table of frames. Give its pixel sizes in its column pixel_size_mm, or "
             "leave out --pixel-size-csv."
         )
-    entries = []
+    entries, damaged = [], []
     for name in names:
         with place.open(name) as file:
-            rows = table_file(file, place.name_of(name)).metadata.num_rows
-            entries.append(Entry(name, rows, content=_footer_sha256(file)))
-    if not any(entry.count for entry in entries):
+            try:
+                rows = table_file(file, place.name_of(name)).metadata.num_rows
+                entries.append(Entry(name, rows, content=_footer_sha256(file)))
+            except DamagedTableError as error:
+                damaged.append(error)
+                entries.append(Entry(name, doubt=escaped(str(error))))
+    if len(damaged) == len(names):
+        raise damaged[0]
+    if not any(entry.count for entry in entries if entry.content):
         raise UsageError(f"{place.name_of(names[0])} has no rows" + (", nor has another table." if names[1:] else "."))
     return [entry for entry in entries if entry.count]
 
@@ -193,6 +199,10 @@ def _footer_sha256(file: BinaryIO) -> str:
     length = int.from_bytes(file.read(4), "little")
     file.seek(-8 - length, os.SEEK_END)
     return hashlib.sha256(file.read(length)).hexdigest()
+
+
+class DamagedTableError(UsageError):
+    """A file is not Parquet, or only a part of it."""
 
 
 TABLE_COLUMNS = ("image", "height", "width", "pixels")
@@ -209,13 +219,14 @@ def table_file(file: Any, name: str) -> Any:
         A ``pyarrow.parquet.ParquetFile`` that has the columns of :data:`TABLE_COLUMNS`.
 
     Raises:
-        UsageError: It is not Parquet, or lacks a column.
+        DamagedTableError: It is not Parquet, or only a part of it.
+        UsageError: It lacks a column.
     """
     pyarrow, parquet = require("pyarrow"), require("pyarrow.parquet")
     try:
         table = parquet.ParquetFile(file, buffer_size=1 << 20)
     except (pyarrow.ArrowException, OSError) as error:
-        raise UsageError(
+        raise DamagedTableError(
             f"{name} cannot be read as a Parquet table: {str(error)[:200].rstrip('.')}. Copy or write it again."
         ) from error
     missing = [column for column in TABLE_COLUMNS if column not in table.schema_arrow.names]

@@ -136,6 +136,12 @@ def _say_begin(archive: Archive) -> None:
     plan = archive.job.plan
     if archive.left_out:
         print(f"{printable(plan.source)}: {'; '.join(left_out_note([*map(Path, archive.left_out)]))}", file=sys.stderr)
+    if archive.damaged:
+        print(
+            f"{counted(len(archive.damaged), 'table')} cannot be read, such as {printable(archive.damaged[0])}: one "
+            "row each, with the reason. To have their frames measured, mend them and begin another --out.",
+            file=sys.stderr,
+        )
     if archive.unsized:
         print(
             f"no pixel size for {archive.unsized:,} of {_images(plan.images)}: they get no circumference in mm. Give "

@@ -204,6 +204,21 @@ def test_a_damaged_row_group_costs_its_rows(archive: Make, tmp_path: Path) -> No
     assert "cannot be read" in rows[-1]["reason"]
 
 
+def test_a_damaged_table_costs_one_row(archive: Make, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tables, frame = tmp_path / "tables", FRAMES[0][0]
+    for name in ("a", "b", "c"):
+        write_table(tables / f"{name}.parquet", [frame] * 2, image=[f"{name}0", f"{name}1"], pixel_size_mm=[0.2] * 2)
+    cut = tables / "b.parquet"
+    cut.write_bytes(cut.read_bytes()[:-100])
+    rows = archive(tables)
+    assert [row["image"] for row in rows] == ["a0", "a1", "b.parquet", "c0", "c1"]
+    assert [row["head_circumference_mm"] is None for row in rows] == [False, False, True, False, False]
+    assert "b.parquet cannot be read as a Parquet table" in rows[2]["reason"]
+    said = capsys.readouterr()
+    assert "1 table cannot be read, such as b.parquet: one row each" in said.err and "1 not readable" in said.out
+    assert archive(tables) == rows
+
+
 @pytest.mark.parametrize("kind", ["folder", "list", "table"])
 def test_an_object_store(archive: Make, folder: Path, tmp_path: Path, kind: str) -> None:
     import fsspec
