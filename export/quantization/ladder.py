@@ -13,7 +13,7 @@ from edge_runtime.metrics import ImageScore, summarize
 from export.quantization.bias_correction import bias_shifts
 from export.quantization.ranges import METHODS, Seen, choose, observe
 from export.quantization.settings import Settings, to_half
-from export.quantization.stretches import nearest, with_more_in_float
+from export.quantization.stretches import with_more_in_float
 from export.recipes import MIXED_INT8, RECIPES, Budget, Recipe
 from export.tflite.model import Model
 from export.verification.parity import TorchAnswers, compare
@@ -230,13 +230,12 @@ def candidates(
     level, level_seen, equalized = _equalized(plain, seen, calibration, threads)
     found = _candidate("equalized", plain, equalized)
     yield found
-    corrected = replace(equalized, bias_shift=_shifts(level, found, few, threads))
-    yield _candidate("bias-corrected", plain, corrected)
+    yield _candidate("bias-corrected", plain, replace(equalized, bias_shift=_shifts(level, found, few, threads)))
     clipped = replace(equalized, ranges=choose(level, level_seen, CLIPPING))
     shifts = _shifts(level, _candidate(CLIPPING, plain, clipped), few, threads)
     clipped = replace(clipped, bias_shift=shifts)
     yield _candidate(f"bias-corrected, {CLIPPING}", plain, clipped)
-    for count, settings in with_more_in_float(plain, nearest(plain, (corrected, clipped), few, threads), few, threads):
+    for count, settings in with_more_in_float(plain, clipped, few, threads):
         yield _candidate(f"{count} layers in float32", plain, settings)
     if fine_tune:
         tuned = fine_tune()

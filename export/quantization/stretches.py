@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -61,14 +61,9 @@ def noisiest_stretches(
     cost: dict[tuple[int, ...], float] = {}
     for stretch in divide(plain):
         others = tuple(operator.index for operator in plain.operators if operator.index not in stretch)
-        cost[stretch] = _change(wanted, Model(replace(alike, in_float=others).apply(level)), images, threads)
+        found = _probabilities(Model(replace(alike, in_float=others).apply(level)), images, threads)
+        cost[stretch] = float(np.mean((found - wanted) ** 2))
     return sorted(cost, key=lambda stretch: -cost[stretch])
-
-
-def nearest(plain: Model, candidates: Sequence[Settings], images: NDArray[np.uint8], threads: int = 1) -> Settings:
-    """The settings that change the pixels' probabilities least; other arguments as in :func:`noisiest_stretches`."""
-    wanted = _probabilities(plain, images, threads)
-    return min(candidates, key=lambda settings: _change(wanted, Model(settings.apply(plain)), images, threads))
 
 
 def with_more_in_float(
@@ -89,11 +84,6 @@ def with_more_in_float(
         if count > MOST * len(layers):
             return
         yield count, replace(settings, in_float=tuple(sorted(in_float)))
-
-
-def _change(wanted: NDArray[np.float32], model: Model, images: NDArray[np.uint8], threads: int) -> float:
-    """Mean squared change of the pixels' probabilities."""
-    return float(np.mean((_probabilities(model, images, threads) - wanted) ** 2))
 
 
 def _probabilities(model: Model, images: NDArray[np.uint8], threads: int) -> NDArray[np.float32]:
