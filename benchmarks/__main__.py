@@ -217,7 +217,7 @@ COMMANDS: dict[str, Command] = {
     "interpreters": Command(
         "commands.interpreters",
         "compare tflite-runtime's answers with ai-edge-litert's",
-        "Run full int8 artifacts on the same images in ai-edge-litert and in tflite-runtime, and compare masks and "
+        "Run int8 artifacts on the same images in ai-edge-litert and in tflite-runtime, and compare masks and "
         "head circumferences. Both must be installed.",
         ("interpreters artifacts/edge-m --images 20",),
     ),

@@ -6,7 +6,7 @@ import argparse
 
 from benchmarks.common.arguments import add_places, add_test_part
 from benchmarks.common.measured import here_and_now
-from benchmarks.int8.interpreters import FOOTER, HEADER, SCHEMA_VERSION, InterpretersDocument, compare, line
+from benchmarks.int8.interpreters import FOOTER, HEADER, INTEGER, SCHEMA_VERSION, InterpretersDocument, compare, line
 from benchmarks.suite.artifacts import find_artifacts
 from edge_runtime.common.arguments import add_data, add_out, checked_out
 from edge_runtime.common.cli import say
@@ -28,16 +28,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run full int8 artifacts on the same images in both interpreters, and compare masks and circumferences.
+    """Run int8 artifacts on the same images in both interpreters, and compare masks and circumferences.
 
     Raises:
         FetalHeadError: There is no such artifact, or one of the interpreters is not installed.
     """
     checked_out(args.out, args.overwrite)
-    found = [(a, a.manifest) for a in find_artifacts(args.places) if a.manifest and a.manifest.recipe == "full_int8"]
+    found = [(a, a.manifest) for a in find_artifacts(args.places) if a.manifest and a.manifest.recipe in INTEGER]
     if not found:
         raise FetalHeadError(
-            "There is no full int8 artifact there. Only integer arithmetic can be compared exactly. "
+            "There is no artifact in full or mixed int8 there. Only integer arithmetic can be compared exactly. "
             "Make one with: python -m export --recipes full_int8"
         )
     dataset = find_data(args.data)

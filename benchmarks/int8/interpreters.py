@@ -22,6 +22,9 @@ from train.data.hc18 import Sample
 SCHEMA_VERSION = 1
 NEWER, OLDER = "ai-edge-litert", "tflite-runtime"
 
+INTEGER = ("full_int8", "mixed_int8")
+"""Recipes that are compared: all layers or most of them compute in integers."""
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -97,7 +100,7 @@ def compare(artifact: Artifact, manifest: Manifest, samples: Sequence[Sample]) -
     """Run one artifact in both interpreters.
 
     Args:
-        artifact: In full int8.
+        artifact: Of a recipe in :data:`INTEGER`.
         manifest: Its manifest.
         samples: Images to run it on, at least one.
 

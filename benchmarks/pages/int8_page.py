@@ -82,7 +82,7 @@ def _interpreters(folder: Path) -> list[Block]:
     if not documents:
         return []
     text = (
-        f"`python -m benchmarks interpreters` measures this: the same full int8 files in {code(NEWER)} and "
+        f"`python -m benchmarks interpreters` measures this: the same files in {code(NEWER)} and "
         f"{code(OLDER)}, on one machine and the images of a test part. Mask Dice is the agreement of {code(OLDER)}'s "
         f"masks with those of {code(NEWER)}; the goal is a mean of {LEAST_DICE} or more. `verify` asks the same on the "
         "phantoms. HC is the head circumference, and its shift is the mean absolute difference between the two."
