@@ -59,7 +59,7 @@ def test_under_autocast_the_fast_block_is_as_near_to_float32_as_the_librarys() -
         with torch.autocast("cpu", dtype=torch.bfloat16):
             answer = each(x, 10, 14, other)
         assert answer.dtype == torch.bfloat16
-        return float((answer.float() - exact).square().mean().sqrt())
+        return (answer.float() - exact).square().mean().sqrt().item()
 
     assert 0 < error(fast) < 2 * error(library)
 
