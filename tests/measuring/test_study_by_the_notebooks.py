@@ -75,6 +75,20 @@ def test_the_headline_at_a_smaller_size_stands_beside_it_and_does_not_decide_the
     assert "with 1 seed; the paper" in page and "is missed" in page
 
 
+def test_the_same_seed_in_another_arithmetic_is_no_further_seed() -> None:
+    names = (
+        "decoder-all-paper-512",
+        "decoder-all-paper",
+        "decoder-all-paper-bfloat16",
+        "decoder-all-paper-seed1-bfloat16",
+    )
+    results = {name: make_result(RUNS[name], 0.9 if name == "decoder-all-paper" else 0.97) for name in names}
+    for name in names[2:]:
+        results[name] = replace(results[name], config=replace(results[name].config, precision="bfloat16"))
+    page = to_markdown(by_the_notebooks(results))
+    assert "with 2 seeds, with an SD over seeds of 0.00 / 0.00 / 0.00" in page
+
+
 def test_a_run_pooled_in_the_order_of_the_names_is_marked_and_does_not_decide_the_goal() -> None:
     names = "decoder-all-paper-512", "decoder-all-paper-512-seed1"
     results = {name: make_result(RUNS[name], dice) for name, dice in zip(names, (0.96, 0.99), strict=True)}

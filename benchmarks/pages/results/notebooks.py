@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from statistics import mean, stdev
 
@@ -65,10 +66,16 @@ def by_the_notebooks(documents: Documents) -> list[Block]:
     if not all(map(is_mixed, runs)):
         blocks.append(Paragraph(f"{_IN_ORDER}{_how_much([run for run in runs if is_mixed(run)])}."))
     headline = [run for run in runs if run.run.strategy == HEADLINE and run.study_run.change in (None, "bfloat16")]
-    if large := [run for run in headline if run.run.image_size == IMAGE_SIZE]:
-        small = [run for run in headline if run.run.image_size != IMAGE_SIZE and is_mixed(run)]
+    if large := _alike([run for run in headline if run.run.image_size == IMAGE_SIZE]):
+        small = _alike([run for run in headline if run.run.image_size != IMAGE_SIZE and is_mixed(run)])
         blocks.append(Paragraph(_verdict(large) + _at_a_smaller_size(small)))
     return [*blocks, *_claims(documents), *_changes(documents)]
+
+
+def _alike(runs: Sequence[TrainingResult]) -> list[TrainingResult]:
+    """Those that computed as most of them did: the same seed in another arithmetic is no further seed."""
+    count = Counter(run.config.precision for run in runs)
+    return [run for run in runs if run.config.precision == max(count, key=lambda each: count[each])]
 
 
 def _claims(documents: Documents) -> list[Block]:
