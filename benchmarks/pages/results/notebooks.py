@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from statistics import mean, stdev
+from statistics import mean, mode, stdev
 
 from benchmarks.common.render import Block, Heading, Paragraph, Table, code
 from benchmarks.pages.results.scores import OWN, goal_text, joined, own, trained_on, verdicts
@@ -74,8 +73,8 @@ def by_the_notebooks(documents: Documents) -> list[Block]:
 
 def _alike(runs: Sequence[TrainingResult]) -> list[TrainingResult]:
     """Those that computed as most of them did: the same seed in another arithmetic is no further seed."""
-    count = Counter(run.config.precision for run in runs)
-    return [run for run in runs if run.config.precision == max(count, key=lambda each: count[each])]
+    most = mode(run.config.precision for run in runs) if runs else None
+    return [run for run in runs if run.config.precision == most]
 
 
 def _claims(documents: Documents) -> list[Block]:
