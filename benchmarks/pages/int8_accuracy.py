@@ -112,13 +112,15 @@ def _end(document: LadderDocument) -> str:
 
 def _cause(ladders: dict[str, LadderDocument]) -> list[Block]:
     text = (
-        "`python -m export explain --rewrite none` shows where a network loses accuracy, layer by layer. With an "
-        "encoder from ImageNet the weak place is the expansion of the second block. Some of its channels had almost "
-        "no variance when the encoder was trained, so folding batch norm into the weights makes theirs very large. The "
-        "products cancel out, against each other and against a large bias. The rounding error of the input does not, "
-        "so it is amplified. The projection before the expansion is linear, so both together are one "
+        "`python -m export explain --rewrite none` shows where a network loses accuracy, layer by layer. With "
+        "the encoder `imagenet-tonylins` the weak place is the expansion of the second block. Some of its channels had "
+        "almost no variance when the encoder was trained, so folding batch norm into the weights makes theirs very "
+        "large. The products cancel out, against each other and against a large bias. The rounding error of the input "
+        "does not, so it is amplified. The projection before the expansion is linear, so both together are one "
         f"convolution with small weights. This rewrite is exact and is called {code(_DIRECT)}. An export applies it if "
-        f"rounding would be amplified {MOST_AMPLIFIED:g}-fold or more without it (`export/conversion/rewrites.py`)."
+        f"rounding would be amplified {MOST_AMPLIFIED:g}-fold or more without it (`export/conversion/rewrites.py`). "
+        "It does so 28-fold with these weights before training, and 1.7-fold with torchvision's (`imagenet`), where no "
+        "rewrite is needed."
     )
     blocks: list[Block] = [Heading("Where rounding hurts"), Paragraph(text)]
     for without in ladders.values():

@@ -47,6 +47,10 @@ TABLE = {
 }
 """By our name of the strategy. A network with nothing frozen (our ``full``) is not in it."""
 
+AT_THE_END = (98.16, 96.96, 94.11)
+"""decoder-all's pixel accuracy, Dice and mIoU in percent in the notebook's test: once, after training, of 200 images
+without augmentation."""
+
 IMAGE_SIZE = (512, 512)
 """(height, width) of its networks' input, in pixels."""
 

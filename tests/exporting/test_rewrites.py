@@ -17,7 +17,9 @@ from tests.helpers.places import Run
 from tests.helpers.random_checkpoint import make_checkpoint
 from train.checkpoint import load_checkpoint, save_checkpoint
 from train.networks.fast_decoder import upsampled_convolution
-from train.strategies import STRATEGIES
+from train.networks.model import HeadNet, load_encoder
+from train.strategies import STRATEGIES, get_strategy
+from train.weights import find_encoder_weights
 
 ALIVE = tuple(name for name, rewrite in REWRITES.items() if name != "subpixel-0" and not rewrite.patches)
 """Before training next to nothing reaches the deepest block, and LiteRT takes no scale that far from the next."""
@@ -87,6 +89,14 @@ def test_amplification_is_that_of_the_worst_row(tmp_path: Path) -> None:
     with torch.no_grad():
         plain.net.encoder.features[2].conv[0][0].weight.fill_(float("nan"))
     assert advised(plain) == ()  # calibration says what is wrong with it
+
+
+@pytest.mark.parametrize(("source", "expected"), [("imagenet", 1.7), ("imagenet-tonylins", 27.9)])
+def test_torchvisions_weights_need_no_rewrite(source: str, expected: float) -> None:
+    model = HeadNet(get_strategy("decoder-all"))
+    load_encoder(model, find_encoder_weights(source).tensors)
+    assert amplification(model) == pytest.approx(expected, abs=0.05)
+    assert advised(model) == (("direct-expansion",) if source == "imagenet-tonylins" else ())
 
 
 @pytest.mark.slow

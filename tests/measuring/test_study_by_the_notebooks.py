@@ -7,17 +7,19 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import mean, stdev
 
+import numpy as np
 import pytest
 import torch
 
 from benchmarks.__main__ import main
 from benchmarks.common.render import to_markdown
 from benchmarks.pages.results.notebooks import by_the_notebooks
-from benchmarks.study.notebooks import changes, claims_over_seeds, difference_over_seeds
+from benchmarks.study.notebooks import changes, claims_over_seeds, difference_over_seeds, pooled_over_seeds
 from benchmarks.study.results import JudgedEpoch, load_training
 from benchmarks.study.runs import CHANGES, RUNS
 from edge_runtime.common.record import to_json
 from edge_runtime.errors import UsageError
+from edge_runtime.metrics import overlap, paper_pooled
 from tests.helpers.training_results import make_result
 from train.__main__ import build_parser, make_config
 from train.config import FREE, TrainConfig, read_setting
@@ -134,6 +136,38 @@ def test_the_interval_over_seeds_holds_the_spread_of_the_seeds() -> None:
     assert wide.mean == pytest.approx(narrow.mean) and narrow.n == 9
     ends = [(s.ci95_high or 0) - (s.ci95_low or 0) for s in (wide, narrow)]
     assert ends[0] > 3, "seeds are 4 points apart" and ends[0] > 2 * ends[1]
+
+
+def test_the_figures_at_the_end_are_the_papers_from_each_images_scores() -> None:
+    rng = np.random.default_rng(3)
+    reference = rng.random((9, 30, 40)) < np.linspace(0.1, 0.6, 9)[:, None, None]
+    predicted = reference ^ (rng.random(reference.shape) < np.linspace(0.01, 0.2, 9)[:, None, None])
+    expected = paper_pooled(predicted, reference)
+    run = make_result(RUNS["decoder-all-paper"])
+    images = tuple(
+        replace(image, dice=dice, pixel_accuracy=accuracy)
+        for image, (dice, _, _, accuracy) in zip(
+            run.per_image, (overlap(a, b) for a, b in zip(predicted, reference, strict=True)), strict=True
+        )
+    )
+    found = pooled_over_seeds([replace(run, per_image=images)])
+    names = "paper_pixel_accuracy", "paper_dice", "paper_miou"
+    assert [figure.mean for figure in found] == pytest.approx([100 * expected[name] for name in names])
+    assert all((s.ci95_low or 0) < (s.mean or 0) < (s.ci95_high or 0) and s.n == 9 for s in found)
+
+
+def test_the_figures_at_the_end_have_intervals_over_seeds_too() -> None:
+    names = "decoder-all-paper-512", "decoder-all-paper", "decoder-all-paper-seed1"
+    results = {name: make_result(RUNS[name], dice) for name, dice in zip(names, (0.95, 0.94, 0.98), strict=True)}
+    one, two = (pooled_over_seeds([results[name] for name in some]) for some in (names[1:2], names[1:]))
+    widths = [(s[1].ci95_high or 0) - (s[1].ci95_low or 0) for s in (one, two)]
+    assert widths[1] > 3, "seeds are 4 points apart"
+    assert widths[1] > 2 * widths[0]
+    page = to_markdown(by_the_notebooks(results))
+    assert "| 512x512 | 1 | 9" in page and "| 256x256 | 2 | 9" in page
+    assert "Image by image, 512x512 minus 256x256 is -" in page
+    del results[names[1]], results[names[2]]
+    assert "Image by image" not in to_markdown(by_the_notebooks(results))
 
 
 def test_a_change_is_compared_with_the_run_that_lacks_it_alone() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from statistics import mean, mode, stdev
 
 from benchmarks.common.render import Block, Heading, Paragraph, Table, code
+from benchmarks.common.tables import interval
 from benchmarks.pages.results.scores import OWN, goal_text, joined, own, trained_on, verdicts
 from benchmarks.study.findings import Documents, points, size_text
 from benchmarks.study.notebooks import (
@@ -14,11 +15,13 @@ from benchmarks.study.notebooks import (
     after_warm_up,
     changes,
     claims_over_seeds,
+    difference_over_seeds,
     is_mixed,
     judged,
     over_epochs,
+    pooled_over_seeds,
 )
-from benchmarks.study.paper import IMAGE_SIZE, TABLE
+from benchmarks.study.paper import AT_THE_END, IMAGE_SIZE, TABLE
 from benchmarks.study.results import TrainingResult
 from edge_runtime.common.cli import counted
 from edge_runtime.metrics import PAPER_BATCH, PAPER_ORDERS
@@ -66,8 +69,9 @@ def by_the_notebooks(documents: Documents) -> list[Block]:
         blocks.append(Paragraph(f"{_IN_ORDER}{_how_much([run for run in runs if is_mixed(run)])}."))
     headline = [run for run in runs if run.run.strategy == HEADLINE and run.study_run.change in (None, "bfloat16")]
     if large := _alike([run for run in headline if run.run.image_size == IMAGE_SIZE]):
-        small = _alike([run for run in headline if run.run.image_size != IMAGE_SIZE and is_mixed(run)])
-        blocks.append(Paragraph(_verdict(large) + _at_a_smaller_size(small)))
+        small = _alike([run for run in headline if run.run.image_size != IMAGE_SIZE])
+        blocks.append(Paragraph(_verdict(large) + _at_a_smaller_size([run for run in small if is_mixed(run)])))
+        blocks += _how_sure(large, small)
     return [*blocks, *_claims(documents), *_changes(documents)]
 
 
@@ -75,6 +79,26 @@ def _alike(runs: Sequence[TrainingResult]) -> list[TrainingResult]:
     """Those that computed as most of them did: the same seed in another arithmetic is no further seed."""
     most = mode(run.config.precision for run in runs) if runs else None
     return [run for run in runs if run.config.precision == most]
+
+
+def _how_sure(large: Sequence[TrainingResult], small: Sequence[TrainingResult]) -> list[Block]:
+    """The headline's figures at the end of training with their intervals, at both sizes."""
+    text = (
+        "How far other images and other seeds would change these figures: at the end of training, without "
+        "augmentation, pooled from each image's scores at its own resolution, against the ellipse, with 95% intervals "
+        f"by bootstrap over images and seeds. The paper's notebook tests once, too: {joined(AT_THE_END)}, of 200 other "
+        "images."
+    )
+    sizes = [runs for runs in (large, small) if runs]
+    rows = [
+        [size_text(runs[0]), str(len(runs)), *(interval(figure, 2) for figure in pooled_over_seeds(runs))]
+        for runs in sizes
+    ]
+    blocks: list[Block] = [Paragraph(text), Table(("input", "seeds", "PA (%)", "Dice (%)", "mIoU (%)"), rows)]
+    if len(sizes) > 1:
+        apart = points(difference_over_seeds(large, small))
+        blocks.append(Paragraph(f"Image by image, {size_text(large[0])} minus {size_text(small[0])} is {apart}."))
+    return blocks
 
 
 def _claims(documents: Documents) -> list[Block]:
