@@ -18,7 +18,6 @@ from edge_runtime.common.cli import run_command
 from edge_runtime.common.files import write_json
 from edge_runtime.common.optional import require
 from edge_runtime.common.record import from_json, to_json
-from edge_runtime.errors import UsageError
 from train.data.hc18 import find_data
 
 TRIAL, RESULT = "trial.json", "result.json"
@@ -35,13 +34,11 @@ def run_trials(args: argparse.Namespace, trials: Sequence[Trial]) -> bool:
         False if a trial failed; its error has been told.
 
     Raises:
-        UsageError: Shortened trials would be written beside the committed ones, or a GPU is asked for.
+        UsageError: Shortened trials would be written beside the committed ones.
     """
     require("torch")
     dataset = find_data(args.data)
     places = read_places(args, shortened=bool(args.epochs) or dataset.is_phantom)
-    if places.gpus:
-        raise UsageError("The search trains on CPUs: leave out --gpus.")
     data, runs = str(dataset.root.resolve()), args.runs.resolve()
     if args.epochs:
         trials = [replace(trial, settings={**trial.settings, "epochs": args.epochs}) for trial in trials]

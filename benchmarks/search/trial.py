@@ -143,7 +143,7 @@ def read_done(folder: Path, trials: Iterable[Trial]) -> list[TrialResult]:
 
 
 def run_trial(trial: Trial, data: str, folder: Path, threads: int) -> TrialResult:
-    """Train a network, quantize it and score both. Goes on with an interrupted training.
+    """Train a network on the best device there is, quantize it and score both. Goes on with an interrupted training.
 
     Args:
         trial: The network.
@@ -156,11 +156,11 @@ def run_trial(trial: Trial, data: str, folder: Path, threads: int) -> TrialResul
     """
     import torch
 
-    from train.device import pick_precision
+    from train.device import pick_device, pick_precision
     from train.loop import train
 
     torch.set_num_threads(threads)
-    device = torch.device("cpu")
+    device = pick_device("auto")
     trial = replace(trial, settings={"precision": pick_precision("auto", device), **trial.settings})
     dataset = find_data(data)
     pseudo = _taught(trial, dataset, folder) if trial.teachers else []
