@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchmarks.__main__ import main
+from benchmarks.search.trial import read_trial
 from benchmarks.study.results import load_training
 from benchmarks.trainings.jobs import Job, Places, run_jobs, shared
 from edge_runtime.common.files import write_json
@@ -98,6 +101,38 @@ def test_a_lost_node_costs_an_epoch(short_tmp: Path, phantom: Path, tmp_path: Pa
         assert len(load_training(tmp_path / "results" / f"{run}.json").history) == EPOCHS
     for run, log in logs.items():
         assert "resumed after epoch" in log.read_text()[before[run] :], f"{run} was lost: {log.read_text()}"
+
+
+@pytest.mark.slow
+def test_the_search_is_done_on_a_cluster_too(short_tmp: Path, run: Run, phantom: Path, tmp_path: Path) -> None:
+    places = ("--runs", tmp_path / "runs", "--results", tmp_path / "results", "--data", phantom)
+    with two_nodes(short_tmp) as (address, _):
+        done = run("benchmarks", "pareto", "lean-16-96x144", *places, "--epochs", 1, "--address", address)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(read_trial(tmp_path / "results" / "lean-16-96x144.json").losses or ()) == 1
+
+
+@pytest.mark.parametrize(
+    ("module", "command"),
+    [
+        ("benchmarks.study.command", ("study", RUNS[0])),
+        ("benchmarks.search.run", ("levers", "base")),
+        ("benchmarks.cross.run", ("cross", "edge-s")),
+    ],
+)
+def test_work_can_be_sent_to_a_node(
+    module: str, command: tuple[str, ...], phantom: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[Job] = []
+
+    def keep(jobs: Sequence[Job], places: Places) -> bool:
+        sent.extend(jobs)
+        return True
+
+    monkeypatch.setattr(f"{module}.run_jobs", keep)
+    places = ("--runs", tmp_path / "runs", "--results", tmp_path / "results", "--data", phantom, "--epochs", 1)
+    main([*command, *map(str, places)])
+    assert sent and all(isinstance(pickle.loads(pickle.dumps(job.work)), partial) for job in sent)
 
 
 @pytest.mark.slow
