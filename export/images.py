@@ -52,9 +52,20 @@ def calibration_samples(dataset: Dataset, split: Split, count: int) -> list[Samp
     return evenly_spaced(dataset.select(split.train), count)
 
 
-def parity_samples(dataset: Dataset, split: Split, count: int) -> list[Sample]:
-    """Images on which artifacts are compared with torch: validation images, or training images if there are none."""
-    return evenly_spaced(dataset.select(split.val or split.train), count)
+def parity_samples(dataset: Dataset, split: Split, calibration: Sequence[Sample], count: int) -> list[Sample]:
+    """Images on which artifacts are compared with torch: validation images, or training images if there are none.
+
+    Images that it was calibrated on are left out, unless there are no others.
+
+    Args:
+        dataset: The data set.
+        split: The split that the checkpoint was trained on.
+        calibration: The images that int8 ranges are calibrated on.
+        count: Maximum number of images.
+    """
+    known = {sample.name for sample in calibration}
+    names = split.val or [name for name in split.train if name not in known] or split.train
+    return evenly_spaced(dataset.select(names), count)
 
 
 def accuracy_parts(dataset: Dataset, split: Split, count: int | None) -> dict[str, list[Sample]]:
@@ -105,7 +116,7 @@ def split_of(checkpoint: Checkpoint, dataset: Dataset) -> Split:
 
 
 def calibration_record(dataset: Dataset, split: Split, samples: Sequence[Sample]) -> dict[str, Any]:
-    """The manifest's record of a calibration set: data set, split, number of images, and one hash over all files."""
+    """The manifest's record of a calibration set: data set, split, number of images, and the hash of each file."""
     return {
         "title": dataset.title,
         "split": split.name,

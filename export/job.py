@@ -92,9 +92,11 @@ class Job:
 
     @property
     def rewrites(self) -> tuple[Rewrite, ...]:
-        """The exact rewrites of the graph that were asked for, or that the network needs."""
-        asked = self.options.rewrites
-        names = advised(self.checkpoint.model) if asked is None else asked
+        """The exact rewrites of the graph: those asked for, else those of released settings, else those it needs."""
+        names = self.options.rewrites
+        if names is None:
+            released = self.released()
+            names = advised(self.checkpoint.model) if released is None else tuple(released.rewrites)
         return pick_rewrites(names, self.checkpoint.strategy, self.size)
 
     @property
@@ -114,18 +116,20 @@ class Job:
     def released(self, shipped: Path | None = None) -> Manifest | None:
         """The manifest whose quantization settings this export takes over, if any.
 
-        These are the settings of the released model if it was made from the same checkpoint. It was calibrated on the
-        images it was trained on. If these are not available, its settings are better than a calibration on others.
+        These are the settings of the released model if it was made from the same checkpoint, and no other rewrites of
+        the graph are asked for. It was calibrated on the images it was trained on. If these are not available, its
+        settings are better than a calibration on others.
 
         Args:
             shipped: The released model; None for the shipped one of this strategy.
         """
         shipped = shipped or shipped_model(self.name)
         at_hand = self.checkpoint.info.get("data", {}).get("title") == self.dataset.title
-        if at_hand or self.rewrites or not shipped.is_file():
+        if at_hand or not shipped.is_file():
             return None
         manifest = load_manifest(shipped)
         same = manifest.checkpoint.get("sha256") == self.checkpoint.sha256
+        same = same and self.options.rewrites in (None, tuple(manifest.rewrites))
         return manifest if same and manifest.quantization.get("settings") else None
 
 
@@ -140,8 +144,8 @@ def plan(checkpoint: Checkpoint, dataset: Dataset, options: Options) -> Job:
     split = split_of(checkpoint, dataset)
     calibrated = any(recipe.calibrated for recipe in options.recipes)
     chosen = calibration_samples(dataset, split, options.calibration_images) if calibrated else []
-    parity = parity_samples(dataset, split, options.verify_images)
-    validation = parity_samples(dataset, split, VALIDATION_IMAGES) if calibrated else []
+    parity = parity_samples(dataset, split, chosen, options.verify_images)
+    validation = parity_samples(dataset, split, chosen, VALIDATION_IMAGES) if calibrated else []
     parts = accuracy_parts(dataset, split, options.accuracy_images)
     check_samples(dataset, [*chosen, *parity, *validation, *(sample for part in parts.values() for sample in part)])
     return Job(checkpoint, dataset, split, tuple(chosen), tuple(parity), tuple(validation), parts, options)

@@ -121,7 +121,7 @@ class Climb:
             lines.append(f"    {rung.name:<24} {dice:>13} {shift:>9}  {verdict}")
         allowed = f"allowed: {self.budget.max_dice_drop:g} points, "
         allowed += f"{self.budget.hc_shift_mm(self.own_difference_mm):.3g} mm"
-        lines.append(f"    on {self.n_clear} validation images; {allowed}")
+        lines.append(f"    on {self.n_clear} images that it was not calibrated on; {allowed}")
         if self.noise_hc_shift_mm is not None:
             lines.append(
                 f"    for comparison: the network in float32 shifts HC by {self.noise_hc_shift_mm:.3f} mm "

@@ -76,8 +76,13 @@ def test_every_calibration_file_is_hashed(phantom: Path) -> None:
 def test_parity_is_on_validation_images_where_there_are_any(phantom: Path) -> None:
     dataset = read_dataset(phantom)
     grouped, paper = (make_split(dataset, name) for name in ("grouped", "paper"))
-    assert {s.name for s in parity_samples(dataset, grouped, 99)} == set(grouped.val)
-    assert {s.name for s in parity_samples(dataset, paper, 99)} == set(paper.train)
+    assert {s.name for s in parity_samples(dataset, grouped, [], 99)} == set(grouped.val)
+    assert {s.name for s in parity_samples(dataset, paper, [], 99)} == set(paper.train)
+    calibration = calibration_samples(dataset, paper, 5)
+    known = {sample.name for sample in calibration}
+    assert {s.name for s in parity_samples(dataset, paper, calibration, 99)} == set(paper.train) - known
+    everything = calibration_samples(dataset, paper, 99)
+    assert {s.name for s in parity_samples(dataset, paper, everything, 99)} == set(paper.train), "there are no others"
 
 
 def test_accuracy_is_on_both_published_lists(hc18: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 from edge_runtime.artifact.manifest import load_manifest, manifest_path, write_manifest
 from edge_runtime.artifact.signature import signature_path
 from edge_runtime.metrics import ImageScore, paired_shifts
-from edge_runtime.shipped import DEFAULT_MODEL, DEFAULT_SIZE
+from edge_runtime.shipped import DEFAULT_MODEL, DEFAULT_SIZE, SIZES
 from export.commands import quality, summary
 from export.commands.calibration import _line
 from export.commands.quality import write_limits
@@ -114,10 +114,22 @@ def test_nothing_is_written_into_the_shipped_model_unasked(
     assert load_manifest(model).quality["from"]["title"] == "other data"
 
 
+@pytest.mark.parametrize("size", SIZES)
+def test_the_shipped_sizes_take_their_released_settings_where_their_images_are_missing(
+    size: str, phantom: Path, tmp_path: Path
+) -> None:
+    checkpoint, dataset = load_checkpoint(ROOT / "checkpoints" / size), read_dataset(phantom)
+    job = plan(checkpoint, dataset, Options((FULL_INT8,), tmp_path))
+    released = job.released()
+    assert released is not None and tuple(rewrite.name for rewrite in job.rewrites) == released.rewrites
+    other = () if released.rewrites else ("patches-first",)
+    assert plan(checkpoint, dataset, Options((FULL_INT8,), tmp_path, rewrites=other)).released() is None
+
+
 def test_an_artifact_made_with_other_released_settings_is_not_up_to_date(phantom: Path, tmp_path: Path) -> None:
     """On data that the shipped checkpoint was not trained on, its released settings are taken over."""
     checkpoint = load_checkpoint(ROOT / "checkpoints" / DEFAULT_SIZE)
-    job = plan(checkpoint, read_dataset(phantom), replace(Options((FULL_INT8,), tmp_path), rewrites=()))
+    job = plan(checkpoint, read_dataset(phantom), Options((FULL_INT8,), tmp_path))
     released = job.released()
     assert released is not None
     other = tmp_path / DEFAULT_MODEL.name
