@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edge_runtime.common.arguments import CommandParser, above, add_data, add_help, add_others, at_least
 from edge_runtime.common.cli import run_command, say
@@ -121,9 +122,10 @@ def main(argv: list[str]) -> int:
     args = build_parser().parse_args(argv)
     strategies = list(STRATEGIES.values()) if args.strategy == "all" else [get_strategy(args.strategy)]
     require("torch")
-    from train.device import pick_device
+    from train.device import pick_device, pick_precision
     from train.loop import check_folder, train
     from train.start import read_start
+    from train.state import STATE, stored_precision
     from train.team import joined
     from train.weights import check_source
 
@@ -134,6 +136,11 @@ def main(argv: list[str]) -> int:
     with joined(device) as (team, device):
         for strategy in strategies if team.leads else ():  # all of them now, not after hours of training the first
             check_folder(args.out / strategy.name, strategy.name, args.resume or args.overwrite)
+        if args.resume and args.precision == "auto":
+            for name, config in configs.items():
+                if stored := team.tell(stored_precision(args.out / name / STATE) if team.leads else None):
+                    precision: Any = pick_precision(stored, device)
+                    configs[name] = replace(config, precision=precision)
         starts = {s.name: read_start(args.start_from, s) for s in strategies} if args.start_from else {}
         dataset = find_data(args.data)
         say(f"data: {dataset.summary}")

@@ -50,6 +50,12 @@ class Checkpoint:
         """What was trained."""
         return self.model.strategy
 
+    @property
+    def trained_on(self) -> dict[str, list[str]]:
+        """Names of the images trained on, by data set; also of those that the network it began with was trained on."""
+        data, before = self.info["data"], (self.info.get("started_from") or {}).get("trained_on", {})
+        return {**before, data["title"]: sorted({*before.get(data["title"], ()), *data["files"]["train"]})}
+
 
 def stored_dtype(tensor: torch.Tensor) -> torch.Tensor:
     """The tensor as it is stored: weights of convolutions in float16, everything else (batch norm, biases) unchanged.

@@ -108,7 +108,7 @@ class TrainConfig:
         Raises:
             ModelError: Fields are missing or unknown.
         """
-        values = {**_BEFORE, **values}
+        values = {**BEFORE, **values}
         known = {f.name for f in fields(TrainConfig)}
         if set(values) != known:
             raise ModelError(f"The checkpoint's settings differ from this version's: {sorted(set(values) ^ known)}.")
@@ -116,7 +116,7 @@ class TrainConfig:
         return TrainConfig(**{**values, "image_size": tuple(values["image_size"]), "protocol": protocol})
 
 
-_BEFORE = {
+BEFORE: dict[str, Any] = {
     "train_images": None,
     "judge_as_paper": False,
     "start_sha256": None,

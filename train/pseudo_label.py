@@ -128,8 +128,7 @@ def validate(teachers: Sequence[Checkpoint], samples: Sequence[Sample]) -> dict[
 
 def images_seen(teacher: Checkpoint, dataset: Dataset) -> set[str]:
     """Names of the images of a data set that a network was trained on; none of another data set."""
-    data = teacher.info["data"]
-    return set(data["files"]["train"]) if data["title"] == dataset.title else set()
+    return set(teacher.trained_on.get(dataset.title, ()))
 
 
 def describe(teacher: Checkpoint) -> dict[str, object]:

@@ -50,13 +50,11 @@ def read_start(folder: Path, strategy: Strategy) -> Start:
             f"{folder} holds the network of {found.strategy.name}, which is not that of {strategy.name}: their weights "
             f"differ in names or shapes. Start from a checkpoint of {strategy.name}, or train {found.strategy.name}."
         )
-    data, before = found.info["data"], found.info.get("started_from") or {}
-    trained_on = dict(before.get("trained_on", {}))
-    trained_on[data["title"]] = sorted({*trained_on.get(data["title"], ()), *data["files"]["train"]})
+    before = found.info.get("started_from") or {}
     record = {
         "strategy": found.strategy.name,
         "sha256": found.sha256,
         "epochs": found.config.epochs + before.get("epochs", 0),
-        "trained_on": trained_on,
+        "trained_on": found.trained_on,
     }
     return Start(folder, weights, record)

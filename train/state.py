@@ -218,6 +218,14 @@ def load_state(path: Path, identity: Identity, device: torch.device) -> State:
     return state
 
 
+def stored_precision(path: Path) -> str | None:
+    """The precision of the run that a state is of; None if there is no state, or none that can be read."""
+    try:
+        return str(_read(path, torch.device("cpu"))["config"]["precision"])
+    except (FetalHeadError, KeyError, TypeError):  # going on from it tells what is wrong
+        return None
+
+
 def _read(path: Path, device: torch.device) -> dict[str, Any]:
     try:
         with zipfile.ZipFile(path) as archive:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import MISSING, fields
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from benchmarks.common.tables import NOT_MEASURED, text_table
 from benchmarks.cross.fold import FoldResult, Scored
 from edge_runtime.common.cli import counted
 from edge_runtime.errors import UsageError
-from train.config import TrainConfig
+from train.config import BEFORE
 from train.data.hc18 import exam_of
 from train.data.splits import CROSS
 
@@ -26,10 +25,6 @@ HEADER = (
     "reference HC (mm)", "age (weeks)", "images", "Dice (%)", "ADF (mm)", "DF (mm)", "refused", "reference in interval",
     "half interval (mm)",
 )  # fmt: skip
-
-
-_DEFAULTS = {field.name: field.default for field in fields(TrainConfig) if field.default is not MISSING}
-"""What older checkpoints, which lack a setting, were trained with."""
 
 
 def check_together(results: Sequence[FoldResult]) -> None:
@@ -56,7 +51,7 @@ def check_alike(results: Sequence[FoldResult], but_for: Sequence[str]) -> None:
     """
     first = results[0]
     for other in results[1:]:
-        settings = [{**_DEFAULTS, **r.config, **dict.fromkeys(but_for)} for r in (first, other)]
+        settings = [{**BEFORE, **r.config, **dict.fromkeys(but_for)} for r in (first, other)]
         if settings[0] != settings[1] or first.data_sha256 != other.data_sha256 or first.others != other.others:
             raise UsageError(
                 f"{first.size}: {_name(first)} and {_name(other)} were trained in different ways or on other data. "

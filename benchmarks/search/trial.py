@@ -158,10 +158,12 @@ def run_trial(trial: Trial, data: str, folder: Path, threads: int) -> TrialResul
 
     from train.device import pick_device, pick_precision
     from train.loop import train
+    from train.state import STATE, stored_precision
 
     torch.set_num_threads(threads)
     device = pick_device("auto")
-    trial = replace(trial, settings={"precision": pick_precision("auto", device), **trial.settings})
+    precision = pick_precision(stored_precision(folder / STATE) or "auto", device)
+    trial = replace(trial, settings={"precision": precision, **trial.settings})
     dataset = find_data(data)
     pseudo = _taught(trial, dataset, folder) if trial.teachers else []
     train(trial.strategy, trial.config, dataset, folder, device=device, resume=True, pseudo=pseudo)
@@ -211,7 +213,7 @@ def judge(trial: Trial, dataset: Dataset, folder: Path) -> TrialResult:
         **here_and_now(SCHEMA_VERSION, ("torch", "tensorflow", "onnx2tf", "ai-edge-litert"), threads=None),
         name=trial.name,
         strategy=trial.strategy,
-        config=trial.config.to_json(),
+        config=checkpoint.config.to_json(),
         data=dataset.title,
         parameters=sum(p.numel() for p in checkpoint.model.parameters()),
         seconds=checkpoint.info["seconds"],

@@ -22,7 +22,7 @@ from train.data.phantom import make_phantom
 from train.data.pseudo_labels import learn_from, mean_ellipse, read_pseudo_labels, unlabelled_images
 from train.data.splits import make_split
 from train.frames.pool import UNSURE, make_pool
-from train.pseudo_label import main, outlines, spread_of
+from train.pseudo_label import images_seen, main, outlines, spread_of
 
 TEACHER = ROOT / "checkpoints" / "edge-l"
 
@@ -104,6 +104,17 @@ def test_a_teacher_that_saw_what_judges_is_refused(root: Path, tmp_path: Path) -
     with pytest.raises(UsageError, match=r"was trained on .* of the parts that judge"):
         main([str(seen), "--data", str(root), "--out", str(tmp_path / "labels.csv")])
     assert not (tmp_path / "labels.csv").exists()
+
+
+def test_what_the_network_before_a_teacher_saw_counts_too(root: Path, table: Path) -> None:
+    dataset = read_dataset(root)
+    teacher = load_checkpoint(TEACHER)
+    here = {"title": dataset.title, "files": {"train": ["b.png"]}}
+    elsewhere = {"title": "MINE", "files": {"train": ["c.png"]}}
+    before = {"trained_on": {dataset.title: ["a.png"]}}
+    for data, seen in (here, {"a.png", "b.png"}), (elsewhere, {"a.png"}):
+        assert images_seen(replace(teacher, info={"data": data, "started_from": before}), dataset) == seen
+    assert images_seen(replace(teacher, info={"data": elsewhere, "started_from": None}), dataset) == set()
 
 
 def test_annotated_images_are_learned_with_the_mean_of_both_outlines(root: Path, table: Path) -> None:

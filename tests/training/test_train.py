@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from edge_runtime.frame.preprocess import prepare
 from edge_runtime.shipped import DEFAULT_SIZE
 from tests.helpers.places import ROOT, Run
 from tests.helpers.short_run import go
+from train.__main__ import main
 from train.checkpoint import load_checkpoint, stored_dtype
 from train.config import PROTOCOLS, TrainConfig
 from train.data.hc18 import read_dataset
@@ -29,6 +31,7 @@ from train.frames.pool import UNSURE, make_pool
 from train.loop import train
 from train.run import Run as TrainingRun
 from train.run import augmentation, learning_rate
+from train.state import STATE, save_state, stored_precision
 from train.strategies import STRATEGIES
 from train.weights import find_encoder_weights
 
@@ -75,6 +78,26 @@ def config(**changes: object) -> TrainConfig:
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
     return load_checkpoint(folder).model.net.state_dict()
+
+
+@pytest.mark.parametrize("asked", [(), ("--precision", "float32")])
+def test_a_run_goes_on_in_its_precision_on_a_cpu_that_would_choose_another(
+    phantom: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asked: tuple[str, ...]
+) -> None:
+    def stopped(*arguments: Any) -> None:
+        save_state(*arguments)
+        raise KeyboardInterrupt
+
+    call = [*map(str, ("--strategy", "edge", "--data", phantom, "--out", tmp_path, "--epochs", 2, *TOY))]
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("train.run.save_state", stopped)
+        main([*call, "--precision", "float32"])
+    assert stored_precision(tmp_path / "edge" / STATE) == "float32"
+    monkeypatch.setattr("train.device.pick_precision", lambda name, *_: "bfloat16" if name == "auto" else name)
+    assert main([*call, "--resume", *asked]) == 0
+    found = load_checkpoint(tmp_path / "edge")
+    assert found.config.precision == "float32" and len(found.info["history"]) == 2
+    assert stored_precision(tmp_path / "edge" / STATE) is None
 
 
 @pytest.mark.parametrize("more", [{}, {"looks": 1, "negatives": 0.5}], ids=["alone", "with looks and other frames"])
