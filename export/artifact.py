@@ -17,7 +17,7 @@ from edge_runtime.artifact.manifest import (
     write_manifest,
 )
 from edge_runtime.artifact.network import Network, describe_tensor, load_backend
-from edge_runtime.artifact.signature import signature_path
+from edge_runtime.artifact.signature import sign_again, signature_path
 from edge_runtime.common.cli import say
 from edge_runtime.common.files import write_bytes
 from edge_runtime.common.provenance import git_commit, tool_versions
@@ -154,14 +154,6 @@ def _write(path: Path, data: bytes, manifest: Manifest) -> None:
         raise
     if signed:
         say(sign_again(path))
-
-
-def sign_again(path: Path) -> str:
-    """The message for an artifact that was signed and has changed."""
-    return (
-        f"{signature_path(path)} signed the earlier manifest and was removed. "
-        f"Sign again: python -m export sign {path} --key FILE"
-    )
 
 
 def read_artifact(path: Path) -> Manifest | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -68,7 +68,9 @@ def parity_samples(dataset: Dataset, split: Split, calibration: Sequence[Sample]
     return evenly_spaced(dataset.select(names), count)
 
 
-def accuracy_parts(dataset: Dataset, split: Split, count: int | None) -> dict[str, list[Sample]]:
+def accuracy_parts(
+    dataset: Dataset, split: Split, count: int | None, trained_on: Collection[str] = ()
+) -> dict[str, list[Sample]]:
     """The images on which accuracy is measured.
 
     These are the split's test part, and the other split's test part if the checkpoint has seen none of its images.
@@ -79,6 +81,7 @@ def accuracy_parts(dataset: Dataset, split: Split, count: int | None) -> dict[st
         dataset: The data set.
         split: The split that the checkpoint was trained on.
         count: Maximum number of images per part; None for all.
+        trained_on: Names of further images that the checkpoint was trained on.
 
     Returns:
         Samples by name of the part, ``grouped_test`` or ``paper_test``, the split's own part first. Empty parts are
@@ -86,7 +89,7 @@ def accuracy_parts(dataset: Dataset, split: Split, count: int | None) -> dict[st
     """
     tests = {split.name: split.test}
     tests |= {name: make_split(dataset, name).test for name in SPLITS if name != split.name}
-    seen = {*split.train, *split.val}
+    seen = {*split.train, *split.val, *trained_on}
     return {
         f"{name}_test": evenly_spaced(dataset.select(names), count or len(names))
         for name, names in tests.items()

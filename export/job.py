@@ -146,7 +146,8 @@ def plan(checkpoint: Checkpoint, dataset: Dataset, options: Options) -> Job:
     chosen = calibration_samples(dataset, split, options.calibration_images) if calibrated else []
     parity = parity_samples(dataset, split, chosen, options.verify_images)
     validation = parity_samples(dataset, split, chosen, VALIDATION_IMAGES) if calibrated else []
-    parts = accuracy_parts(dataset, split, options.accuracy_images)
+    earlier = checkpoint.trained_on.get(dataset.title, ())
+    parts = accuracy_parts(dataset, split, options.accuracy_images, earlier)
     check_samples(dataset, [*chosen, *parity, *validation, *(sample for part in parts.values() for sample in part)])
     return Job(checkpoint, dataset, split, tuple(chosen), tuple(parity), tuple(validation), parts, options)
 

@@ -88,16 +88,20 @@ def export_checkpoint(
     """
     job = plan(checkpoint, dataset, options)
     requests = {recipe.name: request_sha256(job, recipe) for recipe in options.recipes}
-    paths = [artifact_path(options.out, job.name, name) for name in requests]
+    names = [*requests, *([MIXED_INT8.name] if any(recipe.calibrated for recipe in options.recipes) else [])]
+    paths = [artifact_path(options.out, job.name, name) for name in names]
     found = {path: manifest for path in paths if (manifest := read_artifact(path))}
-    current = [manifest for manifest in found.values() if manifest.request_sha256 == requests.get(manifest.recipe)]
-    if len(current) == len(requests) and not options.force:
+    current = {path: manifest for path, manifest in found.items() if manifest.request_sha256 in requests.values()}
+    if {manifest.request_sha256 for manifest in current.values()} == set(requests.values()) and not options.force:
         say(f"{job.name}: {len(current)} artifacts are up to date (--force exports them again)")
-        return found
+        return current
     if found:
-        say(f"{job.name}: {len(found)} artifacts of an earlier export are replaced")
+        say(f"{job.name}: {len(found)} artifacts are of an earlier export; what is made anew replaces them")
     with tempfile.TemporaryDirectory(prefix="fetal-head-edge-") as folder:
-        return _export(job, requests, Path(folder), failed)
+        made = _export(job, requests, Path(folder), failed)
+    for path in found.keys() - made.keys():
+        say(f"  {path} is of the earlier export, and stays")
+    return made
 
 
 def _export(

@@ -76,7 +76,9 @@ def _do(each: StudyRun, data: str, folder: Path, extra: list[str], threads: int)
     if each.exported:
         artifacts = ["--out", str(folder / "artifacts"), "--json", *PLAIN]
         call = ["export", "--checkpoint", str(checkpoint), *artifacts, "--data", data]
-        exports = json.loads(call_stage(call, log, threads, allowed=(0, 1)))
+        if not (printed := call_stage(call, log, threads, allowed=(0, 1))).strip():
+            raise FetalHeadError(f"the export ended before it measured anything; see {log}")
+        exports = json.loads(printed)
     return result_document(each, checkpoint, exports, find_data(data))
 
 

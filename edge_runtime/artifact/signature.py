@@ -127,6 +127,14 @@ def signature_path(model: Path) -> Path:
     return model.with_suffix(".sig")
 
 
+def sign_again(model: Path) -> str:
+    """The message for an artifact that was signed and has changed."""
+    return (
+        f"{signature_path(model)} signed the earlier manifest and was removed. "
+        f"Sign again: python -m export sign {model} --key FILE"
+    )
+
+
 def signature_text(key: PublicKey, signature: bytes) -> bytes:
     """The content of a signature file."""
     return f"fetal-head-edge signature 1\nkey {key.id}\ned25519 {signature.hex()}\n".encode()

@@ -1,4 +1,4 @@
-"""``python -m export explain``: show where a checkpoint's full-int8 artifact loses accuracy."""
+"""``python -m export explain``: show where a checkpoint loses accuracy in full int8."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from edge_runtime.common.cli import say
 from edge_runtime.common.files import write_bytes
 from edge_runtime.common.optional import require
 from export.commands.arguments import add_checkpoint, add_rewrites, check_checkpoint, rewrite_names
-from export.quantization.explain import label, worst_layers
 from export.recipes import RECIPES
 from train.data.hc18 import find_data
 
@@ -31,8 +30,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser = CommandParser(prog="python -m export explain")
     add_help(
         parser,
-        "Convert a checkpoint and show where its full-int8 form loses accuracy: every stage of the conversion compared "
-        "with torch, then every layer in int8 compared with the same layer in float32, on real images.",
+        "Convert a checkpoint and show where its full-int8 form, quantized in the plainest way, loses accuracy: every "
+        "stage of the conversion compared with torch, then every layer in int8 compared with the same layer in "
+        "float32, on real images.",
         "python -m export explain --checkpoint checkpoints/edge-m --picture reports/explain-edge.svg",
     )
     add_checkpoint(parser)
@@ -90,6 +90,8 @@ def main(argv: list[str]) -> int:
 
 def explanation_text(found: Explanation, worst: int) -> str:
     """The findings as text."""
+    from export.quantization.explain import label, worst_layers
+
     height, width = found.size
     lines = [
         f"{found.name} at {height}x{width}, on {len(found.images)} images of {found.data}",
@@ -110,15 +112,15 @@ def explanation_text(found: Explanation, worst: int) -> str:
         f"The {worst} of {len(found.layers)} operators that add the most noise (own: if their inputs carry none):",
         f"{'':>4} {'operator':<42} {'own dB':>7} {'dB':>6} {'values':>18} {'int8 range':>18} {'outside':>8} "
         f"{'dead':>5} {'ratio':>7}",
-        *(_row(layer) for layer in worst_layers(found, worst)),
+        *(_row(label(layer), layer) for layer in worst_layers(found, worst)),
     ]
     return "\n".join(lines)
 
 
-def _row(layer: Layer) -> str:
+def _row(title: str, layer: Layer) -> str:
     ratio = "-" if layer.channel_ratio is None else f"{layer.channel_ratio:.1f}"
     return (
-        f"{layer.index:>4} {label(layer)[-42:]:<42} {layer.own_sqnr_db:>7.1f} {layer.sqnr_db:>6.1f} "
+        f"{layer.index:>4} {title[-42:]:<42} {layer.own_sqnr_db:>7.1f} {layer.sqnr_db:>6.1f} "
         f"{f'{layer.least:.2f} to {layer.most:.2f}':>18} {f'{layer.range_least:.2f} to {layer.range_most:.2f}':>18} "
         f"{layer.saturated:>8.2%} {layer.dead_channels:>5} {ratio:>7}"
     )

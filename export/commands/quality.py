@@ -10,7 +10,7 @@ from typing import Any
 
 from edge_runtime.artifact.manifest import Manifest, load_manifest, manifest_path, read_model, write_manifest
 from edge_runtime.artifact.network import Network
-from edge_runtime.artifact.signature import signature_path
+from edge_runtime.artifact.signature import sign_again, signature_path
 from edge_runtime.common.arguments import CommandParser, add_data, add_help, add_others
 from edge_runtime.common.cli import counted, say
 from edge_runtime.common.provenance import git_commit, tool_versions
@@ -18,7 +18,6 @@ from edge_runtime.errors import UsageError
 from edge_runtime.quality.limits import Limits, read_limits
 from edge_runtime.segmenter import Segmenter
 from edge_runtime.shipped import DEFAULT_SIZE, find_model
-from export.artifact import sign_again
 from export.quality.cases import REAL, Examined, gather, gather_others, good_cases, others_of, parts_of, refused
 from export.quality.derive_limits import COVERAGE, LEAST_IMAGES, MARGIN, MORE, derive
 from export.quality.scanner import Calibration, calibrate

@@ -18,6 +18,7 @@ from edge_runtime.common.cli import say
 from edge_runtime.common.files import write_json
 from edge_runtime.common.optional import require
 from edge_runtime.common.provenance import tool_versions
+from edge_runtime.errors import UsageError
 from train.strategies import STRATEGIES, Strategy, get_strategy
 
 TABLE = Path(__file__).resolve().parents[1] / "sizes.json"
@@ -39,10 +40,16 @@ SWEEP = _sweep()
 """Default sizes: square, wide and high, including sizes that onnx2tf alone converts wrongly."""
 
 
+SWEPT = "decoder-all", "edge"
+"""Strategies whose networks the committed table is of."""
+
+
 def network_key(strategy: Strategy) -> str:
-    """The properties that a conversion depends on besides the size: architecture, decoder channels and upsampling."""
+    """What tells apart networks that are converted differently at the same size."""
     if strategy.architecture == "plain-unet":
         return strategy.architecture
+    if strategy.architecture == "patch-unet":
+        return f"{strategy.architecture} {strategy.name}"
     return f"{strategy.architecture} {'-'.join(map(str, strategy.decoder_channels))} {strategy.upsampling}"
 
 
@@ -90,9 +97,9 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--strategy",
         nargs="+",
-        default=["decoder-all", "edge"],
+        default=list(SWEPT),
         metavar="NAME",
-        help=f"strategies, of {', '.join(STRATEGIES)} (default: decoder-all edge)",
+        help=f"strategies, of {', '.join(STRATEGIES)} (default: {' '.join(SWEPT)})",
     )
     parser.add_argument(
         "--size",
@@ -110,6 +117,8 @@ def main(argv: list[str]) -> int:
     """Run the command; returns its exit code: 1 if a size converts wrongly."""
     args = build_parser().parse_args(argv)
     strategies = [get_strategy(name) for name in args.strategy]
+    if args.write and (args.size or tuple(args.strategy) != SWEPT):
+        raise UsageError(f"--write replaces all of export/{TABLE.name}: leave out --size and --strategy.")
     require("torch")
     return _run(strategies, [(h, w) for h, w in args.size] if args.size else SWEEP, args.write)
 

@@ -1,7 +1,6 @@
 """How many calibration images are enough, and which.
 
-``calibration.json`` holds the measurement of the shipped checkpoint. The default of ``--calibration-images`` comes
-from it.
+``calibration.json`` holds a measurement. The default of ``--calibration-images`` comes from it.
 """
 
 from __future__ import annotations
@@ -139,7 +138,7 @@ def measure(job: Job, counts: Sequence[int], seeds: int, folder: Path) -> Iterat
     images = load_images(cache(list(job.validation)), job.size, job.resize_rule)
     judge = Judge(ask_torch(predict, images), job.options.budget)
     to_graph(job.checkpoint.model, folder)
-    to_saved_model(job.size, images.inputs[:1], folder)
+    to_saved_model(job.size, images.inputs[:1], folder, job.rewrites)
     plain = Model(to_tflite(folder, RECIPES["float32"]))
     for chosen, seed, drawn in draws(samples, counts, seeds):
         for candidate in candidates(plain, load_images(drawn, job.size, job.resize_rule).inputs, threads=2):

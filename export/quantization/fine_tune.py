@@ -69,7 +69,7 @@ def fine_tune(model: HeadNet, images: NDArray[np.uint8], epochs: int, seed: int 
             if not math.isfinite(losses[-1]):
                 raise DivergenceError(
                     f"Fine-tuning in simulated int8 diverged: the loss is {losses[-1]} in step {len(losses)} of epoch "
-                    f"{epoch + 1}. Nothing was written. Export with --fine-tune-epochs 0, or train again."
+                    f"{epoch + 1}. It is left out."
                 )
             progress.step(len(batch), losses[-1])
         progress.epoch(float(np.mean(losses)))

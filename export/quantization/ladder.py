@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_runtime.common.cli import say
 from edge_runtime.metrics import ImageScore, summarize
 from export.quantization.bias_correction import bias_shifts
 from export.quantization.ranges import METHODS, Seen, choose, observe
@@ -18,6 +19,7 @@ from export.recipes import MIXED_INT8, RECIPES, Budget, Recipe
 from export.tflite.model import Model
 from export.verification.parity import TorchAnswers, compare
 from train.data.score import score_sample
+from train.divergence import DivergenceError
 
 FEW_IMAGES = 16
 """Maximum number of calibration images on which parts of the network are compared."""
@@ -219,7 +221,8 @@ def _cost(rung: Rung, judge: Judge) -> float:
 def candidates(
     plain: Model, calibration: NDArray[np.uint8], fine_tune: Callable[[], Model] | None = None, threads: int = 1
 ) -> Iterator[Candidate]:
-    """Yield candidates, the plainest first. Each is computed only when it is requested.
+    """Yield candidates, the plainest first. Each is computed only when it is requested. If fine-tuning diverges, it is
+    left out, and said.
 
     The arguments are those of :func:`climb`.
     """
@@ -238,7 +241,11 @@ def candidates(
     for count, settings in with_more_in_float(plain, clipped, few, threads):
         yield _candidate(f"{count} layers in float32", plain, settings)
     if fine_tune:
-        tuned = fine_tune()
+        try:
+            tuned = fine_tune()
+        except DivergenceError as error:
+            say(f"  {error}")
+            return
         seen = observe(tuned, calibration, threads)
         # First without equalizing channels, as the training simulated it.
         plainest = _candidate("fine-tuned", tuned, Settings(choose(tuned, seen, METHOD)))

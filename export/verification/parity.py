@@ -92,7 +92,7 @@ def ask_torch(predict: Predict, images: Images) -> TorchAnswers:
     logits = run_on(predict, images)
     if fault := find_fault(logits):
         raise DivergenceError(
-            f"the network itself {fault}, in torch, before any conversion. Nothing was written. "
+            f"the network itself {fault}, in torch, before any conversion. "
             "Its training diverged or was too short: train again, with a lower learning rate (--lr) if it diverged."
         )
     heads = _heads(logits, images)

@@ -6,6 +6,7 @@ Strategies that differ only in what is trained share their network, and the firs
 from __future__ import annotations
 
 import json
+import math
 import os
 import socket
 from dataclasses import dataclass, replace
@@ -18,9 +19,12 @@ import pytest
 from numpy.typing import NDArray
 
 from edge_runtime import Segmenter
-from export.job import Options
+from export.job import Job, Options
 from export.pipeline import export_checkpoint
-from export.recipes import RECIPES
+from export.quantization.int8 import Int8, make_int8
+from export.quantization.settings import Settings
+from export.recipes import MIXED_INT8, RECIPES, Budget
+from export.tflite.model import Model
 from export.verification.parity import ParityError
 from tests.helpers.places import HC18, ROOT, Run
 from train.checkpoint import load_checkpoint
@@ -176,8 +180,32 @@ def test_what_is_up_to_date_is_left_alone(
     assert path.stat().st_mtime_ns == first
     monkeypatch.setattr("export.job.source_sha256", lambda: "other source")
     export_checkpoint(checkpoint, dataset, options)
-    assert "replaced" in capsys.readouterr().out
+    assert "replaces them" in capsys.readouterr().out
     assert path.stat().st_mtime_ns > first
+
+
+@pytest.mark.slow
+def test_a_mixed_file_is_up_to_date_and_a_full_one_of_an_earlier_export_is_named(
+    exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint, dataset = load_checkpoint(exported.checkpoints / "edge-s"), exported.dataset
+    options = Options((RECIPES["full_int8"],), tmp_path, 4, 2, 1, budget=Budget(math.inf, math.inf))
+    (full,) = export_checkpoint(checkpoint, dataset, replace(options, calibration_images=3))
+    assert full.name == "edge-s-full_int8.tflite"
+
+    def beyond_budget(job: Job, plain: Model, fine_tune: object) -> Int8:
+        made = make_int8(job, plain)
+        first = tuple(operator.index for operator in plain.operators[:4])
+        settings = replace(Settings.from_json(made.quantization["settings"]), in_float=first)
+        return replace(made, data=settings.apply(plain), recipe=MIXED_INT8)
+
+    monkeypatch.setattr("export.pipeline.make_int8", beyond_budget)
+    (mixed,) = export_checkpoint(checkpoint, dataset, options)
+    assert mixed.name == "edge-s-mixed_int8.tflite"
+    assert f"{full} is of the earlier export, and stays" in capsys.readouterr().out and full.exists()
+    first = mixed.stat().st_mtime_ns
+    assert list(export_checkpoint(checkpoint, dataset, options)) == [mixed]
+    assert "up to date" in capsys.readouterr().out and mixed.stat().st_mtime_ns == first
 
 
 @pytest.mark.slow

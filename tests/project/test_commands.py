@@ -7,6 +7,8 @@ import contextlib
 import io
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -19,9 +21,33 @@ import examples.scanner.__main__
 import export.__main__
 import train.__main__
 from export.commands import export as export_command
-from tests.helpers.places import Run
+from tests.helpers.places import ROOT, Run
 from train import weights
 from train.data import download, phantom
+
+WITHOUT_TORCH = """
+import sys
+from importlib.abc import MetaPathFinder
+
+class Missing(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("torch", "torchvision", "tensorflow", "onnxruntime", "safetensors"):
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Missing())
+from export.__main__ import COMMANDS, main
+for words in ([], *([name] for name in COMMANDS)):
+    try:
+        main([*words, "--help"])
+    except SystemExit as ended:
+        assert ended.code == 0, words
+"""
+
+
+def test_the_export_commands_explain_themselves_without_torch() -> None:
+    done = subprocess.run([sys.executable, "-c", WITHOUT_TORCH], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
+
 
 NOT_NUMBERS = ("", " ", "x", "nan", "-3", "--3", "1,5", "0x10", "1_000", "\u0663", " 3", "1e999x", "None", "-inf")
 INFINITE = ("inf", "1e999", "1" + "0" * 400)
