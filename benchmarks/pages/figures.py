@@ -125,7 +125,8 @@ def _accuracy(document: SuiteDocument) -> str:
         ("mean HC shift (mm)", lambda r: _cost(r, "shift")),
     )
     refused = (
-        "Refused: a device shows no circumference, by the runtime's general limits or by the model's own."
+        "Refused: a device shows no circumference, by the runtime's general limits or by the model's own, which only "
+        "full int8 has; ADF and DF count these images, too."
         if on_device
         else "A device also refuses by the model's own limits; `docs/quality.md` counts that for the shipped model."
     )
@@ -144,7 +145,7 @@ def _speed(document: SuiteDocument) -> str:
         ("size (MB)", lambda r: number(r.size_bytes, 2, 1e-6)),
         ("frame to HC, p50 / p90 (ms)", lambda r: _pair(r.latency_ms and r.latency_ms.total)),
         ("network alone, p50 / p90 (ms)", lambda r: _pair(r.latency_ms and r.latency_ms.invoke)),
-        ("first result (ms)", lambda r: number(r.time_to_first_result_ms, 0)),
+        ("load and first frame (ms)", lambda r: number(r.time_to_first_result_ms, 0)),
         ("peak memory (MB)", lambda r: number(r.peak_memory_bytes, 0, 1e-6)),
     )
     return f"{_table(document.results, columns)}\n\n{_measured_on(document)}"

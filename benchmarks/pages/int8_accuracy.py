@@ -19,6 +19,12 @@ from export.quantization.calibration import Trial, read_calibration
 
 LADDERS = RESULTS / "ladder"
 _DIRECT = "direct-expansion"
+_MEANING = {
+    "by-the-notebooks": "by the paper's notebooks",
+    "paper-setting": "by our first reading of the paper",
+    "three-epochs": "after three epochs",
+}
+"""What the names of result files begin with, in words."""
 _CONVERTERS = ("python", "torch", "tensorflow", "onnx2tf", "ai-edge-litert")
 """The packages that the figures depend on, among those an export uses."""
 
@@ -42,13 +48,15 @@ def _budget(ladders: dict[str, LadderDocument]) -> list[Block]:
         "itself is loose, a tenth of its own mean difference from the reference counts instead. They are measured "
         "on validation images; the split `paper` has none, so training images are used there. An image "
         "counts only if the network in torch is sure of nearly every pixel of it. Layers stay in float32 in stretches "
-        "of four, those first whose rounding costs most; in tables without a date, single layers stayed."
+        "of four, those whose rounding costs most first; the tables without a date are older, and there single layers "
+        "stayed. A positive drop of Dice is a loss."
     )
     blocks: list[Block] = [Heading("Within a budget"), Paragraph(text)]
     for path in filter(Path.is_file, map(shipped_model, SIZES)):
         blocks += _ladder("as shipped", climbed(json.loads(path.with_suffix(".json").read_text()), None))
     for name, document in ladders.items():
-        blocks += _ladder(code(name), document)
+        meaning = next((words for start, words in _MEANING.items() if name.startswith(start)), None)
+        blocks += _ladder(f"{meaning} ({code(name)})" if meaning else code(name), document)
     return blocks
 
 
@@ -168,7 +176,7 @@ def _calibration(path: Path) -> list[Block]:
             spans.append(f"{min(found):.3f} to {max(found):.3f} mm with {rung}")
     tools = {name: version for name, version in document.tools.items() if name in _CONVERTERS}
     text = (
-        f"`python -m export calibration --write` measures this. The shipped {code(document.strategy)} was calibrated "
+        f"`python -m export calibration --write` measures this. A network of {code(document.strategy)} was calibrated "
         "on few and on many training images, drawn at random or spread evenly over the head circumference (and so over "
         f"gestational age). Each result was judged on {document.n_validation} validation images of {document.data}. "
         "SQNR is the signal-to-quantization-noise ratio of the logits against torch. Over all rows, the HC shift is "

@@ -78,7 +78,7 @@ def _emulated(path: Path) -> list[Block]:
 
 
 def _interpreters(folder: Path) -> list[Block]:
-    documents = [read_interpreters(path) for path in sorted(folder.glob("*.json"))]
+    documents = {path.name: read_interpreters(path) for path in sorted(folder.glob("*.json"))}
     if not documents:
         return []
     text = (
@@ -90,6 +90,7 @@ def _interpreters(folder: Path) -> list[Block]:
     rows = [
         [
             code(model.name),
+            code(name),
             f"{model.size[0]}x{model.size[1]}",
             model.quantization or "-",
             f"{document.data}, {code(document.split)}: {model.n_images}",
@@ -100,12 +101,12 @@ def _interpreters(folder: Path) -> list[Block]:
             number(model.golden_mask_dice, 5),
             "met" if model.meets_goal else "MISSED",
         ]
-        for document in documents
+        for name, document in documents.items()
         for model in document.models
     ]
     header = (
-        "model", "input", "quantization", "test images", "output values that differ (%)", "mask Dice, mean",
+        "model", "result", "input", "quantization", "test images", "output values that differ (%)", "mask Dice, mean",
         "mask Dice, worst", "HC shift (mm)", "mask Dice, phantoms", "goal",
     )  # fmt: skip
-    machines = dict.fromkeys(measured_on(document) for document in documents)
-    return [Heading("Two interpreters", 3), Paragraph(text), Paragraph(" ".join(machines)), Table(header, rows)]
+    machines = " ".join(f"{code(name)}: {measured_on(document)}" for name, document in documents.items())
+    return [Heading("Two interpreters", 3), Paragraph(text), Table(header, rows), Paragraph(machines)]

@@ -20,14 +20,16 @@ def sections() -> list[Block]:
     text = (
         "`python -m benchmarks peers` measures this: the shipped weights in each engine, by what its own documentation "
         "shows. Each runs in an environment and a process of its own. int8 is calibrated on the same images as the "
-        "export, and all are judged by the same scorer. Mask Dice is the agreement of its masks with torch's. Model is "
-        "the files of this network that a device needs. Engine is the engine's package as pip installs it, without "
-        "numpy and Python; ExecuTorch's also needs torch's, but on a device both are replaced by a small C++ library "
-        "that nobody here built. Peak memory is that of a Python process on one thread. A time is that of one frame, "
-        "from its prepared bytes to logits; an engine has as many cores as threads. Times ours is its time over that "
-        "of the shipped LiteRT int8, for each number of threads."
+        "export, and all are judged by the same scorer. Mask Dice is the agreement of its masks with torch's."
     )
-    blocks: list[Block] = [Heading("Against what a user would pick instead"), Paragraph(text)]
+    columns = (
+        "The column `model` counts the files that a device needs, a manifest included, and `engine` the engine's "
+        "package as pip installs it, without numpy and Python; ExecuTorch's also needs torch's, but on a device both "
+        "are replaced by a small C++ library that nobody here built. Peak memory is that of a Python process on one "
+        "thread. A time is that of one frame, from its prepared bytes to logits; an engine has as many cores as "
+        "threads. `times ours` is its time over that of the shipped LiteRT int8, for each number of threads."
+    )
+    blocks: list[Block] = [Heading("Against what a user would pick instead"), Paragraph(text), Paragraph(columns)]
     for document in documents:
         blocks += _document(document)
     return blocks

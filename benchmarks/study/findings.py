@@ -28,7 +28,8 @@ class Finding:
 
     Attributes:
         claim: In words.
-        verdict: ``confirmed``, ``refuted``, ``not decided`` (the interval contains 0) or :data:`.NOT_MEASURED`.
+        verdict: ``confirmed``, ``refuted``, ``refuted in part``, ``not decided`` (the interval decides nothing) or
+            :data:`.NOT_MEASURED`.
         evidence: The figures.
     """
 
@@ -54,12 +55,18 @@ def verdict(summary: Summary, margin: float = 0.0) -> str:
         return NOT_MEASURED
     if summary.ci95_low > -margin:
         return "confirmed"
-    return "refuted" if summary.ci95_high < 0 else "not decided"
+    return "refuted" if summary.ci95_high < -margin else "not decided"
 
 
 def points(summary: Summary) -> str:
     """A difference in points, with its interval and number of images."""
     return f"{interval(summary, 2, sign=True)} points over {summary.n} images"
+
+
+def arithmetic(*runs: TrainingResult) -> str:
+    """A remark if runs that are compared did not compute alike; else nothing."""
+    kinds = list(dict.fromkeys(run.config.precision for run in runs))
+    return f" ({' against '.join(kinds)})" if len(kinds) > 1 else ""
 
 
 def claims(documents: Documents) -> list[Finding]:
@@ -86,6 +93,7 @@ def _best(documents: Documents) -> Finding:
     differences = {strategy: difference(ours, other) for strategy, other in others.items()}
     closest = min(differences, key=lambda s: differences[s].mean or 0.0)
     text = f"`decoder-all` minus `{closest}`, the best of the {len(others)} others: {points(differences[closest])}"
+    text += arithmetic(ours, others[closest])
     return Finding(claim, verdict(differences[closest]), text)
 
 
@@ -97,14 +105,14 @@ def _order(documents: Documents) -> Finding:
     swapped, clear = [], 0
     for a, b in combinations(sorted(present, key=lambda s: -TABLE[s].dice[0]), 2):
         says = verdict(difference(documents[_named(a)], documents[_named(b)]))
-        clear += says != "not decided"
+        clear += says in ("confirmed", "refuted")
         if says == "refuted":
             swapped.append(f"`{b}` is above `{a}`")
     pairs = len(present) * (len(present) - 1) // 2
     text = f"{clear} of the {pairs} pairs of {len(present)} strategies have an interval without 0; " + (
         f"in the opposite order: {', '.join(swapped)}" if swapped else "all of them are in the paper's order"
     )
-    return Finding(claim, "refuted in part" if swapped else "confirmed", text)
+    return Finding(claim, "refuted in part" if swapped else "confirmed" if clear == pairs else "not decided", text)
 
 
 def _fewer_parameters(documents: Documents) -> Finding:
@@ -115,6 +123,7 @@ def _fewer_parameters(documents: Documents) -> Finding:
     summary = difference(ours, theirs)
     share = 1 - ours.trainable_parameters / theirs.trainable_parameters
     text = f"`decoder-all` minus `unet-scratch`, both at {size_text(ours)}, {100 * share:.1f}% fewer: {points(summary)}"
+    text += arithmetic(ours, theirs)
     return Finding(claim, verdict(summary, NO_LOSS), text)
 
 
@@ -124,7 +133,8 @@ def _pretraining(documents: Documents) -> Finding:
     if ours is None or random is None:
         return Finding(claim, NOT_MEASURED, "")
     summary = difference(ours, random)
-    return Finding(claim, verdict(summary), f"`decoder-all` minus `decoder-all-random`: {points(summary)}")
+    text = f"`decoder-all` minus `decoder-all-random`: {points(summary)}{arithmetic(ours, random)}"
+    return Finding(claim, verdict(summary), text)
 
 
 def _full(documents: Documents) -> Finding:
@@ -133,7 +143,8 @@ def _full(documents: Documents) -> Finding:
     if ours is None or full is None:
         return Finding(claim, NOT_MEASURED, "")
     summary = difference(ours, full)
-    return Finding(claim, verdict(summary, NO_LOSS), f"`decoder-all` minus `full`: {points(summary)}")
+    text = f"`decoder-all` minus `full`: {points(summary)}{arithmetic(ours, full)}"
+    return Finding(claim, verdict(summary, NO_LOSS), text)
 
 
 def size_text(document: TrainingResult) -> str:

@@ -24,7 +24,7 @@ _CHANGES = {
     "tonylins": "the encoder begins with tonylins' weights, not torchvision's",
     "black-corners": "corners are black, not reflections",
     "area-average": "frames shrink by area average, not by bilinear interpolation",
-    "bfloat16": "bfloat16, not float32",
+    "bfloat16": "bfloat16, not {precision}",
 }
 """What :data:`benchmarks.study.runs.CHANGES` do, in words."""
 
@@ -114,14 +114,15 @@ def claims_over_seeds(documents: Documents) -> list[Finding]:
     settings: dict[tuple[object, ...], dict[str, list[TrainingResult]]] = {}
     for run in sorted(documents.values(), key=lambda run: run.run.seed):
         if (study := run.study_run).protocol == PAPER:
-            setting = study.image_size, study.train_images, study.change
+            change = (study.change or "").removesuffix("bfloat16")  # which shows in the precision
+            setting = study.image_size, study.train_images, run.config.precision, change
             settings.setdefault(setting, {}).setdefault(study.strategy, []).append(run)
     found = []
     for strategies in settings.values():
         ours = strategies.pop(HEADLINE, [])
         for strategy, theirs in strategies.items():
             if min(len(ours), len(theirs)) > 1:
-                claim = f"`{HEADLINE}` is better than `{strategy}`, {size_text(ours[0])}"
+                claim = f"`{HEADLINE}` is better than `{strategy}`, {size_text(ours[0])}, {ours[0].config.precision}"
                 apart = difference_over_seeds(ours, theirs)
                 seeds = f"by seed {_listed(ours)} against {_listed(theirs)}"
                 found.append(Finding(claim, verdict(apart), f"{points(apart)}; {seeds}"))
@@ -162,5 +163,6 @@ def changes(documents: Documents) -> list[Change]:
         base = documents.get(name.removesuffix(f"-{change}") + ("-bfloat16" if in_bfloat16 else ""))
         if base is not None and is_mixed(run) and is_mixed(base):
             (_, (ours, _), _), (_, (theirs, _), _) = over_epochs(run), over_epochs(base)
-            found.append(Change(_CHANGES[what], run, base, ours - theirs, difference(run, base)))
+            text = _CHANGES[what].format(precision=base.config.precision)
+            found.append(Change(text, run, base, ours - theirs, difference(run, base)))
     return found

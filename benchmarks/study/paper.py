@@ -75,7 +75,7 @@ OTHERS = (
 """Dice in percent in the paper's figure 1b, each under a protocol of its own."""
 
 HC18_RECORDS = (
-    ("DAG V-Net", "hidden official test set", "97.93", "1.77 +- 1.69"),
-    ("Mask-R2CNN", "hidden official test set", "-", "1.95"),
+    ("DAG V-Net (Zeng et al. 2021)", "hidden official test set", "97.93", "1.77 +- 1.69"),
+    ("Mask-R2CNN (Moccia et al. 2021)", "hidden official test set", "-", "1.95"),
 )
 """Method, what it was measured on, Dice in percent and ADF in mm, each as printed."""

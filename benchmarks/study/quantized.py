@@ -66,11 +66,12 @@ class Row:
     Attributes:
         run: Name of the run.
         strategy: Name of the strategy.
-        protocol: ``paper`` or ``leak-free``.
+        protocol: ``paper``, ``paper-first`` or ``leak-free``.
         epochs: Epochs trained.
         image_size: (height, width) of the network's input, in pixels.
         recipe: Name of the recipe.
         refused: The export refused to write the file.
+        n_clear: Images whose masks and circumferences it was held to torch on; with none, these refuse nothing.
         size_bytes: Of the .tflite file.
         n_images: Images of the test part.
         dice: Mean Dice, 0 to 1.
@@ -89,6 +90,7 @@ class Row:
     image_size: tuple[int, int]
     recipe: str
     refused: bool
+    n_clear: int
     size_bytes: int
     n_images: int
     dice: float | None
@@ -138,6 +140,7 @@ def _row(run: TrainingResult, export: Export, base: PartScores, latencies: Seque
         image_size=run.run.image_size,
         recipe=export.recipe,
         refused=export.refused is not None,
+        n_clear=export.parity.n_clear,
         size_bytes=export.size_bytes,
         n_images=own.n_images,
         dice=own.dice.mean,
@@ -190,7 +193,8 @@ def _latency(run: TrainingResult, recipe: str, latencies: Sequence[SuiteDocument
 def _graph(name: str, size: tuple[int, int]) -> Hashable:
     """What decides how long a network takes; its weights do not."""
     strategy = get_strategy(name)
-    return strategy.architecture, strategy.decoder_channels, strategy.upsampling, size
+    encoder = strategy.in_channels, strategy.patch
+    return strategy.architecture, *encoder, strategy.decoder_channels, strategy.upsampling, size
 
 
 def _rank(document: TrainingResult) -> int:

@@ -14,11 +14,14 @@ import pytest
 from PIL import Image
 
 from benchmarks.__main__ import main
-from benchmarks.common.render import Figure, Heading, Paragraph, Table, markdown_files, to_html
+from benchmarks.common.render import Figure, Heading, Paragraph, Table, markdown_files, to_html, to_markdown
+from benchmarks.common.scores import Summary
 from benchmarks.common.tables import NOT_MEASURED
 from benchmarks.pages import results_page
 from benchmarks.pages.command import RESULTS_JSON, RESULTS_PAGE
 from benchmarks.pages.results import leak_free, scores
+from benchmarks.pages.results.device import which_for_a_device
+from benchmarks.pages.results.paper import set_sizes
 from benchmarks.pages.results.scores import shipped_epochs
 from benchmarks.pages.results.speed import training_speed
 from benchmarks.pictures import strategy_overlays
@@ -202,6 +205,55 @@ def test_no_loss_is_a_margin_and_missing_runs_are_not_measured() -> None:
     by_claim = {f.claim: f for f in findings.claims(documents)}
     assert next(f for c, f in by_claim.items() if "loses nothing against training" in c).verdict == "confirmed"
     assert next(f for c, f in by_claim.items() if "85.8%" in c).verdict == NOT_MEASURED
+
+
+def test_a_loss_that_may_be_none_is_not_refuted() -> None:
+    assert findings.verdict(Summary(9, -0.2, ci95_low=-0.35, ci95_high=-0.05), margin=0.1) == "not decided"
+    assert findings.verdict(Summary(9, -0.2, ci95_low=-0.35, ci95_high=-0.15), margin=0.1) == "refuted"
+    assert findings.verdict(Summary(9, -0.2, ci95_low=-0.35, ci95_high=-0.05)) == "refuted"
+
+
+def test_an_order_that_no_interval_decides_is_not_confirmed() -> None:
+    names = "decoder-all-paper-first", "encoder-only-paper-first", "decoder-0-2-paper-first"
+    rng = np.random.default_rng(0)
+    alike = {name: run_with({f"{i}.png": float(rng.uniform(0.9, 1)) for i in range(30)}, name) for name in names}
+    order = next(f for f in findings.claims(alike) if f.claim.startswith("the order"))
+    assert order.verdict == "not decided" and order.evidence.startswith("0 of the 3 pairs")
+    apart = {
+        name: run_with({f"{i}.png": dice for i in range(30)}, name)
+        for name, dice in zip(names, (0.97, 0.96, 0.95), strict=True)
+    }
+    assert next(f for f in findings.claims(apart) if f.claim.startswith("the order")).verdict == "confirmed"
+
+
+def test_what_computed_otherwise_is_compared_with_a_remark() -> None:
+    base = {f"{i}.png": 0.95 for i in range(30)}
+    ours, full = (run_with(base, name) for name in ("decoder-all-paper-first", "full-paper-first"))
+    full = replace(full, config=replace(full.config, precision="bfloat16"))
+    found = findings.claims({"decoder-all-paper-first": ours, "full-paper-first": full})
+    assert any(f.evidence.endswith("over 30 images (float32 against bfloat16)") for f in found)
+
+
+def test_the_papers_figure_of_all_images_stands_at_all_images_alone() -> None:
+    runs = [make_result(run) for run in STUDY.values() if run.train_images]
+    assert "| `decoder-all` | 399 | 95.15 |" in to_markdown(set_sizes({run.name: run for run in runs}))
+    whole = make_result(STUDY["decoder-all-paper-first-128"])
+    page = to_markdown(set_sizes({run.name: run for run in (*runs, whole)}))
+    assert "| `decoder-all` | 799 | 96.28 |" in page
+
+
+def test_times_of_two_runs_make_no_ratio() -> None:
+    documents = make_all()
+    unit = latency_of("decoder-all-full_int8", documents["decoder-all-paper-first"].checkpoint_sha256)
+    edge = latency_of("edge-full_int8", documents["edge-leak-free-160x240"].checkpoint_sha256)
+    edge = replace(edge, results=(replace(edge.results[0], strategy="edge", input_size=(160, 240)),))
+    together = replace(unit, results=(*unit.results, *edge.results))
+    other = replace(edge, conditions=replace(edge.conditions, date="2026-11-24T00:00:00+00:00"))
+    shipped, sizes = load_document(MEASURED), load_sizes()
+    for latencies, faster in ([together], "1.0"), ([unit, other], "-"):
+        (page,) = (b for b in which_for_a_device(documents, latencies, shipped, sizes) if isinstance(b, Table))
+        row = next(row for row in page.rows if row[0] == "`edge`")
+        assert faster in row[3:-4], row
 
 
 def test_flaws_are_the_differences_they_are_named_for() -> None:

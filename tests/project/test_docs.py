@@ -55,6 +55,14 @@ def parse(module: str, arguments: list[str], monkeypatch: pytest.MonkeyPatch) ->
     assert isinstance(ended.value, Taken) or ("--help" in arguments and ended.value.code == 0)
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_line_of_a_paragraph_begins_with_a_comment(page: Path) -> None:
+    found = re.findall(r"^.*\S\n[ >]*<!-- quoted.*", page.read_text(), flags=re.MULTILINE)
+    assert not found, (
+        "an HTML block begins there: what follows is another paragraph, and its Markdown is shown as it is"
+    )
+
+
 @pytest.mark.parametrize(("page", "command"), CALLS)
 def test_every_command_is_taken(page: str, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     words = shlex.split(command)

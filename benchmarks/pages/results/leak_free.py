@@ -106,7 +106,9 @@ def recipes(documents: Documents, latencies: Sequence[SuiteDocument]) -> list[Bl
         "the graph unchanged (`python -m benchmarks study`). It shows what quantization costs each network. By itself, "
         "`python -m export` tries harder; `docs/int8.md` shows how. A star marks a file that the export refuses to "
         "write, because its masks or circumferences differ from torch's by more than the recipe allows "
-        "(`export/recipes.py`). `docs/results.json` has the same figures and more. "
+        "(`export/recipes.py`). Where there is a dagger, no image counted: these exports took a pixel whose logit is "
+        "below 1 for undecided, so networks with small logits were not judged. The limit is relative now. "
+        "`docs/results.json` has the same figures and more. "
         f"{trained_on(documents[row.run] for row in found)}"
     )
     header = (
@@ -135,7 +137,7 @@ def _cells(row: Row, name: str) -> list[str]:
     time = number(latency and latency.p50, 1)
     return [
         name,
-        code(row.recipe) + (" *" if row.refused else ""),
+        code(row.recipe) + (" *" if row.refused else "" if row.n_clear else " †"),
         number(row.size_bytes, 2, 1e-6),
         f"~{time}" if latency and latency.measured_on != row.run else time,
         *(number(value, 2, 100) for value in (row.dice, row.mean_iou, row.pixel_accuracy)),

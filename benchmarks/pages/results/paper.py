@@ -11,7 +11,7 @@ from benchmarks.common.tables import number
 from benchmarks.pages.results.scores import OWN, goal_text, joined, own, paper_order, pooled_dice, trained_on, verdicts
 from benchmarks.pictures import training_plots
 from benchmarks.study import findings
-from benchmarks.study.findings import Documents, dice_of, difference, points, size_text
+from benchmarks.study.findings import Documents, arithmetic, dice_of, difference, points, size_text
 from benchmarks.study.paper import IMAGE_SIZE, SET_SIZES, TABLE
 from benchmarks.study.results import TrainingResult
 from edge_runtime.metrics import PAPER_BATCH
@@ -41,7 +41,7 @@ def paper_table(documents: Documents) -> list[Block]:
     header = ("strategy", "parameters trained", "paper: PA / Dice / mIoU (%)", "ours, its metrics (%)", *OWN)
     sizes = ", ".join(sorted({size_text(run) for run in runs.values()}))
     text = (
-        f"The paper trained at {_PAPER_SIZE} on a GPU; these runs are at {sizes} on a CPU. The paper's figures are "
+        f"The paper trained at {_PAPER_SIZE} on a GPU; these runs are at {sizes}. The paper's figures are "
         "from its own random split. PA / Dice / mIoU are its metrics, pooled: pixel accuracy, Dice, and the IoU of the "
         f"head, which it calls mIoU. {_in_order(runs.values())}{trained_on(runs.values())}"
     )
@@ -106,7 +106,7 @@ def claims(documents: Documents) -> list[Block]:
         "Each claim is checked with the runs in the paper's setting. The evidence is the difference of Dice between "
         "two networks, image by image, with its mean and bootstrap 95% interval. An interval that contains 0 decides "
         f"nothing; a claim of no loss is confirmed where the interval stays above -{findings.NO_LOSS} points. Each run "
-        "has one seed, so the interval is over images and not over trainings (see the seeds below)."
+        "has one seed, so the interval is over images and not over trainings; claims over seeds are above."
     )
     if runs := [run for run in documents.values() if run.study_run.protocol == PAPER_FIRST]:
         text += f" {trained_on(runs)}"
@@ -121,7 +121,7 @@ def small(documents: Documents) -> list[Block]:
     text = (
         f"The plain U-Net is the most expensive to train. It was trained at {size_text(scratch)} only, in the paper's "
         f"setting, with `decoder-all` at the same size as the control. `decoder-all` minus `unet-scratch`: "
-        f"{points(difference(control, scratch))}. {trained_on([control, scratch])}"
+        f"{points(difference(control, scratch))}{arithmetic(control, scratch)}. {trained_on([control, scratch])}"
     )
     rows = [
         [code(name), f"{run.trainable_parameters:,}", f"{pooled_dice(run):.2f}", *own(run)]
@@ -138,8 +138,11 @@ def set_sizes(documents: Documents) -> list[Block]:
         return []
     pooled = {key: pooled_dice(run) for key, run in found.items()}
     ours = {strategy: {n: dice for (s, n), dice in pooled.items() if s == strategy} for strategy in SET_SIZES}
-    most = max(n for _, n in found)
-    theirs = {s: {**{n: v[1] for n, v in sizes.items()}, most: TABLE[s].dice[0]} for s, sizes in SET_SIZES.items()}
+    every = {run.data.images.train for run in found.values() if run.run.train_images is None}
+    theirs = {
+        s: {**{n: v[1] for n, v in sizes.items()}, **dict.fromkeys(every, TABLE[s].dice[0])}
+        for s, sizes in SET_SIZES.items()
+    }
     rows = [
         [code(strategy), str(n), number(theirs[strategy].get(n), 2), f"{pooled[strategy, n]:.2f}", *own(run)]
         for (strategy, n), run in sorted(found.items())
@@ -166,7 +169,9 @@ def _by_set_size(documents: Documents) -> Mapping[tuple[str, int], TrainingResul
     return {
         (run.run.strategy, run.run.train_images or run.data.images.train): run
         for run in documents.values()
-        if run.run.image_size in limited and run.run.strategy in SET_SIZES
+        if run.run.image_size in limited
+        and run.run.strategy in SET_SIZES
+        and (run.study_run.protocol, run.run.seed, run.study_run.change) == (PAPER_FIRST, 0, None)
     }
 
 

@@ -71,7 +71,8 @@ def label_code(name: str, run: TrainingResult) -> str:
 def trained_on(runs: Iterable[TrainingResult]) -> str:
     """A sentence on the machines that runs were trained and tested on."""
     machines = {
-        f"{run.machine.cpu or 'an unknown CPU'} (`{run.machine.machine}`), "
+        (f"`{run.device.type}` beside " if run.device.type != "cpu" else "")
+        + f"{run.machine.cpu or 'an unknown CPU'} (`{run.machine.machine}`), "
         f"{counted(run.device.threads, 'thread')} per run"
         for run in runs
     }

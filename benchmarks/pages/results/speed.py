@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from benchmarks.common.render import Block, Heading, Paragraph, Table, code
 from benchmarks.common.tables import number
-from benchmarks.study.loops import PLAIN, VARIANTS
+from benchmarks.study.loops import PLAIN
 from benchmarks.study.training_memory import TrainingMemory
 from benchmarks.study.training_speed import Speed, SpeedDocument
 
@@ -31,8 +31,8 @@ def training_speed(speeds: Sequence[SpeedDocument]) -> list[Block]:
         strategies = list(dict.fromkeys(result.strategy for result in results))
         found = {(result.strategy, result.variant): result for result in results}
         rows = [
-            [f"{variant}: {VARIANTS[variant]}", *(_rate(found[strategy, variant]) for strategy in strategies)]
-            for variant in VARIANTS
+            [f"{variant}: {meaning}", *(_rate(found[strategy, variant]) for strategy in strategies)]
+            for variant, meaning in conditions.variants.items()
         ]
         ours = [result for result in results if result.variant == "ours"]
         ratios = [result.times_plain for result in ours]
