@@ -151,7 +151,7 @@ def _points(axes: Any, panel: _Panel, found: Sequence[Row]) -> None:
         axes.plot(
             [speed.times_faster], [value], style.marker, markersize=style.size, markeredgecolor=style.color,
             markerfacecolor=style.color if is_long(result) or style.marker == "*" else "white", markeredgewidth=1.4,
-            zorder=3, gid=f"{panel.key}:{result.name}",
+            zorder=4 if style.marker == "*" else 3, gid=f"{panel.key}:{result.name}",
         )  # fmt: skip
     axes.set_ylabel(panel.label)
     low, high = axes.get_ylim()

@@ -38,5 +38,5 @@ def soak_figure(document: SoakDocument, goal_rise_bytes: float) -> bytes:
         below.set_ylabel("frame to result (ms)")
         below.set_ylim(bottom=0)
         below.set_xlabel("thousands of frames")
-        below.legend(ncols=3, frameon=False, loc="upper right")
+        figure.legend(*below.get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
         return to_svg(figure)

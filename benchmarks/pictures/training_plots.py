@@ -10,6 +10,7 @@ from benchmarks.pictures.labels import label
 from benchmarks.pictures.plots import RC, STYLES, figure_and_axes, log_axis, to_svg
 from benchmarks.study.results import Epoch, TestedImage, ValidatedEpoch
 from edge_runtime.common.optional import require
+from train.strategies import STRATEGIES
 
 Points = Mapping[str, Mapping[int, float]]
 """Dice in percent by strategy and number of images."""
@@ -25,25 +26,40 @@ def parameters(points: Mapping[str, tuple[int, float | None, float]]) -> bytes:
         An SVG file.
     """
     with require("matplotlib").rc_context(RC):
-        figure, axes = figure_and_axes(8.6, 5.2)
-        for i, (strategy, (count, theirs, ours)) in enumerate(points.items()):
-            color, marker = _style(i)
-            if theirs is not None:
-                axes.plot([count, count], [theirs, ours], color=color, linewidth=0.8)
-                axes.plot(count, theirs, marker, color=color, markersize=9, markerfacecolor="white")
-            axes.plot(count, ours, marker, color=color, markersize=9, label=strategy)
-        log_axis(axes)
-        axes.set_xlabel("parameters trained")
-        axes.set_ylabel("Dice (%), pooled as in the paper")
-        axes.plot([], [], "o", color="#555555", markerfacecolor="white", label="the paper (hollow)")
-        axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
+        figure, (whole, near) = figure_and_axes(8.6, 5.6, columns=2)
+        for axes in (whole, near):
+            for strategy, (count, theirs, ours) in points.items():
+                color, marker, _ = _style(strategy)
+                if theirs is not None:
+                    axes.plot([count, count], [theirs, ours], color=color, linewidth=0.8)
+                    axes.plot(count, theirs, marker, color=color, markersize=8, markerfacecolor="white", zorder=3)
+                axes.plot(count, ours, marker, color=color, markersize=8, label=strategy)
+            axes.plot([], [], "o", color="#555555", markerfacecolor="white", label="the paper (hollow)")
+            axes.set_xlabel("parameters trained")
+        log_axis(whole)
+        whole.set_ylabel("Dice (%), pooled as in the paper")
+        inside = [(n, d) for n, *dice in points.values() for d in dice if d and _NEAR[0] <= n <= _NEAR[1]]
+        if inside:
+            lowest, highest = min(d for _, d in inside), max(d for _, d in inside)
+            near.set_ylim(lowest - 0.4, highest + 0.4)
+        near.set_xlim(_NEAR)
+        near.set_xticks([4.25e6, 4.35e6, 4.45e6], ["4.25 M", "4.35 M", "4.45 M"])
+        near.set_title("the same, around 4.3 million", fontsize=10, loc="left")
+        figure.legend(*whole.get_legend_handles_labels(), loc="outside lower center", ncols=4, frameon=False)
         figure.set_layout_engine("constrained")
         return to_svg(figure)
 
 
-def _style(i: int) -> tuple[str, str]:
-    """Colour and marker; a colour that is used again gets another marker."""
-    return STYLES[i % len(STYLES)][0], STYLES[(i + i // len(STYLES)) % len(STYLES)][1]
+_NEAR = 4.2e6, 4.5e6
+"""Parameters of the strategies that train nearly the whole decoder."""
+
+
+def _style(name: str) -> tuple[str, str, str]:
+    """Colour, marker and line of the strategy that a name begins with; the same in every figure."""
+    strategies = [strategy for strategy in STRATEGIES if name.startswith(strategy)]
+    i = list(STRATEGIES).index(max(strategies, key=len)) if strategies else 0
+    n = len(STYLES)
+    return STYLES[i % n][0], STYLES[(i + i // n) % n][1], ("-", "--", ":")[i // n % 3]
 
 
 def loss_curves(histories: Mapping[str, Sequence[Epoch]]) -> bytes:
@@ -72,9 +88,9 @@ def _curves(values: Mapping[str, Sequence[float]], title: str, bottom: float | N
     """Values by epoch; without a bottom of the axis it is logarithmic."""
     with require("matplotlib").rc_context(RC):
         figure, axes = figure_and_axes(8.6, 4.2)
-        for i, (name, y) in enumerate(values.items()):
-            dashes = "-" if i < len(STYLES) else "--"
-            axes.plot(range(1, len(y) + 1), y, dashes, color=STYLES[i % len(STYLES)][0], label=name)
+        for name, y in values.items():
+            color, _, dashes = _style(name)
+            axes.plot(range(1, len(y) + 1), y, dashes, color=color, label=name)
         axes.set_xlabel("epoch")
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set_ylabel(title)
@@ -95,7 +111,8 @@ def set_sizes(ours: Points, theirs: Points) -> bytes:
     """
     with require("matplotlib").rc_context(RC):
         figure, axes = figure_and_axes(8.6, 4.2)
-        for (strategy, points), (color, marker) in zip(ours.items(), STYLES, strict=False):
+        for strategy, points in ours.items():
+            color, marker, _ = _style(strategy)
             for values, line, face, who in ((points, "-", color, "ours"), (theirs[strategy], "--", "white", "paper")):
                 x = sorted(values)
                 y = [values[n] for n in x]
@@ -126,7 +143,11 @@ def recipes(costs: Mapping[tuple[str, str], tuple[float, float | None]]) -> byte
             for axes, which in ((left, 0), (right, 1)):
                 found = [(costs[run, recipe][which], row) for row, run in enumerate(runs) if (run, recipe) in costs]
                 x, y = [v for v, _ in found if v is not None], [row for v, row in found if v is not None]
-                axes.plot(x, y, marker, color=color, markersize=7, alpha=0.85, label=recipe)
+                axes.plot(
+                    x, np.array(y) + (k - (len(kinds) - 1) / 2) * 0.22, marker, color=color, markersize=5, label=recipe
+                )
+        left.set_xscale("symlog", linthresh=0.1)
+        left.set_xticks([-10, -1, -0.1, 0, 0.1, 1], ["-10", "-1", "-0.1", "0", "0.1", "1"])
         left.axvline(0, color="#444444", linewidth=1)
         left.set_xlabel("Dice difference (percentage points)")
         right.set_xlabel("mean HC shift (mm)")

@@ -53,7 +53,7 @@ def leak_free(documents: Documents) -> list[Block]:
         Paragraph(text),
         Table(header, rows),
         Figure("leak-free-curves.svg", training_plots.validation_curves(histories), "Validation Dice over epochs",
-               "Mean Dice on the validation part, in the leak-free setting."),
+               "Mean Dice on the validation part, in the leak-free setting; lower values than 85% are cut off."),
         Figure("bland-altman.svg", training_plots.bland_altman(name, best.per_image),
                "Bland-Altman plot of head circumference",
                f"Bland-Altman plot of HC: {label_code(best.name, best)} in float32 against the reference. A dot is an "
