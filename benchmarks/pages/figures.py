@@ -95,8 +95,11 @@ def _times(result: Result, of: LatencyDocument) -> str:
 
 
 def _timed(speeds: Sequence[LatencyDocument]) -> str:
-    cpus = ", ".join(of.device.text for of in speeds)
-    return f"Times as fast: as the paper's network in full int8 at 256x256, on one thread of {cpus}. "
+    cpus = " and of ".join(f"{of.device.cpu} ({code(instructions_of(of))})" for of in speeds)
+    return (
+        "Times as fast as the network of the paper whose strategies this project trains (U-Net with MobileNetV2, "
+        f"256x256, full int8 too), on one thread of {cpus}. "
+    )
 
 
 def section(documents: Sequence[SuiteDocument]) -> str:

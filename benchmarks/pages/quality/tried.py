@@ -14,6 +14,7 @@ from benchmarks.runtime.outside_document import LEAST_DICE, TRUNKS_AND_LABOUR, K
 from benchmarks.runtime.quality_document import WRONG_MM, LookFound, QualityDocument, read_quality
 from benchmarks.suite.columns import shipped_manifest
 from edge_runtime.common.cli import counted, printable
+from edge_runtime.shipped import DEFAULT_SIZE
 from train.frames.looks import FAMILIES, LOOKS
 
 QUALITY, OUTSIDE = RESULTS / "runtime" / "quality.json", RESULTS / "runtime" / "outside.json"
@@ -86,8 +87,8 @@ def elsewhere(path: Path = OUTSIDE) -> list[Block]:
     text = (
         f"Published frames of other hospitals, scanners and organs, {frames} in all. `python -m benchmarks outside "
         "FOLDER` measures them, and any others that you have. An outline is right if its mask has a Dice of at least "
-        f"{LEAST_DICE:g} with that of the set, which is rough. {_sizes(document)} {SCANNERS} This is about "
-        f"{code(document.artifact)}. {measured_on(document)}"
+        f"{LEAST_DICE:g} with that of the set, which is rough; heads without a usable mask are left out there. "
+        f"{_sizes(document)} {SCANNERS} This is about {code(document.artifact)}. {measured_on(document)}"
     )
     return [
         Heading("Frames from elsewhere"),
@@ -139,7 +140,8 @@ def _learned(document: OutsideDocument) -> str:
     if not trained and not derived:
         return "The network was not trained on any of these sets, nor were its limits derived from them."
     return (
-        f"Of these sets, {trained} frames trained the network, and {derived} set its limits and its trust. So this "
+        f"Of the {sum(kind.n_frames for kind in document.kinds)} frames from elsewhere, {trained} trained the network, "
+        f"and {derived} set its limits and its trust. So this "
         "shows what was learned, not how right the model is on yet another scanner. Only sets that were kept apart can "
         "judge that."
     )
@@ -234,6 +236,7 @@ def _after(outside: Path) -> str:
     if not outside.is_file():
         return f"Frames from elsewhere have not been measured. {NOT_TRIED}"
     rough = (
-        f"An outline is right if its mask has a Dice of at least {LEAST_DICE:g} with that of the set, which is rough."
+        f"The model is {code(DEFAULT_SIZE)} in full int8. An outline is right if its mask has a Dice of at least "
+        f"{LEAST_DICE:g} with that of the set, which is rough; the few heads without a usable mask are left out there."
     )
     return f"{rough} {_learned(read_outside(outside))} {NOT_TRIED}"
