@@ -25,16 +25,19 @@ def trust(document: QualityDocument) -> list[Block]:
     risks = {title: document.risk[part] for part, title in SHORT.items() if part in document.risk}
     known, unknown = (number(most, 2) for most in document.limits.most_doubt)
     text = (
-        "Doubt is the root mean square of how far the figures below are on the bad side of those of rightly measured "
-        f"heads, in their spreads. A frame whose doubt is above {known} is refused, and one of unknown look already "
-        f"above {unknown}: so few heads have more ({REFUSED_KNOWN:.1%} of the real images, {REFUSED_UNKNOWN:.0%} of "
-        "heads of unknown look). The trust is the probability that there is a head and that it is measured to within "
-        f"{TRUST_WITHIN_MM:g} mm: a logistic function of doubt, fitted to real images, other looks of them, bad frames "
-        "and frames from elsewhere. So it tells heads from other things, more than small errors from large ones. AUROC "
-        f"says how well a score tells frames with an |HC error| above {LARGE_MM:g} mm from the others: 1 is perfect, "
-        "0.5 is chance. The rank correlation is Spearman's, of trust and |HC error|. It is -1 if less trust always "
-        "goes with more error, and 0 if the two are unrelated. The expected error grows with the blur of the outline "
-        "in mm. All frames count that the general limits let through."
+        "Doubt is the root mean square of the figures below, each as its distance from that of rightly measured heads: "
+        "in units of its spread, and only where it is on the bad side. A frame whose doubt is above "
+        f"{known} is refused, and one of unknown look already above {unknown}: so few heads have more "
+        f"({REFUSED_KNOWN:.1%} of the real images, {REFUSED_UNKNOWN:.0%} of heads of unknown look). The trust is the "
+        f"probability that there is a head and that it is measured to within {TRUST_WITHIN_MM:g} mm: a logistic "
+        "function of doubt, fitted to real images, other looks of them, bad frames and frames from elsewhere. So it "
+        "tells heads from other things, more than small errors from large ones."
+    )
+    scores = (
+        f"AUROC says how well a score tells frames with an |HC error| above {LARGE_MM:g} mm from the others: 1 is "
+        "perfect, 0.5 is chance. The rank correlation is Spearman's, of trust and |HC error|. It is -1 if less trust "
+        "always goes with more error, and 0 if the two are unrelated. The expected error grows with the blur of the "
+        "outline in mm. All frames count that the general limits let through."
     )
     rows = [
         [
@@ -62,6 +65,7 @@ def trust(document: QualityDocument) -> list[Block]:
     return [
         Heading("The trust"),
         Paragraph(text),
+        Paragraph(scores),
         Table(header, rows),
         Paragraph(curve),
         Table(shares, [_curve(title, risk) for title, risk in risks.items()]),

@@ -14,6 +14,8 @@ from edge_runtime.common.cli import counted
 
 OWN = ("Dice per image (%)", "worst (%)", "ADF (mm)", "DF (mm)", "refused")
 
+ALL_REFUSED = "all refused"
+
 
 def own(run: TrainingResult) -> list[str]:
     """Our scores of a run on the test part of its split, as :data:`OWN` names them."""
@@ -21,8 +23,11 @@ def own(run: TrainingResult) -> list[str]:
     return [
         interval(scores.dice, 2, 100),
         number(scores.dice.min, 2, 100),
-        interval(scores.hc_absolute_difference_mm, 2),
-        mean(scores.hc_difference_mm, 2, sign=True),
+        *(
+            (ALL_REFUSED, ALL_REFUSED)
+            if scores.n_hc_refused == scores.n_images
+            else (interval(scores.hc_absolute_difference_mm, 2), mean(scores.hc_difference_mm, 2, sign=True))
+        ),
         str(scores.n_hc_refused),
     ]
 
