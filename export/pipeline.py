@@ -19,7 +19,7 @@ from edge_runtime.common.cli import say
 from edge_runtime.metrics import ImageScore
 from export.artifact import Artifact, artifact_path, kept_limits, new_artifact, read_artifact, write_artifact
 from export.conversion.process import ConversionError
-from export.conversion.steps import ONNX, Conversions, to_graph, to_saved_model, to_tflite
+from export.conversion.steps import ONNX, Conversions, to_float_model, to_graph, to_saved_model
 from export.conversion.to_onnx import onnx_predictor, write_onnx
 from export.images import load_images
 from export.job import Job, Options, plan, request_sha256
@@ -182,9 +182,7 @@ def _tuned(job: Job, folder: Path) -> Model:
     model = fine_tune(job.checkpoint.model, images, job.options.fine_tune_epochs)
     place = folder / "fine-tuned"
     place.mkdir()
-    to_graph(model, place)
-    to_saved_model(job.size, images[:1], place, job.rewrites)
-    return Model(to_tflite(place, FLOAT32))
+    return to_float_model(model, images, place, job.rewrites)
 
 
 def _convert_exactly(job: Job, folder: Path) -> tuple[TorchAnswers, NDArray[np.float32]]:

@@ -14,7 +14,8 @@ from export.conversion.contract import PROXY_SIZE
 from export.conversion.process import run_apart
 from export.conversion.rewrites import Rewrite
 from export.conversion.to_onnx import write_onnx
-from export.recipes import Recipe
+from export.recipes import RECIPES, Recipe
+from export.tflite.model import Model
 from train.networks.model import HeadNet
 
 ONNX = "network.onnx"
@@ -79,6 +80,20 @@ def to_tflite(folder: Path, recipe: Recipe) -> bytes:
     arguments = (str(folder / SAVED_MODEL), recipe, str(target))
     run_apart("saved_model_to_tflite", *arguments, log=folder / f"{recipe.name}.log")
     return target.read_bytes()
+
+
+def to_float_model(model: HeadNet, images: NDArray[np.uint8], folder: Path, rewrites: Sequence[Rewrite] = ()) -> Model:
+    """All steps to the network in float32, from which int8 is made. Arguments and errors are theirs.
+
+    Args:
+        model: Network in evaluation mode, on the CPU.
+        images: uint8 (N, h, w) of the input's size, at least one.
+        folder: Empty folder for temporary files.
+        rewrites: Exact rewrites that fit the network.
+    """
+    to_graph(model, folder)
+    to_saved_model((images.shape[1], images.shape[2]), images[:1], folder, rewrites)
+    return Model(to_tflite(folder, RECIPES["float32"]))
 
 
 class Conversions:

@@ -17,7 +17,6 @@ import numpy as np
 from edge_runtime.common.provenance import git_commit, tool_versions
 from edge_runtime.common.record import from_json
 from edge_runtime.errors import ModelError, UsageError
-from export.recipes import RECIPES
 from train.data.check import check_samples
 from train.data.hc18 import Sample, cache
 from train.data.splits import evenly_spaced
@@ -121,11 +120,10 @@ def measure(job: Job, counts: Sequence[int], seeds: int, folder: Path) -> Iterat
     import torch
 
     from export.artifact import new_artifact
-    from export.conversion.steps import to_graph, to_saved_model, to_tflite
+    from export.conversion.steps import to_float_model
     from export.images import load_images
     from export.quantization.ladder import Judge, candidates
-    from export.tflite.model import Model
-    from export.verification.parity import ask_torch, compare, run_on
+    from export.verification.parity import ask_torch, run_on, sqnr_db
     from train.networks.model import make_predictor
 
     samples = cache(job.dataset.select(job.split.train))
@@ -137,15 +135,13 @@ def measure(job: Job, counts: Sequence[int], seeds: int, folder: Path) -> Iterat
     predict = make_predictor(job.checkpoint.model, torch.device("cpu"))
     images = load_images(cache(list(job.validation)), job.size, job.resize_rule)
     judge = Judge(ask_torch(predict, images), job.options.budget)
-    to_graph(job.checkpoint.model, folder)
-    to_saved_model(job.size, images.inputs[:1], folder, job.rewrites)
-    plain = Model(to_tflite(folder, RECIPES["float32"]))
+    plain = to_float_model(job.checkpoint.model, images.inputs, folder, job.rewrites)
     for chosen, seed, drawn in draws(samples, counts, seeds):
         for candidate in candidates(plain, load_images(drawn, job.size, job.resize_rule).inputs, threads=2):
             if candidate.name in RUNGS:
                 logits = run_on(new_artifact(candidate.data, job.checkpoint, candidate.recipe).network(2), images)
                 rung = judge.rung(candidate.name, logits)
-                sqnr = compare(judge.torch_answers, logits).sqnr_db
+                sqnr = sqnr_db(judge.torch_answers.logits, logits)
                 yield Trial(rung.name, len(drawn), chosen, seed, sqnr, rung.dice_drop_points, rung.hc_shift_mm)
             if candidate.name == RUNGS[-1]:
                 break
