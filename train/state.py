@@ -34,7 +34,7 @@ class Epoch:
         epoch: Its number, from 1.
         loss: Mean loss over its steps.
         seconds: Time it took, validation included.
-        images_per_second: Images of the training part over ``seconds``.
+        images_per_second: Images and frames that it was trained on in the epoch over ``seconds``.
         val_dice: Mean Dice on the validation part; None if there is no such part, like the next two.
         val_hc_absolute_difference_mm: Mean absolute difference of the head circumference; None if none was measured.
         val_hc_refused: Images whose circumference was refused.

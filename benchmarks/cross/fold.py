@@ -130,7 +130,7 @@ class FoldResult(Measured):
         n_train: Number of images trained on.
         n_val: Number of images that the quantization and the limits were chosen on.
         others: Number of frames from elsewhere that were trained on, by kind.
-        pseudo_labels: Number of outlines by networks that were trained on: 0.
+        pseudo_labels: Number of outlines by networks that were trained on: 0 for a fold.
         seconds: Time of the training.
         recipe: ``full_int8``, or ``mixed_int8`` if that was beyond the budget.
         model_sha256: Hash of the artifact.

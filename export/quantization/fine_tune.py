@@ -71,7 +71,7 @@ def fine_tune(model: HeadNet, images: NDArray[np.uint8], epochs: int, seed: int 
                     f"Fine-tuning in simulated int8 diverged: the loss is {losses[-1]} in step {len(losses)} of epoch "
                     f"{epoch + 1}. It is left out."
                 )
-            progress.step(len(batch), losses[-1])
+            progress.step(len(batch), float(np.mean(losses)))
         progress.epoch(float(np.mean(losses)))
     for hook in hooks:
         hook.remove()

@@ -78,7 +78,7 @@ def accuracy(
         and its ``degradation``.
     """
     if exam is None:
-        return {"title": None, "parts": {}}
+        return {"title": None, "limit": None, "parts": {}}
     parts = {}
     for part, names in exam.parts.items():
         own, base = ([scores_of[n] for n in names] for scores_of in (scores, baseline))
