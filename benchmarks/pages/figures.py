@@ -97,8 +97,8 @@ def _times(result: Result, of: LatencyDocument) -> str:
 def _timed(speeds: Sequence[LatencyDocument]) -> str:
     cpus = " and of ".join(f"{of.device.cpu} ({code(instructions_of(of))})" for of in speeds)
     return (
-        "Times as fast as the network of the paper whose strategies this project trains (U-Net with MobileNetV2, "
-        f"256x256, full int8 too), on one thread of {cpus}. "
+        "Speeds are multiples of that of the network whose training this project repeats (a U-Net with MobileNetV2 at "
+        f"256x256, Wang et al. 2023), in full int8 too, on one thread of {cpus}. "
     )
 
 
