@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,6 +69,15 @@ class Climb:
     rungs: tuple[Rung, ...]
     own_hc_difference_mm: float | None = field(default=None, metadata=LEFT_OUT)
     noise_hc_shift_mm: float | None = field(default=None, metadata=LEFT_OUT)
+
+    @property
+    def allowed_hc_shift_mm(self) -> float:
+        """The larger of the budget's two limits for this network; infinite without one."""
+        if self.budget.max_hc_shift_mm is None:
+            return math.inf
+        return max(
+            self.budget.max_hc_shift_mm, (self.budget.max_hc_shift_share or 0) * (self.own_hc_difference_mm or 0)
+        )
 
 
 @dataclass(frozen=True)

@@ -54,14 +54,15 @@ def _budget(ladders: dict[str, LadderDocument]) -> list[Block]:
     )
     blocks: list[Block] = [Heading("Within a budget"), Paragraph(text)]
     for path in filter(Path.is_file, map(shipped_model, SIZES)):
-        blocks += _ladder("as shipped", climbed(json.loads(path.with_suffix(".json").read_text()), None))
+        blocks += ladder_blocks("as shipped", climbed(json.loads(path.with_suffix(".json").read_text()), None))
     for name, document in ladders.items():
         meaning = next((words for start, words in _MEANING.items() if name.startswith(start)), None)
-        blocks += _ladder(f"{meaning} ({code(name)})" if meaning else code(name), document)
+        blocks += ladder_blocks(f"{meaning} ({code(name)})" if meaning else code(name), document)
     return blocks
 
 
-def _ladder(title: str, document: LadderDocument) -> list[Block]:
+def ladder_blocks(title: str, document: LadderDocument) -> list[Block]:
+    """What each way of quantizing a network cost, and which was taken."""
     found = document.quantization
     budget = found.budget
     limits = [
@@ -69,10 +70,9 @@ def _ladder(title: str, document: LadderDocument) -> list[Block]:
         for most, unit in ((budget.max_dice_drop, "points of Dice"), (budget.max_hc_shift_mm, "mm"))
         if most is not None
     ]
-    if found.own_hc_difference_mm is not None and budget.max_hc_shift_share and budget.max_hc_shift_mm is not None:
-        relative = budget.max_hc_shift_share * found.own_hc_difference_mm
-        if relative > budget.max_hc_shift_mm:
-            limits[-1] = f"{relative:.2f} mm ({budget.max_hc_shift_share:.0%} of the network's own difference)"
+    allowed = found.allowed_hc_shift_mm
+    if budget.max_hc_shift_mm is not None and allowed > budget.max_hc_shift_mm:
+        limits[-1] = f"{allowed:.2f} mm ({budget.max_hc_shift_share:.0%} of the network's own difference)"
     rewritten = f" Rewrites: {', '.join(map(code, document.rewrites))}." if document.rewrites else ""
     text = (
         f"Budget: {' and '.join(limits) or 'none'}. {found.n_clear} of {found.n_images} images count.{rewritten} "
@@ -115,8 +115,23 @@ def _end(document: LadderDocument) -> str:
         for name, part in document.accuracy.parts.items()
     ]
     mixed = ", as `mixed_int8`" if document.recipe == "mixed_int8" else ""
-    tested = f" Against float32 on the test parts of the splits: {'; '.join(parts)}." if parts else ""
+    tested = (
+        f" Against float32 on the test parts of the splits: {'; '.join(parts)}. {_on_unseen(document)}" if parts else ""
+    )
     return f"Chosen: {document.quantization.method}{mixed}.{tested}{compared}"
+
+
+def _on_unseen(document: LadderDocument) -> str:
+    """Whether the budget holds on the test parts, too."""
+    found = document.quantization
+    dice, mm = found.budget.max_dice_drop, found.allowed_hc_shift_mm
+    beyond = [
+        code(name.removesuffix("_test"))
+        for name, part in document.accuracy.parts.items()
+        if (dice is not None and -(part.degradation.dice_points or 0.0) > dice)
+        or (part.degradation.hc_absolute_shift_mm or 0.0) > mm
+    ]
+    return f"That is more than the budget on {' and '.join(beyond)}." if beyond else "That is within the budget, too."
 
 
 def _cause(ladders: dict[str, LadderDocument]) -> list[Block]:

@@ -1,0 +1,44 @@
+"""What the page on int8 says of a ladder."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from benchmarks.common.render import to_markdown
+from benchmarks.int8.ladder import LadderDocument, read_ladder
+from benchmarks.pages.int8_accuracy import LADDERS, ladder_blocks
+
+
+@pytest.fixture
+def ladder() -> LadderDocument:
+    """A network that is within its budget, on its test parts too."""
+    return read_ladder(LADDERS / "by-the-notebooks.json")
+
+
+def lost(ladder: LadderDocument, part: str, **changed: float) -> LadderDocument:
+    parts = dict(ladder.accuracy.parts)
+    parts[part] = replace(parts[part], degradation=replace(parts[part].degradation, **changed))
+    return replace(ladder, accuracy=replace(ladder.accuracy, parts=parts))
+
+
+def text(ladder: LadderDocument) -> str:
+    return to_markdown(ladder_blocks("as tried", ladder))
+
+
+def test_it_says_whether_the_budget_holds_on_unseen_images(ladder: LadderDocument) -> None:
+    assert "That is within the budget, too." in text(ladder)
+    assert "That is more than the budget on `paper`." in text(lost(ladder, "paper_test", dice_points=-0.11))
+    assert "That is more than the budget on `grouped`." in text(lost(ladder, "grouped_test", hc_absolute_shift_mm=0.31))
+    assert "That is within the budget, too." in text(lost(ladder, "paper_test", dice_points=+0.2))
+
+
+def test_a_loose_network_has_a_wider_budget_there_too(ladder: LadderDocument) -> None:
+    loose = replace(ladder, quantization=replace(ladder.quantization, own_hc_difference_mm=5.0))
+    page = text(lost(loose, "paper_test", hc_absolute_shift_mm=0.45))
+    assert "0.50 mm (10% of the network's own difference)" in page and "That is within the budget, too." in page
+    no_limit = replace(ladder.quantization.budget, max_dice_drop=None, max_hc_shift_mm=None)
+    free = replace(ladder, quantization=replace(ladder.quantization, budget=no_limit))
+    page = text(lost(free, "paper_test", dice_points=-9.0, hc_absolute_shift_mm=9.0))
+    assert "Budget: none." in page and "That is within the budget, too." in page
