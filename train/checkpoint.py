@@ -53,7 +53,9 @@ class Checkpoint:
     @property
     def trained_on(self) -> dict[str, list[str]]:
         """Names of the images trained on, by data set; also of those that the network it began with was trained on."""
-        data, before = self.info["data"], (self.info.get("started_from") or {}).get("trained_on", {})
+        data, before = self.info.get("data", {}), (self.info.get("started_from") or {}).get("trained_on", {})
+        if "files" not in data:  # of an early version
+            return dict(before)
         return {**before, data["title"]: sorted({*before.get(data["title"], ()), *data["files"]["train"]})}
 
 
