@@ -94,7 +94,7 @@ def test_sizes_have_a_column_of_speed_for_each_kind_of_cpu() -> None:
     assert "| times as fast, `avx2` | times as fast, `avx512_vnni` |" in header
     (large,) = (row for row in rows if row.startswith("| `edge-l` |"))
     assert large.split(" | ")[2:4] == ["7.0", "not measured"]
-    assert "Times as fast: as the paper's network" in text
+    assert "Speeds are multiples of that of the network" in text
 
 
 @pytest.mark.slow
