@@ -225,6 +225,7 @@ def test_images_come_from_one_end_and_results_go_to_the_other(start: Start) -> N
     client = connect(link)
     wait_for(lambda: scanner._readers.all)
     client.send(image(NO_HEAD))
+    wait_for(lambda: [line for line in link.said if "is not used" in line])  # type: ignore[attr-defined]
     scanner._readers.all[0].offer([image().pack()])
     assert client.answer("measured").text["counts"]["received"] == 1
     assert client.notes and "alone" in client.notes[0]
