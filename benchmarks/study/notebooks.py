@@ -110,7 +110,10 @@ def difference_over_seeds(ours: Sequence[TrainingResult], theirs: Sequence[Train
 
 
 def claims_over_seeds(documents: Documents) -> list[Finding]:
-    """Whether the headline's strategy is better than each other that has several seeds in the same setting."""
+    """Whether the headline's strategy is better than each other in the same setting.
+
+    The interval is over images and seeds where both have several seeds, else over images, of runs with the same seed.
+    """
     settings: dict[tuple[object, ...], dict[str, list[TrainingResult]]] = {}
     for run in sorted(documents.values(), key=lambda run: run.run.seed):
         if (study := run.study_run).protocol == PAPER:
@@ -121,11 +124,17 @@ def claims_over_seeds(documents: Documents) -> list[Finding]:
     for strategies in settings.values():
         ours = strategies.pop(HEADLINE, [])
         for strategy, theirs in strategies.items():
+            same = [(mine, other) for mine in ours for other in theirs if mine.run.seed == other.run.seed]
+            if not same:
+                continue
+            claim = f"`{HEADLINE}` is better than `{strategy}`, {size_text(ours[0])}, {ours[0].config.precision}"
             if min(len(ours), len(theirs)) > 1:
-                claim = f"`{HEADLINE}` is better than `{strategy}`, {size_text(ours[0])}, {ours[0].config.precision}"
                 apart = difference_over_seeds(ours, theirs)
                 seeds = f"by seed {_listed(ours)} against {_listed(theirs)}"
-                found.append(Finding(claim, verdict(apart), f"{points(apart)}; {seeds}"))
+            else:
+                apart = difference(*same[0])
+                seeds = f"seed {same[0][0].run.seed} alone, {_listed(same[0][:1])} against {_listed(same[0][1:])}"
+            found.append(Finding(claim, verdict(apart), f"{points(apart)}; {seeds}"))
     return found
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from benchmarks.common.render import Block, Figure, Heading, Paragraph, Table, code
 from benchmarks.common.tables import number
+from benchmarks.pages.results.leak_free import is_leak_free
 from benchmarks.pictures.training_plots import sizes as sizes_picture
 from benchmarks.search.latency import LatencyDocument, Speed
 from benchmarks.search.sizes import RECIPE, instructions_of
@@ -14,7 +15,6 @@ from benchmarks.study.findings import Documents, size_text
 from benchmarks.study.quantized import NetworkLatency, Row, rows
 from benchmarks.study.results import TrainingResult
 from benchmarks.suite.document import Result, SuiteDocument
-from train.protocols import LEAK_FREE
 
 _TEXT = (
     "A freeze strategy changes what is trained, not the network: on a device all of the paper's strategies have the "
@@ -69,7 +69,7 @@ def which_for_a_device(
         shipped: The shipped sizes' results on the split ``grouped``.
         speeds: Their speeds, one document for each kind of CPU.
     """
-    found = [r for r in rows(documents, latencies) if r.recipe == RECIPE and _is_leak_free(documents[r.run])]
+    found = [r for r in rows(documents, latencies) if r.recipe == RECIPE and is_leak_free(documents[r.run])]
     results = [r for r in shipped.results if r.recipe == RECIPE and r.accuracy and r.degradation]
     if not found or not results:
         return []
@@ -110,10 +110,6 @@ def which_for_a_device(
 
 def _names(found: Sequence[Row | Result]) -> str:
     return ", ".join(code(str(one.strategy)) for one in found)
-
-
-def _is_leak_free(run: TrainingResult) -> bool:
-    return run.study_run.protocol == LEAK_FREE and run.run.seed == 0
 
 
 def _is_unit(run: TrainingResult) -> bool:

@@ -8,10 +8,13 @@ from benchmarks.common.device import cpu_text
 from benchmarks.common.render import Block, Figure, Heading, Paragraph, Table, code
 from benchmarks.common.scores import summary_of
 from benchmarks.common.tables import interval, mean, number
-from benchmarks.pages.results.scores import OWN, label, label_code, own, shipped_epochs, trained_on
+from benchmarks.pages.results.scores import OWN, label, label_code, own, shipped_epochs, trained_on, verdicts
 from benchmarks.pictures import training_plots
-from benchmarks.study.findings import Documents
+from benchmarks.study.findings import Documents, Finding, points, verdict
+from benchmarks.study.notebooks import difference_over_seeds
 from benchmarks.study.quantized import Row, rows
+from benchmarks.study.results import TrainingResult
+from benchmarks.study.runs import TORCHVISION
 from benchmarks.suite.columns import shipped_manifest
 from benchmarks.suite.document import SuiteDocument
 from edge_runtime.common.cli import counted
@@ -20,7 +23,7 @@ from train.protocols import LEAK_FREE
 
 def leak_free(documents: Documents) -> list[Block]:
     """The strategies in the leak-free setting, with seed 0."""
-    runs = [d for d in documents.values() if d.study_run.protocol == LEAK_FREE and d.run.seed == 0]
+    runs = [d for d in documents.values() if is_leak_free(d)]
     if not runs:
         return []
     runs.sort(key=lambda run: -(run.scores.dice.mean or 0))
@@ -61,24 +64,42 @@ def leak_free(documents: Documents) -> list[Block]:
     ]  # fmt: skip
 
 
+def is_leak_free(run: TrainingResult) -> bool:
+    """Whether it is a strategy's run in the leak-free setting that the page shows: with seed 0, nothing changed."""
+    return run.study_run.protocol == LEAK_FREE and run.run.seed == 0 and run.run.change is None
+
+
 def seeds(documents: Documents) -> list[Block]:
-    """How much the seed changes."""
+    """How much the seed changes, and whether our small network is better from the weights that the paper took."""
     rows, used = [], []
-    for strategy in ("decoder-all", "edge"):
-        runs = [d for d in documents.values() if (d.study_run.protocol, d.run.strategy) == (LEAK_FREE, strategy)]
+    wanted = ("decoder-all", None), ("edge", None), ("edge", TORCHVISION)
+    found = {one: _with_each_seed(documents, *one) for one in wanted}
+    for (strategy, change), runs in found.items():
         if len(runs) < 2:
             continue
         used += runs
         dice = [100 * run.scores.dice.mean for run in runs if run.scores.dice.mean is not None]
         adf = [v for run in runs if (v := run.scores.hc_absolute_difference_mm.mean) is not None]
-        rows.append(
-            [label_code(strategy, runs[0]), str(len(runs)), _listed(dice), _mean_sd(dice), _listed(adf), _mean_sd(adf)]
-        )
+        name = label_code(strategy, runs[0]) + (", torchvision's weights" if change else "")
+        rows.append([name, str(len(runs)), _listed(dice), _mean_sd(dice), _listed(adf), _mean_sd(adf)])
     if not rows:
         return []
     header = ("strategy", "seeds", "Dice (%)", "mean and SD", "ADF (mm)", "mean and SD")
     text = f"The same runs with other seeds, in the leak-free setting. {trained_on(used)}"
-    return [Heading("Seeds"), Paragraph(text), Table(header, rows)]
+    blocks: list[Block] = [Heading("Seeds"), Paragraph(text), Table(header, rows)]
+    ours, theirs = found["edge", TORCHVISION], found["edge", None]
+    if ours and theirs:
+        apart = difference_over_seeds(ours, theirs)
+        claim = "torchvision's weights are better for `edge` than tonylins'"
+        blocks.append(verdicts([Finding(claim, verdict(apart), points(apart))]))
+    return blocks
+
+
+def _with_each_seed(documents: Documents, strategy: str, change: str | None) -> list[TrainingResult]:
+    """A strategy's runs in the leak-free setting, by seed."""
+    wanted = LEAK_FREE, strategy, change
+    runs = [d for d in documents.values() if (d.study_run.protocol, d.run.strategy, d.run.change) == wanted]
+    return sorted(runs, key=lambda run: run.run.seed)
 
 
 def _listed(values: Sequence[float]) -> str:

@@ -105,11 +105,11 @@ def _claims(documents: Documents) -> list[Block]:
     if not (found := claims_over_seeds(documents)):
         return []
     text = (
-        "Strategies with several seeds. The difference of Dice is taken image by image at the end of training and "
-        "averaged over seeds; its 95% interval is by bootstrap over images and seeds, so it holds for other trainings, "
-        "too. With three seeds it is rough, and rather too narrow."
+        "The difference of Dice is taken image by image at the end of training and averaged over seeds; its 95% "
+        "interval is by bootstrap over images and seeds, so it holds for other trainings, too. With three seeds it is "
+        "rough, and rather too narrow. Where a strategy has one seed, the interval is over images alone."
     )
-    return [Heading("The paper's claims, over seeds", 3), Paragraph(text), verdicts(found)]
+    return [Heading("The paper's claims, anew", 3), Paragraph(text), verdicts(found)]
 
 
 def _changes(documents: Documents) -> list[Block]:
