@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
             checked_out(_picture(args, size), args.overwrite, "--worst")
     folds = all_folds(sizes)
     all_done = bool(args.table or args.worst) or run_folds(args, folds)
-    done = read_done(folds, args.results)
+    done = read_done(args.results, folds)
     by_size = {size: some for size in SCHEDULES if (some := [result for fold, result in done if fold.size == size])}
     for size, results in by_size.items():
         say(size_table(results))

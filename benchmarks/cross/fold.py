@@ -171,14 +171,14 @@ def read_fold(path: Path) -> FoldResult:
     return read_record(path, FoldResult, SCHEMA_VERSION, "python -m benchmarks cross")
 
 
-def run_fold(fold: Fold, data: str, folder: Path, epochs: int | None, threads: int) -> FoldResult:
+def run_fold(fold: Fold, epochs: int | None, data: str, folder: Path, threads: int) -> FoldResult:
     """Train, export, derive limits and score. Goes on with an interrupted training, and keeps what is done.
 
     Args:
         fold: What to do.
+        epochs: Epochs in place of the schedule's; None for these.
         data: Folder of the images.
         folder: For the checkpoint and the artifact.
-        epochs: Epochs in place of the schedule's; None for these.
         threads: CPU threads.
 
     Raises:

@@ -7,13 +7,11 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from benchmarks.common.stage import LOG
 from benchmarks.cross.fold import Fold, FoldResult, read_fold, run_fold
-from benchmarks.trainings.arguments import read_places
-from benchmarks.trainings.jobs import Job, result_path, run_jobs
+from benchmarks.trainings.arguments import read_trainings
+from benchmarks.trainings.jobs import result_path
 from edge_runtime.common.cli import counted, say
 from edge_runtime.common.optional import require
-from train.data.hc18 import find_data
 
 
 def run_folds(args: argparse.Namespace, folds: Sequence[Fold]) -> bool:
@@ -30,19 +28,11 @@ def run_folds(args: argparse.Namespace, folds: Sequence[Fold]) -> bool:
         UsageError: Shortened results would be written beside the committed ones.
     """
     require("torch")
-    dataset = find_data(args.data)
-    places = read_places(args, shortened=bool(args.epochs) or dataset.is_phantom)
-    say(f"data: {dataset.summary}")
-    data, runs = str(dataset.root.resolve()), args.runs.resolve()
-
-    def job(fold: Fold) -> Job:
-        folder, asked = runs / fold.name, {"epochs": args.epochs or fold.epochs, "data": dataset.title}
-        return Job(fold.name, folder / LOG, partial(run_fold, fold, data, folder, args.epochs), _told, asked)
-
-    return run_jobs([job(fold) for fold in folds], places)
+    trainings = read_trainings(args)
+    return trainings.do([trainings.job(f.name, f.epochs, partial(run_fold, f, args.epochs), _told) for f in folds])
 
 
-def read_done(folds: Sequence[Fold], results: Path) -> list[tuple[Fold, FoldResult]]:
+def read_done(results: Path, folds: Sequence[Fold]) -> list[tuple[Fold, FoldResult]]:
     """The folds that have a result, with it; that there is none is said."""
     paths = {fold: result_path(fold.name, results) for fold in folds}
     done = [(fold, read_fold(path)) for fold, path in paths.items() if path.exists()]

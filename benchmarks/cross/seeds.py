@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
         read_pseudo_labels(PSEUDO_LABELS, find_data(args.data).root)  # it says which images are missing
     folds = [Fold(size, WHOLE, seed) for seed in sorted(set(args.seeds)) for size in sizes]
     all_done = args.table or run_folds(args, folds)
-    if results := read_done(folds, args.results):
+    if results := read_done(args.results, folds):
         say(seed_table(results))
     return 0 if all_done else 1
 

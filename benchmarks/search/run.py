@@ -12,13 +12,11 @@ from pathlib import Path
 from benchmarks.common.stage import LOG, call_stage
 from benchmarks.common.tables import number
 from benchmarks.search.trial import Trial, TrialResult, read_trial, run_trial
-from benchmarks.trainings.arguments import read_places
-from benchmarks.trainings.jobs import Job, run_jobs
+from benchmarks.trainings.arguments import read_trainings
 from edge_runtime.common.cli import run_command
 from edge_runtime.common.files import write_json
 from edge_runtime.common.optional import require
 from edge_runtime.common.record import from_json, to_json
-from train.data.hc18 import find_data
 
 TRIAL, RESULT = "trial.json", "result.json"
 
@@ -37,17 +35,10 @@ def run_trials(args: argparse.Namespace, trials: Sequence[Trial]) -> bool:
         UsageError: Shortened trials would be written beside the committed ones.
     """
     require("torch")
-    dataset = find_data(args.data)
-    places = read_places(args, shortened=bool(args.epochs) or dataset.is_phantom)
-    data, runs = str(dataset.root.resolve()), args.runs.resolve()
+    trainings = read_trainings(args)
     if args.epochs:
         trials = [replace(trial, settings={**trial.settings, "epochs": args.epochs}) for trial in trials]
-
-    def job(trial: Trial) -> Job:
-        folder, asked = runs / trial.name, {"epochs": trial.config.epochs, "data": dataset.title}
-        return Job(trial.name, folder / LOG, partial(_do, trial, data, folder), _summary, asked)
-
-    return run_jobs([job(trial) for trial in trials], places)
+    return trainings.do([trainings.job(t.name, t.config.epochs, partial(_do, t), _summary) for t in trials])
 
 
 def _do(trial: Trial, data: str, folder: Path, cores: int) -> TrialResult:

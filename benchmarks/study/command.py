@@ -13,8 +13,8 @@ from benchmarks.common.device import this_device
 from benchmarks.common.stage import LOG, call_stage
 from benchmarks.study.results import SCHEMA_VERSION, TRAINING, TrainingResult
 from benchmarks.study.runs import RUNS, StudyRun, get_run
-from benchmarks.trainings.arguments import add_trainings, read_places
-from benchmarks.trainings.jobs import Job, result_path, run_jobs
+from benchmarks.trainings.arguments import add_trainings, read_trainings
+from benchmarks.trainings.jobs import result_path
 from edge_runtime.common.arguments import at_least
 from edge_runtime.common.cli import say
 from edge_runtime.common.record import from_json, to_json
@@ -35,19 +35,11 @@ def run(args: argparse.Namespace) -> int:
             done = result_path(each.name, args.results).exists()
             say(f"{'done' if done else 'open'}  {each.name:<32} {each.command}")
         return 0
-    dataset = find_data(args.data)
-    places = read_places(args, shortened=bool(args.epochs or args.limit) or dataset.is_phantom)
-    say(f"data: {dataset.summary}")
-    data, runs = str(dataset.root.resolve()), args.runs.resolve()
-    options = {"--epochs": args.epochs, "--limit": args.limit, "--device": args.device, "--data": data}
+    trainings = read_trainings(args)
+    options = {"--epochs": args.epochs, "--limit": args.limit, "--device": args.device}
     extra = [word for name, value in options.items() if value for word in (name, str(value))]
-
-    def job(each: StudyRun) -> Job:
-        folder = runs / each.name
-        asked = {"epochs": args.epochs or each.epochs, "data": dataset.title, "limit": args.limit}
-        return Job(each.name, folder / LOG, partial(_do, each, data, folder, extra), _summary, asked)
-
-    return 0 if run_jobs([job(each) for each in chosen], places) else 1
+    jobs = [trainings.job(each.name, each.epochs, partial(_do, each, extra), _summary) for each in chosen]
+    return 0 if trainings.do(jobs) else 1
 
 
 def _chosen(args: argparse.Namespace) -> list[StudyRun]:
@@ -69,9 +61,9 @@ def _chosen(args: argparse.Namespace) -> list[StudyRun]:
     return found
 
 
-def _do(each: StudyRun, data: str, folder: Path, extra: list[str], threads: int) -> TrainingResult:
+def _do(each: StudyRun, extra: list[str], data: str, folder: Path, threads: int) -> TrainingResult:
     checkpoint, log = folder / each.strategy, folder / LOG
-    call_stage(["train", *each.arguments, *extra, "--out", str(folder), "--resume"], log, threads)
+    call_stage(["train", *each.arguments, *extra, "--data", data, "--out", str(folder), "--resume"], log, threads)
     exports = None
     if each.exported:
         artifacts = ["--out", str(folder / "artifacts"), "--json", *PLAIN]

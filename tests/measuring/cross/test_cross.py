@@ -125,7 +125,7 @@ def test_the_table_and_the_worst_images(run_here: Run, done: Path, phantoms: Pat
 def test_another_schedule_does_not_go_on_with_a_trained_network(done: Path, phantoms: Path) -> None:
     with pytest.MonkeyPatch.context() as patch, pytest.raises(FetalHeadError, match="epochs: 1, now 5"):
         patch.setattr(fold, "call_stage", here)
-        fold.run_fold(Fold("edge-s", "cross-2"), str(phantoms), done / "runs" / "edge-s-cross-2", 5, 1)
+        fold.run_fold(Fold("edge-s", "cross-2"), 5, str(phantoms), done / "runs" / "edge-s-cross-2", 1)
 
 
 @pytest.fixture(scope="module")

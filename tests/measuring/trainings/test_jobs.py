@@ -112,16 +112,9 @@ def test_the_search_is_done_on_a_cluster_too(short_tmp: Path, run: Run, phantom:
     assert len(read_trial(tmp_path / "results" / "lean-16-96x144.json").losses or ()) == 1
 
 
-@pytest.mark.parametrize(
-    ("module", "command"),
-    [
-        ("benchmarks.study.command", ("study", RUNS[0])),
-        ("benchmarks.search.run", ("levers", "base")),
-        ("benchmarks.cross.run", ("cross", "edge-s")),
-    ],
-)
+@pytest.mark.parametrize("command", [("study", RUNS[0]), ("levers", "base"), ("cross", "edge-s")])
 def test_work_can_be_sent_to_a_node(
-    module: str, command: tuple[str, ...], phantom: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    command: tuple[str, ...], phantom: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent: list[Job] = []
 
@@ -129,7 +122,7 @@ def test_work_can_be_sent_to_a_node(
         sent.extend(jobs)
         return True
 
-    monkeypatch.setattr(f"{module}.run_jobs", keep)
+    monkeypatch.setattr("benchmarks.trainings.arguments.run_jobs", keep)
     places = ("--runs", tmp_path / "runs", "--results", tmp_path / "results", "--data", phantom, "--epochs", 1)
     main([*command, *map(str, places)])
     assert sent and all(isinstance(pickle.loads(pickle.dumps(job.work)), partial) for job in sent)
