@@ -50,15 +50,46 @@ def _budget(ladders: dict[str, LadderDocument]) -> list[Block]:
         "calibration (the same in the tables of our first reading). An image "
         "counts only if the network in torch is sure of nearly every pixel of it. Layers stay in float32 in stretches "
         "of four, those whose rounding costs most first; the tables without a date are older, and there single layers "
-        "stayed. A positive drop of Dice is a loss."
+        "stayed. A positive drop of Dice is a loss. The first table has a row for each network, the test part of the "
+        "split that it was trained on included."
     )
-    blocks: list[Block] = [Heading("Within a budget"), Paragraph(text)]
-    for path in filter(Path.is_file, map(shipped_model, SIZES)):
-        blocks += ladder_blocks("as shipped", climbed(json.loads(path.with_suffix(".json").read_text()), None))
+    shipped = [
+        ("as shipped", climbed(json.loads(path.with_suffix(".json").read_text()), None))
+        for path in filter(Path.is_file, map(shipped_model, SIZES))
+    ]
+    others = []
     for name, document in ladders.items():
         meaning = next((words for start, words in _MEANING.items() if name.startswith(start)), None)
-        blocks += ladder_blocks(f"{meaning} ({code(name)})" if meaning else code(name), document)
+        others.append((f"{meaning} ({code(name)})" if meaning else code(name), document))
+    today = [document for _, document in shipped] + [document for _, document in others if document.date]
+    blocks: list[Block] = [Heading("Within a budget"), Paragraph(text), at_a_glance(today)]
+    for title, document in (*shipped, *others):
+        blocks += ladder_blocks(title, document)
     return blocks
+
+
+def at_a_glance(documents: Sequence[LadderDocument]) -> Table:
+    """What became of each network in one row."""
+    rows = []
+    for document in documents:
+        full = [rung for rung in document.quantization.rungs if "in float32" not in rung.name]
+        best = min((mm for rung in full if (mm := rung.hc_shift_mm) is not None), default=None)
+        tested = document.accuracy.parts.get(f"{document.split}_test")
+        lost = tested.degradation if tested and not document.refused else None
+        rows.append([
+            f"{code(document.strategy)} at {size_text(document.size)}",
+            number(document.quantization.allowed_hc_shift_mm, 2),
+            number(best, 3),
+            "refused" if document.refused else document.quantization.method,
+            number(document.quantization.rungs[-1].hc_shift_mm, 3) if not document.refused else "-",
+            number(lost.hc_absolute_shift_mm, 3) if lost else "-",
+            number(lost.dice_points, 3, sign=True) if lost else "-",
+        ])  # fmt: skip
+    header = (
+        "network", "allowed HC shift (mm)", "best full int8 (mm)", "written as", "HC shift (mm)",
+        "on its test part (mm)", "change of Dice there (points)",
+    )  # fmt: skip
+    return Table(header, rows)
 
 
 def ladder_blocks(title: str, document: LadderDocument) -> list[Block]:

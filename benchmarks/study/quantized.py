@@ -12,12 +12,11 @@ from benchmarks.study.exports import Export, PartScores
 from benchmarks.study.findings import Documents
 from benchmarks.study.results import TrainingResult
 from benchmarks.suite.document import SuiteDocument, load_document
+from export.recipes import RECIPES
 from train.strategies import STRATEGIES, get_strategy
 
 LATENCY = RESULTS / "latency"
 """Result files of ``python -m benchmarks run`` over the study's artifacts, each one paired run."""
-
-RECIPES = ("float32", "float16", "dynamic_int8", "full_int8")
 
 
 @dataclass(frozen=True)
@@ -124,7 +123,7 @@ def rows(documents: Documents, latencies: Sequence[SuiteDocument]) -> list[Row]:
     found = []
     for run in sorted(documents.values(), key=lambda d: (d.study_run.protocol, _rank(d), d.name)):
         exports = {export.recipe: export for export in run.exports or ()}
-        base = exports.get(RECIPES[0])
+        base = exports.get("float32")
         if base is not None:
             found += [_row(run, exports[r], base.scores, latencies) for r in RECIPES if r in exports]
     return found

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.common.render import to_markdown
 from benchmarks.int8.ladder import LadderDocument, read_ladder
-from benchmarks.pages.int8_accuracy import LADDERS, ladder_blocks
+from benchmarks.pages.int8_accuracy import LADDERS, at_a_glance, ladder_blocks
 
 
 @pytest.fixture
@@ -42,3 +42,14 @@ def test_a_loose_network_has_a_wider_budget_there_too(ladder: LadderDocument) ->
     free = replace(ladder, quantization=replace(ladder.quantization, budget=no_limit))
     page = text(lost(free, "paper_test", dice_points=-9.0, hc_absolute_shift_mm=9.0))
     assert "Budget: none." in page and "That is within the budget, too." in page
+
+
+def test_a_row_says_what_became_of_a_network(ladder: LadderDocument) -> None:
+    found = at_a_glance([ladder])
+    row = dict(zip(found.header, found.rows[0], strict=True))
+    full = [rung.hc_shift_mm for rung in ladder.quantization.rungs if "in float32" not in rung.name]
+    assert row["network"] == "`decoder-all` at 256x256" and row["best full int8 (mm)"] == f"{min(full):.3f}"
+    assert row["written as"] == ladder.quantization.method == "16 layers in float32"
+    assert row["on its test part (mm)"] == f"{ladder.accuracy.parts['paper_test'].degradation.hc_absolute_shift_mm:.3f}"
+    (refused,) = at_a_glance([replace(ladder, refused="too much")]).rows
+    assert refused[3:] == ["refused", "-", "-", "-"]
