@@ -168,6 +168,7 @@ def test_the_figures_at_the_end_have_intervals_over_seeds_too() -> None:
     page = to_markdown(by_the_notebooks(results))
     assert "| 512x512 | 1 | 9" in page and "| 256x256 | 2 | 9" in page
     assert "Image by image, 512x512 minus 256x256 is -" in page
+    assert "The paper's figures are above all three intervals at 512x512; " in page
     del results[names[1]], results[names[2]]
     assert "Image by image" not in to_markdown(by_the_notebooks(results))
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from statistics import mean, mode, stdev
 
 from benchmarks.common.render import Block, Heading, Paragraph, Table, code
+from benchmarks.common.scores import Summary
 from benchmarks.common.tables import interval
 from benchmarks.pages.results.scores import OWN, goal_text, joined, own, trained_on, verdicts
 from benchmarks.study.findings import Documents, arithmetic, points, size_text
@@ -89,16 +90,30 @@ def _how_sure(large: Sequence[TrainingResult], small: Sequence[TrainingResult]) 
         f"by bootstrap over images and seeds. The paper's notebook tests once, too: {joined(AT_THE_END)}, of 200 other "
         "images."
     )
-    sizes = [runs for runs in (large, small) if runs]
+    sizes = [(runs, pooled_over_seeds(runs)) for runs in (large, small) if runs]
     rows = [
-        [size_text(runs[0]), str(len(runs)), *(interval(figure, 2) for figure in pooled_over_seeds(runs))]
-        for runs in sizes
+        [size_text(runs[0]), str(len(runs)), *(interval(figure, 2) for figure in figures)] for runs, figures in sizes
     ]
     blocks: list[Block] = [Paragraph(text), Table(("input", "seeds", "PA (%)", "Dice (%)", "mIoU (%)"), rows)]
+    where = "; ".join(f"{_sides(figures)} at {size_text(runs[0])}" for runs, figures in sizes)
+    text = f"The paper's figures are {where}. They are of one training and 200 images, so about as uncertain as ours."
+    blocks.append(Paragraph(text))
     if len(sizes) > 1:
         apart = points(difference_over_seeds(large, small)) + arithmetic(*large, *small)
         blocks.append(Paragraph(f"Image by image, {size_text(large[0])} minus {size_text(small[0])} is {apart}."))
     return blocks
+
+
+def _sides(figures: Sequence[Summary]) -> str:
+    """On which side of our intervals the paper's figures at the end are."""
+    sides = [
+        "above" if theirs > (ours.ci95_high or 0) else "below" if theirs < (ours.ci95_low or 0) else "within"
+        for theirs, ours in zip(AT_THE_END, figures, strict=True)
+    ]
+    if len(set(sides)) == 1:
+        return f"{sides[0]} all three intervals"
+    named = zip(("PA", "Dice", "mIoU"), sides, strict=True)
+    return ", ".join(f"{side} that of {name}" for name, side in named)
 
 
 def _claims(documents: Documents) -> list[Block]:
