@@ -24,13 +24,17 @@ class Rung:
         name: Its name; see :mod:`export.quantization.ladder`.
         dice_drop_points: Mean Dice of torch minus its own, in points of 100; None if no mask could be compared.
         hc_shift_mm: Mean absolute change of the head circumference, in mm; None likewise.
-        holds: Whether both are within the budget.
+        holds: Whether both are within the budget; where there are upper limits, whether these are.
+        dice_drop_at_most: Upper limit of the drop; None if no mask could be compared, and in older documents.
+        hc_shift_at_most_mm: Upper limit of the change, likewise.
     """
 
     name: str
     dice_drop_points: float | None
     hc_shift_mm: float | None
     holds: bool
+    dice_drop_at_most: float | None = field(default=None, metadata=LEFT_OUT)
+    hc_shift_at_most_mm: float | None = field(default=None, metadata=LEFT_OUT)
 
 
 @dataclass(frozen=True)

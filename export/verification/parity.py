@@ -13,6 +13,7 @@ must meet the tolerance of float32.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -119,17 +120,13 @@ def compare(torch_answers: TorchAnswers, logits: NDArray[np.float32]) -> Parity:
         torch_answers: Torch's answers.
         logits: The artifact's logits on the same images, float32 (N, h, w).
     """
-    samples, clear = torch_answers.images.samples, torch_answers.clear
+    clear = torch_answers.clear
     difference = np.abs(logits.astype(np.float64) - torch_answers.logits)
     heads = _heads(logits, torch_answers.images)
     dice = np.array([overlap(b.mask, a.mask)[0] for a, b in zip(torch_answers.heads, heads, strict=True)])
-    shifts = [
-        abs(_hc_mm(b, sample) - _hc_mm(a, sample))
-        for a, b, sample, is_clear in zip(torch_answers.heads, heads, samples, clear, strict=True)
-        if is_clear
-    ]
+    shifts = _shifts_mm(torch_answers, heads)
     return Parity(
-        n_images=len(samples),
+        n_images=len(heads),
         n_clear=int(clear.sum()),
         max_logit_difference=float(difference.max()),
         mean_logit_difference=float(difference.mean()),
@@ -140,6 +137,16 @@ def compare(torch_answers: TorchAnswers, logits: NDArray[np.float32]) -> Parity:
         hc_shift_mean_mm=float(np.mean(shifts)) if shifts else None,
         hc_shift_max_mm=max(shifts) if shifts else None,
     )
+
+
+def hc_shifts_mm(torch_answers: TorchAnswers, logits: NDArray[np.float32]) -> list[float]:
+    """How far an artifact moves the head circumference of each clear image, in mm; the arguments of :func:`compare`."""
+    return _shifts_mm(torch_answers, _heads(logits, torch_answers.images))
+
+
+def _shifts_mm(torch_answers: TorchAnswers, heads: Sequence[Head]) -> list[float]:
+    asked = zip(torch_answers.heads, heads, torch_answers.images.samples, torch_answers.clear, strict=True)
+    return [abs(_hc_mm(b, sample) - _hc_mm(a, sample)) for a, b, sample, clear in asked if clear]
 
 
 def noise_shift_mm(predict: Predict, torch_answers: TorchAnswers, seed: int = 0) -> float | None:

@@ -6,10 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from edge_runtime.errors import ModelError, UsageError
-from export.quantization.ladder import candidates
+from export.quantization.ladder import at_most, candidates
 from export.quantization.ranges import choose, observe
 from export.quantization.settings import Settings
 from export.recipes import Budget
@@ -51,7 +52,8 @@ def test_a_spoiled_network_is_brought_within_its_budget(run_here: Run, hc18: Pat
     assert [r["name"] for r in rungs] == ["min-max", "percentile", "least-squares", "equalized"]
     assert [r["holds"] for r in rungs] == [False, False, False, True]
     assert rungs[0]["dice_drop_points"] > 50 > 0.1 >= rungs[-1]["dice_drop_points"]
-    assert rungs[-1]["hc_shift_mm"] <= 0.3 == quantization["budget"]["max_hc_shift_mm"]
+    assert rungs[-1]["hc_shift_mm"] < rungs[-1]["hc_shift_at_most_mm"] <= 0.3
+    assert quantization["budget"]["max_hc_shift_mm"] == 0.3
     assert 1 < quantization["own_hc_difference_mm"] < 2.5 and quantization["budget"]["max_hc_shift_share"] == 0.1
     assert quantization["method"] == "equalized" and quantization["n_clear"] <= quantization["n_images"] == 82
     assert (
@@ -65,7 +67,6 @@ def test_where_no_rung_holds_nothing_is_written_and_the_table_says_why(
     run_here: Run, hc18: Path, tmp_path: Path
 ) -> None:
     folder = spoil(tmp_path)
-    # reading patches first, two ways lose the same to the last digits, and another is the best
     code, document, text = export(
         run_here, folder, hc18, "--max-hc-shift-mm", 0, "--max-hc-shift-share", 0, "--rewrite", "none"
     )
@@ -74,7 +75,9 @@ def test_where_no_rung_holds_nothing_is_written_and_the_table_says_why(
     (failure,) = document["failures"]
     assert "edge-l-full_int8 costs more than its budget" in failure["error"]
     quantization = failure["manifest"]["quantization"]
-    assert quantization["method"].startswith("bias-corrected") and failure["manifest"]["recipe"] == "full_int8"
+    full = [rung for rung in quantization["rungs"] if "in float32" not in rung["name"]]
+    assert quantization["method"] == min(full, key=lambda rung: rung["hc_shift_at_most_mm"])["name"]
+    assert failure["manifest"]["recipe"] == "full_int8"
     names = [rung["name"] for rung in quantization["rungs"]]
     assert names[4:10] == [
         "bias-corrected",
@@ -121,3 +124,12 @@ def test_a_loose_network_may_lose_a_tenth_of_its_own_error() -> None:
 def test_an_impossible_budget_is_refused(value: float) -> None:
     with pytest.raises(UsageError, match="--max-hc-shift-mm is"):
         Budget(max_hc_shift_mm=value)
+
+
+def test_the_upper_limit_of_a_mean_holds_in_nineteen_of_twenty_samples() -> None:
+    rng = np.random.default_rng(0)
+    samples = rng.exponential(0.25, (2000, 100))  # as absolute shifts are spread: none below 0, few far above
+    held = np.mean([at_most(sample.tolist()) >= 0.25 for sample in samples])
+    assert 0.91 < held < 0.97
+    assert at_most([0.3]) == 0.3 and at_most([0.2, 0.2]) == pytest.approx(0.2)
+    assert at_most([0.1, 0.3]) == pytest.approx(0.2 + 1.645 * 0.1)
