@@ -9,6 +9,7 @@ import pytest
 from benchmarks.common.render import to_markdown
 from benchmarks.int8.ladder import LadderDocument, read_ladder
 from benchmarks.pages.int8_accuracy import LADDERS, at_a_glance, ladder_blocks
+from tests.helpers.places import ROOT
 
 
 @pytest.fixture
@@ -53,3 +54,12 @@ def test_a_row_says_what_became_of_a_network(ladder: LadderDocument) -> None:
     assert row["on its test part (mm)"] == f"{ladder.accuracy.parts['paper_test'].degradation.hc_absolute_shift_mm:.3f}"
     (refused,) = at_a_glance([replace(ladder, refused="too much")]).rows
     assert refused[3:] == ["refused", "-", "-", "-"]
+
+
+def test_the_page_on_results_says_which_of_the_papers_networks_fit_full_int8() -> None:
+    by_the_notebooks = [read_ladder(path) for path in LADDERS.glob("by-the-notebooks*.json")]
+    fit = [d.strategy for d in by_the_notebooks if d.recipe == "full_int8" and not d.refused]
+    assert (
+        fit == ["full"]
+        and "in which `full` alone fits its budget in full int8" in (ROOT / "docs/results.md").read_text()
+    )
