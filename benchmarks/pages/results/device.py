@@ -21,8 +21,8 @@ _TEXT = (
     "same size and take the same time. So a strategy buys nothing there. What it buys is accuracy for a given "
     "training: with few images, training the decoder is better than training the encoder (see the set sizes above); "
     "with all images, training everything is better in the leak-free setting (by the notebooks, one seed does not "
-    "decide it); and a frozen encoder trains somewhat faster (see below). int8 costs least where nothing is frozen: see "
-    "the last column, and `docs/int8.md` for the paper's setting, in which `full` alone fits its budget in full int8. "
+    "decide it); and a frozen encoder trains somewhat faster (see below). int8 costs least where nothing is frozen: "
+    "see the last column, and `docs/int8.md` for the paper's setting, in which `full` alone fits its budget in full int8. "
     "Only another network is faster."
 )
 _TABLE = (
