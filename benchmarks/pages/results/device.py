@@ -22,8 +22,8 @@ _TEXT = (
     "training: with few images, training the decoder is better than training the encoder (see the set sizes above); "
     "with all images, training everything is better in the leak-free setting (by the notebooks, one seed does not "
     "decide it); and a frozen encoder trains somewhat faster (see below). int8 costs least where nothing is frozen: "
-    "see the last column, and `docs/int8.md` for the paper's setting, in which `full` alone fits its budget in full int8. "
-    "Only another network is faster."
+    "see the last column, and `docs/int8.md` for the paper's setting, in which `full` alone fits its budget in full "
+    "int8. Only another network is faster."
 )
 _TABLE = (
     "All rows are in full int8 and judged on the same {n} images of exams that no network was trained on. {trained} "
