@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import threading
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.artifact.manifest import Manifest, TensorSpec
+from edge_runtime.common.optional import import_or_stop
 from edge_runtime.common.stderr import without_remarks
 from edge_runtime.errors import FetalHeadError, ModelError
 from edge_runtime.frame.preprocess import to_unit
@@ -51,7 +51,7 @@ def load_backend(name: str | None = None) -> tuple[str, Any]:
             )
             continue
         try:
-            return candidate, importlib.import_module(BACKENDS[candidate])
+            return candidate, import_or_stop(BACKENDS[candidate])
         except ImportError as error:
             failures.append(f"{candidate}: {error}")
     import platform  # here, because it is slow to import

@@ -50,7 +50,7 @@ def require(module: str) -> Any:
         FetalHeadError: The package is not installed. The message says what to install.
     """
     try:
-        return importlib.import_module(module)
+        return import_or_stop(module)
     except ImportError as error:
         top = module.split(".")[0]
         package, extra = PACKAGES.get(top, (top, None))
@@ -60,3 +60,23 @@ def require(module: str) -> Any:
         raise FetalHeadError(
             f"This needs the package '{package}', which cannot be imported ({error}). Install it with: {install}"
         ) from error
+
+
+def import_or_stop(module: str) -> Any:
+    """Import a module; Ctrl-C and a termination end the program as they do elsewhere.
+
+    Modules in C++ by pybind11 report a KeyboardInterrupt or SystemExit while they start as an ImportError, and cannot
+    be imported again.
+
+    Raises:
+        ImportError: It is not installed, or it cannot start.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        reason: BaseException | None = error
+        while isinstance(reason, Exception):
+            reason = reason.__cause__ or reason.__context__
+        if reason is not None:
+            raise reason from None
+        raise

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from edge_runtime import FetalHeadError, InputError, Segmenter, UsageError, stream
-from edge_runtime.artifact.network import load_backend
+from edge_runtime.artifact.network import BACKENDS, load_backend
+from edge_runtime.common.optional import require
 from edge_runtime.head.ellipse import Ellipse
 from tests.helpers.tiny_model import make_artifact
 from train.data.phantom import make_phantom
@@ -209,6 +210,21 @@ def test_litert_comes_first_tflite_runtime_second_and_neither_is_an_error(monkey
     assert f"This is Python {platform.python_version()} on {platform.system()} {platform.machine()}." in str(
         error.value
     )
+
+
+@pytest.mark.parametrize("stopped", [KeyboardInterrupt(), SystemExit(143)])
+def test_a_stop_while_an_interpreter_starts_is_not_taken_for_a_missing_one(
+    stopped: BaseException, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = f"starts_{type(stopped).__name__}"
+    (tmp_path / f"{module}.py").write_text(
+        f"try:\n    raise {stopped!r}\nexcept BaseException as stop:\n    raise ImportError('as pybind11 does') from stop\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(BACKENDS, "ai-edge-litert", module)
+    for load in (load_backend, lambda: require(module)):
+        with pytest.raises(type(stopped)):
+            load()
 
 
 def test_tflite_runtime_is_not_started_with_a_numpy_it_was_not_built_for(monkeypatch: pytest.MonkeyPatch) -> None:
