@@ -218,7 +218,8 @@ def test_a_stop_while_an_interpreter_starts_is_not_taken_for_a_missing_one(
 ) -> None:
     module = f"starts_{type(stopped).__name__}"
     (tmp_path / f"{module}.py").write_text(
-        f"try:\n    raise {stopped!r}\nexcept BaseException as stop:\n    raise ImportError('as pybind11 does') from stop\n"
+        f"try:\n    raise {stopped!r}\n"
+        "except BaseException as stop:\n    raise ImportError('as pybind11 does') from stop\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setitem(BACKENDS, "ai-edge-litert", module)
