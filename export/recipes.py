@@ -127,7 +127,9 @@ def get_recipe(name: str) -> Recipe:
 
 @dataclass(frozen=True)
 class Budget:
-    """How much int8 may lose against torch in float32, on the validation part.
+    """How much int8 may lose against torch in float32, on images that it was not calibrated on.
+
+    Upper limits of the means are held to it, see :func:`export.quantization.ladder.at_most`.
 
     Attributes:
         max_dice_drop: Maximum drop of the mean Dice, in points of 100.

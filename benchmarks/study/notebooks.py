@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from benchmarks.common.scores import Summary
 from benchmarks.study.findings import Documents, Finding, dice_of, difference, points, size_text, verdict
+from benchmarks.study.paper import TABLE
 from benchmarks.study.results import JudgedEpoch, Pooled, TestedImage, TrainingResult
 from edge_runtime.metrics import BOOTSTRAP_SAMPLES, PAPER_BATCH, PAPER_ORDERS
 from train.protocols import PAPER
@@ -133,8 +134,13 @@ def claims_over_seeds(documents: Documents) -> list[Finding]:
                 seeds = f"by seed {_listed(ours)} against {_listed(theirs)}"
             else:
                 apart = difference(*same[0])
-                seeds = f"seed {same[0][0].run.seed} alone, {_listed(same[0][:1])} against {_listed(same[0][1:])}"
-            found.append(Finding(claim, verdict(apart), f"{points(apart)}; {seeds}"))
+                seeds = f"{_listed(same[0][:1])} against {_listed(same[0][1:])}"
+            said = verdict(apart)
+            if min(len(ours), len(theirs)) == 1:
+                said += f", seed {same[0][0].run.seed} alone"
+            if strategy not in TABLE:
+                claim += " (our control, not in the paper)"
+            found.append(Finding(claim, said, f"{points(apart)}; {seeds}"))
     return found
 
 

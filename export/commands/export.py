@@ -112,8 +112,9 @@ def _add_budget(parser: argparse.ArgumentParser) -> None:
         type=loss,
         default=budget.max_dice_drop,
         metavar="POINTS",
-        help="maximum drop of full_int8's mean Dice on the validation part, in points of 100; better ways of "
-        "quantizing are tried until one is within it (default: %(default)s; inf: any)",
+        help="maximum drop of full_int8's mean Dice on images it was not calibrated on, in points of 100: the upper "
+        "end of the mean's one-sided 95%% interval; better ways of quantizing are tried until one is within it "
+        "(default: %(default)s; inf: any)",
     )
     parser.add_argument(
         "--max-hc-shift-mm",

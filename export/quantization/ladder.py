@@ -55,13 +55,20 @@ class Rung:
 
 
 def at_most(values: Sequence[float]) -> float:
-    """The mean over all images that there could be is below this with a confidence of 95 %, as far as these can tell.
+    """The upper end of the one-sided 95 % interval of a mean.
 
-    Without it, a network whose mean is just below the budget would be as likely as not above it on other images. It is
-    the one-sided limit by the normal distribution; for a single image, its value.
+    Without it, a network whose mean is just below the budget would be as likely as not above it on other images. It
+    holds for one attempt, of images like these; several attempts have several chances. The quantile of Student's
+    distribution is that of Abramowitz and Stegun 26.7.5, which is within 1 % from four images on.
+
+    Args:
+        values: One for each image. The limit of a single one is its value: nothing tells how far others are apart.
     """
-    spread = float(np.std(values, ddof=1)) if len(values) > 1 else 0.0
-    return float(np.mean(values)) + 1.645 * spread / math.sqrt(len(values))
+    if len(values) < 2:
+        return float(np.mean(values))
+    z, freedom = 1.645, len(values) - 1
+    quantile = z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
+    return float(np.mean(values)) + quantile * float(np.std(values, ddof=1)) / math.sqrt(len(values))
 
 
 @dataclass(frozen=True)
@@ -139,7 +146,7 @@ class Climb:
         allowed = f"allowed: {self.budget.max_dice_drop:g} points, "
         allowed += f"{self.budget.hc_shift_mm(self.own_difference_mm):.3g} mm"
         lines.append(f"    on {self.n_clear} images that it was not calibrated on; {allowed}")
-        lines.append("    at most: the mean over other such images, with 95 % confidence; it is held to the budget")
+        lines.append("    at most: upper end of the one-sided 95 % interval of the mean; it is held to the budget")
         if self.noise_hc_shift_mm is not None:
             lines.append(
                 f"    for comparison: the network in float32 shifts HC by {self.noise_hc_shift_mm:.3f} mm "

@@ -120,9 +120,9 @@ def test_claims_are_judged_over_seeds_and_images() -> None:
     equal = found["`decoder-all` is better than `decoder-0-2`, 256x256, float32"]
     assert equal.verdict == "not decided"
     alone = found["`decoder-all` is better than `decoder-4`, 256x256, float32"]
-    assert "over 9 images; seed 0 alone, " in alone.evidence and alone.verdict == "confirmed"
+    assert "over 9 images; 9" in alone.evidence and alone.verdict == "confirmed, seed 0 alone"
     one_seed = {name: run for name, run in results.items() if "seed" not in name}
-    assert all("; seed 0 alone" in finding.evidence for finding in claims_over_seeds(one_seed))
+    assert all(finding.verdict.endswith(", seed 0 alone") for finding in claims_over_seeds(one_seed))
     assert "### The paper's claims, anew" in to_markdown(by_the_notebooks(results))
 
 
@@ -168,7 +168,7 @@ def test_the_figures_at_the_end_have_intervals_over_seeds_too() -> None:
     page = to_markdown(by_the_notebooks(results))
     assert "| 512x512 | 1 | 9" in page and "| 256x256 | 2 | 9" in page
     assert "Image by image, 512x512 minus 256x256 is -" in page
-    assert "The paper's figures are above all three intervals at 512x512; " in page
+    assert "The notebook's test is above all three intervals at 512x512; " in page
     del results[names[1]], results[names[2]]
     assert "Image by image" not in to_markdown(by_the_notebooks(results))
 

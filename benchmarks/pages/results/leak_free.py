@@ -88,7 +88,7 @@ def seeds(documents: Documents) -> list[Block]:
     text = f"The same runs with other seeds, in the leak-free setting. {trained_on(used)}"
     blocks: list[Block] = [Heading("Seeds"), Paragraph(text), Table(header, rows)]
     ours, theirs = found["edge", TORCHVISION], found["edge", None]
-    if ours and theirs:
+    if min(len(ours), len(theirs)) > 1:
         apart = difference_over_seeds(ours, theirs)
         claim = "torchvision's weights are better for `edge` than tonylins'"
         blocks.append(verdicts([Finding(claim, verdict(apart), points(apart))]))

@@ -106,7 +106,7 @@ def claims(documents: Documents) -> list[Block]:
         "Each claim is checked with the runs in the paper's setting. The evidence is the difference of Dice between "
         "two networks, image by image, with its mean and bootstrap 95% interval. An interval that contains 0 decides "
         f"nothing; a claim of no loss is confirmed where the interval stays above -{findings.NO_LOSS} points. Each run "
-        "has one seed, so the interval is over images and not over trainings; claims over seeds are above."
+        "has one seed, so the interval is over images and not over trainings; the claims by the notebooks are above."
     )
     if runs := [run for run in documents.values() if run.study_run.protocol == PAPER_FIRST]:
         text += f" {trained_on(runs)}"

@@ -126,10 +126,13 @@ def test_an_impossible_budget_is_refused(value: float) -> None:
         Budget(max_hc_shift_mm=value)
 
 
-def test_the_upper_limit_of_a_mean_holds_in_nineteen_of_twenty_samples() -> None:
+def test_the_upper_limit_of_a_mean_holds_in_about_nineteen_of_twenty_samples() -> None:
     rng = np.random.default_rng(0)
     samples = rng.exponential(0.25, (2000, 100))  # as absolute shifts are spread: none below 0, few far above
     held = np.mean([at_most(sample.tolist()) >= 0.25 for sample in samples])
     assert 0.91 < held < 0.97
     assert at_most([0.3]) == 0.3 and at_most([0.2, 0.2]) == pytest.approx(0.2)
-    assert at_most([0.1, 0.3]) == pytest.approx(0.2 + 1.645 * 0.1)
+    for freedom, quantile in ((4, 2.132), (10, 1.812), (30, 1.697), (99, 1.660)):  # of any table of the distribution
+        values = np.linspace(0, 1, freedom + 1)
+        error = values.std(ddof=1) / np.sqrt(len(values))
+        assert (at_most(values.tolist()) - 0.5) / error == pytest.approx(quantile, rel=0.01)
