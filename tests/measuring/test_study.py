@@ -322,7 +322,7 @@ def test_a_row_a_network_and_recipe_with_its_latency_or_that_of_the_same_graph()
 
 
 def test_the_page_says_how_fast_the_loop_is_and_whether_that_is_the_goal() -> None:
-    (speed,) = load_speeds()
+    speed, *_ = load_speeds()
     text = str(training_speed([speed]))
     assert "times as fast as the plain loop: goal met." in text
     slow = next(result for result in speed.results if result.variant == "ours")
@@ -337,7 +337,7 @@ def test_the_memory_of_a_training_is_that_of_its_own_process(phantom: Path) -> N
     memory = measure_memory("encoder-only", samples)
     assert [one.variant for one in memory] == ["plain", "ours"]
     assert all(one.n_images == 2 and 1e8 < one.start_bytes < one.peak_bytes < 4e9 for one in memory)
-    (speed,) = load_speeds()
+    speed, *_ = load_speeds()
     text = str(training_speed([replace(speed, memory=tuple(memory))]))
     assert f"'{memory[1].peak_bytes / 1e6:.0f}'" in text and "Peak memory of a process that trains" in text
 

@@ -22,9 +22,9 @@ _TEXT = (
     "training: with few images, training the decoder is better than training the encoder (see the set sizes above); "
     "with all images, training everything was better in the leak-free setting, and by the notebooks in the paper's "
     "statistic and in ADF (one seed each; the mean Dice of the images does not decide it there); and a frozen encoder "
-    "trains somewhat faster (see below). int8 cost `full` least in the leak-free setting, see the last column, and by "
-    "the notebooks, where it is so far the only one that fits its budget in full int8 (`docs/int8.md`); in our first "
-    "reading of the paper it did not. Only another network is faster."
+    "trains faster and in less memory (see below). int8 cost `full` least in the leak-free setting, see the last "
+    "column, and by the notebooks, where it is so far the only one that fits its budget in full int8 "
+    "(`docs/int8.md`); in our first reading of the paper it did not. Only another network is faster."
 )
 _TABLE = (
     "All rows are in full int8 and judged on the same {n} images of exams that no network was trained on. {trained} "
