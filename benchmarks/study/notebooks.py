@@ -125,19 +125,19 @@ def claims_over_seeds(documents: Documents) -> list[Finding]:
     for strategies in settings.values():
         ours = strategies.pop(HEADLINE, [])
         for strategy, theirs in strategies.items():
+            several = min(len(ours), len(theirs)) > 1
             same = [(mine, other) for mine in ours for other in theirs if mine.run.seed == other.run.seed]
-            if not same:
+            if several:
+                apart = difference_over_seeds(ours, theirs)
+                said, seeds = verdict(apart), f"by seed {_listed(ours)} against {_listed(theirs)}"
+            elif same:
+                mine, other = same[0]
+                apart = difference(mine, other)
+                said = f"{verdict(apart)}, seed {mine.run.seed} alone"
+                seeds = f"{_listed([mine])} against {_listed([other])}"
+            else:
                 continue
             claim = f"`{HEADLINE}` is better than `{strategy}`, {size_text(ours[0])}, {ours[0].config.precision}"
-            if min(len(ours), len(theirs)) > 1:
-                apart = difference_over_seeds(ours, theirs)
-                seeds = f"by seed {_listed(ours)} against {_listed(theirs)}"
-            else:
-                apart = difference(*same[0])
-                seeds = f"{_listed(same[0][:1])} against {_listed(same[0][1:])}"
-            said = verdict(apart)
-            if min(len(ours), len(theirs)) == 1:
-                said += f", seed {same[0][0].run.seed} alone"
             if strategy not in TABLE:
                 claim += " (our control, not in the paper)"
             found.append(Finding(claim, said, f"{points(apart)}; {seeds}"))

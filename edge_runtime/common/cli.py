@@ -162,6 +162,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}{'s' * (number != 1)}"
 
 
+def shown(value: float | None, form: str, width: int, unit: str = "") -> str:
+    """A figure, or ``-`` if it was not measured, right-aligned."""
+    return ("-" if value is None else f"{value:{form}}{unit}").rjust(width)
+
+
 def clock(seconds: float) -> str:
     """Seconds as h:mm:ss or m:ss."""
     minutes, s = divmod(round(seconds), 60)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_runtime.common.arguments import CommandParser, add_data, add_help, add_json, at_least, checked_out
-from edge_runtime.common.cli import say
+from edge_runtime.common.cli import say, shown
 from edge_runtime.common.files import write_bytes
 from edge_runtime.common.optional import require
 from export.commands.arguments import add_checkpoint, add_rewrites, check_checkpoint, rewrite_names
@@ -100,9 +100,9 @@ def explanation_text(found: Explanation, worst: int) -> str:
         f"{'HC shift':>10}",
     ]
     for stage, parity in found.stages.items():
-        shift = "-" if parity.hc_shift_mean_mm is None else f"{parity.hc_shift_mean_mm:.3f} mm"
+        shift = shown(parity.hc_shift_mean_mm, ".3f", 10, " mm")
         difference = f"{parity.max_logit_difference:.1e} / {parity.mean_logit_difference:.1e}"
-        lines.append(f"{stage:<13} {difference:>32} {parity.sqnr_db:>10.1f} {parity.mask_dice_mean:>10.4f} {shift:>10}")
+        lines.append(f"{stage:<13} {difference:>32} {parity.sqnr_db:>10.1f} {parity.mask_dice_mean:>10.4f} {shift}")
     weighted = sum(found.tiny_variances.values())
     lines += [
         "",
@@ -118,9 +118,8 @@ def explanation_text(found: Explanation, worst: int) -> str:
 
 
 def _row(title: str, layer: Layer) -> str:
-    ratio = "-" if layer.channel_ratio is None else f"{layer.channel_ratio:.1f}"
     return (
         f"{layer.index:>4} {title[-42:]:<42} {layer.own_sqnr_db:>7.1f} {layer.sqnr_db:>6.1f} "
         f"{f'{layer.least:.2f} to {layer.most:.2f}':>18} {f'{layer.range_least:.2f} to {layer.range_most:.2f}':>18} "
-        f"{layer.saturated:>8.2%} {layer.dead_channels:>5} {ratio:>7}"
+        f"{layer.saturated:>8.2%} {layer.dead_channels:>5} {shown(layer.channel_ratio, '.1f', 7)}"
     )

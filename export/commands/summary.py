@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edge_runtime.artifact.manifest import Manifest
+from edge_runtime.common.cli import shown
 
 COLUMNS = (
     f"{'artifact':<32} {'MB':>6} {'logit diff max/mean':>21} {'mask Dice':>10} {'Dice':>8} {'HC ADF':>9} "
@@ -31,17 +32,12 @@ def _row(manifest: Manifest) -> str:
     values = manifest.accuracy["parts"][part]
     cost = values["degradation"]
     cells += [
-        _shown(values["dice"]["mean"], ".2%", 8),
-        _shown(values["hc_absolute_difference_mm"]["mean"], ".2f", 9, " mm"),
-        _shown(cost["dice_points"], "+.2f", 13, " pts"),
-        _shown(cost["hc_absolute_shift_mm"], ".2f", 9, " mm"),
+        shown(values["dice"]["mean"], ".2%", 8),
+        shown(values["hc_absolute_difference_mm"]["mean"], ".2f", 9, " mm"),
+        shown(cost["dice_points"], "+.2f", 13, " pts"),
+        shown(cost["hc_absolute_shift_mm"], ".2f", 9, " mm"),
     ]
     return " ".join(cells)
-
-
-def _shown(value: float | None, form: str, width: int, unit: str = "") -> str:
-    """A figure, or ``-`` if it was not measured, right-aligned."""
-    return ("-" if value is None else f"{value:{form}}{unit}").rjust(width)
 
 
 def _first_part(manifest: Manifest) -> str | None:

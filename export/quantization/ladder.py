@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.common.cli import say
+from edge_runtime.common.cli import say, shown
 from edge_runtime.metrics import ImageScore, summarize
 from export.quantization.bias_correction import bias_shifts
 from export.quantization.ranges import METHODS, Seen, choose, observe
@@ -139,10 +139,10 @@ class Climb:
         """The attempts as a text table."""
         lines = [f"    {'quantization':<26} {'Dice drop':>9} {'at most':>7}  {'HC shift':>8} {'at most':>7}"]
         for rung in self.rungs:
-            drop, shift = _text(rung.dice_drop_points, "+"), _text(rung.hc_shift_mm)
-            most = _text(rung.dice_drop_at_most, "+"), _text(rung.hc_shift_at_most_mm)
+            drop = f"{shown(rung.dice_drop_points, '+.3f', 9)} {shown(rung.dice_drop_at_most, '+.3f', 7)}"
+            shift = f"{shown(rung.hc_shift_mm, '.3f', 8)} {shown(rung.hc_shift_at_most_mm, '.3f', 7)}"
             verdict = "within budget" if rung.holds else "loses too much"
-            lines.append(f"    {rung.name:<26} {drop:>9} {most[0]:>7}  {shift:>8} {most[1]:>7}  {verdict}")
+            lines.append(f"    {rung.name:<26} {drop}  {shift}  {verdict}")
         allowed = f"allowed: {self.budget.max_dice_drop:g} points, "
         allowed += f"{self.budget.hc_shift_mm(self.own_difference_mm):.3g} mm"
         lines.append(f"    on {self.n_clear} images that it was not calibrated on; {allowed}")
@@ -153,10 +153,6 @@ class Climb:
                 "when each pixel changes by at most one grey level"
             )
         return "\n".join(lines)
-
-
-def _text(value: float | None, sign: str = "") -> str:
-    return "-" if value is None else f"{value:{sign}.3f}"
 
 
 class Judge:

@@ -163,7 +163,8 @@ def noise_shift_mm(predict: Predict, torch_answers: TorchAnswers, seed: int = 0)
     """
     rng = np.random.default_rng(seed)
     noisy = (np.clip(x + rng.integers(-1, 2, x.shape), 0, 255).astype(np.uint8) for x in torch_answers.images.inputs)
-    return compare(torch_answers, np.stack([predict(x) for x in noisy])).hc_shift_mean_mm
+    shifts = hc_shifts_mm(torch_answers, np.stack([predict(x) for x in noisy]))
+    return float(np.mean(shifts)) if shifts else None
 
 
 def _hc_mm(head: Head, sample: Sample) -> float:

@@ -122,8 +122,20 @@ def test_claims_are_judged_over_seeds_and_images() -> None:
     alone = found["`decoder-all` is better than `decoder-4`, 256x256, float32"]
     assert "over 9 images; 9" in alone.evidence and alone.verdict == "confirmed, seed 0 alone"
     one_seed = {name: run for name, run in results.items() if "seed" not in name}
-    assert all(finding.verdict.endswith(", seed 0 alone") for finding in claims_over_seeds(one_seed))
+    assert {finding.verdict.endswith(", seed 0 alone") for finding in claims_over_seeds(one_seed)} == {True}
     assert "### The paper's claims, anew" in to_markdown(by_the_notebooks(results))
+
+
+def test_without_a_common_seed_only_several_seeds_are_compared() -> None:
+    seeds = {f"decoder-all-paper{seed}-bfloat16": 0.97 for seed in ("", "-seed1")} | {
+        "decoder-0-2-paper-seed2-bfloat16": 0.95
+    }
+    results = {name: make_result(RUNS[name], dice) for name, dice in seeds.items()}
+    assert claims_over_seeds(results) == []
+    (other,) = (run for run in results.values() if run.run.strategy == "decoder-0-2")
+    results["another"] = replace(other, run=replace(other.run, seed=3))
+    (found,) = claims_over_seeds(results)
+    assert "by seed" in found.evidence and found.verdict == "confirmed"
 
 
 def test_the_interval_over_seeds_holds_the_spread_of_the_seeds() -> None:
