@@ -11,6 +11,7 @@ from pathlib import Path
 from benchmarks.common.render import markdown_files, write_files
 from benchmarks.common.result_files import RESULTS
 from benchmarks.pages import figures, int8_page, quality_page, results_page
+from benchmarks.pages.int8_accuracy import by_the_notebooks
 from benchmarks.pages.quality import tried
 from benchmarks.pages.quoted import quote
 from benchmarks.runtime.overhead_document import read_overhead
@@ -69,8 +70,8 @@ def run(args: argparse.Namespace) -> int:
     runs = load_all()
     files = {page: fill(text, results, runs).encode() for page, text in pages.items()}
     if runs:
-        latencies = load_latencies()
-        page = results_page.build(runs, latencies, load_speeds(), load_document(MEASURED), load_sizes())
+        latencies, ladders = load_latencies(), by_the_notebooks()
+        page = results_page.build(runs, latencies, load_speeds(), load_document(MEASURED), load_sizes(), ladders)
         files |= markdown_files(page, RESULTS_PAGE)
         networks = Networks(tuple(rows(runs, latencies)))
         files[RESULTS_JSON] = (json.dumps(to_json(networks), indent=1) + "\n").encode()
@@ -127,7 +128,7 @@ def fill(text: str, paths: Sequence[Path], runs: Documents) -> str:
     if AROUND in text:
         text = _renew(text, AROUND, figures.overhead_table(read_overhead(OVERHEAD)))
     if TRAINING in text and runs:
-        text = _renew(text, TRAINING, results_page.overview(runs))
+        text = _renew(text, TRAINING, results_page.overview(runs, by_the_notebooks()))
     for mark, table in ((TRIED, tried.short_table), (TRIED_IN_FULL, tried.full_table)):
         if mark in text and (body := table()):
             text = _renew(text, mark, body)

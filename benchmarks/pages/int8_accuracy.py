@@ -12,10 +12,12 @@ from benchmarks.common.result_files import RESULTS
 from benchmarks.common.tables import number
 from benchmarks.int8.ladder import LadderDocument, climbed, read_ladder
 from benchmarks.pages.measured import made_with
+from benchmarks.pages.results.scores import paper_order
 from edge_runtime.shipped import SIZES, shipped_model
 from export.conversion.rewrites import MOST_AMPLIFIED
 from export.quantization.calibration import TABLE as CALIBRATION
 from export.quantization.calibration import Trial, read_calibration
+from train.strategies import STRATEGIES
 
 LADDERS = RESULTS / "ladder"
 _DIRECT = "direct-expansion"
@@ -33,6 +35,11 @@ def sections() -> list[Block]:
     """All of them."""
     ladders = {path.name: read_ladder(path) for path in sorted(LADDERS.glob("*.json"))}
     return [*_budget(ladders), *_cause(ladders), *_calibration(CALIBRATION)]
+
+
+def by_the_notebooks() -> list[LadderDocument]:
+    """Those of the paper's networks, trained by its notebooks."""
+    return [read_ladder(path) for path in sorted(LADDERS.glob("by-the-notebooks*.json"))]
 
 
 def size_text(size: Sequence[int]) -> str:
@@ -70,8 +77,11 @@ def _budget(ladders: dict[str, LadderDocument]) -> list[Block]:
     for name, document in ladders.items():
         meaning = next((words for start, words in _MEANING.items() if name.startswith(start)), None)
         others.append((f"{meaning} ({code(name)})" if meaning else code(name), document))
-    today = [document for _, document in shipped] + [document for _, document in others if document.date]
-    blocks: list[Block] = [Heading("Within a budget"), *map(Paragraph, (what, where, limit)), at_a_glance(today)]
+    ours, theirs = [document for _, document in shipped], [document for _, document in others if document.date]
+    order = paper_order(list(STRATEGIES))
+    theirs.sort(key=lambda document: (order.index(document.strategy), -document.size[0]))
+    blocks: list[Block] = [Heading("Within a budget"), *map(Paragraph, (what, where, limit))]
+    blocks.append(at_a_glance([*ours, *theirs]))
     for title, document in (*shipped, *others):
         blocks += ladder_blocks(title, document)
     return blocks

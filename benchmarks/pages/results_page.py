@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from benchmarks.common.render import Block, Heading, Paragraph, Table, code, table_markdown
-from benchmarks.common.tables import mean, number
-from benchmarks.pages.results.device import which_for_a_device
+from benchmarks.common.tables import mean
+from benchmarks.int8.ladder import LadderDocument
+from benchmarks.pages.results.device import in_int8, papers_strategies, which_for_a_device
 from benchmarks.pages.results.leak_free import leak_free, recipes, seeds
 from benchmarks.pages.results.notebooks import by_the_notebooks
 from benchmarks.pages.results.paper import claims, flaws, paper_table, set_sizes, small
@@ -14,15 +15,19 @@ from benchmarks.pages.results.scores import label_code, paper_order, pooled_dice
 from benchmarks.pages.results.speed import training_speed
 from benchmarks.search.latency import LatencyDocument
 from benchmarks.study.findings import Documents, size_text
+from benchmarks.study.notebooks import over_epochs
 from benchmarks.study.paper import HC18_RECORDS, OTHERS, REPEATABILITY_PERCENT, TABLE
 from benchmarks.study.results import TrainingResult
-from benchmarks.study.runs import STUDY
+from benchmarks.study.runs import STUDY, StudyRun
 from benchmarks.study.training_speed import SpeedDocument
 from benchmarks.suite.document import SuiteDocument
 from edge_runtime.common.cli import counted
+from edge_runtime.frame.geometry import LINEAR, STRETCH
 from edge_runtime.metrics import PAPER_BATCH
+from train.config import PROTOCOLS
 from train.protocols import LEAK_FREE, PAPER, PAPER_FIRST
-from train.strategies import STRATEGIES
+from train.strategies import STRATEGIES, get_strategy
+from train.weights import IMAGENET, TONYLINS
 
 TITLE = "Which layers to train, and what becomes of them on the device"
 
@@ -34,12 +39,11 @@ _INTRODUCTION = (
     "except those quoted from others. Research use only; not a medical device."
 )
 _READINGS = (
-    "We read the paper twice. Where this page says the paper's setting without more, it means our first reading, of "
-    "the article alone (`--protocol paper-first`): black corners, area averages, and another training of the encoder "
-    "(tonylins'). By the notebooks means the second reading (`--protocol paper`), which has a section of its own."
+    "We read the paper twice: first the article alone (`--protocol paper-first`), then its notebooks, which say more "
+    "(`--protocol paper`). Each reading has a section of its own. What was trained by the first reading alone says so."
 )
 _SCORES = (
-    "Our own scores are the same in both settings. Dice is taken for each image, at the image's own resolution, "
+    "Our own scores are the same in all settings. Dice is taken for each image, at the image's own resolution, "
     "against the reference ellipse; tables give the mean over images and its bootstrap 95% interval in square "
     "brackets. DF is the mean difference of the head circumference (HC) from the reference, and ADF the mean absolute "
     "difference. An empty prediction counts as Dice 0."
@@ -51,15 +55,19 @@ _REFUSED = (
     "ones do."
 )
 _LARGER_MASK = (
-    "In the paper's setting a network learns the filled outline, which is larger than the ellipse. This raises its DF."
+    "In both of the paper's settings a network learns the filled outline, which is larger than the ellipse. This "
+    "raises its DF."
 )
 
 _MASKS = {"contour": "the filled outline, line included", "ellipse": "the interior of the reference ellipse"}
 _AUGMENTS = {
     "none": "none",
-    "paper": "rotation, flips",
+    "paper": "rotation with black corners, flips",
+    "reflected": "rotation with reflected corners, flips",
     "ours": "rotation, scale, shift, flips, gain, gamma, speckle",
 }
+_RESIZING = {LINEAR: "bilinear, from the nearest pixels", STRETCH: "area average"}
+_WEIGHTS = {IMAGENET: "torchvision's", TONYLINS: "tonylins'"}
 _LOSSES = {"bce": "cross-entropy", "bce_dice": "cross-entropy and soft Dice"}
 _OPTIMIZERS = {"adam": "Adam", "adamw": "AdamW"}
 _SCHEDULES = {"constant": "constant", "one_cycle": "one cycle, at most"}
@@ -72,6 +80,7 @@ def build(
     speeds: Sequence[SpeedDocument] = (),
     shipped: SuiteDocument | None = None,
     sizes: Sequence[LatencyDocument] = (),
+    ladders: Sequence[LadderDocument] = (),
 ) -> list[Block]:
     """The page's blocks.
 
@@ -81,44 +90,58 @@ def build(
         speeds: Measurements of the training loop's speed.
         shipped: The shipped sizes' results on the split ``grouped``.
         sizes: Their speeds, one document for each kind of CPU.
+        ladders: What became of the runs by the notebooks in int8.
     """
     blocks: list[Block] = [Heading(TITLE, 1), *_what_was_done(documents)]
-    for section in (paper_table, by_the_notebooks, claims, small, set_sizes, flaws, leak_free, seeds):
+    for section in (by_the_notebooks, paper_table, claims, small, set_sizes, flaws, leak_free, seeds):
         blocks += section(documents)
     blocks += recipes(documents, latencies)
     if shipped:
         blocks += which_for_a_device(documents, latencies, shipped, sizes)
+        blocks += papers_strategies(documents, ladders)
     blocks += [*_others(documents), *training_speed(speeds)]
     return [*blocks, *_reproduce(documents)]
 
 
-def overview(documents: Documents) -> str:
-    """The table of strategies as Markdown: the paper's figure, ours in its setting, the leak-free one, int8's cost."""
+def overview(documents: Documents, ladders: Sequence[LadderDocument] = ()) -> str:
+    """The table of strategies as Markdown: the paper's figure, ours in its setting, int8, the leak-free setting.
+
+    Args:
+        documents: Training results by name of the run.
+        ladders: What became of the runs by the notebooks in int8.
+    """
+    int8 = {document.strategy: document for document in ladders if document.size == (256, 256)}
     rows, used = [], []
     for strategy in paper_order([s for s in STRATEGIES if any(d.run.strategy == s for d in documents.values())]):
-        paper = documents.get(f"{strategy}-{PAPER_FIRST}") or documents.get(f"{strategy}-{PAPER_FIRST}-128")
+        paper = documents.get(f"{strategy}-{PAPER}-bfloat16") or documents.get(f"{strategy}-{PAPER_FIRST}-128")
         leak_free_run = documents.get(f"{strategy}-{LEAK_FREE}-160x240")
         run = paper or leak_free_run
         if run is None:
             continue
         used.append(run)
-        int8 = next((e for e in (paper.exports if paper else None) or () if e.recipe == "full_int8"), None)
         rows.append(
             [
                 label_code(strategy, run),
                 f"{run.trainable_parameters:,}",
                 f"{TABLE[strategy].dice[0]:.2f}" if strategy in TABLE else "-",
-                f"{pooled_dice(paper):.2f} ({size_text(paper)})" if paper else "-",
-                number(int8.scores.degradation.dice_points, 3, sign=True) if int8 else "-",
+                _in_the_papers_way(paper) if paper else "-",
+                in_int8(int8[strategy]) if strategy in int8 else "-",
                 mean(leak_free_run.scores.dice, 2, 100) if leak_free_run else "-",
                 mean(leak_free_run.scores.hc_absolute_difference_mm, 2) if leak_free_run else "-",
             ]
         )
     header = (
-        "strategy", "parameters trained", "paper: Dice, pooled (%)", "ours, the same metric (%)",
-        "its plainest full int8 against float32 (points)", "leak-free setting: Dice per image (%)", "ADF (mm)",
+        "strategy", "parameters trained", "paper: Dice (%)", "ours, the same statistic (%)", "in int8",
+        "leak-free setting: Dice per image (%)", "ADF (mm)",
     )  # fmt: skip
     return f"{table_markdown(Table(header, rows))}\n\n{trained_on(used)}"
+
+
+def _in_the_papers_way(run: TrainingResult) -> str:
+    """Dice by the paper's statistic; of a run that was judged only once, pooled at the end."""
+    if run.study_run.protocol == PAPER:
+        return f"{over_epochs(run)[1][0]:.2f}"
+    return f"{pooled_dice(run):.2f} (first reading, {size_text(run)})"
 
 
 def _what_was_done(documents: Documents) -> list[Block]:
@@ -140,29 +163,46 @@ def _what_was_done(documents: Documents) -> list[Block]:
 
 
 def _settings(documents: Documents) -> Table:
-    """The two settings side by side, from the runs."""
-    pooled = f"the paper's, pooled over {PAPER_BATCH} images at the network's resolution; and ours"
+    """The settings side by side, from the runs."""
+    pooled = f"pooled over {PAPER_BATCH} images at the network's resolution"
+    scores = {
+        PAPER: f"the paper's after every epoch, {pooled}; and ours",
+        PAPER_FIRST: f"the paper's at the end, {pooled}; and ours",
+        LEAK_FREE: "ours",
+    }
     lines: dict[str, Callable[[TrainingResult], str]] = {
         "split": _split,
         "mask it learns": lambda d: _MASKS.get(d.config.mask, d.config.mask),
         "input": size_text,
+        "resizing": lambda d: _RESIZING[PROTOCOLS[d.study_run.protocol]["resize_rule"]],
+        "encoder begins with": lambda d: f"{_WEIGHTS[_begins_with(d.study_run)]} ImageNet weights",
         "augmentation": lambda d: _AUGMENTS.get(d.config.augment, d.config.augment),
         "loss": lambda d: _LOSSES.get(d.config.loss, d.config.loss),
         "optimizer, learning rate": _optimizer,
         "epochs": lambda d: f"{d.config.epochs}, {_KEPT.get(d.config.keep, d.config.keep)}",
         "batch": lambda d: counted(d.config.batch_size, "image"),
-        "scores": lambda d: pooled if d.study_run.protocol == PAPER_FIRST else "ours",
+        "scores": lambda d: scores[d.study_run.protocol],
     }
     rows = []
     for title, text in lines.items():
         found = [
-            dict.fromkeys(
-                text(d) for d in documents.values() if d.study_run.protocol == protocol and not d.run.train_images
-            )
-            for protocol in (PAPER_FIRST, LEAK_FREE)
+            dict.fromkeys(text(d) for d in documents.values() if d.study_run.protocol == protocol and _is_usual(d))
+            for protocol in (PAPER, PAPER_FIRST, LEAK_FREE)
         ]
         rows.append([title, *("; ".join(texts) or "not trained yet" for texts in found)])
-    return Table(("", "paper's setting", "leak-free setting"), rows, facts=True)
+    return Table(("", "the paper, by its notebooks", "the paper, first reading", "leak-free"), rows, facts=True)
+
+
+def _is_usual(document: TrainingResult) -> bool:
+    """Whether it has the setting's own encoder, images and rules; the exceptions are told where they are shown."""
+    run = document.study_run
+    return run.train_images is None and run.change in (None, "bfloat16") and _begins_with(run) != "random"
+
+
+def _begins_with(run: StudyRun) -> str:
+    """What the encoder begins with. Early results call tonylins' weights by another name, so the run is asked."""
+    own = get_strategy(run.strategy).encoder_weights
+    return TONYLINS if TONYLINS in run.arguments else own
 
 
 def _split(document: TrainingResult) -> str:

@@ -19,6 +19,7 @@ from benchmarks.common.scores import Summary
 from benchmarks.common.tables import NOT_MEASURED
 from benchmarks.pages import results_page
 from benchmarks.pages.command import RESULTS_JSON, RESULTS_PAGE
+from benchmarks.pages.int8_accuracy import by_the_notebooks
 from benchmarks.pages.results import leak_free, scores
 from benchmarks.pages.results.device import which_for_a_device
 from benchmarks.pages.results.paper import set_sizes
@@ -273,7 +274,8 @@ def test_the_committed_page_is_made_from_the_committed_results() -> None:
     assert runs, "no training results are committed"
     page = ROOT / RESULTS_PAGE
     shipped, sizes = load_document(MEASURED), load_sizes()
-    files = markdown_files(results_page.build(runs, load_latencies(), load_speeds(), shipped, sizes), page)
+    blocks = results_page.build(runs, load_latencies(), load_speeds(), shipped, sizes, by_the_notebooks())
+    files = markdown_files(blocks, page)
     assert files[page].decode() == page.read_text(), "call python -m benchmarks pages"
     assert all(path.exists() for path in files)
     written = from_json(Networks, json.loads((ROOT / RESULTS_JSON).read_text()), RESULTS_JSON)

@@ -123,7 +123,7 @@ def test_claims_are_judged_over_seeds_and_images() -> None:
     assert "over 9 images; 9" in alone.evidence and alone.verdict == "confirmed, seed 0 alone"
     one_seed = {name: run for name, run in results.items() if "seed" not in name}
     assert {finding.verdict.endswith(", seed 0 alone") for finding in claims_over_seeds(one_seed)} == {True}
-    assert "### The paper's claims, anew" in to_markdown(by_the_notebooks(results))
+    assert "### The paper's claims" in to_markdown(by_the_notebooks(results))
 
 
 def test_without_a_common_seed_only_several_seeds_are_compared() -> None:

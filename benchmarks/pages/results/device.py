@@ -6,8 +6,10 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 from benchmarks.common.render import Block, Figure, Heading, Paragraph, Table, code
-from benchmarks.common.tables import number
+from benchmarks.common.tables import mean, number
+from benchmarks.int8.ladder import LadderDocument
 from benchmarks.pages.results.leak_free import is_leak_free
+from benchmarks.pages.results.scores import paper_order
 from benchmarks.pictures.training_plots import sizes as sizes_picture
 from benchmarks.search.latency import LatencyDocument, Speed
 from benchmarks.search.sizes import RECIPE, instructions_of
@@ -15,6 +17,7 @@ from benchmarks.study.findings import Documents, size_text
 from benchmarks.study.quantized import NetworkLatency, Row, rows
 from benchmarks.study.results import TrainingResult
 from benchmarks.suite.document import Result, SuiteDocument
+from train.protocols import PAPER
 
 _TEXT = (
     "A freeze strategy changes what is trained, not the network: on a device all of the paper's strategies have the "
@@ -31,6 +34,16 @@ _TABLE = (
     "are those of the leak-free setting above, in the plainest quantization. The shipped {shipped} were trained for "
     "longer and on more images (`docs/training.md`), so they do not show what their shape alone is worth."
 )
+
+
+_PAPERS = (
+    "The paper's strategies, trained by its notebooks at 256x256 (seed 0), on the test images of the split `paper`: "
+    "Dice and ADF in float32, what the export writes within its int8 budget, and what that changes. `docs/int8.md` has "
+    "every attempt, and the price of layers in float32 in time and size. In full int8, all of them take the time that "
+    "the table above counts in."
+)
+_AT = 256, 256
+_COST = "int8 changes Dice (points)", "int8 shifts HC (mm)"
 
 
 @dataclass(frozen=True)
@@ -81,8 +94,7 @@ def which_for_a_device(
     choices += [_shipped(result, speeds) for result in results]
     choices.sort(key=lambda choice: choice.megabytes)
     kinds = sorted({kind for choice in choices for kind in choice.faster})
-    header = ("strategy", "input", "MB", *(f"times faster, {kind}" for kind in kinds), "Dice (%)", "ADF (mm)",
-              "int8 changes Dice (points)", "int8 shifts HC (mm)")  # fmt: skip
+    header = ("strategy", "input", "MB", *(f"times faster, {kind}" for kind in kinds), "Dice (%)", "ADF (mm)", *_COST)
     body = [
         [
             code(choice.name),
@@ -109,6 +121,40 @@ def which_for_a_device(
         Figure("device.svg", sizes_picture({choice.name: (choice.megabytes, choice.dice) for choice in choices}),
                "Dice over the size of the full int8 file", "Dice of unseen exams over the size of the full int8 file."),
     ]  # fmt: skip
+
+
+def papers_strategies(documents: Documents, ladders: Sequence[LadderDocument]) -> list[Block]:
+    """What becomes of the paper's strategies in int8, trained by its notebooks at 256x256.
+
+    Args:
+        documents: Training results by name of the run.
+        ladders: What the export did with their checkpoints.
+    """
+    found = {document.strategy: document for document in ladders if document.size == _AT}
+    rows = []
+    for strategy in paper_order([name for name in found if f"{name}-{PAPER}-bfloat16" in documents]):
+        run, ladder = documents[f"{strategy}-{PAPER}-bfloat16"], found[strategy]
+        part = None if ladder.refused else ladder.accuracy.parts.get(f"{ladder.split}_test")
+        rows.append([
+            code(strategy),
+            f"{run.trainable_parameters:,}",
+            mean(run.scores.dice, 2, 100),
+            mean(run.scores.hc_absolute_difference_mm, 2),
+            in_int8(ladder),
+            number(part.degradation.dice_points, 3, sign=True) if part else "-",
+            number(part.degradation.hc_absolute_shift_mm, 3) if part else "-",
+        ])  # fmt: skip
+    if not rows:
+        return []
+    header = ("strategy", "parameters trained", "Dice (%)", "ADF (mm)", "in int8", *_COST)
+    return [Paragraph(_PAPERS), Table(header, rows)]
+
+
+def in_int8(ladder: LadderDocument) -> str:
+    """What an export writes of a network in int8."""
+    if ladder.refused:
+        return "refused"
+    return "full int8" if ladder.recipe == RECIPE else f"int8, {ladder.quantization.method}"
 
 
 def _names(found: Sequence[Row | Result]) -> str:
