@@ -20,7 +20,9 @@ def sections() -> list[Block]:
     text = (
         "`python -m benchmarks peers` measures this: the shipped weights in each engine, by what its own documentation "
         "shows. Each runs in an environment and a process of its own. int8 is calibrated on the same images as the "
-        "export, and all are judged by the same scorer. Mask Dice is the agreement of its masks with torch's."
+        "export, and all are judged by the same scorer. Mask Dice is the agreement of its masks with torch's. Images "
+        "are refused by the runtime's general limits alone: those of the shipped models' own, which refuse more, hold "
+        "for their files and not for another engine's."
     )
     columns = (
         "The column `model` counts the files that a device needs, a manifest included, and `engine` the engine's "

@@ -120,7 +120,8 @@ _FIGURES: dict[str, Callable[[], str]] = {
     "fuzz-canary": lambda: _resealed("DeviceError (canary)"),
     "fuzz-measured": lambda: _resealed("loaded, measured"),
     "tflite-runtime-shipped": lambda: _mask_agreement("shipped.json", DEFAULT_MODEL.stem),
-    "tflite-runtime-paper": lambda: _mask_agreement("decoder-all-paper.json", "decoder-all-full_int8"),
+    "tflite-runtime-paper": lambda: _mask_agreement("by-the-notebooks.json", "decoder-all-full_int8"),
+    "tflite-runtime-full": lambda: _mask_agreement("by-the-notebooks-full.json", "full-full_int8"),
 }
 """What can be quoted, by name."""
 

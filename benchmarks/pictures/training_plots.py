@@ -37,6 +37,7 @@ def parameters(points: Mapping[str, tuple[int, float | None, float]]) -> bytes:
             axes.plot([], [], "o", color="#555555", markerfacecolor="white", label="the paper (hollow)")
             axes.set_xlabel("parameters trained")
         log_axis(whole)
+        whole.xaxis.set_major_formatter(lambda count, _: f"{count / 1e6:g} M")
         whole.set_ylabel("Dice (%), pooled as in the paper")
         inside = [(n, d) for n, *dice in points.values() for d in dice if d and _NEAR[0] <= n <= _NEAR[1]]
         if inside:
