@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.common.cli import say, shown
+from edge_runtime.head.find_head import Head
 from edge_runtime.metrics import ImageScore, summarize
 from export.quantization.bias_correction import bias_shifts
 from export.quantization.ranges import METHODS, Seen, choose, observe
@@ -18,8 +19,8 @@ from export.quantization.settings import Settings, to_half
 from export.quantization.stretches import with_more_in_float
 from export.recipes import MIXED_INT8, RECIPES, Budget, Recipe
 from export.tflite.model import Model
-from export.verification.parity import TorchAnswers, hc_shifts_mm
-from train.data.score import score_sample
+from export.verification.parity import TorchAnswers, find_heads, hc_shifts_mm
+from train.data.score import score_head
 from train.divergence import DivergenceError
 
 FEW_IMAGES = 16
@@ -165,23 +166,24 @@ class Judge:
 
     def __init__(self, torch_answers: TorchAnswers, budget: Budget) -> None:
         self.torch_answers, self.budget = torch_answers, budget
-        self._own = self._scores(torch_answers.logits)
+        self._own = self._scores(torch_answers.heads)
         self.own_difference_mm: float | None = None
         if self._own:
             self.own_difference_mm = summarize(self._own)["hc_absolute_difference_mm"]["mean"]
 
-    def _scores(self, logits: NDArray[np.float32]) -> list[ImageScore]:
+    def _scores(self, heads: Sequence[Head]) -> list[ImageScore]:
         """Of clear images."""
         images = self.torch_answers.images
-        asked = zip(images.samples, images.prepared, logits, self.torch_answers.clear, strict=True)
-        return [score_sample(s, x, y, distances=False) for s, x, y, clear in asked if clear]
+        asked = zip(images.samples, images.prepared, heads, self.torch_answers.clear, strict=True)
+        return [score_head(s, x, head, distances=False) for s, x, head, clear in asked if clear]
 
     def rung(self, name: str, logits: NDArray[np.float32]) -> Rung:
         """Measure what a candidate loses, from its logits float32 (N, h, w)."""
-        shifts = hc_shifts_mm(self.torch_answers, logits)
+        heads = find_heads(logits, self.torch_answers.images)
+        shifts = hc_shifts_mm(self.torch_answers, heads)
         if not shifts:
             return Rung(name, None, None, None, None, holds=True)
-        pairs = zip(self._own, self._scores(logits), strict=True)
+        pairs = zip(self._own, self._scores(heads), strict=True)
         drops = [100 * (own.dice - its.dice) for own, its in pairs]
         most = at_most(drops), at_most(shifts)
         holds = most[0] <= self.budget.max_dice_drop and most[1] <= self.allowed_hc_shift_mm

@@ -96,7 +96,7 @@ def ask_torch(predict: Predict, images: Images) -> TorchAnswers:
             f"the network itself {fault}, in torch, before any conversion. "
             "Its training diverged or was too short: train again, with a lower learning rate (--lr) if it diverged."
         )
-    heads = _heads(logits, images)
+    heads = find_heads(logits, images)
     clear = [
         judge(head, x, None)[1] is None and _undecided(y) <= MAX_UNDECIDED
         for head, x, y in zip(heads, images.prepared, logits, strict=True)
@@ -109,7 +109,8 @@ def _undecided(logits: NDArray[np.float32]) -> float:
     return float(np.mean(np.abs(logits) < UNDECIDED * np.sqrt(np.mean(np.square(logits)))))
 
 
-def _heads(logits: NDArray[np.float32], images: Images) -> tuple[Head, ...]:
+def find_heads(logits: NDArray[np.float32], images: Images) -> tuple[Head, ...]:
+    """The heads that the runtime finds in logits, float32 (N, h, w)."""
     return tuple(find_head(y, x.geometry) for y, x in zip(logits, images.prepared, strict=True))
 
 
@@ -122,9 +123,9 @@ def compare(torch_answers: TorchAnswers, logits: NDArray[np.float32]) -> Parity:
     """
     clear = torch_answers.clear
     difference = np.abs(logits.astype(np.float64) - torch_answers.logits)
-    heads = _heads(logits, torch_answers.images)
+    heads = find_heads(logits, torch_answers.images)
     dice = np.array([overlap(b.mask, a.mask)[0] for a, b in zip(torch_answers.heads, heads, strict=True)])
-    shifts = _shifts_mm(torch_answers, heads)
+    shifts = hc_shifts_mm(torch_answers, heads)
     return Parity(
         n_images=len(heads),
         n_clear=int(clear.sum()),
@@ -139,12 +140,8 @@ def compare(torch_answers: TorchAnswers, logits: NDArray[np.float32]) -> Parity:
     )
 
 
-def hc_shifts_mm(torch_answers: TorchAnswers, logits: NDArray[np.float32]) -> list[float]:
-    """How far an artifact moves the head circumference of each clear image, in mm; the arguments of :func:`compare`."""
-    return _shifts_mm(torch_answers, _heads(logits, torch_answers.images))
-
-
-def _shifts_mm(torch_answers: TorchAnswers, heads: Sequence[Head]) -> list[float]:
+def hc_shifts_mm(torch_answers: TorchAnswers, heads: Sequence[Head]) -> list[float]:
+    """How far the head circumference of each clear image moves from torch's answers to these heads, in mm."""
     asked = zip(torch_answers.heads, heads, torch_answers.images.samples, torch_answers.clear, strict=True)
     return [abs(_hc_mm(b, sample) - _hc_mm(a, sample)) for a, b, sample, clear in asked if clear]
 
@@ -163,7 +160,8 @@ def noise_shift_mm(predict: Predict, torch_answers: TorchAnswers, seed: int = 0)
     """
     rng = np.random.default_rng(seed)
     noisy = (np.clip(x + rng.integers(-1, 2, x.shape), 0, 255).astype(np.uint8) for x in torch_answers.images.inputs)
-    shifts = hc_shifts_mm(torch_answers, np.stack([predict(x) for x in noisy]))
+    heads = find_heads(np.stack([predict(x) for x in noisy]), torch_answers.images)
+    shifts = hc_shifts_mm(torch_answers, heads)
     return float(np.mean(shifts)) if shifts else None
 
 

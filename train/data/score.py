@@ -37,7 +37,11 @@ def score_sample(
         distances: Compute the Hausdorff distance and the Dice of the ellipse, too.
         threshold: Probability above which a pixel is head.
     """
-    head = find_head(logits, prepared.geometry, threshold=threshold)
+    return score_head(sample, prepared, find_head(logits, prepared.geometry, threshold=threshold), distances)
+
+
+def score_head(sample: Sample, prepared: Prepared, head: Head, distances: bool = True) -> ImageScore:
+    """Score a head that was found in one image. The arguments are those of :func:`score_sample`."""
     _, hc, reason = measure_head(head, prepared, (sample.pixel_size_mm, sample.pixel_size_mm))
     return score_result(sample, head, hc, reason, distances)
 
