@@ -16,7 +16,7 @@ from export.quantization.ladder import Candidate, Judge, climb
 from export.quantization.settings import Settings
 from export.recipes import MIXED_INT8, RECIPES, Recipe
 from export.tflite.model import Model
-from export.verification.parity import ask_torch, noise_shift_mm, run_on
+from export.verification.parity import ask_torch, run_on, under_noise
 from train.data.hc18 import cache
 from train.networks.model import make_predictor
 
@@ -71,6 +71,6 @@ def make_int8(job: Job, plain: Model, fine_tune: Callable[[], Model] | None = No
     found = climb(plain, load_images(job.calibration, job.size, job.resize_rule).inputs, judge, run, fine_tune, threads)
     candidate = found.candidate
     if candidate.recipe is MIXED_INT8 or not found.holds:
-        found = replace(found, noise_hc_shift_mm=noise_shift_mm(predict, judge.torch_answers))
+        found = replace(found, noise_hc_shift_mm=under_noise(predict, judge.torch_answers).hc_shift_mean_mm)
     record = job.calibration_record(RECIPES["full_int8"])
     return Int8(candidate.data, candidate.recipe, record, found.record(), found.table(), found.holds)

@@ -107,7 +107,7 @@ class Climb:
         n_images: Number of images of the validation part.
         n_clear: How many of them are clear and counted; see :mod:`export.verification.parity`.
         noise_hc_shift_mm: What one grey level of noise does to the network in torch, in mm
-            (:func:`export.verification.parity.noise_shift_mm`); measured only if no full int8 is within the budget.
+            (:func:`export.verification.parity.under_noise`); measured only if no full int8 is within the budget.
     """
 
     candidate: Candidate

@@ -146,8 +146,8 @@ def hc_shifts_mm(torch_answers: TorchAnswers, heads: Sequence[Head]) -> list[flo
     return [abs(_hc_mm(b, sample) - _hc_mm(a, sample)) for a, b, sample, clear in asked if clear]
 
 
-def noise_shift_mm(predict: Predict, torch_answers: TorchAnswers, seed: int = 0) -> float | None:
-    """How far noise moves the head circumference: what a network is loose by, before anything is rounded.
+def under_noise(predict: Predict, torch_answers: TorchAnswers, seed: int = 0) -> Parity:
+    """What noise does to a network: how loose it is before anything is rounded.
 
     Args:
         predict: The network in torch.
@@ -155,14 +155,11 @@ def noise_shift_mm(predict: Predict, torch_answers: TorchAnswers, seed: int = 0)
         seed: Seed of the noise.
 
     Returns:
-        Mean absolute change in mm, over clear images, when each pixel changes by at most one grey level; None if there
-        are none.
+        How far its answers differ when each pixel changes by at most one grey level.
     """
     rng = np.random.default_rng(seed)
     noisy = (np.clip(x + rng.integers(-1, 2, x.shape), 0, 255).astype(np.uint8) for x in torch_answers.images.inputs)
-    heads = find_heads(np.stack([predict(x) for x in noisy]), torch_answers.images)
-    shifts = hc_shifts_mm(torch_answers, heads)
-    return float(np.mean(shifts)) if shifts else None
+    return compare(torch_answers, np.stack([predict(x) for x in noisy]))
 
 
 def _hc_mm(head: Head, sample: Sample) -> float:

@@ -9,7 +9,7 @@ import json
 import math
 import os
 import socket
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from export.quantization.int8 import Int8, make_int8
 from export.quantization.settings import Settings
 from export.recipes import MIXED_INT8, RECIPES, Budget
 from export.tflite.model import Model
+from export.verification.figures import Parity
 from export.verification.parity import ParityError
 from tests.helpers.places import HC18, ROOT, Run
 from train.checkpoint import load_checkpoint
@@ -225,3 +226,17 @@ def test_a_recipe_that_loses_too_much_is_not_written_and_the_others_are(exported
     )
     with pytest.raises(ParityError):
         export_checkpoint(checkpoint, dataset, replace(options, force=True))
+
+
+@pytest.mark.slow
+def test_a_recipe_is_written_whose_loss_is_below_that_of_noise(
+    exported: Exported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    checkpoint, dataset = load_checkpoint(exported.checkpoints / "edge-s"), exported.dataset
+    strict = replace(RECIPES["dynamic_int8"], tolerance=replace(RECIPES["dynamic_int8"].tolerance, sqnr_db=1000.0))
+    noise = Parity(2, 2, 9.0, 9.0, -9.0, 0.5, 0.5, 0.5, 9.0, 9.0)
+    monkeypatch.setattr("export.pipeline.under_noise", lambda predict, answers: noise)
+    made = export_checkpoint(checkpoint, dataset, Options((strict,), tmp_path, verify_images=2, accuracy_images=1))
+    (manifest,) = made.values()
+    assert manifest.parity["tolerance"] == asdict(strict.tolerance.no_tighter_than(noise))
+    assert "edge-s-dynamic_int8 differs from torch by more than usual, but by less than" in capsys.readouterr().out

@@ -19,7 +19,7 @@ from export.images import Images, load_images
 from export.job import Options
 from export.pipeline import export_checkpoint
 from export.recipes import RECIPES
-from export.verification.parity import ParityError, ask_torch, check, compare
+from export.verification.parity import ParityError, ask_torch, check, compare, under_noise
 from tests.helpers.places import Run
 from tests.helpers.random_checkpoint import make_checkpoint
 from train.checkpoint import load_checkpoint, save_checkpoint
@@ -49,8 +49,7 @@ def head_logits(images: Images, scale: float = 8.0, steepness: float = 20.0) -> 
 
 
 def reference_of(images: Images, logits: NDArray[np.float32]):
-    answers = iter(logits)
-    return ask_torch(lambda frame: next(answers), images)
+    return ask_torch(repeating(logits), images)
 
 
 def test_the_same_logits_pass_every_recipe(images: Images) -> None:
@@ -78,6 +77,36 @@ def test_a_shifted_mask_fails_every_recipe(images: Images, recipe: str) -> None:
         check("edge-x", parity, RECIPES[recipe].tolerance, "Do this.")
     assert caught.value.exit_code == 1
     assert "not written" in str(caught.value) and str(caught.value).endswith("Do this.")
+
+
+def test_no_recipe_is_held_to_less_than_noise_does(images: Images) -> None:
+    logits = head_logits(images)
+    answers = reference_of(images, logits)
+    shifted = compare(answers, np.roll(logits, 12, axis=2))
+    calm, loose = (under_noise(by, answers) for by in (repeating(logits), repeating(np.roll(logits, 13, axis=2))))
+    for recipe in RECIPES.values():
+        assert recipe.tolerance.no_tighter_than(calm) == recipe.tolerance
+        check("edge", shifted, recipe.tolerance.no_tighter_than(loose), "")
+        with pytest.raises(ParityError):
+            check("edge", loose, recipe.tolerance.no_tighter_than(shifted), "")
+
+
+def test_noise_changes_each_pixel_by_at_most_one_grey_level(images: Images) -> None:
+    logits, seen = repeating(head_logits(images)), list[NDArray[np.uint8]]()
+
+    def predict(frame: NDArray[np.uint8]) -> NDArray[np.float32]:
+        seen.append(frame)
+        return logits(frame)
+
+    under_noise(predict, reference_of(images, head_logits(images)))
+    apart = np.array(seen, np.int16) - images.inputs
+    assert set(np.unique(apart)) == {-1, 0, 1}
+
+
+def repeating(logits: NDArray[np.float32]) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
+    """A network that gives these answers, one after the other."""
+    answers = iter(logits)
+    return lambda frame: next(answers)
 
 
 def test_nan_and_a_lost_head_fail(images: Images) -> None:
