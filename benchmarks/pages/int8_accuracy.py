@@ -9,8 +9,8 @@ from pathlib import Path
 
 from benchmarks.common.render import Block, Heading, Paragraph, Table, code
 from benchmarks.common.result_files import RESULTS
-from benchmarks.common.tables import number
-from benchmarks.int8.ladder import LadderDocument, climbed, read_ladder
+from benchmarks.common.tables import NOT_MEASURED, number
+from benchmarks.int8.ladder import LadderDocument, Loss, climbed, read_ladder
 from benchmarks.pages.measured import made_with
 from benchmarks.pages.results.scores import paper_order
 from edge_runtime.shipped import SIZES, shipped_model
@@ -68,7 +68,8 @@ def _budget(ladders: dict[str, LadderDocument]) -> list[Block]:
         "held to the budget. It is the limit of one attempt: after many, one may be within the budget by chance, which "
         "the test parts show. Tables without brackets are older: there the mean itself was held to the budget, so the "
         "export of today might not write the same network. In `paper-setting-*` and `three-epochs-*`, older still, the "
-        "images judged were those of the calibration, and single layers stayed in float32."
+        "images judged were those of the calibration, and single layers stayed in float32. A network that is sure of "
+        "no image has learned too little to be judged, and is written by the first way."
     )
     shipped = [
         ("as shipped", climbed(json.loads(path.with_suffix(".json").read_text()), None))
@@ -101,7 +102,7 @@ def at_a_glance(documents: Sequence[LadderDocument]) -> Table:
             f"{code(document.strategy)} at {size_text(document.size)}",
             number(found.allowed_hc_shift_mm, 2),
             _with_limit(best.hc_shift_mm, best.hc_shift_at_most_mm),
-            f"refused ({last.name})" if document.refused else found.method,
+            _outcome(document),
             _with_limit(last.hc_shift_mm, last.hc_shift_at_most_mm),
             _with_limit(last.dice_drop_points, last.dice_drop_at_most, sign=True),
             number(lost.hc_absolute_shift_mm, 3) if lost else "-",
@@ -112,6 +113,14 @@ def at_a_glance(documents: Sequence[LadderDocument]) -> Table:
         "Dice drop (points)", "test part: HC shift (mm)", "change of Dice (points)",
     )  # fmt: skip
     return Table(header, rows)
+
+
+def _outcome(document: LadderDocument) -> str:
+    """What was written, or tried last."""
+    found = document.quantization
+    if document.refused:
+        return f"refused ({found.rungs[-1].name})"
+    return found.method if found.n_clear else f"{found.method}, unjudged: no image counts"
 
 
 def ladder_blocks(title: str, document: LadderDocument) -> list[Block]:
@@ -136,7 +145,7 @@ def ladder_blocks(title: str, document: LadderDocument) -> list[Block]:
             rung.name,
             _with_limit(rung.dice_drop_points, rung.dice_drop_at_most, sign=True),
             _with_limit(rung.hc_shift_mm, rung.hc_shift_at_most_mm),
-            "yes" if rung.holds else "no",
+            NOT_MEASURED if rung.dice_drop_points is None else "yes" if rung.holds else "no",
         ]
         for rung in found.rungs
     ]
@@ -167,8 +176,7 @@ def _end(document: LadderDocument) -> str:
         return f"No method that was tried is within the budget, so the export writes no file.{compared}"
     parts = [
         f"{code(name.removesuffix('_test'))} ({part.n_images} images): change of Dice "
-        f"{number(part.degradation.dice_points, 3, sign=True)} points, HC shift "
-        f"{number(part.degradation.hc_absolute_shift_mm, 3)} mm over {part.degradation.n_hc}"
+        f"{number(part.degradation.dice_points, 3, sign=True)} points, {_shift(part.degradation)}"
         for name, part in document.accuracy.parts.items()
     ]
     mixed = ", as `mixed_int8`" if document.recipe == "mixed_int8" else ""
@@ -176,6 +184,12 @@ def _end(document: LadderDocument) -> str:
         f" Against float32 on the test parts of the splits: {'; '.join(parts)}. {_on_unseen(document)}" if parts else ""
     )
     return f"Chosen: {document.quantization.method}{mixed}.{tested}{compared}"
+
+
+def _shift(loss: Loss) -> str:
+    if loss.hc_absolute_shift_mm is None:
+        return "no circumference to compare"
+    return f"HC shift {loss.hc_absolute_shift_mm:.3f} mm over {loss.n_hc}"
 
 
 def _on_unseen(document: LadderDocument) -> str:

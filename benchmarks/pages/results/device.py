@@ -154,6 +154,8 @@ def in_int8(ladder: LadderDocument) -> str:
     """What an export writes of a network in int8."""
     if ladder.refused:
         return "refused"
+    if not ladder.quantization.n_clear:
+        return "full int8, unjudged: it is sure of no image"
     return "full int8" if ladder.recipe == RECIPE else f"int8, {ladder.quantization.method}"
 
 

@@ -58,10 +58,13 @@ def test_a_row_says_what_became_of_a_network(ladder: LadderDocument) -> None:
     )
     (refused,) = at_a_glance([replace(ladder, refused="too much")]).rows
     assert refused[3] == "refused (16 layers in float32)" and refused[-2:] == ["-", "-"]
+    (unjudged,) = at_a_glance([replace(ladder, quantization=replace(ladder.quantization, n_clear=0))]).rows
+    assert unjudged[3] == "16 layers in float32, unjudged: no image counts"
 
 
 def test_the_page_on_results_says_which_of_the_papers_networks_fit_full_int8() -> None:
     by_the_notebooks = [read_ladder(path) for path in LADDERS.glob("by-the-notebooks*.json")]
-    fit = [d.strategy for d in by_the_notebooks if d.recipe == "full_int8" and not d.refused]
+    judged = [d for d in by_the_notebooks if d.quantization.n_clear]
+    fit = [d.strategy for d in judged if d.recipe == "full_int8" and not d.refused]
     page = (ROOT / "docs/results.md").read_text()
     assert fit == ["full"] and "the only one that fits its budget in full int8" in page

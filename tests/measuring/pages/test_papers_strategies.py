@@ -56,6 +56,7 @@ def test_every_strategy_says_what_it_became_in_int8(
         assert row["in int8"] == in_int8(ladder)
         assert (row["int8 shifts HC (mm)"] == "-") == bool(ladder.refused)
         assert f"| `{strategy}` |" in results_page.overview(runs, ladders)
+    assert found["decoder-4"][4] == "full int8, unjudged: it is sure of no image"
     assert papers_strategies({}, ladders) == []
 
 
