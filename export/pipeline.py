@@ -29,7 +29,16 @@ from export.recipes import MIXED_INT8, RECIPES, Recipe, Tolerance
 from export.tflite.model import Model
 from export.verification.accuracy import Exam, accuracy, make_exam, take
 from export.verification.figures import Parity
-from export.verification.parity import ParityError, TorchAnswers, ask_torch, check, compare, run_on, under_noise
+from export.verification.parity import (
+    ParityError,
+    TorchAnswers,
+    ask_torch,
+    check,
+    compare,
+    no_tighter_than,
+    run_on,
+    under_noise,
+)
 from train.checkpoint import Checkpoint
 from train.data.check import check_samples
 from train.data.hc18 import Dataset
@@ -179,7 +188,7 @@ def _held_to(
     except ParityError:
         if recipe == FLOAT32:
             raise
-    loose = recipe.tolerance.no_tighter_than(noise())
+    loose = no_tighter_than(noise(), recipe.tolerance)
     try:
         check(name, parity, loose, UNSUITED)
     except ParityError as error:

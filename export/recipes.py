@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 from edge_runtime.errors import UsageError
-from export.verification.figures import Parity
 
 
 @dataclass(frozen=True)
@@ -30,21 +29,6 @@ class Tolerance:
     sqnr_db: float | None
     mask_dice: float
     hc_shift_mm: float
-
-    def no_tighter_than(self, noise: Parity) -> Tolerance:
-        """The same, widened to what noise does to the network in torch: no rounding can be held to less.
-
-        Args:
-            noise: What it does (:func:`export.verification.parity.under_noise`).
-        """
-        most, least, mm = noise.max_logit_difference, noise.clear_mask_dice_mean, noise.hc_shift_mean_mm
-        return Tolerance(
-            None if self.max_logit_difference is None else max(self.max_logit_difference, most),
-            max(self.mean_logit_difference, noise.mean_logit_difference),
-            None if self.sqnr_db is None else min(self.sqnr_db, noise.sqnr_db),
-            self.mask_dice if least is None else min(self.mask_dice, least),
-            self.hc_shift_mm if mm is None else max(self.hc_shift_mm, mm),
-        )
 
 
 @dataclass(frozen=True)

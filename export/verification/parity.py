@@ -162,6 +162,24 @@ def under_noise(predict: Predict, torch_answers: TorchAnswers, seed: int = 0) ->
     return compare(torch_answers, np.stack([predict(x) for x in noisy]))
 
 
+def no_tighter_than(noise: Parity, tolerance: Tolerance) -> Tolerance:
+    """A tolerance, widened to what noise does to the network in torch: no rounding can be held to less.
+
+    Args:
+        noise: What it does, see :func:`under_noise`.
+        tolerance: The recipe's.
+    """
+    dice, mm = noise.clear_mask_dice_mean, noise.hc_shift_mean_mm
+    most, least = tolerance.max_logit_difference, tolerance.sqnr_db
+    return Tolerance(
+        None if most is None else max(most, noise.max_logit_difference),
+        max(tolerance.mean_logit_difference, noise.mean_logit_difference),
+        None if least is None else min(least, noise.sqnr_db),
+        tolerance.mask_dice if dice is None else min(tolerance.mask_dice, dice),
+        tolerance.hc_shift_mm if mm is None else max(tolerance.hc_shift_mm, mm),
+    )
+
+
 def _hc_mm(head: Head, sample: Sample) -> float:
     return head.ellipse.perimeter * sample.pixel_size_mm if head.ellipse else 0.0
 

@@ -26,7 +26,7 @@ from export.quantization.settings import Settings
 from export.recipes import MIXED_INT8, RECIPES, Budget
 from export.tflite.model import Model
 from export.verification.figures import Parity
-from export.verification.parity import ParityError
+from export.verification.parity import ParityError, no_tighter_than
 from tests.helpers.places import HC18, ROOT, Run
 from train.checkpoint import load_checkpoint
 from train.data.hc18 import Dataset, read_dataset
@@ -238,5 +238,5 @@ def test_a_recipe_is_written_whose_loss_is_below_that_of_noise(
     monkeypatch.setattr("export.pipeline.under_noise", lambda predict, answers: noise)
     made = export_checkpoint(checkpoint, dataset, Options((strict,), tmp_path, verify_images=2, accuracy_images=1))
     (manifest,) = made.values()
-    assert manifest.parity["tolerance"] == asdict(strict.tolerance.no_tighter_than(noise))
+    assert manifest.parity["tolerance"] == asdict(no_tighter_than(noise, strict.tolerance))
     assert "edge-s-dynamic_int8 differs from torch by more than usual, but by less than" in capsys.readouterr().out
