@@ -13,6 +13,7 @@ from benchmarks.common.tables import NOT_MEASURED, number
 from benchmarks.int8.ladder import LadderDocument, Loss, climbed, read_ladder
 from benchmarks.pages.measured import made_with
 from benchmarks.pages.results.scores import paper_order
+from benchmarks.study.results import load_all
 from edge_runtime.shipped import SIZES, shipped_model
 from export.conversion.rewrites import MOST_AMPLIFIED
 from export.quantization.calibration import TABLE as CALIBRATION
@@ -54,8 +55,9 @@ def _budget(ladders: dict[str, LadderDocument]) -> list[Block]:
         "the mean absolute shift of the head circumference (HC), both against the network in torch; where the network "
         "itself is loose, a tenth of its own mean difference from the reference counts instead. A positive drop of "
         "Dice is a loss; a positive change of Dice, on the test parts, is a gain. Layers stay in float32 in stretches "
-        "of four, those whose rounding costs most first. What an export tries last, fine-tuning, takes long; where "
-        "nothing held and no row names it, `--fine-tune-epochs 0` was given."
+        "of four, those whose rounding costs most first; the other layers are quantized by the best way of full int8, "
+        "in tables without brackets by the last. What an export tries after that, fine-tuning, takes long, and was "
+        "left out here (`--fine-tune-epochs 0`)."
     )
     where = (
         "The images judged are those of the validation part; the split `paper` has none, so training images are used "
@@ -67,18 +69,20 @@ def _budget(ladders: dict[str, LadderDocument]) -> list[Block]:
         "The figure in brackets is the upper end of the one-sided 95% interval of the mean over these images. It is "
         "held to the budget. It is the limit of one attempt: after many, one may be within the budget by chance, which "
         "the test parts show. Tables without brackets are older: there the mean itself was held to the budget, so the "
-        "export of today might not write the same network. In `paper-setting-*` and `three-epochs-*`, older still, the "
-        "images judged were those of the calibration, and single layers stayed in float32. A network that is sure of "
-        "no image has learned too little to be judged, and is written by the first way."
+        "export of today might not write the same network. In `paper-setting-*` and `three-epochs-*`, older still, "
+        "single layers stayed in float32; in the former, the images judged were those of the calibration. A network "
+        "that is sure of no image has learned too little to be judged, and is written by the first way."
     )
     shipped = [
         ("as shipped", climbed(json.loads(path.with_suffix(".json").read_text()), None))
         for path in filter(Path.is_file, map(shipped_model, SIZES))
     ]
-    others = []
+    others, runs = [], {run.checkpoint_sha256: run.name for run in load_all().values()}
     for name, document in ladders.items():
         meaning = next((words for start, words in _MEANING.items() if name.startswith(start)), None)
-        others.append((f"{meaning} ({code(name)})" if meaning else code(name), document))
+        run = runs.get(document.checkpoint_sha256)
+        source = code(name) + (f": {code(run)}" if run else "")
+        others.append((f"{meaning} ({source})" if meaning else source, document))
     ours, theirs = [document for _, document in shipped], [document for _, document in others if document.date]
     order = paper_order(list(STRATEGIES))
     theirs.sort(key=lambda document: (order.index(document.strategy), -document.size[0]))

@@ -133,7 +133,7 @@ def claims_over_seeds(documents: Documents) -> list[Finding]:
             elif same:
                 mine, other = same[0]
                 apart = difference(mine, other)
-                said = f"{verdict(apart)}, seed {mine.run.seed} alone"
+                said = f"{verdict(apart)} for seed {mine.run.seed}"
                 seeds = f"{_listed([mine])} against {_listed([other])}"
             else:
                 continue

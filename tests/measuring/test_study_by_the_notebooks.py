@@ -103,7 +103,7 @@ def test_a_run_pooled_in_the_order_of_the_names_is_marked_and_does_not_decide_th
     )
     results[names[0]] = replace(first, history=earlier)
     page = to_markdown(by_the_notebooks(results))
-    assert page.count("\\*") == 1 and "in 1 run judged in both ways, by 0.40 points of Dice" in page
+    assert page.count("\\*") == 1 and "in 1 run of `decoder-all` judged in both ways, by 0.40 points of Dice" in page
     assert "with 1 seed" in page and "is met. Pixel accuracy" in page and "over all 2 seeds, with an SD of 2.12" in page
 
 
@@ -120,9 +120,9 @@ def test_claims_are_judged_over_seeds_and_images() -> None:
     equal = found["`decoder-all` is better than `decoder-0-2`, 256x256, float32"]
     assert equal.verdict == "not decided"
     alone = found["`decoder-all` is better than `decoder-4`, 256x256, float32"]
-    assert "over 9 images; 9" in alone.evidence and alone.verdict == "confirmed, seed 0 alone"
+    assert "over 9 images; 9" in alone.evidence and alone.verdict == "confirmed for seed 0"
     one_seed = {name: run for name, run in results.items() if "seed" not in name}
-    assert {finding.verdict.endswith(", seed 0 alone") for finding in claims_over_seeds(one_seed)} == {True}
+    assert {finding.verdict.endswith(" for seed 0") for finding in claims_over_seeds(one_seed)} == {True}
     assert "### The paper's claims" in to_markdown(by_the_notebooks(results))
 
 
