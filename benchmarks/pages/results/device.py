@@ -112,7 +112,8 @@ def which_for_a_device(
     ]
     times = (
         "Times are of the network alone, over the paper's network in full int8 at 256x256 in the same run on the same "
-        "machine; a dash was not measured. All networks of one architecture and input size take the same time."
+        "machine; a dash was not measured. All networks of one architecture and input size take the same time, so one "
+        f"of each was timed. Machines: {_machines(results, speeds, unit)}."
     )
     return [
         Heading("Which strategy on a device?"),
@@ -181,6 +182,15 @@ def _trained(row: Row, run: TrainingResult, unit: Row | None) -> Choice:
         row.strategy, size_text(run), row.size_bytes / 1e6, faster, 100 * (row.dice or 0.0),
         row.hc_absolute_difference_mm, cost.dice, cost.hc_absolute_shift_mm,
     )  # fmt: skip
+
+
+def _machines(results: Sequence[Result], speeds: Sequence[LatencyDocument], unit: Row | None) -> str:
+    """What the shipped networks and the others were timed on."""
+    shipped = " and ".join(f"{document.device.cpu} ({instructions_of(document)})" for document in speeds)
+    found = [f"{shipped} for {_names(results)}"] if speeds else []
+    if unit and (own := unit.latency_ms):
+        found.append(f"{own.cpu} ({(own.int8_instructions or ('unknown',))[-1]}) for the others")
+    return "; ".join(found) or "none"
 
 
 def _measured_in(latency: NetworkLatency) -> Hashable:
