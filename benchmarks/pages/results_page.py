@@ -43,7 +43,7 @@ _READINGS = (
     "We read the paper twice: first the article alone (`--protocol paper-first`), then its notebooks, which say more "
     "(`--protocol paper`). Each reading has a section of its own. What was trained by the first reading alone says so. "
     "The images are 930 of HC18's 999 annotated ones, those that are at hand; the paper had all, and held out 200. An "
-    "exam is one fetus on one day, which may have several images."
+    "exam, which is the number that a file name begins with, may have several images."
 )
 _SCORES = (
     "Our own scores are the same in all settings. Dice is taken for each image, at the image's own resolution, "

@@ -10,6 +10,8 @@ from benchmarks.pages import results_page
 from benchmarks.pages.int8_accuracy import by_the_notebooks as read_ladders
 from benchmarks.pages.results.device import in_int8, papers_strategies
 from benchmarks.pages.results.notebooks import by_the_notebooks
+from benchmarks.study.findings import dice_of
+from benchmarks.study.notebooks import over_epochs
 from benchmarks.study.results import JudgedEpoch, TrainingResult, load_all
 from benchmarks.study.runs import RUNS
 from tests.helpers.training_results import make_result
@@ -76,3 +78,15 @@ def test_the_table_of_strategies_has_the_papers_own_statistic(
     assert rows["decoder-all"][2:4] == ["96.28", f"{100 * sum(dice) / 45:.2f} (3 seeds)"]
     assert rows["decoder-all"][4] == r"int8, 16 layers in float32 \*"
     assert rows["full"][4] == "full int8" and "(first reading, 128x128, at the end)" in rows["unet-scratch"][3]
+
+
+def test_what_the_page_says_of_training_everything_is_in_the_results(runs: dict[str, TrainingResult]) -> None:
+    seeds = [runs[f"decoder-all-leak-free-160x240{seed}"] for seed in ("", "-seed1", "-seed2")]
+    missed = [{score.image for score in run.per_image if score.dice == 0} for run in seeds]
+    (head,) = set.intersection(*missed)
+    full = dice_of(runs["full-leak-free-160x240"])
+    apart = {name: full[name] - dice for name, dice in dice_of(seeds[0]).items()}
+    assert apart[head] > 0.8 * sum(apart.values()) > 0, "mostly by one head"
+    ours, theirs = runs["full-paper-bfloat16"], runs["decoder-all-paper-bfloat16"]
+    adf = [run.scores.hc_absolute_difference_mm.mean or 0 for run in (ours, theirs)]
+    assert adf[0] < adf[1] and over_epochs(ours)[1][0] > over_epochs(theirs)[1][0]
