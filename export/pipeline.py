@@ -52,6 +52,8 @@ UNSUITED = (
     "Use another recipe (--recipes), or train longer."
 )
 
+LOOSE = "differs from torch by more than usual, but by less than one grey level of noise in the frame does"
+
 
 @dataclass(frozen=True)
 class Bench:
@@ -139,6 +141,8 @@ def _export(
             parity = compare(bench.torch_answers, run_on(network, bench.torch_answers.images))
             tolerance, error = _held_to(artifact.manifest.name, recipe, parity, noise)
             refusal = refusal or error
+            if tolerance != recipe.tolerance and not refusal:
+                say(f"  {artifact.manifest.name}: {LOOSE}")
             scores = take(network, bench.exam)
             baseline = baseline or scores  # if float32 was requested, it is the first recipe
             manifest = replace(
@@ -193,7 +197,6 @@ def _held_to(
         check(name, parity, loose, UNSUITED)
     except ParityError as error:
         return loose, error
-    say(f"  {name} differs from torch by more than usual, but by less than one grey level of noise in the frame does")
     return loose, None
 
 

@@ -239,4 +239,4 @@ def test_a_recipe_is_written_whose_loss_is_below_that_of_noise(
     made = export_checkpoint(checkpoint, dataset, Options((strict,), tmp_path, verify_images=2, accuracy_images=1))
     (manifest,) = made.values()
     assert manifest.parity["tolerance"] == asdict(no_tighter_than(noise, strict.tolerance))
-    assert "edge-s-dynamic_int8 differs from torch by more than usual, but by less than" in capsys.readouterr().out
+    assert "edge-s-dynamic_int8: differs from torch by more than usual, but by less than" in capsys.readouterr().out
