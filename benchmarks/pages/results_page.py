@@ -19,7 +19,7 @@ from benchmarks.study.findings import Documents, size_text
 from benchmarks.study.notebooks import over_epochs
 from benchmarks.study.paper import HC18_RECORDS, OTHERS, REPEATABILITY_PERCENT, TABLE
 from benchmarks.study.results import TrainingResult
-from benchmarks.study.runs import STUDY, StudyRun
+from benchmarks.study.runs import SQUARE, STUDY, StudyRun
 from benchmarks.study.training_speed import SpeedDocument
 from benchmarks.suite.document import SuiteDocument
 from edge_runtime.common.cli import counted
@@ -114,7 +114,7 @@ def overview(documents: Documents, ladders: Sequence[LadderDocument] = ()) -> st
         documents: Training results by name of the run.
         ladders: What became of the runs by the notebooks in int8.
     """
-    int8 = {document.strategy: document for document in ladders if document.size == (256, 256)}
+    int8 = {document.strategy: document for document in ladders if document.size == SQUARE}
     rows, used = [], []
     for strategy in paper_order([s for s in STRATEGIES if any(d.run.strategy == s for d in documents.values())]):
         paper = documents.get(f"{strategy}-{PAPER}-bfloat16") or documents.get(f"{strategy}-{PAPER_FIRST}-128")

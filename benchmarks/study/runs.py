@@ -10,6 +10,8 @@ from train.protocols import LEAK_FREE, PAPER, PAPER_FIRST
 from train.strategies import STRATEGIES, get_strategy
 from train.weights import TONYLINS
 
+SQUARE = (256, 256)
+"""Input of the strategies in the paper's setting, where nothing else is said."""
 SMALL = (128, 128)
 ASPECT = (160, 240)
 """Input of every strategy in the leak-free setting; it has the aspect of HC18's frames."""
@@ -46,7 +48,7 @@ class StudyRun:
 
     strategy: str
     protocol: str
-    image_size: tuple[int, int] = (256, 256)
+    image_size: tuple[int, int] = SQUARE
     train_images: int | None = None
     seed: int = 0
     exported: bool = True
@@ -57,7 +59,7 @@ class StudyRun:
         """``<strategy>-<protocol>``, then the size unless it is 256x256, and images and seed where they are given."""
         height, width = self.image_size
         parts = [self.strategy, self.protocol]
-        if self.image_size != (256, 256):
+        if self.image_size != SQUARE:
             parts.append(str(height) if height == width else f"{height}x{width}")
         if self.train_images:
             parts.append(f"n{self.train_images}")
@@ -123,8 +125,8 @@ def _runs_by_the_notebooks() -> list[StudyRun]:
     on_a_cpu = [("decoder-all", large, seed) for seed in seeds]
     on_a_cpu += [("encoder-only", large, 0), ("full", large, 0)]
     several = "decoder-all", "decoder-0-2", "encoder-only"
-    on_a_cpu += [(name, (256, 256), seed) for seed in seeds for name in several]
-    on_a_cpu += [(name, (256, 256), 0) for name in (*strategies, "full") if name not in several]
+    on_a_cpu += [(name, SQUARE, seed) for seed in seeds for name in several]
+    on_a_cpu += [(name, SQUARE, 0) for name in (*strategies, "full") if name not in several]
     runs += [StudyRun(name, PAPER, size, None, seed, False, "bfloat16") for name, size, seed in on_a_cpu]
     return runs
 

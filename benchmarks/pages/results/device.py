@@ -16,6 +16,7 @@ from benchmarks.search.sizes import RECIPE, instructions_of
 from benchmarks.study.findings import Documents, size_text
 from benchmarks.study.quantized import NetworkLatency, Row, rows
 from benchmarks.study.results import TrainingResult
+from benchmarks.study.runs import SQUARE
 from benchmarks.suite.document import Result, SuiteDocument
 from train.protocols import PAPER
 
@@ -44,7 +45,6 @@ _PAPERS = (
     "the budget. `docs/int8.md` has every attempt, and the price of layers in float32 in time and size. In full int8, "
     "all of them take the time that the table above counts in."
 )
-_AT = 256, 256
 _COST = "int8 changes Dice (points)", "int8 shifts HC (mm)"
 
 
@@ -133,7 +133,7 @@ def papers_strategies(documents: Documents, ladders: Sequence[LadderDocument]) -
         documents: Training results by name of the run.
         ladders: What the export did with their checkpoints.
     """
-    found = {document.strategy: document for document in ladders if document.size == _AT}
+    found = {document.strategy: document for document in ladders if document.size == SQUARE}
     rows = []
     for strategy in paper_order([name for name in found if f"{name}-{PAPER}-bfloat16" in documents]):
         run, ladder = documents[f"{strategy}-{PAPER}-bfloat16"], found[strategy]
@@ -169,7 +169,7 @@ def _names(found: Sequence[Row | Result]) -> str:
 
 def _is_unit(run: TrainingResult) -> bool:
     """Whether it is the paper's network at the size that all speeds are ratios to."""
-    return run.run.strategy == "decoder-all" and run.run.image_size == (256, 256)
+    return run.run.strategy == "decoder-all" and run.run.image_size == SQUARE
 
 
 def _trained(row: Row, run: TrainingResult, unit: Row | None) -> Choice:
