@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
+from typing import TypeVar
 
 from benchmarks.common.scores import Summary, summary_of
 from benchmarks.common.tables import NOT_MEASURED, interval
 from benchmarks.study.paper import CLAIMED_FEWER_PARAMETERS, TABLE
 from benchmarks.study.results import TrainingResult
 from train.protocols import PAPER_FIRST
+
+Runs = TypeVar("Runs")
 
 Documents = Mapping[str, TrainingResult]
 """Training results by name of the run."""
@@ -73,7 +76,7 @@ def claims(documents: Documents) -> list[Finding]:
     """The paper's claims and our control, each held against the runs in the paper's setting."""
     return [
         _best(documents),
-        _order(documents),
+        order({s: documents[_named(s)] for s in TABLE if _named(s) in documents}, difference),
         _fewer_parameters(documents),
         _pretraining(documents),
         _full(documents),
@@ -97,14 +100,20 @@ def _best(documents: Documents) -> Finding:
     return Finding(claim, verdict(differences[closest]), text)
 
 
-def _order(documents: Documents) -> Finding:
+def order(found: Mapping[str, Runs], apart: Callable[[Runs, Runs], Summary]) -> Finding:
+    """Whether the strategies stand as in the paper's table.
+
+    Args:
+        found: What was trained of each strategy of the table.
+        apart: Returns by how much the first is better than the second, in points of Dice.
+    """
     claim = "the order of the strategies is that of the paper's table"
-    present = [s for s in TABLE if _named(s) in documents]
+    present = [s for s in TABLE if s in found]
     if len(present) < 3:
         return Finding(claim, NOT_MEASURED, "")
     swapped, clear = [], 0
     for a, b in combinations(sorted(present, key=lambda s: -TABLE[s].dice[0]), 2):
-        says = verdict(difference(documents[_named(a)], documents[_named(b)]))
+        says = verdict(apart(found[a], found[b]))
         clear += says in ("confirmed", "refuted")
         if says == "refuted":
             swapped.append(f"`{b}` is above `{a}`")

@@ -122,7 +122,11 @@ def test_claims_are_judged_over_seeds_and_images() -> None:
     alone = found["`decoder-all` is better than `decoder-4`, 256x256, float32"]
     assert "over 9 images; 9" in alone.evidence and alone.verdict == "confirmed for seed 0"
     one_seed = {name: run for name, run in results.items() if "seed" not in name}
-    assert {finding.verdict.endswith(" for seed 0") for finding in claims_over_seeds(one_seed)} == {True}
+    *better, in_order = claims_over_seeds(one_seed)
+    assert {finding.verdict.endswith(" for seed 0") for finding in better} == {True}
+    assert in_order.claim == "the order of the strategies is that of the paper's table, 256x256, float32"
+    assert in_order.verdict == "refuted in part" and "pairs of 9 strategies" in in_order.evidence
+    assert "`decoder-0-2` is above `encoder-only`" in in_order.evidence
     assert "### The paper's claims" in to_markdown(by_the_notebooks(results))
 
 
