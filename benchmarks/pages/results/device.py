@@ -28,8 +28,8 @@ _TEXT = (
     "decoder was better than training the encoder (at 128x128, by the first reading, one seed); with all images that "
     "is not decided at 256x256. With all images, training everything was better in the leak-free setting, mostly by "
     "one head that `decoder-all` misses with every seed, and by the notebooks in the paper's statistic and in ADF "
-    "(`full` with one seed; the mean Dice of the images does not decide it). A frozen encoder trains faster and in "
-    "less memory (see below). To be faster on a device takes another network."
+    "(`full` with one seed; the mean Dice of the images decides it at 512x512, not at 256x256). A frozen encoder "
+    "trains faster and in less memory (see below). To be faster on a device takes another network."
 )
 _TABLE = (
     "All rows are in full int8 and judged on the same {n} images of exams that no network was trained on. {trained} "
