@@ -12,13 +12,12 @@ from benchmarks.common.result_files import RESULTS
 from benchmarks.common.tables import NOT_MEASURED, number
 from benchmarks.int8.ladder import LadderDocument, Loss, climbed, read_ladder
 from benchmarks.pages.measured import made_with
-from benchmarks.pages.results.scores import paper_order
+from benchmarks.pages.results.scores import paper_rank
 from benchmarks.study.results import load_all
 from edge_runtime.shipped import SIZES, shipped_model
 from export.conversion.rewrites import MOST_AMPLIFIED
 from export.quantization.calibration import TABLE as CALIBRATION
 from export.quantization.calibration import Trial, read_calibration
-from train.strategies import STRATEGIES
 
 LADDERS = RESULTS / "ladder"
 _DIRECT = "direct-expansion"
@@ -84,8 +83,7 @@ def _budget(ladders: dict[str, LadderDocument]) -> list[Block]:
         source = code(name) + (f": {code(run)}" if run else "")
         others.append((f"{meaning} ({source})" if meaning else source, document))
     ours, theirs = [document for _, document in shipped], [document for _, document in others if document.date]
-    order = paper_order(list(STRATEGIES))
-    theirs.sort(key=lambda document: (order.index(document.strategy), -document.size[0]))
+    theirs.sort(key=lambda document: (paper_rank(document.strategy), -document.size[0]))
     blocks: list[Block] = [Heading("Within a budget"), *map(Paragraph, (what, where, limit))]
     blocks.append(at_a_glance([*ours, *theirs]))
     for title, document in (*shipped, *others):

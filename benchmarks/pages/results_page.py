@@ -8,7 +8,7 @@ from statistics import fmean
 from benchmarks.common.render import Block, Heading, Paragraph, Table, code, table_markdown
 from benchmarks.common.tables import mean
 from benchmarks.int8.ladder import LadderDocument
-from benchmarks.pages.results.device import in_int8, papers_strategies, which_for_a_device
+from benchmarks.pages.results.device import by_strategy, in_int8, papers_strategies, which_for_a_device
 from benchmarks.pages.results.leak_free import leak_free, recipes, seeds
 from benchmarks.pages.results.notebooks import by_the_notebooks
 from benchmarks.pages.results.paper import claims, flaws, paper_table, set_sizes, small
@@ -16,10 +16,10 @@ from benchmarks.pages.results.scores import label_code, paper_order, pooled_dice
 from benchmarks.pages.results.speed import training_speed
 from benchmarks.search.latency import LatencyDocument
 from benchmarks.study.findings import Documents, size_text
-from benchmarks.study.notebooks import over_epochs
+from benchmarks.study.notebooks import paper_dice
 from benchmarks.study.paper import HC18_RECORDS, OTHERS, REPEATABILITY_PERCENT, TABLE
 from benchmarks.study.results import TrainingResult
-from benchmarks.study.runs import SQUARE, STUDY, StudyRun
+from benchmarks.study.runs import STUDY, StudyRun
 from benchmarks.study.training_speed import SpeedDocument
 from benchmarks.suite.document import SuiteDocument
 from edge_runtime.common.cli import counted
@@ -114,7 +114,7 @@ def overview(documents: Documents, ladders: Sequence[LadderDocument] = ()) -> st
         documents: Training results by name of the run.
         ladders: What became of the runs by the notebooks in int8.
     """
-    int8 = {document.strategy: document for document in ladders if document.size == SQUARE}
+    int8 = by_strategy(ladders)
     rows, used = [], []
     for strategy in paper_order([s for s in STRATEGIES if any(d.run.strategy == s for d in documents.values())]):
         paper = documents.get(f"{strategy}-{PAPER}-bfloat16") or documents.get(f"{strategy}-{PAPER_FIRST}-128")
@@ -146,7 +146,7 @@ def _in_the_papers_way(documents: Documents, strategy: str) -> str:
     """Dice by the paper's statistic, the mean over seeds; of a run that was judged only once, pooled at the end."""
     named = (documents.get(f"{strategy}-{PAPER}{seed}-bfloat16") for seed in ("", "-seed1", "-seed2"))
     if runs := [run for run in named if run]:
-        found = fmean(over_epochs(run)[1][0] for run in runs)
+        found = fmean(map(paper_dice, runs))
         return f"{found:.2f}" + (f" ({len(runs)} seeds)" if len(runs) > 1 else "")
     run = documents.get(f"{strategy}-{PAPER_FIRST}-128")
     return f"{pooled_dice(run):.2f} (first reading, {size_text(run)}, at the end)" if run else "-"

@@ -48,6 +48,11 @@ def over_epochs(run: TrainingResult) -> list[tuple[float, float]]:
     return [(mean(values), stdev(values)) for values in zip(*(p.percent for p in after_warm_up(run)), strict=True)]
 
 
+def paper_dice(run: TrainingResult) -> float:
+    """The Dice of :func:`over_epochs`."""
+    return over_epochs(run)[1][0]
+
+
 def is_mixed(run: TrainingResult) -> bool:
     """Whether all that its means are over is pooled over random batches (:attr:`Pooled.is_mixed`)."""
     return all(pooled.is_mixed for pooled in after_warm_up(run))
@@ -197,7 +202,6 @@ def changes(documents: Documents) -> list[Change]:
         what, in_bfloat16 = change.removesuffix("-bfloat16"), change.endswith("-bfloat16")
         base = documents.get(name.removesuffix(f"-{change}") + ("-bfloat16" if in_bfloat16 else ""))
         if base is not None and is_mixed(run) and is_mixed(base):
-            (_, (ours, _), _), (_, (theirs, _), _) = over_epochs(run), over_epochs(base)
             text = _CHANGES[what].format(precision=base.config.precision)
-            found.append(Change(text, run, base, ours - theirs, difference(run, base)))
+            found.append(Change(text, run, base, paper_dice(run) - paper_dice(base), difference(run, base)))
     return found

@@ -133,7 +133,7 @@ def papers_strategies(documents: Documents, ladders: Sequence[LadderDocument]) -
         documents: Training results by name of the run.
         ladders: What the export did with their checkpoints.
     """
-    found = {document.strategy: document for document in ladders if document.size == SQUARE}
+    found = by_strategy(ladders)
     rows = []
     for strategy in paper_order([name for name in found if f"{name}-{PAPER}-bfloat16" in documents]):
         run, ladder = documents[f"{strategy}-{PAPER}-bfloat16"], found[strategy]
@@ -151,6 +151,11 @@ def papers_strategies(documents: Documents, ladders: Sequence[LadderDocument]) -
         return []
     header = ("strategy", "parameters trained", "Dice (%)", "ADF (mm)", "in int8", *_COST)
     return [Paragraph(_PAPERS), Table(header, rows)]
+
+
+def by_strategy(ladders: Sequence[LadderDocument]) -> dict[str, LadderDocument]:
+    """Those at the size at which every strategy was trained, by strategy."""
+    return {ladder.strategy: ladder for ladder in ladders if ladder.size == SQUARE}
 
 
 def in_int8(ladder: LadderDocument) -> str:
@@ -175,8 +180,7 @@ def _is_unit(run: TrainingResult) -> bool:
 def _trained(row: Row, run: TrainingResult, unit: Row | None) -> Choice:
     faster, own = {}, row.latency_ms
     if unit and own and unit.latency_ms and _measured_in(own) == _measured_in(unit.latency_ms):
-        kind = (own.int8_instructions or ("unknown",))[-1]
-        faster[kind] = f"{unit.latency_ms.p50 / own.p50:.1f}"
+        faster[_kind(own)] = f"{unit.latency_ms.p50 / own.p50:.1f}"
     cost = row.against_float32
     return Choice(
         row.strategy, size_text(run), row.size_bytes / 1e6, faster, 100 * (row.dice or 0.0),
@@ -184,12 +188,17 @@ def _trained(row: Row, run: TrainingResult, unit: Row | None) -> Choice:
     )  # fmt: skip
 
 
+def _kind(latency: NetworkLatency) -> str:
+    """The CPU's kind: the last of its int8 instructions."""
+    return (latency.int8_instructions or ("unknown",))[-1]
+
+
 def _machines(results: Sequence[Result], speeds: Sequence[LatencyDocument], unit: Row | None) -> str:
     """What the shipped networks and the others were timed on."""
     shipped = " and ".join(f"{document.device.cpu} ({instructions_of(document)})" for document in speeds)
     found = [f"{shipped} for {_names(results)}"] if speeds else []
     if unit and (own := unit.latency_ms):
-        found.append(f"{own.cpu} ({(own.int8_instructions or ('unknown',))[-1]}) for the others")
+        found.append(f"{own.cpu} ({_kind(own)}) for the others")
     return "; ".join(found) or "none"
 
 

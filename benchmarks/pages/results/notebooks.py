@@ -8,7 +8,7 @@ from statistics import mean, mode, stdev
 from benchmarks.common.render import Block, Figure, Heading, Paragraph, Table, code
 from benchmarks.common.scores import Summary
 from benchmarks.common.tables import interval
-from benchmarks.pages.results.scores import OWN, goal_text, joined, own, paper_order, trained_on, verdicts
+from benchmarks.pages.results.scores import OWN, goal_text, joined, own, paper_rank, trained_on, verdicts
 from benchmarks.pictures import training_plots
 from benchmarks.study.findings import Documents, arithmetic, points, size_text
 from benchmarks.study.notebooks import (
@@ -21,6 +21,7 @@ from benchmarks.study.notebooks import (
     is_mixed,
     judged,
     over_epochs,
+    paper_dice,
     pooled_over_seeds,
 )
 from benchmarks.study.paper import AT_THE_END, IMAGE_SIZE, TABLE
@@ -29,7 +30,6 @@ from benchmarks.study.runs import BY_THE_NOTEBOOKS
 from edge_runtime.common.cli import counted
 from edge_runtime.metrics import PAPER_BATCH, PAPER_ORDERS
 from train.protocols import PAPER
-from train.strategies import STRATEGIES
 
 _TEXT = (
     "The runs of this section follow the paper's notebooks, which say more than the article. PA / Dice / mIoU are its "
@@ -88,10 +88,9 @@ def _is_as_planned(run: TrainingResult) -> bool:
     return run.study_run.change in (None, "bfloat16")
 
 
-def _in_the_papers_order(run: TrainingResult) -> tuple[int, int, str, int]:
+def _in_the_papers_order(run: TrainingResult) -> tuple[float, int, str, int]:
     """By strategy, then the larger input first, then by arithmetic and seed."""
-    strategy = paper_order(list(STRATEGIES)).index(run.run.strategy)
-    return strategy, -run.run.image_size[0], run.config.precision, run.run.seed
+    return paper_rank(run.run.strategy), -run.run.image_size[0], run.config.precision, run.run.seed
 
 
 def _picture(runs: Sequence[TrainingResult]) -> list[Block]:
@@ -104,7 +103,7 @@ def _picture(runs: Sequence[TrainingResult]) -> list[Block]:
     points = {}
     for strategy, of_it in strategies.items():
         alike, row = _alike(of_it), TABLE.get(strategy)
-        ours = mean(over_epochs(run)[1][0] for run in alike)
+        ours = mean(map(paper_dice, alike))
         points[strategy] = alike[0].trainable_parameters, row.dice[0] if row else None, ours
     if not points:
         return []
@@ -194,7 +193,7 @@ def _changes(documents: Documents) -> list[Block]:
         "over images. Other seeds may differ by as much as the seeds above."
     )
     rows = [
-        [c.text, code(c.run.name), f"{over_epochs(c.run)[1][0]:.2f} ({c.paper_points:+.2f})", points(c.dice_points)]
+        [c.text, code(c.run.name), f"{paper_dice(c.run):.2f} ({c.paper_points:+.2f})", points(c.dice_points)]
         for c in found
     ]
     header = ("what is done otherwise", "run", "paper's Dice (%), and the change", "change of Dice per image")

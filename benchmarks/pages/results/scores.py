@@ -55,7 +55,12 @@ def goal_text(ours: Sequence[float], theirs: Sequence[float]) -> str:
 
 def paper_order(names: Sequence[str]) -> list[str]:
     """Strategies in the order of the paper's Dice, those it lacks first."""
-    return sorted(names, key=lambda s: -TABLE[s].dice[0] if s in TABLE else -1000)
+    return sorted(names, key=paper_rank)
+
+
+def paper_rank(strategy: str) -> float:
+    """The key of :func:`paper_order`."""
+    return -TABLE[strategy].dice[0] if strategy in TABLE else -1000
 
 
 def shipped_epochs() -> int:
