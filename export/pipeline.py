@@ -214,7 +214,7 @@ def _convert(job: Job, recipe: Recipe, conversions: Conversions, folder: Path) -
     return artifact, ParityError(
         f"{job.name}-{recipe.name} costs more than its budget with every way of quantizing (see the table above). It "
         "was not written. Raise the budget (--max-dice-drop, --max-hc-shift-mm or --max-hc-shift-share), use another "
-        "recipe, or train longer."
+        "recipe, or train longer. python -m export explain shows the loss layer by layer."
     )
 
 

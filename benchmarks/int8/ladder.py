@@ -12,6 +12,7 @@ from benchmarks.common.device import Device
 from benchmarks.common.result_files import read_record
 from benchmarks.common.scores import ScoreFields
 from edge_runtime.common.record import LEFT_OUT, from_json
+from export.quantization.causes import Causes
 
 SCHEMA_VERSION = 1
 
@@ -64,6 +65,7 @@ class Climb:
         rungs: In the order they were tried.
         own_hc_difference_mm: Mean absolute difference of the head circumference from the reference in torch, in mm.
         noise_hc_shift_mm: What one grey level of noise does to it in torch, in mm; None if full int8 held.
+        causes: What the loss of full int8 comes from; None likewise, and in older documents.
     """
 
     method: str
@@ -73,6 +75,7 @@ class Climb:
     rungs: tuple[Rung, ...]
     own_hc_difference_mm: float | None = field(default=None, metadata=LEFT_OUT)
     noise_hc_shift_mm: float | None = field(default=None, metadata=LEFT_OUT)
+    causes: Causes | None = field(default=None, metadata=LEFT_OUT)
 
     @property
     def allowed_hc_shift_mm(self) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -14,11 +14,13 @@ from edge_runtime.common.cli import say, shown
 from edge_runtime.head.find_head import Head
 from edge_runtime.metrics import ImageScore, summarize
 from export.quantization.bias_correction import bias_shifts
+from export.quantization.causes import Causes, only_values, only_weights
 from export.quantization.ranges import METHODS, Seen, choose, observe
 from export.quantization.settings import Settings, to_half
-from export.quantization.stretches import with_more_in_float
+from export.quantization.side_by_side import logits
+from export.quantization.stretches import stretch_costs, with_more_in_float
 from export.recipes import MIXED_INT8, RECIPES, Budget, Recipe
-from export.tflite.model import Model
+from export.tflite.model import WEIGHTED, Model
 from export.verification.parity import TorchAnswers, find_heads, hc_shifts_mm
 from train.data.score import score_head
 from train.divergence import DivergenceError
@@ -107,8 +109,9 @@ class Climb:
             images; None if there is none.
         n_images: Number of images of the validation part.
         n_clear: How many of them are clear and counted; see :mod:`export.verification.parity`.
+        causes: What the loss comes from; measured only if no full int8 is within the budget, as the next.
         noise_hc_shift_mm: What one grey level of noise does to the network in torch, in mm
-            (:func:`export.verification.parity.under_noise`); measured only if no full int8 is within the budget.
+            (:func:`export.verification.parity.under_noise`).
     """
 
     candidate: Candidate
@@ -117,6 +120,7 @@ class Climb:
     own_difference_mm: float | None
     n_images: int
     n_clear: int
+    causes: Causes | None = None
     noise_hc_shift_mm: float | None = None
 
     @property
@@ -131,6 +135,7 @@ class Climb:
             "budget": self.budget.to_json(),
             "own_hc_difference_mm": self.own_difference_mm,
             "noise_hc_shift_mm": self.noise_hc_shift_mm,
+            "causes": None if self.causes is None else asdict(self.causes),
             "n_images": self.n_images,
             "n_clear": self.n_clear,
             "rungs": [asdict(rung) for rung in self.rungs],
@@ -154,6 +159,7 @@ class Climb:
                 f"    for comparison: the network in float32 shifts HC by {self.noise_hc_shift_mm:.3f} mm "
                 "when each pixel changes by at most one grey level"
             )
+        lines += [f"    {line}" for line in self.causes.lines()] if self.causes else []
         return "\n".join(lines)
 
 
@@ -219,20 +225,42 @@ def climb(
     rungs: list[Rung] = []
     full: list[tuple[float, Candidate]] = []
 
-    def every() -> Iterator[Candidate]:
-        yield from candidates(plain, calibration, threads)
-        yield from partly_in_float(plain, _cheapest(full).settings, calibration, threads)
-        if fine_tune:
-            yield from fine_tuned(fine_tune, calibration, threads)
+    def first_within(found: Iterable[Candidate]) -> Candidate | None:
+        for candidate in found:
+            rungs.append(judge.rung(candidate.name, run(candidate)))
+            if rungs[-1].holds:
+                return candidate
+            if not candidate.settings.in_float:
+                full.append((_cost(rungs[-1], judge), candidate))
+        return None
 
-    for candidate in every():
-        rungs.append(judge.rung(candidate.name, run(candidate)))
-        if rungs[-1].holds:
-            break
-        if not candidate.settings.in_float:
-            full.append((_cost(rungs[-1], judge), candidate))
-    taken, clear = candidate if rungs[-1].holds else _cheapest(full), judge.torch_answers.clear
-    return Climb(taken, tuple(rungs), judge.budget, judge.own_difference_mm, len(clear), int(clear.sum()))
+    taken, causes = first_within(candidates(plain, calibration, threads)), None
+    if taken is None:
+        best = _cheapest(full)
+        causes = find_causes(plain, best, calibration, judge, threads)
+        taken = first_within(partly_in_float(plain, best.settings, causes.stretch_costs))
+    if taken is None and fine_tune:
+        taken = first_within(fine_tuned(fine_tune, calibration, threads))
+    clear = judge.torch_answers.clear
+    return Climb(
+        taken or _cheapest(full), tuple(rungs), judge.budget, judge.own_difference_mm, len(clear), int(clear.sum()),
+        causes,
+    )  # fmt: skip
+
+
+def find_causes(
+    plain: Model, candidate: Candidate, calibration: NDArray[np.uint8], judge: Judge, threads: int = 1
+) -> Causes:
+    """Divide the loss of a candidate in full int8. The other arguments are those of :func:`climb`."""
+    settings = candidate.settings
+    level, images = settings.level(plain), judge.torch_answers.images.inputs
+    weights, values = (
+        judge.rung(candidate.name, logits(only(level, settings), images, threads)).hc_shift_mm
+        for only in (only_weights, only_values)
+    )
+    n_layers = sum(operator.kind in WEIGHTED for operator in plain.operators)
+    costs = stretch_costs(plain, settings, _few(calibration), threads)
+    return Causes(candidate.name, weights, values, n_layers, costs)
 
 
 def _cheapest(tried: Sequence[tuple[float, Candidate]]) -> Candidate:
@@ -268,18 +296,15 @@ def candidates(plain: Model, calibration: NDArray[np.uint8], threads: int = 1) -
     yield _candidate(f"bias-corrected, {CLIPPING}", plain, replace(clipped, bias_shift=shifts))
 
 
-def partly_in_float(
-    plain: Model, settings: Settings, calibration: NDArray[np.uint8], threads: int = 1
-) -> Iterator[Candidate]:
+def partly_in_float(plain: Model, settings: Settings, costs: Sequence[float]) -> Iterator[Candidate]:
     """Yield candidates with more and more layers in float32.
 
     Args:
         plain: The network in float32.
         settings: How its other layers are quantized.
-        calibration: Calibration images, uint8 (N, h, w).
-        threads: Number of CPU threads.
+        costs: What each stretch of layers costs in int8.
     """
-    for count, partly in with_more_in_float(plain, settings, _few(calibration), threads):
+    for count, partly in with_more_in_float(plain, settings, costs):
         yield _candidate(f"{count} layers in float32", plain, partly)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_runtime.errors import ModelError
+from edge_runtime.frame.preprocess import to_unit
 from export.tflite.interpreter import Kept, load_interpreter
 from export.tflite.model import Model, Operator, Tensor
 
@@ -42,6 +43,14 @@ def run_all(
         for index, values in found.items():
             values.append(kept.value(index).copy())
     return found
+
+
+def logits(model: Model, images: NDArray[np.uint8], threads: int = 1) -> NDArray[np.float32]:
+    """Logits, float32 (N, h, w), of a network with an input in float32 or uint8, for images, uint8 (N, h, w)."""
+    target = model.outputs[0]
+    frames = [to_unit(image) for image in images] if model.inputs[0].dtype == "float32" else images
+    stored = np.concatenate(run_all(model, model.operators[-1:], frames, threads)[target.index])[..., 0]
+    return real(stored, target) if target.scales else stored.astype(np.float32)
 
 
 def alone(

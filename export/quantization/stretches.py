@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.frame.preprocess import to_unit
 from export.quantization.settings import Settings
-from export.quantization.side_by_side import real, run_all
+from export.quantization.side_by_side import logits
 from export.tflite.model import WEIGHTED, Model
 
 LAYERS = 4
@@ -42,10 +41,8 @@ def divide(model: Model) -> list[tuple[int, ...]]:
     return [*found, tuple(indices)] if indices else found
 
 
-def noisiest_stretches(
-    plain: Model, settings: Settings, images: NDArray[np.uint8], threads: int = 1
-) -> list[tuple[int, ...]]:
-    """Sort a network's stretches by what rounding in each costs, the most expensive first.
+def stretch_costs(plain: Model, settings: Settings, images: NDArray[np.uint8], threads: int = 1) -> tuple[float, ...]:
+    """What rounding in each of a network's stretches costs, in the order of computation.
 
     The cost is the mean squared change of the pixels' probabilities if the stretch is in int8, and the others are in
     float32.
@@ -58,27 +55,28 @@ def noisiest_stretches(
     """
     wanted = _probabilities(plain, images, threads)
     level, alike = settings.level(plain), replace(settings, loudness=None)
-    cost: dict[tuple[int, ...], float] = {}
+    costs = []
     for stretch in divide(plain):
         others = tuple(operator.index for operator in plain.operators if operator.index not in stretch)
         found = _probabilities(Model(replace(alike, in_float=others).apply(level)), images, threads)
-        cost[stretch] = float(np.mean((found - wanted) ** 2))
-    return sorted(cost, key=lambda stretch: -cost[stretch])
+        costs.append(float(np.mean((found - wanted) ** 2)))
+    return tuple(costs)
 
 
-def with_more_in_float(
-    plain: Model, settings: Settings, images: NDArray[np.uint8], threads: int = 1
-) -> Iterator[tuple[int, Settings]]:
-    """Keep more and more stretches in float32, up to :data:`MOST` of the layers.
+def with_more_in_float(plain: Model, settings: Settings, costs: Sequence[float]) -> Iterator[tuple[int, Settings]]:
+    """Keep more and more stretches in float32, the most expensive first, up to :data:`MOST` of the layers.
 
-    The arguments are those of :func:`noisiest_stretches`.
+    Args:
+        plain: The network in float32.
+        settings: How it is quantized.
+        costs: Result of :func:`stretch_costs`.
 
     Yields:
         The number of layers in float32, and the settings.
     """
     layers = {operator.index for operator in plain.operators if operator.kind in WEIGHTED}
     in_float: set[int] = set()
-    for stretch in noisiest_stretches(plain, settings, images, threads):
+    for _, stretch in sorted(zip(costs, divide(plain), strict=True), key=lambda one: -one[0]):
         in_float |= set(stretch)
         count = len(in_float & layers)
         if count > MOST * len(layers):
@@ -87,9 +85,4 @@ def with_more_in_float(
 
 
 def _probabilities(model: Model, images: NDArray[np.uint8], threads: int) -> NDArray[np.float32]:
-    """Of a network with an input in float32 or uint8: (N, h, w)."""
-    target = model.outputs[0]
-    frames = [to_unit(image) for image in images] if model.inputs[0].dtype == "float32" else images
-    stored = np.concatenate(run_all(model, model.operators[-1:], frames, threads)[target.index])[..., 0]
-    logits = real(stored, target) if target.scales else stored
-    return np.asarray((1 + np.tanh(logits / 2)) / 2, dtype=np.float32)
+    return np.asarray((1 + np.tanh(logits(model, images, threads) / 2)) / 2, dtype=np.float32)

@@ -82,6 +82,7 @@ def quantize(
     ranges: Mapping[str, Range],
     in_float: Collection[int] = (),
     bias_shift: Mapping[int, NDArray[np.floating[Any]]] | None = None,
+    weights: bool = True,
 ) -> bytes:
     """Quantize a float32 network to int8, with uint8 input and output. The input's scale is 1/255.
 
@@ -90,6 +91,8 @@ def quantize(
         ranges: Minimum and maximum of every computed tensor, by its name; see :mod:`export.quantization.ranges`.
         in_float: Indices of operators that stay in float32.
         bias_shift: Values to add to biases, (channels,) in real units, by the operator's index.
+        weights: Whether weights become int8. If not, all operators compute in float32, and only their outputs are
+            rounded to int8 and back; then ``in_float`` and ``bias_shift`` have no effect.
 
     Returns:
         A .tflite file. The same arguments give the same bytes.
@@ -98,7 +101,7 @@ def quantize(
         ModelError: An operator cannot be quantized here, or a range is missing or not finite.
     """
     _check(model, ranges, in_float)
-    return _Rewrite(model, ranges).run(in_float, bias_shift or {})
+    return _Rewrite(model, ranges).run(in_float, bias_shift or {}, weights)
 
 
 def _check(model: Model, ranges: Mapping[str, Range], in_float: Collection[int]) -> None:
@@ -136,14 +139,18 @@ class _Rewrite:
         self._floats: dict[int, int] = {}  # old index of a tensor to the new index of its float32 form
         self._integers: dict[int, int] = {}  # the same for its int8 form
 
-    def run(self, in_float: Collection[int], bias_shift: Mapping[int, NDArray[np.floating[Any]]]) -> bytes:
+    def run(self, in_float: Collection[int], bias_shift: Mapping[int, NDArray[Any]], weights: bool) -> bytes:
         first, last = self._model.inputs[0].index, self._model.outputs[0].index
         # Kernels compute in int8. At the edges a QUANTIZE converts from and to uint8, at the same scale: it only shifts
         # by 128, so no value is rounded twice.
         frame = self._add_computed(first, "uint8")
         self._integers[first] = self._add_quantizer(frame, first, "int8")
         for operator in self._model.operators:
-            if operator.index in in_float:
+            if not weights:
+                self._keep(operator)
+                output = operator.outputs[0]
+                self._integers[output] = self._add_quantizer(self._floats.pop(output), output, "int8")
+            elif operator.index in in_float:
                 self._keep(operator)
             else:
                 self._convert(operator, bias_shift.get(operator.index))

@@ -13,6 +13,7 @@ from edge_runtime.errors import ModelError, UsageError
 from export.quantization.ladder import at_most, candidates, partly_in_float
 from export.quantization.ranges import choose, observe
 from export.quantization.settings import Settings
+from export.quantization.stretches import divide, stretch_costs
 from export.recipes import Budget
 from export.tflite.audit import audit
 from export.tflite.model import Model
@@ -84,6 +85,12 @@ def test_where_no_rung_holds_nothing_is_written_and_the_table_says_why(
     assert len(counts) > 3 and counts == sorted(set(counts)), "more and more, in stretches of at most four"
     assert all(name in text for name in names)
     assert 0.001 < quantization["noise_hc_shift_mm"] < 1 and "at most one grey level" in text
+    causes = quantization["causes"]
+    best = next(rung for rung in full if rung["name"] == causes["method"])
+    assert causes["method"] == quantization["method"] and len(causes["stretch_costs"]) == -(-causes["n_layers"] // 4)
+    assert 0 < causes["weights_hc_shift_mm"] < 2 * best["hc_shift_mm"]
+    assert 0 < causes["values_hc_shift_mm"] < 2 * best["hc_shift_mm"]
+    assert f"{causes['weights_hc_shift_mm']:.3f} mm if only the weights are rounded" in text
 
 
 @pytest.mark.slow
@@ -98,7 +105,9 @@ def test_without_a_limit_the_plainest_is_taken(run_here: Run, hc18: Path, tmp_pa
 def test_every_way_is_repeated_from_what_is_stored_of_it() -> None:
     plain = Model(convert())
     full = list(candidates(plain, frames()))
-    mixed = [candidate for way in full for candidate in partly_in_float(plain, way.settings, frames())]
+    costs = stretch_costs(plain, full[0].settings, frames())
+    assert len(costs) == len(divide(plain)) and min(costs) >= 0 < max(costs)
+    mixed = [candidate for way in full for candidate in partly_in_float(plain, way.settings, costs)]
     assert len(mixed) >= len(full)
     for candidate in (*full, *mixed):
         again = Settings.from_json(json.loads(json.dumps(candidate.settings.to_json())))
