@@ -11,6 +11,7 @@ from benchmarks.common.render import Block, Heading, Paragraph, Table, code
 from benchmarks.common.result_files import RESULTS
 from benchmarks.common.tables import NOT_MEASURED, number
 from benchmarks.int8.ladder import LadderDocument, Loss, climbed, read_ladder
+from benchmarks.pages import int8_causes
 from benchmarks.pages.measured import made_with
 from benchmarks.pages.results.scores import paper_rank
 from benchmarks.study.results import load_all
@@ -85,7 +86,7 @@ def _budget(ladders: dict[str, LadderDocument]) -> list[Block]:
     ours, theirs = [document for _, document in shipped], [document for _, document in others if document.date]
     theirs.sort(key=lambda document: (paper_rank(document.strategy), -document.size[0]))
     blocks: list[Block] = [Heading("Within a budget"), *map(Paragraph, (what, where, limit))]
-    blocks.append(at_a_glance([*ours, *theirs]))
+    blocks += [at_a_glance([*ours, *theirs]), *int8_causes.section(theirs)]
     for title, document in (*shipped, *others):
         blocks += ladder_blocks(title, document)
     return blocks

@@ -5,11 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+import torch
 
 from benchmarks.common.render import to_markdown
 from benchmarks.int8.ladder import LadderDocument, read_ladder
 from benchmarks.pages.int8_accuracy import LADDERS, at_a_glance, ladder_blocks
+from benchmarks.pages.int8_causes import ENCODER_LAYERS, FIGURE, section
+from export.quantization.causes import Causes
 from tests.helpers.places import ROOT
+from train.networks.model import HeadNet
+from train.strategies import STRATEGIES
 
 
 @pytest.fixture
@@ -60,6 +65,31 @@ def test_a_row_says_what_became_of_a_network(ladder: LadderDocument) -> None:
     assert refused[3] == "refused (16 layers in float32)" and refused[-2:] == ["-", "-"]
     (unjudged,) = at_a_glance([replace(ladder, quantization=replace(ladder.quantization, n_clear=0))]).rows
     assert unjudged[3] == "16 layers in float32, unjudged: no image counts"
+
+
+def test_it_says_what_the_loss_comes_from(ladder: LadderDocument) -> None:
+    best = min(ladder.quantization.rungs[:6], key=lambda rung: rung.hc_shift_mm or 0.0)
+    costs = (0.1, 0.6, *[0.02] * 14)
+    divided = Causes(best.name, 0.41, 0.32, 63, costs)
+
+    def with_causes(causes: Causes) -> LadderDocument:
+        return replace(ladder, quantization=replace(ladder.quantization, causes=causes))
+
+    page = to_markdown(section([with_causes(divided)]))
+    noise, whole = ladder.quantization.noise_hc_shift_mm, best.hc_shift_mm
+    assert f"at 256x256 | 0.30 | {noise:.2f} | 0.41 | 0.32 | {whole:.2f} ({best.name}) |" in page
+    assert "For `decoder-all`, the values alone shift HC by more than is allowed." in page
+    assert "decoder-all at 256x256: layers 5 to 8, 61%" in page and FIGURE in page
+    page = to_markdown(section([with_causes(replace(divided, values_hc_shift_mm=0.29))]))
+    assert "only values rounded" in page and "more than is allowed" not in page
+    assert FIGURE not in to_markdown(section([with_causes(replace(divided, n_layers=20, stretch_costs=costs[:5]))]))
+    assert section([ladder]) == []
+
+
+def test_the_papers_encoder_has_as_many_layers_as_the_page_says() -> None:
+    encoder = HeadNet(STRATEGIES["decoder-all"]).parts()["encoder"]
+    convolutions = [module for module in encoder.modules() if isinstance(module, torch.nn.Conv2d)]
+    assert len(convolutions) == ENCODER_LAYERS
 
 
 def test_the_page_on_results_says_which_of_the_papers_networks_fit_full_int8() -> None:
